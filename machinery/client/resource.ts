@@ -1,0 +1,63 @@
+/**
+ * Typed names of resources: `client.of(pods).get({ namespace, name })` knows that it returns a Pod. One constant a kind that k8ts itself uses.
+ */
+import type { Deployment, ReplicaSet } from '../../proto/api/apps-v1.ts';
+import type { CertificateSigningRequest } from '../../proto/api/certificates-v1.ts';
+import type { Lease } from '../../proto/api/coordination-v1.ts';
+import type {
+  ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+} from '../../proto/api/core-v1.ts';
+import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
+import { kinds, type KindInfo } from '../../proto/api/kinds.ts';
+import type { ObjectMeta } from '../../proto/api/meta-v1.ts';
+import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../proto/api/rbac-v1.ts';
+
+/** What every stored object has. */
+export interface AnyObject {
+  apiVersion?: string | undefined;
+  kind?: string | undefined;
+  metadata: ObjectMeta;
+}
+
+/** A resource whose objects are `T`. The type parameter exists for the compiler alone. */
+export interface Resource<T extends AnyObject> {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+  /** Never set. */
+  readonly __object?: T;
+}
+
+/** `v1` or `apps/v1`. */
+export function apiVersionOf(r: { group: string; version: string }): string {
+  return r.group === '' ? r.version : `${r.group}/${r.version}`;
+}
+
+function builtin<T extends AnyObject>(group: string, kind: string): Resource<T> {
+  const info = kinds.find((k: KindInfo) => k.group === group && k.kind === kind);
+  if (info === undefined) throw new Error(`no built-in kind ${kind} in group "${group}"`);
+  return info;
+}
+
+export const configMaps = builtin<ConfigMap>('', 'ConfigMap');
+export const endpoints = builtin<Endpoints>('', 'Endpoints');
+export const events = builtin<Event>('', 'Event');
+export const namespaces = builtin<Namespace>('', 'Namespace');
+export const nodes = builtin<Node>('', 'Node');
+export const persistentVolumeClaims = builtin<PersistentVolumeClaim>('', 'PersistentVolumeClaim');
+export const persistentVolumes = builtin<PersistentVolume>('', 'PersistentVolume');
+export const pods = builtin<Pod>('', 'Pod');
+export const secrets = builtin<Secret>('', 'Secret');
+export const serviceAccounts = builtin<ServiceAccount>('', 'ServiceAccount');
+export const services = builtin<Service>('', 'Service');
+export const deployments = builtin<Deployment>('apps', 'Deployment');
+export const replicaSets = builtin<ReplicaSet>('apps', 'ReplicaSet');
+export const certificateSigningRequests = builtin<CertificateSigningRequest>('certificates.k8s.io', 'CertificateSigningRequest');
+export const leases = builtin<Lease>('coordination.k8s.io', 'Lease');
+export const endpointSlices = builtin<EndpointSlice>('discovery.k8s.io', 'EndpointSlice');
+export const clusterRoles = builtin<ClusterRole>('rbac.authorization.k8s.io', 'ClusterRole');
+export const clusterRoleBindings = builtin<ClusterRoleBinding>('rbac.authorization.k8s.io', 'ClusterRoleBinding');
+export const roles = builtin<Role>('rbac.authorization.k8s.io', 'Role');
+export const roleBindings = builtin<RoleBinding>('rbac.authorization.k8s.io', 'RoleBinding');
