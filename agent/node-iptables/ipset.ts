@@ -1,0 +1,27 @@
+/** ipset by its own command. */
+import { runCommand } from './run-command.ts';
+import type { CommandOptions } from './run-command.ts';
+import { renderIpset } from './plan/ipset.ts';
+import type { IpsetCommand } from './plan/ipset.ts';
+
+/** Commands run in order and stop at the first that fails; what ran before it stays. */
+export class Ipset {
+  private readonly options: CommandOptions;
+
+  constructor(options: CommandOptions = {}) {
+    this.options = options;
+  }
+
+  /** @throws CommandError */
+  async apply(commands: readonly IpsetCommand[]): Promise<void> {
+    if (commands.length > 0) await runCommand(['ipset', 'restore'], renderIpset(commands), this.options);
+  }
+
+  /** Entries of a set; undefined if it does not exist. */
+  async entries(set: string): Promise<string[] | undefined> {
+    const result = await runCommand(['ipset', 'save', set], '', this.options, [0, 1]);
+    if (result.exitCode !== 0) return undefined;
+    const prefix = `add ${set} `;
+    return result.stdout.split('\n').flatMap(line => (line.startsWith(prefix) ? [line.slice(prefix.length)] : []));
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * iptables of one address family, by its own commands.
+ *
+ * - `apply` is atomic per table and touches nothing that the change does not name.
+ * - Safe beside other users of iptables: every command waits for the lock.
+ */
+import type { CommandOptions } from './run-command.ts';
+import { runCommand } from './run-command.ts';
+import { parseSave } from './plan/parse-save.ts';
+import type { SavedTables } from './plan/parse-save.ts';
+import { splitWords } from './plan/parse-rule.ts';
+import { renderRule } from './plan/render-rule.ts';
+import { isEmptyChange, renderRestore } from './plan/restore.ts';
+import type { RuleLike, TableChange } from './plan/restore.ts';
+import type { Family, TableName } from './plan/rule.ts';
+
+/** How to reach iptables. */
+export interface IptablesOptions extends CommandOptions {
+  readonly family?: Family;
+  /** How long a command waits for the lock; default 30 s. */
+  readonly waitSeconds?: number;
+  /** `nft` or `legacy` to choose one of the two explicitly; the system's default otherwise. */
+  readonly variant?: 'nft' | 'legacy';
+}
+
+export class Iptables {
+  readonly family: Family;
+  private readonly options: IptablesOptions;
+
+  constructor(options: IptablesOptions = {}) {
+    this.options = options;
+    this.family = options.family ?? 'ipv4';
+  }
+
+  /**
+   * Carries changes out, each table as a whole or not at all.
+   * @throws CommandError naming the line that was refused
+   */
+  async apply(changes: readonly TableChange[]): Promise<void> {
+    const effective = changes.filter(change => !isEmptyChange(change));
+    if (effective.length > 0) await this.restore(renderRestore(effective, this.family));
+  }
+
+  /** The same for input rendered before. */
+  async restore(input: string): Promise<void> {
+    await runCommand([this.program('restore'), '--noflush', '--wait', this.wait()], input, this.options);
+  }
+
+  /** What the kernel holds, of one table or all that exist. */
+  async save(table?: TableName, counters = false): Promise<SavedTables> {
+    const argv = [this.program('save'), ...(table === undefined ? [] : ['-t', table]), ...(counters ? ['-c'] : [])];
+    return parseSave((await runCommand(argv, '', this.options)).stdout);
+  }
+
+  /** The rules of one chain as text without `-A CHAIN`; undefined if the chain does not exist. Cheaper than `save`. */
+  async listChain(table: TableName, chain: string): Promise<string[] | undefined> {
+    const result = await this.run(['-t', table, '-S', chain], [0, 1]);
+    if (result.exitCode !== 0) return undefined;
+    const prefix = `-A ${chain} `;
+    return result.stdout
+      .split('\n')
+      .filter(line => line.startsWith(prefix))
+      .map(line => line.slice(prefix.length));
+  }
+
+  /** Whether a chain holds a rule. */
+  async hasRule(table: TableName, chain: string, rule: RuleLike): Promise<boolean> {
+    return (await this.run(['-t', table, '-C', chain, ...this.words(rule)], [0, 1])).exitCode === 0;
+  }
+
+  /** Sets the counters of one chain, or all of a table, to zero. */
+  async zero(table: TableName, chain?: string): Promise<void> {
+    await this.run(['-t', table, '-Z', ...(chain === undefined ? [] : [chain])], [0]);
+  }
+
+  /** `iptables v1.8.9 (nf_tables)`. @throws CommandError `missing` if there is none */
+  async version(): Promise<string> {
+    return (await runCommand([this.program(''), '--version'], '', this.options)).stdout.trim();
+  }
+
+  private run(argv: readonly string[], okCodes: readonly number[]): ReturnType<typeof runCommand> {
+    return runCommand([this.program(''), '--wait', this.wait(), ...argv], '', this.options, okCodes);
+  }
+
+  private words(rule: RuleLike): string[] {
+    return splitWords(typeof rule === 'string' ? rule : renderRule(rule, this.family));
+  }
+
+  private wait(): string {
+    return String(this.options.waitSeconds ?? 30);
+  }
+
+  private program(suffix: '' | 'restore' | 'save'): string {
+    const base = this.family === 'ipv4' ? 'iptables' : 'ip6tables';
+    const variant = this.options.variant === undefined ? '' : `-${this.options.variant}`;
+    return `${base}${variant}${suffix === '' ? '' : `-${suffix}`}`;
+  }
+}
