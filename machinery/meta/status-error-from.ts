@@ -20,7 +20,13 @@ const BY_CODE: ReadonlyMap<number, readonly [StatusReason, string]> = new Map([
   [429, ['TooManyRequests', 'the server has received too many requests and has asked us to try again later']],
   [500, ['InternalError', 'an error on the server has prevented the request from succeeding']],
   [503, ['ServiceUnavailable', 'the server is currently unable to handle the request']],
-  [504, ['Timeout', 'the server was unable to return a response in the time allotted, but may still be processing the request']],
+  [
+    504,
+    [
+      'Timeout',
+      'the server was unable to return a response in the time allotted, but may still be processing the request',
+    ],
+  ],
 ]);
 
 /** Whether `value` is a Status object that tells a failure. */
@@ -41,9 +47,12 @@ export function statusErrorFrom(body: unknown, httpCode = 500): StatusError {
 /** The error for an answer without a Status body. */
 export function genericServerError(httpCode: number, body: unknown): StatusError {
   const known = BY_CODE.get(httpCode) ?? (httpCode >= 500 ? BY_CODE.get(500) : undefined);
-  const [reason, text] = known ?? (['', `the server responded with the status code ${httpCode} but did not return more information`] as const);
+  const [reason, text] =
+    known ??
+    (['', `the server responded with the status code ${httpCode} but did not return more information`] as const);
   const shown = typeof body === 'string' ? body.trim().slice(0, 2048) : '';
-  const details: StatusDetails = shown === '' ? {} : { causes: [{ reason: 'UnexpectedServerResponse', message: shown }] };
+  const details: StatusDetails =
+    shown === '' ? {} : { causes: [{ reason: 'UnexpectedServerResponse', message: shown }] };
   return new StatusError(reason, httpCode, text, details);
 }
 

@@ -135,7 +135,7 @@ export function applyConflict(causes: StatusCause[], message: string): StatusErr
 /** 422: `Pod "x" is invalid: spec.a: Required value`, several as `[a, b]`, with one cause each. */
 export function invalid(kind: GroupKind, name: string, errors: readonly FieldError[]): StatusError {
   const what = `${kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`} ${goQuote(name)} is invalid`;
-  const causes = errors.map((e) => ({ reason: e.type, message: e.body, field: e.field }));
+  const causes = errors.map(e => ({ reason: e.type, message: e.body, field: e.field }));
   const details: StatusDetails = { ...groupOf(kind.group), ...nameOf(name), kind: kind.kind };
   if (causes.length > 0) details.causes = causes;
   const message = errors.length === 0 ? what : `${what}: ${aggregateText(errors)}`;
@@ -149,7 +149,10 @@ export function badRequest(message: string, options?: ErrorOptions): StatusError
 
 /** 403: `pods "x" is forbidden: why`; shorter without a name or a resource. */
 export function forbidden(resource: GroupResource, name: string, why: string): StatusError {
-  const what = resource.resource === '' ? 'forbidden' : `${qualified(resource)}${name === '' ? '' : ` ${goQuote(name)}`} is forbidden`;
+  const what =
+    resource.resource === ''
+      ? 'forbidden'
+      : `${qualified(resource)}${name === '' ? '' : ` ${goQuote(name)}`} is forbidden`;
   return new StatusError('Forbidden', 403, `${what}: ${why}`, named(resource, name));
 }
 
