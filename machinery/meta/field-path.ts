@@ -22,9 +22,7 @@ export class FieldPath {
 
   /** The field `names[0]` of this one, and so on down. */
   child(...names: readonly string[]): FieldPath {
-    let path: FieldPath = this;
-    for (const name of names) path = new FieldPath(path, name, false);
-    return path;
+    return names.reduce((path: FieldPath, name) => new FieldPath(path, name, false), this);
   }
 
   /** The list item `index` of this field. */

@@ -33,6 +33,15 @@ function attempt(document: JsonValue, patch: JsonPatchOperation[]): JsonValue | 
   }
 }
 
+/** Edits `holder`; the oracle throws where a scalar has members. */
+function oracle(holder: JsonValue, op: JsonPatchOperation): unknown {
+  try {
+    return applyPatch(holder, deepCopy([op]) as never[])[0];
+  } catch (error) {
+    return error;
+  }
+}
+
 /** The oracle is loose about list indexes and moves into oneself, so such operations are left out. */
 function strict(op: JsonPatchOperation): boolean {
   const paths = op.op === 'move' || op.op === 'copy' ? [op.path, op.from] : [op.path];
@@ -48,7 +57,7 @@ describe('applyJsonPatch()', () => {
       fc.property(value, operation.filter(strict), (document, op) => {
         const mine = attempt(document, [op]);
         const holder = deepCopy(document);
-        const [error] = applyPatch(holder, deepCopy([op]) as never[]);
+        const error = oracle(holder, op);
         const listIndex = /\/[^/]*$/.exec(op.path)?.[0] ?? '';
         // The oracle takes any token for a list index; RFC 6902 wants digits.
         if (mine === undefined && error === null) return !/^\/(0|[1-9]\d*)$/.test(listIndex);
