@@ -4,7 +4,7 @@ import type { Condition, LabelSelector, ListMeta, ObjectMeta, OwnerReference } f
 export interface AWSElasticBlockStoreVolumeSource {
   volumeID: string;
   fsType?: string | undefined;
-  partition?: int32 | undefined;
+  partition?: number | undefined;
   readOnly?: boolean | undefined;
 }
 
@@ -126,7 +126,7 @@ export interface CinderVolumeSource {
 export type ClaimResourceStatus = 'ControllerResizeInProgress' | 'ControllerResizeInfeasible' | 'NodeResizePending' | 'NodeResizeInProgress' | 'NodeResizeInfeasible' | (string & {});
 
 export interface ClientIPConfig {
-  timeoutSeconds?: int32 | undefined;
+  timeoutSeconds?: number | undefined;
 }
 
 export interface ClusterTrustBundleProjection {
@@ -202,7 +202,7 @@ export interface ConfigMapProjection extends LocalObjectReference {
 
 export interface ConfigMapVolumeSource extends LocalObjectReference {
   items?: KeyToPath[] | undefined;
-  defaultMode?: int32 | undefined;
+  defaultMode?: number | undefined;
   optional?: boolean | undefined;
 }
 
@@ -247,8 +247,8 @@ export interface ContainerImage {
 
 export interface ContainerPort {
   name?: string | undefined;
-  hostPort?: int32 | undefined;
-  containerPort: int32;
+  hostPort?: number | undefined;
+  containerPort: number;
   protocol?: Protocol | undefined;
   hostIP?: string | undefined;
 }
@@ -269,7 +269,7 @@ export type ContainerRestartRuleAction = 'Restart' | 'RestartAllContainers' | (s
 
 export interface ContainerRestartRuleOnExitCodes {
   operator?: ContainerRestartRuleOnExitCodesOperator | undefined;
-  values?: int32[] | undefined;
+  values?: number[] | undefined;
 }
 
 export type ContainerRestartRuleOnExitCodesOperator = 'In' | 'NotIn' | (string & {});
@@ -285,8 +285,8 @@ export interface ContainerStateRunning {
 }
 
 export interface ContainerStateTerminated {
-  exitCode: int32;
-  signal?: int32 | undefined;
+  exitCode: number;
+  signal?: number | undefined;
   reason?: string | undefined;
   message?: string | undefined;
   startedAt?: string | undefined;
@@ -304,7 +304,7 @@ export interface ContainerStatus {
   state?: ContainerState | undefined;
   lastState?: ContainerState | undefined;
   ready: boolean;
-  restartCount: int32;
+  restartCount: number;
   image: string;
   imageID: string;
   containerID?: string | undefined;
@@ -324,7 +324,7 @@ export interface ContainerUser {
 export type DNSPolicy = 'ClusterFirstWithHostNet' | 'ClusterFirst' | 'Default' | 'None' | (string & {});
 
 export interface DaemonEndpoint {
-  Port: int32;
+  Port: number;
 }
 
 export interface DownwardAPIProjection {
@@ -335,12 +335,12 @@ export interface DownwardAPIVolumeFile {
   path: string;
   fieldRef?: ObjectFieldSelector | undefined;
   resourceFieldRef?: ResourceFieldSelector | undefined;
-  mode?: int32 | undefined;
+  mode?: number | undefined;
 }
 
 export interface DownwardAPIVolumeSource {
   items?: DownwardAPIVolumeFile[] | undefined;
-  defaultMode?: int32 | undefined;
+  defaultMode?: number | undefined;
 }
 
 export interface EmptyDirVolumeSource {
@@ -357,7 +357,7 @@ export interface EndpointAddress {
 
 export interface EndpointPort {
   name?: string | undefined;
-  port: int32;
+  port: number;
   protocol?: Protocol | undefined;
   appProtocol?: string | undefined;
 }
@@ -448,7 +448,7 @@ export interface Event {
   source?: EventSource | undefined;
   firstTimestamp?: string | undefined;
   lastTimestamp?: string | undefined;
-  count?: int32 | undefined;
+  count?: number | undefined;
   type?: string | undefined;
   eventTime?: string | undefined;
   series?: EventSeries | undefined;
@@ -466,7 +466,7 @@ export interface EventList {
 }
 
 export interface EventSeries {
-  count?: int32 | undefined;
+  count?: number | undefined;
   lastObservedTime?: string | undefined;
 }
 
@@ -481,7 +481,7 @@ export interface ExecAction {
 
 export interface FCVolumeSource {
   targetWWNs?: string[] | undefined;
-  lun?: int32 | undefined;
+  lun?: number | undefined;
   fsType?: string | undefined;
   readOnly?: boolean | undefined;
   wwids?: string[] | undefined;
@@ -520,12 +520,12 @@ export interface FlockerVolumeSource {
 export interface GCEPersistentDiskVolumeSource {
   pdName: string;
   fsType?: string | undefined;
-  partition?: int32 | undefined;
+  partition?: number | undefined;
   readOnly?: boolean | undefined;
 }
 
 export interface GRPCAction {
-  port: int32;
+  port: number;
   service?: string | undefined;
 }
 
@@ -586,7 +586,7 @@ export type IPFamilyPolicyType = IPFamilyPolicy;
 export interface ISCSIPersistentVolumeSource {
   targetPortal: string;
   iqn: string;
-  lun: int32;
+  lun: number;
   iscsiInterface?: string | undefined;
   fsType?: string | undefined;
   readOnly?: boolean | undefined;
@@ -600,7 +600,7 @@ export interface ISCSIPersistentVolumeSource {
 export interface ISCSIVolumeSource {
   targetPortal: string;
   iqn: string;
-  lun: int32;
+  lun: number;
   iscsiInterface?: string | undefined;
   fsType?: string | undefined;
   readOnly?: boolean | undefined;
@@ -623,7 +623,7 @@ export interface ImageVolumeStatus {
 export interface KeyToPath {
   key: string;
   path: string;
-  mode?: int32 | undefined;
+  mode?: number | undefined;
 }
 
 export interface Lifecycle {
@@ -1082,7 +1082,7 @@ export interface PodAttachOptions {
 export interface PodCertificateProjection {
   signerName?: string | undefined;
   keyType?: string | undefined;
-  maxExpirationSeconds?: int32 | undefined;
+  maxExpirationSeconds?: number | undefined;
   credentialBundlePath?: string | undefined;
   keyPath?: string | undefined;
   certificateChainPath?: string | undefined;
@@ -1165,7 +1165,7 @@ export type PodPhase = 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown
 export interface PodPortForwardOptions {
   apiVersion?: string | undefined;
   kind?: string | undefined;
-  ports?: int32[] | undefined;
+  ports?: number[] | undefined;
 }
 
 export interface PodProxyOptions {
@@ -1250,7 +1250,7 @@ export interface PodSpec {
   tolerations?: Toleration[] | undefined;
   hostAliases?: HostAlias[] | undefined;
   priorityClassName?: string | undefined;
-  priority?: int32 | undefined;
+  priority?: number | undefined;
   dnsConfig?: PodDNSConfig | undefined;
   readinessGates?: PodReadinessGate[] | undefined;
   runtimeClassName?: string | undefined;
@@ -1319,7 +1319,7 @@ export interface PodTemplateSpec {
 }
 
 export interface PortStatus {
-  port: int32;
+  port: number;
   protocol: Protocol;
   error?: string | undefined;
 }
@@ -1344,16 +1344,16 @@ export interface PreferAvoidPodsEntry {
 }
 
 export interface PreferredSchedulingTerm {
-  weight: int32;
+  weight: number;
   preference: NodeSelectorTerm;
 }
 
 export interface Probe extends ProbeHandler {
-  initialDelaySeconds?: int32 | undefined;
-  timeoutSeconds?: int32 | undefined;
-  periodSeconds?: int32 | undefined;
-  successThreshold?: int32 | undefined;
-  failureThreshold?: int32 | undefined;
+  initialDelaySeconds?: number | undefined;
+  timeoutSeconds?: number | undefined;
+  periodSeconds?: number | undefined;
+  successThreshold?: number | undefined;
+  failureThreshold?: number | undefined;
   terminationGracePeriodSeconds?: number | undefined;
 }
 
@@ -1368,7 +1368,7 @@ export type ProcMountType = 'Default' | 'Unmasked' | (string & {});
 
 export interface ProjectedVolumeSource {
   sources?: VolumeProjection[] | undefined;
-  defaultMode?: int32 | undefined;
+  defaultMode?: number | undefined;
 }
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP' | (string & {});
@@ -1442,17 +1442,17 @@ export interface ReplicationControllerList {
 }
 
 export interface ReplicationControllerSpec {
-  replicas?: int32 | undefined;
-  minReadySeconds?: int32 | undefined;
+  replicas?: number | undefined;
+  minReadySeconds?: number | undefined;
   selector?: Record<string, string> | undefined;
   template?: PodTemplateSpec | undefined;
 }
 
 export interface ReplicationControllerStatus {
-  replicas: int32;
-  fullyLabeledReplicas?: int32 | undefined;
-  readyReplicas?: int32 | undefined;
-  availableReplicas?: int32 | undefined;
+  replicas: number;
+  fullyLabeledReplicas?: number | undefined;
+  readyReplicas?: number | undefined;
+  availableReplicas?: number | undefined;
   observedGeneration?: number | undefined;
   conditions?: ReplicationControllerCondition[] | undefined;
 }
@@ -1618,7 +1618,7 @@ export type SecretType = 'Opaque' | 'kubernetes.io/service-account-token' | 'kub
 export interface SecretVolumeSource {
   secretName?: string | undefined;
   items?: KeyToPath[] | undefined;
-  defaultMode?: int32 | undefined;
+  defaultMode?: number | undefined;
   optional?: boolean | undefined;
 }
 
@@ -1694,9 +1694,9 @@ export interface ServicePort {
   name?: string | undefined;
   protocol?: Protocol | undefined;
   appProtocol?: string | undefined;
-  port: int32;
+  port: number;
   targetPort?: string | number | undefined;
-  nodePort?: int32 | undefined;
+  nodePort?: number | undefined;
 }
 
 export interface ServiceProxyOptions {
@@ -1717,7 +1717,7 @@ export interface ServiceSpec {
   loadBalancerSourceRanges?: string[] | undefined;
   externalName?: string | undefined;
   externalTrafficPolicy?: ServiceExternalTrafficPolicy | undefined;
-  healthCheckNodePort?: int32 | undefined;
+  healthCheckNodePort?: number | undefined;
   publishNotReadyAddresses?: boolean | undefined;
   sessionAffinityConfig?: SessionAffinityConfig | undefined;
   ipFamilies?: IPFamily[] | undefined;
@@ -1806,11 +1806,11 @@ export interface TopologySelectorTerm {
 }
 
 export interface TopologySpreadConstraint {
-  maxSkew: int32;
+  maxSkew: number;
   topologyKey: string;
   whenUnsatisfiable: UnsatisfiableConstraintAction;
   labelSelector?: LabelSelector | undefined;
-  minDomains?: int32 | undefined;
+  minDomains?: number | undefined;
   nodeAffinityPolicy?: NodeInclusionPolicy | undefined;
   nodeTaintsPolicy?: NodeInclusionPolicy | undefined;
   matchLabelKeys?: string[] | undefined;
@@ -1925,7 +1925,7 @@ export interface VsphereVirtualDiskVolumeSource {
 }
 
 export interface WeightedPodAffinityTerm {
-  weight: int32;
+  weight: number;
   podAffinityTerm: PodAffinityTerm;
 }
 
@@ -1935,5 +1935,3 @@ export interface WindowsSecurityContextOptions {
   runAsUserName?: string | undefined;
   hostProcess?: boolean | undefined;
 }
-
-export type int32 = Record<string, never>;

@@ -4,8 +4,8 @@ import type { ListMeta, ObjectMeta } from './meta-v1.ts';
 export type ConditionStatus = 'True' | 'False' | 'Unknown' | (string & {});
 
 export interface ExemptPriorityLevelConfiguration {
-  nominalConcurrencyShares?: int32 | undefined;
-  lendablePercent?: int32 | undefined;
+  nominalConcurrencyShares?: number | undefined;
+  lendablePercent?: number | undefined;
 }
 
 export interface FlowDistinguisherMethod {
@@ -41,7 +41,7 @@ export interface FlowSchemaList {
 
 export interface FlowSchemaSpec {
   priorityLevelConfiguration: PriorityLevelConfigurationReference;
-  matchingPrecedence?: int32 | undefined;
+  matchingPrecedence?: number | undefined;
   distinguisherMethod?: FlowDistinguisherMethod | undefined;
   rules?: PolicyRulesWithSubjects[] | undefined;
 }
@@ -62,10 +62,10 @@ export interface LimitResponse {
 export type LimitResponseType = 'Queue' | 'Reject' | (string & {});
 
 export interface LimitedPriorityLevelConfiguration {
-  nominalConcurrencyShares?: int32 | undefined;
+  nominalConcurrencyShares?: number | undefined;
   limitResponse?: LimitResponse | undefined;
-  lendablePercent?: int32 | undefined;
-  borrowingLimitPercent?: int32 | undefined;
+  lendablePercent?: number | undefined;
+  borrowingLimitPercent?: number | undefined;
 }
 
 export interface NonResourcePolicyRule {
@@ -121,9 +121,9 @@ export interface PriorityLevelConfigurationStatus {
 export type PriorityLevelEnablement = 'Exempt' | 'Limited' | (string & {});
 
 export interface QueuingConfiguration {
-  queues?: int32 | undefined;
-  handSize?: int32 | undefined;
-  queueLengthLimit?: int32 | undefined;
+  queues?: number | undefined;
+  handSize?: number | undefined;
+  queueLengthLimit?: number | undefined;
 }
 
 export interface ResourcePolicyRule {
@@ -151,5 +151,3 @@ export type SubjectKind = 'User' | 'Group' | 'ServiceAccount' | (string & {});
 export interface UserSubject {
   name: string;
 }
-
-export type int32 = Record<string, never>;

@@ -70,7 +70,7 @@ function render(pkg: string): string {
     }
     const map = /^map\[[\w.]+\](.*)$/.exec(t);
     if (map?.[1] !== undefined) return `Record<string, ${ref(map[1])}>`;
-    if (SCALARS[t] !== undefined && types[t] === undefined) return SCALARS[t];
+    if (SCALARS[t] !== undefined && (types[t] === undefined || /^[a-z]/.test(t))) return SCALARS[t];
     const dot = t.indexOf('.');
     if (dot < 0) return types[t] === undefined ? 'unknown' : use(pkg, t);
     const [q, name] = [t.slice(0, dot), t.slice(dot + 1)];
@@ -82,7 +82,7 @@ function render(pkg: string): string {
   for (const name of Object.keys(types).sort()) {
     const type = types[name] as RawType;
     if (pkg === META && META_FORMS[name] !== undefined) continue;
-    if (name.includes('.') || type.alias?.endsWith(`.${name}`) === true) continue; // another package's
+    if (name.includes('.') || /^[a-z]/.test(name) || type.alias?.endsWith(`.${name}`) === true) continue; // another package's
     if (/Interface$|Accessor$|Reader$/.test(name) || (pkg === META && ['Object', 'Common', 'Type', 'InternalEvent'].includes(name))) continue;
     if (type.alias !== undefined) {
       const base = ref(type.alias);

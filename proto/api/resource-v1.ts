@@ -304,5 +304,3 @@ export interface ResourceSliceSpec {
   perDeviceNodeSelection?: boolean | undefined;
   sharedCounters?: CounterSet[] | undefined;
 }
-
-export type int = Record<string, never>;
