@@ -1,0 +1,20 @@
+/** nodeSelector, required and preferred node affinity. Source: upstream plugin NodeAffinity. */
+import type { Plugin } from '../framework/framework.ts';
+import { normalizeByMax } from '../framework/run-plugins.ts';
+import { matchesNodeSelectorTerm, nodeMatchesPod } from '../plan/node-selector.ts';
+
+export const nodeAffinity: Plugin = {
+  name: 'NodeAffinity',
+  weight: 2,
+  filter(_state, pod, info) {
+    if (nodeMatchesPod(pod, info.node)) return [];
+    return [{ reason: "node(s) didn't match Pod's node affinity/selector", unresolvable: true }];
+  },
+  score(_state, pod, info) {
+    const preferred = pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
+    let sum = 0;
+    for (const { preference, weight } of preferred) if (matchesNodeSelectorTerm(preference, info.node)) sum += weight;
+    return sum;
+  },
+  normalize: scores => normalizeByMax(scores),
+};

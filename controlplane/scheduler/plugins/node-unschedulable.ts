@@ -1,0 +1,13 @@
+/** Turns down cordoned nodes, unless the pod tolerates their taint. Source: upstream plugin NodeUnschedulable. */
+import type { Plugin } from '../framework/framework.ts';
+import { toleratesTaint } from '../plan/tolerations.ts';
+
+export const nodeUnschedulable: Plugin = {
+  name: 'NodeUnschedulable',
+  filter(_state, pod, info) {
+    if (info.node.spec.unschedulable !== true) return [];
+    const taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+    const tolerated = (pod.spec.tolerations ?? []).some(t => toleratesTaint(t, taint));
+    return tolerated ? [] : [{ reason: 'node(s) were unschedulable', unresolvable: true }];
+  },
+};

@@ -1,0 +1,24 @@
+/** Taints keep pods away (NoSchedule, NoExecute) or make nodes less welcome (PreferNoSchedule). Source: upstream plugin TaintToleration. */
+import type { Plugin } from '../framework/framework.ts';
+import { normalizeByMax } from '../framework/run-plugins.ts';
+import { toleratesTaint, untoleratedTaint } from '../plan/tolerations.ts';
+
+export const taintToleration: Plugin = {
+  name: 'TaintToleration',
+  weight: 3,
+  filter(_state, pod, info) {
+    const taint = untoleratedTaint(info.node.spec.taints ?? [], pod.spec.tolerations ?? [], [
+      'NoSchedule',
+      'NoExecute',
+    ]);
+    if (taint === undefined) return [];
+    return [{ reason: `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`, unresolvable: true }];
+  },
+  score(_state, pod, info) {
+    const tolerations = pod.spec.tolerations ?? [];
+    return (info.node.spec.taints ?? []).filter(
+      taint => taint.effect === 'PreferNoSchedule' && !tolerations.some(t => toleratesTaint(t, taint)),
+    ).length;
+  },
+  normalize: scores => normalizeByMax(scores, true),
+};

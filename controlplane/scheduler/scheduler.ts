@@ -1,0 +1,270 @@
+/**
+ * Finds a node for every pod that has none: informers -> SchedulingQueue -> one decision at a time -> binding beside the next decision.
+ *
+ * - Deciding never awaits: the snapshot cannot change under it. The pod is assumed on its node before its binding is sent.
+ * - A binding that fails takes the assumption back and the pod is tried again.
+ * - A pod that fits nowhere says so in its PodScheduled condition and an event, once per distinct reason, and waits for a change.
+ *
+ * Differs: the scheduler has a queue of its own instead of the WorkQueue, since order (priority) and waiting for a change are its business.
+ */
+import { randomInt } from 'node:crypto';
+import type { Client } from '../../machinery/client/client.ts';
+import type { EventRecorder } from '../../machinery/client/event-recorder.ts';
+import type { InformerFactory } from '../../machinery/client/informer.ts';
+import { namespaces, nodes, persistentVolumeClaims, pods } from '../../machinery/client/resource.ts';
+import { StatusError } from '../../machinery/meta/status-error.ts';
+import type { Clock } from '../../machinery/process/clock.ts';
+import type { Component } from '../../machinery/process/component.ts';
+import type { Logger } from '../../machinery/process/logger.ts';
+import type { Node, Pod } from '../../proto/api/core-v1.ts';
+import type { Plugin, SchedulingDecision } from './framework/framework.ts';
+import { decideNode } from './framework/run-plugins.ts';
+import { defaultPlugins } from './plugins/default-plugins.ts';
+import { gatedMessage } from './plugins/scheduling-gates.ts';
+import { SchedulerCache } from './scheduler-cache.ts';
+import { SchedulingQueue } from './scheduling-queue.ts';
+
+export interface SchedulerOptions {
+  client: Client;
+  informers: InformerFactory;
+  recorder: EventRecorder;
+  clock: Clock;
+  logger: Logger;
+  /** Pods of other schedulers are left alone. Default `default-scheduler`. */
+  schedulerName?: string | undefined;
+  /** Chooses among equally good nodes: an index below its argument. Default random. */
+  tieBreaker?: ((candidates: number) => number) | undefined;
+}
+
+const FINISHED = new Set(['Succeeded', 'Failed']);
+
+export class Scheduler implements Component {
+  readonly name = 'scheduler';
+  private readonly options: SchedulerOptions;
+  private readonly schedulerName: string;
+  private readonly cache = new SchedulerCache();
+  private readonly queue: SchedulingQueue;
+  private readonly plugins: readonly Plugin[];
+  private readonly binding = new Set<Promise<void>>();
+
+  constructor(options: SchedulerOptions) {
+    this.options = options;
+    this.schedulerName = options.schedulerName ?? 'default-scheduler';
+    this.queue = new SchedulingQueue(options.clock);
+    const namespaceLister = options.informers.informer(namespaces).lister;
+    const claimLister = options.informers.informer(persistentVolumeClaims).lister;
+    this.plugins = defaultPlugins({
+      namespaceLabels: name => namespaceLister.get(undefined, name)?.metadata.labels,
+      claim: (namespace, name) => claimLister.get(namespace, name),
+    });
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all(
+      [nodes, namespaces, persistentVolumeClaims].map(r => this.options.informers.informer<never>(r as never).synced()),
+    );
+    await this.options.informers.informer(pods).synced();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const remove = this.watch();
+    try {
+      await Promise.race([this.ready(), aborted(signal)]);
+      for (let key = await this.queue.pop(signal); key !== undefined; key = await this.queue.pop(signal)) {
+        this.scheduleOne(key, signal);
+        // Let events in between two decisions, so that bindings and watches flow while a long queue is worked off.
+        await new Promise<void>(resolve => setImmediate(resolve));
+      }
+    } finally {
+      for (const off of remove) off();
+      await Promise.allSettled(this.binding);
+    }
+  }
+
+  private watch(): (() => void)[] {
+    const { informers } = this.options;
+    return [
+      informers.informer(nodes).addHandler({
+        onAdd: node => {
+          this.cache.setNode(node);
+          this.queue.moveAll();
+        },
+        onUpdate: (older, newer) => {
+          this.cache.setNode(newer);
+          if (nodeMayHelp(older, newer)) this.queue.moveAll();
+        },
+        onDelete: node => this.cache.removeNode(node.metadata.name ?? ''),
+      }),
+      informers.informer(pods).addHandler({
+        onAdd: pod => this.onPod(pod, undefined),
+        onUpdate: (older, newer) => this.onPod(newer, older),
+        onDelete: pod => this.onPodGone(pod),
+      }),
+      informers.informer(persistentVolumeClaims).addHandler({
+        onAdd: () => this.queue.moveAll(),
+        onUpdate: () => this.queue.moveAll(),
+      }),
+    ];
+  }
+
+  private onPod(pod: Pod, older: Pod | undefined): void {
+    const nodeName = pod.spec.nodeName ?? '';
+    if (FINISHED.has(pod.status?.phase ?? '')) return this.onPodGone(pod);
+    if (nodeName !== '') {
+      this.queue.remove(keyOf(pod));
+      if (older !== undefined && older.metadata.uid !== pod.metadata.uid)
+        this.cache.removePod(older.metadata.uid ?? '');
+      this.cache.placePod(pod, nodeName);
+      // A pod that arrives or changes its labels can satisfy another's affinity.
+      if (older === undefined || (older.spec.nodeName ?? '') === '' || older.metadata.labels !== pod.metadata.labels)
+        this.queue.moveAll();
+      return;
+    }
+    if (pod.spec.schedulerName !== undefined && pod.spec.schedulerName !== this.schedulerName) return;
+    if (pod.metadata.deletionTimestamp !== undefined) return this.queue.remove(keyOf(pod));
+    // An update of its own condition is no reason to try again.
+    if (
+      older === undefined ||
+      older.metadata.generation !== pod.metadata.generation ||
+      older.metadata.uid !== pod.metadata.uid
+    ) {
+      this.queue.add(keyOf(pod), pod.spec.priority ?? 0);
+    }
+  }
+
+  private onPodGone(pod: Pod): void {
+    this.queue.remove(keyOf(pod));
+    if (this.cache.nodeOf(pod.metadata.uid ?? '') === undefined) return;
+    this.cache.removePod(pod.metadata.uid ?? '');
+    this.queue.moveAll();
+  }
+
+  private scheduleOne(key: string, signal: AbortSignal): void {
+    const slash = key.indexOf('/');
+    const pod = this.options.informers.informer(pods).lister.get(key.slice(0, slash), key.slice(slash + 1));
+    if (pod === undefined || (pod.spec.nodeName ?? '') !== '' || pod.metadata.deletionTimestamp !== undefined)
+      return this.queue.done(key);
+    const gated = gatedMessage(pod);
+    if (gated !== undefined) {
+      this.queue.park(key);
+      if (condition(pod)?.reason !== 'SchedulingGated') this.track(this.report(pod, 'SchedulingGated', gated, signal));
+      return;
+    }
+    const choose = this.options.tieBreaker ?? randomInt;
+    const decision: SchedulingDecision = decideNode(this.plugins, pod, this.cache.snapshot(), choose);
+    if (decision.kind === 'unschedulable') {
+      this.queue.park(key);
+      const known = condition(pod);
+      if (known?.reason === 'Unschedulable' && known.message === decision.message) return;
+      this.options.recorder.event(pod, 'Warning', 'FailedScheduling', decision.message);
+      this.track(this.report(pod, 'Unschedulable', decision.message, signal));
+      return;
+    }
+    this.cache.placePod(pod, decision.nodeName);
+    this.track(this.bind(key, pod, decision.nodeName, signal));
+  }
+
+  private async bind(key: string, pod: Pod, nodeName: string, signal: AbortSignal): Promise<void> {
+    const { client, recorder, logger } = this.options;
+    const ref = { namespace: pod.metadata.namespace, name: pod.metadata.name ?? '' };
+    try {
+      const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
+      const metadata = { ...ref, uid: pod.metadata.uid };
+      await client
+        .of(pods)
+        .createSubresource(ref, 'binding', { apiVersion: 'v1', kind: 'Binding', metadata, target }, signal);
+      this.queue.done(key);
+      recorder.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${key} to ${nodeName}`);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.cache.removePod(pod.metadata.uid ?? '');
+      const gone = error instanceof StatusError && (error.reason === 'NotFound' || error.reason === 'Conflict');
+      if (gone) return this.settleLost(key);
+      logger.warn({ pod: key, node: nodeName, err: error }, 'binding failed; trying again');
+      recorder.event(
+        pod,
+        'Warning',
+        'FailedScheduling',
+        `binding rejected: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      this.queue.retry(key);
+    }
+  }
+
+  /** The pod we decided for is not there any more, or somebody else bound it; a namesake may have taken its place. */
+  private settleLost(key: string): void {
+    const slash = key.indexOf('/');
+    const current = this.options.informers.informer(pods).lister.get(key.slice(0, slash), key.slice(slash + 1));
+    if (current === undefined || (current.spec.nodeName ?? '') !== '') this.queue.done(key);
+    else this.queue.retry(key);
+    if (current !== undefined && (current.spec.nodeName ?? '') !== '')
+      this.cache.placePod(current, current.spec.nodeName ?? '');
+  }
+
+  private async report(pod: Pod, reason: string, message: string, signal: AbortSignal): Promise<void> {
+    const older = condition(pod);
+    const nowTime = new Date(this.options.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+    const fresh = {
+      type: 'PodScheduled',
+      status: 'False',
+      reason,
+      message,
+      lastTransitionTime: older?.status === 'False' ? older.lastTransitionTime : nowTime,
+      observedGeneration: pod.metadata.generation,
+    };
+    try {
+      const ref = { namespace: pod.metadata.namespace, name: pod.metadata.name ?? '' };
+      const patch = { metadata: { uid: pod.metadata.uid }, status: { conditions: [fresh] } };
+      await this.options.client.of(pods).patch(ref, patch, { type: 'strategic', subresource: 'status', signal });
+    } catch (error) {
+      if (
+        signal.aborted ||
+        (error instanceof StatusError && ['NotFound', 'Conflict', 'Invalid'].includes(error.reason))
+      )
+        return;
+      this.options.logger.warn({ pod: keyOf(pod), err: error }, 'the pod cannot be told why it waits');
+    }
+  }
+
+  private track(work: Promise<void>): void {
+    this.binding.add(work);
+    void work.finally(() => this.binding.delete(work));
+  }
+}
+
+function keyOf(pod: Pod): string {
+  return `${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}`;
+}
+
+function condition(
+  pod: Pod,
+):
+  | {
+      status: string;
+      reason?: string | undefined;
+      message?: string | undefined;
+      lastTransitionTime?: string | undefined;
+    }
+  | undefined {
+  return pod.status?.conditions?.find(c => c.type === 'PodScheduled');
+}
+
+/** Heartbeats change nothing that a waiting pod could wait for. */
+function nodeMayHelp(older: Node, newer: Node): boolean {
+  const relevant = (n: Node): string =>
+    JSON.stringify([
+      n.spec.unschedulable,
+      n.spec.taints,
+      n.metadata.labels,
+      n.status?.allocatable,
+      n.status?.conditions?.map(c => [c.type, c.status]),
+    ]);
+  return relevant(older) !== relevant(newer);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
