@@ -1,0 +1,91 @@
+/**
+ * The few calls that the store needs of SQLite. `@photostructure/sqlite` has the API of `node:sqlite`, which can take its
+ * place here once the oldest supported Node has it.
+ */
+import { StoreUnavailableError } from '../store.ts';
+
+export type SqlValue = number | string | null | Uint8Array;
+
+export interface SqlStatement<Row> {
+  run(...parameters: SqlValue[]): { changes: number };
+  get(...parameters: SqlValue[]): Row | undefined;
+  all(...parameters: SqlValue[]): Row[];
+}
+
+export interface SqlDatabase {
+  exec(sql: string): void;
+  prepare<Row>(sql: string): SqlStatement<Row>;
+  /** Folds the write-ahead log into the file and lets everything go. */
+  close(): void;
+}
+
+/** Opens (and creates) a database file. The native library is loaded at the first call. */
+export async function openDatabase(path: string): Promise<SqlDatabase> {
+  const { DatabaseSync } = await import('@photostructure/sqlite');
+  const db = new DatabaseSync(path);
+  return {
+    exec: sql => db.exec(sql),
+    prepare: <Row>(sql: string) => db.prepare(sql) as SqlStatement<Row>,
+    close: () => {
+      try {
+        // The driver finalises statements only when they are collected as garbage, and SQLite keeps the connection and its
+        // exclusive lock until then. Leaving WAL mode is what lets an exclusive lock be given back at once.
+        db.exec('PRAGMA journal_mode = DELETE; PRAGMA locking_mode = NORMAL; SELECT count(*) FROM sqlite_schema');
+      } finally {
+        db.close();
+      }
+    },
+  };
+}
+
+/** SQLite's primary result codes that mean something to an operator. Source: sqlite.org/rescode.html. */
+const BUSY = 5;
+const LOCKED = 6;
+const READONLY = 8;
+const IOERR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const CANTOPEN = 14;
+const NOTADB = 26;
+
+/** Turns an error of SQLite into what the person who runs the cluster can act on. */
+export function unavailable(error: unknown, path: string): StoreUnavailableError {
+  if (error instanceof StoreUnavailableError) return error;
+  const code = resultCode(error) & 0xff;
+  const said = error instanceof Error ? error.message : String(error);
+  switch (code) {
+    case BUSY:
+    case LOCKED:
+      return new StoreUnavailableError(
+        'locked',
+        `Store ${path} is in use by another process; stop that one first (only one may have it open)`,
+        error,
+      );
+    case FULL:
+      return new StoreUnavailableError(
+        'full',
+        `Store ${path} cannot grow: no space left; free some on its disk`,
+        error,
+      );
+    case READONLY:
+      return new StoreUnavailableError(
+        'io',
+        `Store ${path} cannot be written: ${said}; check its owner and mount`,
+        error,
+      );
+    case CANTOPEN:
+      return new StoreUnavailableError('io', `Store ${path} cannot be opened: ${said}; check folder and rights`, error);
+    case CORRUPT:
+    case NOTADB:
+      return new StoreUnavailableError('corrupt', `Store ${path} is damaged: ${said}; restore it from a backup`, error);
+    case IOERR:
+      return new StoreUnavailableError('io', `Store ${path} cannot be read or written: ${said}; check its disk`, error);
+    default:
+      return new StoreUnavailableError('io', `Store ${path} failed: ${said}`, error);
+  }
+}
+
+function resultCode(error: unknown): number {
+  const code: unknown = typeof error === 'object' && error !== null && 'errcode' in error ? error.errcode : undefined;
+  return typeof code === 'number' ? code : 0;
+}

@@ -1,0 +1,140 @@
+/** What only the SQLite store does: files, locks, formats, bounds. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { FakeClock } from '../../../machinery/process/clock.ts';
+import { openDatabase } from './driver.ts';
+import { openSqliteStore } from './open-sqlite-store.ts';
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'store-sqlite-'));
+  path = join(folder, 'deep', 'state.db');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+test('everything is there again after close() and open', async () => {
+  const first = await openSqliteStore({ path });
+  await first.create('/a', Buffer.from('1'));
+  await first.update('/a', Buffer.from('2'), 2);
+  await first.close();
+  const second = await openSqliteStore({ path });
+  expect(await second.get('/a', { revision: 2 })).toMatchObject({ value: Buffer.from('1') });
+  expect(await second.create('/b', Buffer.from('1'))).toBe(4);
+  await second.close();
+});
+
+test('revisions go on after compaction removed the newest row', async () => {
+  const first = await openSqliteStore({ path });
+  await first.create('/a', Buffer.from('1'));
+  await first.delete('/a');
+  await first.compact(3);
+  await first.close();
+  const second = await openSqliteStore({ path });
+  expect(await second.currentRevision()).toBe(3);
+  expect(await second.create('/a', Buffer.from('1'))).toBe(4);
+  await second.close();
+});
+
+test('files belong to their owner alone', async () => {
+  const store = await openSqliteStore({ path });
+  await store.create('/a', Buffer.from('1'));
+  for (const file of [path, `${path}-wal`]) expect(statSync(file).mode & 0o777).toBe(0o600);
+  await store.close();
+});
+
+test('a second opener is told that the store is in use, the first goes on', async () => {
+  const store = await openSqliteStore({ path });
+  await expect(openSqliteStore({ path })).rejects.toMatchObject({ reason: 'locked' });
+  const script = `
+    const { DatabaseSync } = require('@photostructure/sqlite');
+    try { new DatabaseSync(process.argv[1]).exec('BEGIN IMMEDIATE'); console.log('open') } catch (e) { console.log(e.errcode) }`;
+  const other = spawnSync(process.execPath, ['-e', script, path], { encoding: 'utf8' });
+  expect(other.stdout.trim()).toBe('5');
+  await store.create('/a', Buffer.from('1'));
+  await store.close();
+});
+
+test('a newer format is refused by name', async () => {
+  await (await openSqliteStore({ path })).close();
+  const db = await openDatabase(path);
+  db.exec('PRAGMA user_version = 99');
+  db.close();
+  await expect(openSqliteStore({ path })).rejects.toMatchObject({
+    reason: 'newerFormat',
+    message: expect.stringContaining('format 99'),
+  });
+});
+
+test('what is no store is refused and left alone', async () => {
+  const text = join(folder, 'text.db');
+  writeFileSync(text, 'x'.repeat(10_000));
+  await expect(openSqliteStore({ path: text })).rejects.toMatchObject({ reason: 'corrupt' });
+  const foreign = join(folder, 'foreign.db');
+  const db = await openDatabase(foreign);
+  db.exec('CREATE TABLE t (a)');
+  db.close();
+  await expect(openSqliteStore({ path: foreign })).rejects.toMatchObject({ reason: 'corrupt' });
+});
+
+test('a log torn at its end loses nothing before the tear', async () => {
+  const writer = `
+    const { DatabaseSync } = require('@photostructure/sqlite');
+    const db = new DatabaseSync(process.argv[1]);
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0');
+    const insert = db.prepare('INSERT INTO log VALUES (?, ?, 0, ?, 0, NULL, ?)');
+    for (let i = 2; i < 12; i++) insert.run(i, '/k' + i, i, Buffer.alloc(3000));
+    process.kill(process.pid, 'SIGKILL');`;
+  await (await openSqliteStore({ path })).close();
+  spawnSync(process.execPath, ['-e', writer, path]);
+  truncateSync(`${path}-wal`, statSync(`${path}-wal`).size - 100);
+  const store = await openSqliteStore({ path });
+  expect((await store.list('/')).items).toHaveLength(9);
+  expect(await store.create('/new', Buffer.from('1'))).toBe(11);
+  await store.close();
+});
+
+test('history and file stay bounded under overwriting, and a quiet store arms no timer', async () => {
+  const clock = new FakeClock();
+  const store = await openSqliteStore({ path, clock, history: { keepMs: 1000, maxRevisions: 300 } });
+  expect(clock.pending).toBe(0);
+  const value = Buffer.alloc(20_000, 'x');
+  const revisions = await Promise.all(Array.from({ length: 10 }, (_, i) => store.create(`/k${i}`, value)));
+  for (let round = 0; round < 500; round++) {
+    await Promise.all(
+      revisions.map(async (revision, i) => (revisions[i] = await store.update(`/k${i}`, value, revision))),
+    );
+  }
+  const current = await store.currentRevision();
+  await expect(store.list('/', { revision: current - 2500 })).rejects.toThrow('compacted');
+  expect(statSync(path).size).toBeLessThan(50_000_000);
+  expect(statSync(`${path}-wal`).size).toBeLessThan(30_000_000);
+  for (let i = 0; i < 10 || clock.pending > 0; i++) {
+    await clock.advance(1000);
+    await store.compact(1);
+    await new Promise(resolve => setImmediate(resolve));
+  }
+  expect(clock.pending).toBe(0);
+  await expect(store.list('/', { revision: current - 1 })).rejects.toThrow('compacted');
+  expect((await store.list('/')).items).toHaveLength(10);
+  await store.close();
+});
+
+test('a key that came due while nobody ran is deleted after opening', async () => {
+  const clock = new FakeClock();
+  const first = await openSqliteStore({ path, clock });
+  await first.create('/event', Buffer.from('1'), { ttlSeconds: 3600 });
+  await first.close();
+  await clock.advance(4_000_000);
+  const second = await openSqliteStore({ path, clock });
+  const stop = new AbortController();
+  const watch = second.watch('/', 2, stop.signal)[Symbol.asyncIterator]();
+  const next = watch.next();
+  await clock.advance(2000);
+  expect((await next).value).toMatchObject({ events: [{ type: 'delete', key: '/event' }] });
+  stop.abort();
+  await second.close();
+});
