@@ -1,0 +1,82 @@
+# k8ts: `make help` lists the targets. `sudo make up` and `sudo make test` need nothing but Debian 12, Node.js 20+, git, make and sudo.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+JEST := NODE_OPTIONS=--experimental-vm-modules npx --no-install jest
+NODES ?= 2
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@deploy/step "npm packages" npm ci --no-progress --loglevel=error
+	@touch $@
+
+SOURCES := $(shell find proto machinery agent controlplane cli -name '*.ts' -not -name '*.test.ts' -not -name '*.integration.ts' 2>/dev/null) proto/api/table/k8s-api-1.36.json
+
+dist/k8ts.mjs: node_modules/.package-lock.json $(SOURCES) deploy/build.mjs package.json
+	@deploy/step "bundle" node deploy/build.mjs
+
+.PHONY: build
+build: dist/k8ts.mjs ## Build the one bundle, dist/k8ts.mjs
+
+.PHONY: up
+up: ## Set up this machine, start a cluster on it and deploy a small demo
+	@deploy/up.sh
+
+.PHONY: down
+down: ## Stop the cluster; its state stays
+	@test -x dist/k8ts.mjs || { echo "k8ts was never built here; nothing runs"; exit 0; }; dist/k8ts.mjs down
+
+.PHONY: reset
+reset: ## Remove every trace of the cluster from this machine
+	@test -x dist/k8ts.mjs || $(MAKE) --no-print-directory build; dist/k8ts.mjs reset --yes
+
+.PHONY: proto
+proto: node_modules/.package-lock.json ## Write generated code again from the tables
+	npx --no-install tsx proto/api/generate.ts
+	npx --no-install tsx proto/cri/generate.ts
+
+.PHONY: check
+check: node_modules/.package-lock.json ## Types, lint, format, layers, cycles, dead code, generated code, unit tests
+	@deploy/check.sh
+
+.PHONY: unit
+unit: node_modules/.package-lock.json ## Unit tests alone
+	@$(JEST)
+
+.PHONY: deps
+deps: ## Install the Debian packages that k8ts needs
+	@deploy/debian-packages.sh
+
+.PHONY: test
+test: deps dist/k8ts.mjs ## Everything: checks, unit tests, and the suites on real containerd, kernel and kubectl
+	@deploy/test.sh
+
+.PHONY: e2e
+e2e: deps dist/k8ts.mjs ## The suites on the real thing alone (SUITE=name for one)
+	@e2e/run.sh $(SUITE)
+
+.PHONY: lab
+lab: deps dist/k8ts.mjs ## Keep a cluster of one control node and NODES workers up in network namespaces
+	@npx --no-install tsx e2e/lab/main.ts up --nodes $(NODES)
+
+.PHONY: lab-down
+lab-down: ## Take the lab away
+	@npx --no-install tsx e2e/lab/main.ts down
+
+.PHONY: bench
+bench: deps dist/k8ts.mjs ## Measure start, pods, memory and CPU, and the CRI floor in the same run
+	@npx --no-install tsx e2e/bench/main.ts
+
+.PHONY: chaos
+chaos: deps dist/k8ts.mjs ## Kill k8ts 50 times while pods come and go
+	@K8TS_CHAOS_ROUNDS=$${ROUNDS:-50} e2e/run.sh chaos
+
+.PHONY: conformance
+conformance: deps dist/k8ts.mjs ## Official conformance specs (CONFORMANCE_SUITE=dir of the suite's scripts, FOCUS=regex)
+	@e2e/conformance.sh
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf dist node_modules

@@ -1,0 +1,107 @@
+/**
+ * How the command talks to a running k8ts on the same machine: HTTP over a unix socket that only root can open.
+ *
+ * `GET /status` answers DaemonStatus; `POST /stop` begins an orderly stop. The socket's existence proves nothing; an answer does.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, request, type Server } from 'node:http';
+import type { Component } from '../machinery/process/component.ts';
+import type { Step } from './progress.ts';
+
+export interface DaemonStatus {
+  version: string;
+  pid: number;
+  /** What was started: `up`, `server` or `agent`. */
+  role: string;
+  phase: 'starting' | 'running' | 'stopping' | 'failed';
+  startedAt: string;
+  uptimeSeconds: number;
+  nodeName?: string | undefined;
+  apiServer?: string | undefined;
+  clusterDns?: string | undefined;
+  kubeconfig?: string | undefined;
+  containerRuntime?: string | undefined;
+  steps: Step[];
+}
+
+export class ControlSocket implements Component {
+  readonly name = 'control-socket';
+  private readonly path: string;
+  private readonly status: () => DaemonStatus;
+  private readonly stop: () => void;
+  private readonly server: Server;
+  private readonly listening: Promise<void>;
+
+  constructor(path: string, status: () => DaemonStatus, stop: () => void) {
+    this.path = path;
+    this.status = status;
+    this.stop = stop;
+    this.server = createServer((req, res) => {
+      if (req.method === 'GET' && req.url === '/status') {
+        res.setHeader('content-type', 'application/json');
+        res.end(JSON.stringify(this.status()));
+      } else if (req.method === 'POST' && req.url === '/stop') {
+        res.end('{}');
+        this.stop();
+      } else {
+        res.statusCode = 404;
+        res.end();
+      }
+    });
+    this.listening = new Promise((resolve, reject) => {
+      this.server.once('listening', resolve);
+      this.server.once('error', reject);
+    });
+    this.listening.catch(() => {});
+  }
+
+  ready(): Promise<void> {
+    return this.listening;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    rmSync(this.path, { force: true });
+    const before = process.umask(0o177);
+    this.server.listen(this.path);
+    process.umask(before);
+    await this.listening;
+    chmodSync(this.path, 0o600);
+    await new Promise<void>(resolve => {
+      if (signal.aborted) return resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    this.server.closeAllConnections();
+    await new Promise<void>(resolve => this.server.close(() => resolve()));
+    rmSync(this.path, { force: true });
+  }
+}
+
+/** @returns undefined when nobody answers there */
+export function askStatus(socketPath: string): Promise<DaemonStatus | undefined> {
+  return ask<DaemonStatus>(socketPath, 'GET', '/status');
+}
+
+/** @returns whether somebody took the order */
+export async function askStop(socketPath: string): Promise<boolean> {
+  return (await ask<object>(socketPath, 'POST', '/stop')) !== undefined;
+}
+
+function ask<T>(socketPath: string, method: string, path: string): Promise<T | undefined> {
+  return new Promise(resolve => {
+    const req = request({ socketPath, method, path, timeout: 5_000, agent: false }, res => {
+      let text = '';
+      res.setEncoding('utf8');
+      res.on('data', (chunk: string) => (text += chunk));
+      res.on('end', () => {
+        try {
+          resolve(JSON.parse(text) as T);
+        } catch {
+          resolve(undefined);
+        }
+      });
+    });
+    req.on('timeout', () => req.destroy());
+    req.on('error', () => resolve(undefined));
+    req.end();
+  });
+}

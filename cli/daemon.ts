@@ -1,0 +1,112 @@
+/**
+ * A running k8ts: lock, log, control socket, components in order, orderly stop. The parts themselves come from `roots/`.
+ */
+import { mkdirSync } from 'node:fs';
+import { systemClock } from '../machinery/process/clock.ts';
+import type { Component } from '../machinery/process/component.ts';
+import { createLogger } from '../machinery/process/pino-logger.ts';
+import type { Logger } from '../machinery/process/logger.ts';
+import { nodeNameOf, type Config } from './config.ts';
+import { ControlSocket, type DaemonStatus } from './control-socket.ts';
+import { CliError, exitCodes } from './exit-codes.ts';
+import { pathsOf, type Paths } from './paths.ts';
+import { takePidLock } from './pid-lock.ts';
+import { Progress } from './progress.ts';
+import { notifySystemd } from './systemd.ts';
+import { k8tsVersion } from './version.ts';
+
+export type Role = 'up' | 'server' | 'agent';
+
+/** What a role is built from; it starts components by `start` and describes itself through `facts`. */
+export interface DaemonContext {
+  config: Config;
+  paths: Paths;
+  progress: Progress;
+  logger: Logger;
+  signal: AbortSignal;
+  /** Runs a component until the process stops and resolves when it is ready. If it ends before, the process stops with its error. */
+  start(component: Component): Promise<void>;
+  /** What `k8ts status` shows besides the steps. */
+  facts: Partial<DaemonStatus>;
+}
+
+const STOP_TIMEOUT_MS = 60_000;
+
+/** Runs until SIGTERM, SIGINT, `k8ts down` or the failure of a part. */
+export async function runDaemon(role: Role, config: Config, assemble: (context: DaemonContext) => Promise<void>): Promise<void> {
+  if (process.getuid?.() !== 0) throw new CliError('Running containers needs root; try: sudo k8ts ' + role, exitCodes.notRoot);
+  const paths = pathsOf(config);
+  process.umask(0o027);
+  for (const directory of [paths.dataDir, paths.configDir, paths.runDir, paths.logDir]) mkdirSync(directory, { recursive: true, mode: 0o755 });
+  const release = takePidLock(paths.lock, role);
+  const logger = createLogger({ level: config.logLevel, format: config.logFormat });
+  const progress = new Progress(systemClock);
+  const stop = new AbortController();
+  const startedAt = new Date();
+  let phase: DaemonStatus['phase'] = 'starting';
+  let failure: unknown;
+  const components: { name: string; done: Promise<void>; abort: AbortController }[] = [];
+  const facts: Partial<DaemonStatus> = { nodeName: nodeNameOf(config) };
+
+  const fail = (error: unknown): void => {
+    failure ??= error;
+    phase = 'failed';
+    stop.abort();
+  };
+  const start = async (component: Component): Promise<void> => {
+    const abort = new AbortController();
+    const done = component.run(abort.signal).then(
+      () => {
+        if (!abort.signal.aborted) fail(new Error(`${component.name} ended by itself`));
+      },
+      (error: unknown) => {
+        if (!abort.signal.aborted) fail(error);
+        else logger.warn({ component: component.name, err: error }, 'a part did not stop cleanly');
+      },
+    );
+    components.push({ name: component.name, done, abort });
+    await Promise.race([component.ready(), done]);
+    if (failure !== undefined) throw failure;
+  };
+  const status = (): DaemonStatus => ({
+    version: k8tsVersion, pid: process.pid, role, phase, startedAt: startedAt.toISOString(),
+    uptimeSeconds: Math.round((Date.now() - startedAt.getTime()) / 1000), steps: progress.steps(), ...facts,
+  });
+
+  const onSignal = (): void => stop.abort();
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  process.on('SIGHUP', () => {});
+  try {
+    await start(new ControlSocket(paths.controlSocket, status, () => stop.abort()));
+    const assembled = assemble({ config, paths, progress, logger, signal: stop.signal, start, facts }).then(() => {
+      if (stop.signal.aborted) return;
+      phase = 'running';
+      void notifySystemd('READY=1');
+      logger.info({ role, ms: Math.round(process.uptime() * 1000) }, 'k8ts is ready');
+    }, fail);
+    await Promise.race([new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve(), { once: true })), assembled.then(() => new Promise<void>(resolve => {
+      if (stop.signal.aborted) resolve();
+      else stop.signal.addEventListener('abort', () => resolve(), { once: true });
+    }))]);
+  } catch (error) {
+    failure ??= error;
+  } finally {
+    if (phase !== 'failed') phase = 'stopping';
+    void notifySystemd('STOPPING=1');
+    const deadline = setTimeout(() => {
+      logger.error({}, 'stopping took too long; leaving');
+      process.exit(exitCodes.timedOut);
+    }, STOP_TIMEOUT_MS);
+    for (const component of components.reverse()) {
+      component.abort.abort();
+      await component.done;
+    }
+    clearTimeout(deadline);
+    release();
+  }
+  if (failure !== undefined) {
+    logger.error({ err: failure }, 'k8ts stops');
+    throw failure instanceof CliError ? failure : new CliError(failure instanceof Error ? failure.message : String(failure), exitCodes.failed, { cause: failure });
+  }
+}

@@ -1,0 +1,18 @@
+#!/bin/bash
+# Installs what is missing of the Debian packages that a k8ts node needs. Says so when nothing is missing.
+set -euo pipefail
+packages=(containerd runc containernetworking-plugins iptables nftables conntrack ipset iproute2 busybox-static util-linux)
+missing=()
+for p in "${packages[@]}"; do
+  dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || missing+=("$p")
+done
+# A kubectl from elsewhere on the PATH is as good.
+command -v kubectl >/dev/null || missing+=(kubernetes-client)
+[ "${#missing[@]}" = 0 ] && { echo "✔ Debian packages               nothing to install"; exit 0; }
+[ "$(id -u)" = 0 ] || { echo "k8ts: needs root to install ${missing[*]}; run it with sudo" >&2; exit 5; }
+command -v apt-get >/dev/null || { echo "k8ts: this is no Debian; install these yourself: ${missing[*]}" >&2; exit 1; }
+here=$(dirname "$0")
+export DEBIAN_FRONTEND=noninteractive
+# Debian's containerd would start a service of its own; k8ts runs a private one.
+"$here/step" "apt-get update" apt-get update -qq
+"$here/step" "install ${#missing[@]} Debian packages" apt-get install -y --no-install-recommends "${missing[@]}"
