@@ -2,7 +2,7 @@
  * The typed client that everything in k8ts uses to talk to the API, whatever the transport.
  */
 import type { AnyObject, Resource } from './resource.ts';
-import type { WatchEvent } from './transport.ts';
+import type { ApiRequest, WatchEvent } from './transport.ts';
 
 /** Names one object. `namespace` is left out for cluster-scoped kinds. */
 export interface ObjectRef {
@@ -67,10 +67,12 @@ export interface ResourceClient<T extends AnyObject> {
   deleteCollection(selection: ListOptions, options?: DeleteOptions): Promise<void>;
   /** POST to a subresource: `binding`, `token`, `eviction`. */
   createSubresource<R>(ref: ObjectRef, subresource: string, body: unknown, signal?: AbortSignal): Promise<R>;
+  /** PUT to a subresource: `approval` of a CSR, `finalize` of a namespace, `scale`. */
+  updateSubresource<R>(ref: ObjectRef, subresource: string, body: unknown, options?: WriteOptions): Promise<R>;
 }
 
 export interface Client {
   of<T extends AnyObject>(resource: Resource<T>): ResourceClient<T>;
   /** For paths that are no resource: discovery, reviews, health. */
-  raw(method: 'GET' | 'POST', path: string, body?: unknown, signal?: AbortSignal): Promise<unknown>;
+  raw(method: ApiRequest['method'], path: string, body?: unknown, signal?: AbortSignal): Promise<unknown>;
 }

@@ -5,7 +5,17 @@ import type { Deployment, ReplicaSet } from '../../proto/api/apps-v1.ts';
 import type { CertificateSigningRequest } from '../../proto/api/certificates-v1.ts';
 import type { Lease } from '../../proto/api/coordination-v1.ts';
 import type {
-  ConfigMap, Endpoints, Event, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+  ConfigMap,
+  Endpoints,
+  Event,
+  Namespace,
+  Node,
+  PersistentVolume,
+  PersistentVolumeClaim,
+  Pod,
+  Secret,
+  Service,
+  ServiceAccount,
 } from '../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
 import { kinds, type KindInfo } from '../../proto/api/kinds.ts';
@@ -54,7 +64,10 @@ export const serviceAccounts = builtin<ServiceAccount>('', 'ServiceAccount');
 export const services = builtin<Service>('', 'Service');
 export const deployments = builtin<Deployment>('apps', 'Deployment');
 export const replicaSets = builtin<ReplicaSet>('apps', 'ReplicaSet');
-export const certificateSigningRequests = builtin<CertificateSigningRequest>('certificates.k8s.io', 'CertificateSigningRequest');
+export const certificateSigningRequests = builtin<CertificateSigningRequest>(
+  'certificates.k8s.io',
+  'CertificateSigningRequest',
+);
 export const leases = builtin<Lease>('coordination.k8s.io', 'Lease');
 export const endpointSlices = builtin<EndpointSlice>('discovery.k8s.io', 'EndpointSlice');
 export const clusterRoles = builtin<ClusterRole>('rbac.authorization.k8s.io', 'ClusterRole');

@@ -75,16 +75,21 @@ export class FakeClock implements Clock {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
       const cancel = this.after(delayMs, resolve);
-      signal?.addEventListener('abort', () => {
-        cancel();
-        reject(signal.reason as Error);
-      }, { once: true });
+      signal?.addEventListener(
+        'abort',
+        () => {
+          cancel();
+          reject(signal.reason as Error);
+        },
+        { once: true },
+      );
     });
   }
 
   /** Moves time forward, firing due timers in order and letting promise callbacks run between them. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.nowMs + ms;
+    await settle();
     for (;;) {
       const due = this.timers.filter(t => t.atMs <= untilMs).sort((a, b) => a.atMs - b.atMs)[0];
       if (due === undefined) break;
@@ -103,7 +108,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Lets every promise callback that is ready run. */
+/** Lets every callback that is ready run, promises and I/O that is done alike. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 20; i++) await Promise.resolve();
+  for (let i = 0; i < 2; i++) await new Promise(resolve => setImmediate(resolve));
 }

@@ -1,0 +1,83 @@
+/**
+ * The local copy behind an informer: objects by namespace and name, with indexes. Holds what it is given; copies nothing.
+ */
+import type { Lister } from './informer.ts';
+import type { AnyObject } from './resource.ts';
+
+interface Index<T> {
+  valuesOf: (object: T) => readonly string[];
+  byValue: Map<string, Set<T>>;
+}
+
+export class ObjectCache<T extends AnyObject> implements Lister<T> {
+  private readonly byNamespace = new Map<string, Map<string, T>>();
+  private readonly indexes = new Map<string, Index<T>>();
+
+  get(namespace: string | undefined, name: string): T | undefined {
+    return this.byNamespace.get(namespace ?? '')?.get(name);
+  }
+
+  list(namespace?: string): T[] {
+    if (namespace !== undefined && namespace !== '') return [...(this.byNamespace.get(namespace)?.values() ?? [])];
+    const all: T[] = [];
+    for (const objects of this.byNamespace.values()) for (const object of objects.values()) all.push(object);
+    return all;
+  }
+
+  byIndex(index: string, value: string): T[] {
+    const known = this.indexes.get(index);
+    if (known === undefined) throw new Error(`no index "${index}"; call addIndex first`);
+    return [...(known.byValue.get(value) ?? [])];
+  }
+
+  addIndex(name: string, valuesOf: (object: T) => readonly string[]): void {
+    if (this.indexes.has(name)) return;
+    const index: Index<T> = { valuesOf, byValue: new Map() };
+    this.indexes.set(name, index);
+    for (const object of this.list()) addTo(index, object);
+  }
+
+  /** @returns what was there before */
+  put(object: T): T | undefined {
+    const namespace = object.metadata.namespace ?? '';
+    const name = object.metadata.name ?? '';
+    let objects = this.byNamespace.get(namespace);
+    if (objects === undefined) this.byNamespace.set(namespace, (objects = new Map<string, T>()));
+    const older = objects.get(name);
+    objects.set(name, object);
+    for (const index of this.indexes.values()) {
+      if (older !== undefined) removeFrom(index, older);
+      addTo(index, object);
+    }
+    return older;
+  }
+
+  /** @returns what was there */
+  remove(object: T): T | undefined {
+    const namespace = object.metadata.namespace ?? '';
+    const objects = this.byNamespace.get(namespace);
+    const older = objects?.get(object.metadata.name ?? '');
+    if (objects === undefined || older === undefined) return undefined;
+    objects.delete(object.metadata.name ?? '');
+    if (objects.size === 0) this.byNamespace.delete(namespace);
+    for (const index of this.indexes.values()) removeFrom(index, older);
+    return older;
+  }
+}
+
+function addTo<T>(index: Index<T>, object: T): void {
+  for (const value of index.valuesOf(object)) {
+    const set = index.byValue.get(value);
+    if (set === undefined) index.byValue.set(value, new Set([object]));
+    else set.add(object);
+  }
+}
+
+function removeFrom<T>(index: Index<T>, object: T): void {
+  for (const value of index.valuesOf(object)) {
+    const set = index.byValue.get(value);
+    if (set === undefined) continue;
+    set.delete(object);
+    if (set.size === 0) index.byValue.delete(value);
+  }
+}
