@@ -193,7 +193,7 @@ test('UDP follows an endpoint that goes and finds one that comes', async () => {
     slices.set(of('10.244.0.3'));
     svcs.set(service('udp', { clusterIP: '10.96.0.30', ports: [udp] }));
   });
-  expect(await lab.fetch('client', '10.96.0.30', 53, { kind: 'udp' })).toEqual(['pod1 192.0.2.1']);
+  expect(await lab.fetch('client', '10.96.0.30', 53, { kind: 'udp' })).toEqual(['pod1 10.244.0.1']);
   await written(() => slices.set(of('10.244.0.4')));
   expect(names(await lab.fetch('client', '10.96.0.30', 53, { kind: 'udp' }))).toEqual(new Set(['pod2']));
 });

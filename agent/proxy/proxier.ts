@@ -22,6 +22,8 @@ import type { NodeModel } from './plan/model.ts';
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 const SERVICE_INDEX = 'proxy.service';
 const MAX_RETRY_MS = 30_000;
+/** Timers may fire a little early. */
+const TIMER_SLACK_MS = 5;
 
 export interface ProxierOptions {
   readonly services: Informer<Service>;
@@ -99,9 +101,11 @@ export class Proxier implements Component {
       await untilAborted(Promise.all([services.synced(), endpointSlices.synced()]), signal);
       while (!signal.aborted) {
         try {
+          const isDue = clock.monotonicMs() >= driftDueMs - TIMER_SLACK_MS;
           if (this.full || this.dirty.size > 0) await this.sync();
-          else if (clock.monotonicMs() >= driftDueMs) await this.checkDrift();
-          driftDueMs = clock.monotonicMs() + (this.options.driftCheckMs ?? 30_000);
+          else if (isDue) await this.checkDrift();
+          if (isDue || driftDueMs === Infinity)
+            driftDueMs = clock.monotonicMs() + (this.options.driftCheckMs ?? 30_000);
           retryMs = 0;
           this.settleFirstSync.resolve();
         } catch (error) {

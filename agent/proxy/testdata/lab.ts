@@ -23,7 +23,7 @@ const one = () => new Promise(done => {
     const t = setTimeout(() => { s.close(); done('timeout'); }, 400);
     s.on('message', m => { clearTimeout(t); s.close(); done(String(m)); });
     s.on('error', e => { clearTimeout(t); s.close(); done(e.code); });
-    s.connect(Number(port), host, e => e ? done(e.code) : s.send('x'));
+    s.bind(40000, () => s.connect(Number(port), host, e => e ? done(e.code) : s.send('x')));
     return;
   }
   const q = http.get({ host, port, agent: false, timeout: 1500 }, r => { let b = ''; r.on('data', d => b += d); r.on('end', () => done(b)); });
@@ -54,7 +54,7 @@ export class Lab {
       await this.ip(place, 'link set lo up');
     }
     await this.ip('node', 'link add cni0 type bridge', 'link add svc0 type bridge', 'link set svc0 up');
-    await this.ip('node', 'addr add 10.244.0.1/24 dev cni0', 'link set cni0 up', 'route add 10.96.0.0/16 dev svc0');
+    await this.ip('node', 'addr add 10.244.0.1/24 dev cni0', 'link set cni0 up');     await this.ip('node', 'route add 10.96.0.0/16 dev svc0', 'route add 203.0.113.0/24 dev svc0');
     for (const [place, address] of [['pod1', '10.244.0.3'], ['pod2', '10.244.0.4']] as const) {
       await this.ip('node', `link add v${place} type veth peer name eth0 netns ${this.nameOf(place)}`);
       await this.ip('node', `link set v${place} master cni0 up`, `link set v${place} type bridge_slave hairpin on`);
