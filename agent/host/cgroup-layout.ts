@@ -11,10 +11,10 @@ export type CgroupLayout =
       readonly shape: 'v1' | 'hybrid';
       /** Mount point by controller (`cpu`, `memory`, ...); two controllers may share one. */
       readonly controllers: ReadonlyMap<string, string>;
+      /** Hierarchies without controllers (systemd's own, the leftover v2): runtimes make groups there too. */
+      readonly others: readonly string[];
     };
 
-/** v1 hierarchies without a controller are named like this in their options. */
-const NAMED_HIERARCHY = 'name=';
 const NOT_CONTROLLERS = new Set(['rw', 'ro', 'clone_children', 'xattr', 'noprefix', 'cpuset_v2_mode']);
 
 /** Reads the layout from mounts. @throws Error when no control groups are mounted at all */
@@ -23,12 +23,21 @@ export function layoutFromMounts(mounts: readonly Mount[]): CgroupLayout {
   const controllers = new Map<string, string>();
   for (const mount of mounts.filter(m => m.fsType === 'cgroup')) {
     for (const option of mount.superOptions) {
-      if (NOT_CONTROLLERS.has(option) || option.includes('=') || option.startsWith(NAMED_HIERARCHY)) continue;
+      if (NOT_CONTROLLERS.has(option) || option.includes('=')) continue;
       // The first mount wins: containers bind-mount hierarchies again elsewhere.
       if (!controllers.has(option)) controllers.set(option, mount.mountPoint);
     }
   }
-  if (controllers.size > 0) return { shape: v2 === undefined ? 'v1' : 'hybrid', controllers };
+  if (controllers.size > 0) {
+    const used = new Set(controllers.values());
+    const named = mounts.filter(
+      m => m.fsType === 'cgroup' && m.superOptions.some(option => option.startsWith('name=')),
+    );
+    const others = [...named, ...(v2 === undefined ? [] : [v2])]
+      .map(m => m.mountPoint)
+      .filter(point => !used.has(point));
+    return { shape: v2 === undefined ? 'v1' : 'hybrid', controllers, others: [...new Set(others)] };
+  }
   if (v2 !== undefined) return { shape: 'v2', mountPoint: v2.mountPoint };
   throw new Error('No control groups are mounted; mount them (mount -t cgroup2 none /sys/fs/cgroup) or start systemd');
 }
@@ -46,6 +55,7 @@ export function controllerDirectory(layout: CgroupLayout, controller: string, pa
 
 /** Every directory that `path` may have: one on v2, one per hierarchy on v1. */
 export function allDirectories(layout: CgroupLayout, path: string): string[] {
-  const bases = layout.shape === 'v2' ? [layout.mountPoint] : [...new Set(layout.controllers.values())];
+  const bases =
+    layout.shape === 'v2' ? [layout.mountPoint] : [...new Set([...layout.controllers.values(), ...layout.others])];
   return bases.map(base => base + path);
 }

@@ -60,11 +60,7 @@ export interface TaskOOM {
   containerId?: string | undefined;
 }
 
-export interface TaskDelete {
-  containerId?: string | undefined;
-  pid?: number | undefined;
-  exitStatus?: number | undefined;
-  exitedAt?: Timestamp | undefined;
+export interface ContainerDelete {
   id?: string | undefined;
 }
 
@@ -508,31 +504,19 @@ export const TaskOOM: MessageFns<TaskOOM> = {
   },
 };
 
-function createBaseTaskDelete(): TaskDelete {
-  return { containerId: "", pid: 0, exitStatus: 0, exitedAt: undefined, id: "" };
+function createBaseContainerDelete(): ContainerDelete {
+  return { id: "" };
 }
 
-export const TaskDelete: MessageFns<TaskDelete> = {
-  encode(message: TaskDelete, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.containerId !== undefined && message.containerId !== "") {
-      writer.uint32(10).string(message.containerId);
-    }
-    if (message.pid !== undefined && message.pid !== 0) {
-      writer.uint32(16).uint32(message.pid);
-    }
-    if (message.exitStatus !== undefined && message.exitStatus !== 0) {
-      writer.uint32(24).uint32(message.exitStatus);
-    }
-    if (message.exitedAt !== undefined) {
-      Timestamp.encode(message.exitedAt, writer.uint32(34).fork()).join();
-    }
+export const ContainerDelete: MessageFns<ContainerDelete> = {
+  encode(message: ContainerDelete, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.id !== undefined && message.id !== "") {
-      writer.uint32(42).string(message.id);
+      writer.uint32(10).string(message.id);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): TaskDelete {
+  decode(input: BinaryReader | Uint8Array, length?: number): ContainerDelete {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -541,44 +525,12 @@ export const TaskDelete: MessageFns<TaskDelete> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseTaskDelete();
+      const message = createBaseContainerDelete();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
           case 1: {
             if (tag !== 10) {
-              break;
-            }
-
-            message.containerId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.pid = reader.uint32();
-            continue;
-          }
-          case 3: {
-            if (tag !== 24) {
-              break;
-            }
-
-            message.exitStatus = reader.uint32();
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
-            message.exitedAt = Timestamp.decode(reader, reader.uint32());
-            continue;
-          }
-          case 5: {
-            if (tag !== 42) {
               break;
             }
 

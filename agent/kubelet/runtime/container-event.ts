@@ -1,5 +1,11 @@
 /** What the kubelet hears about containers, whichever way the runtime tells it. */
-import { TaskDelete, TaskExit, TaskOOM, TaskStart, type Envelope } from '../../../proto/cri/containerd-events.gen.ts';
+import {
+  ContainerDelete,
+  TaskExit,
+  TaskOOM,
+  TaskStart,
+  type Envelope,
+} from '../../../proto/cri/containerd-events.gen.ts';
 import { ContainerEventType, type ContainerEventResponse } from '../../../proto/cri/runtime.gen.ts';
 import type { Decoded } from '../../../proto/cri/decoded.ts';
 
@@ -34,11 +40,8 @@ export function fromContainerdEvent(envelope: Decoded<Envelope>): ContainerEvent
     }
     case '/tasks/oom':
       return { kind: 'oom', containerId: TaskOOM.decode(bytes).containerId ?? '' };
-    case '/tasks/delete': {
-      const { containerId = '', id = '', pid = 0, exitStatus = 0 } = TaskDelete.decode(bytes);
-      if (id !== '' && id !== containerId) return undefined;
-      return { kind: 'deleted', containerId, pid, exitCode: exitStatus };
-    }
+    case '/containers/delete':
+      return { kind: 'deleted', containerId: ContainerDelete.decode(bytes).id ?? '' };
     default:
       return undefined;
   }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { FakeClock } from '../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
-import { TaskExit, TaskOOM, TaskStart } from '../../../proto/cri/containerd-events.gen.ts';
-import { ContainerEventType } from '../../../proto/cri/runtime.gen.ts';
+import { ContainerDelete, TaskExit, TaskOOM, TaskStart } from '../../../proto/cri/containerd-events.gen.ts';
+import { ContainerEventType, ContainerState, ContainerStatusResponse } from '../../../proto/cri/runtime.gen.ts';
+import type { Decoded } from '../../../proto/cri/decoded.ts';
 import type { ContainerEvent, GapEvent } from './container-event.ts';
 import { ContainerEvents, type EventClient } from './container-events.ts';
 import { RuntimeError, type GrpcCode } from './runtime-error.ts';
@@ -17,6 +18,16 @@ class FakeRuntime implements EventClient {
   cri: Step[][] = [];
   native: Step[][] = [];
   away = false;
+  /** What CRI says of every container, in order; the last stays. */
+  states: number[] = [ContainerState.CONTAINER_EXITED];
+  containerStatus() {
+    const state = (this.states.length > 1 ? this.states.shift() : this.states[0]) as ContainerState;
+    const bytes = ContainerStatusResponse.encode({ status: { state } }).finish();
+    return Promise.resolve(ContainerStatusResponse.decode(bytes) as Decoded<ContainerStatusResponse>);
+  }
+  podSandboxStatus() {
+    return Promise.reject(error('NotFound'));
+  }
   version() {
     return this.away ? Promise.reject(error('Unavailable')) : Promise.resolve({});
   }
@@ -94,7 +105,7 @@ describe('ContainerEvents', () => {
     ];
     const { heard, events, stop } = start(client);
     await events.ready();
-    for (let i = 0; i < 6; i++) await settled();
+    for (let i = 0; i < 12; i++) await settled();
     expect(events.source).toBe('cri');
     await stop();
     expect(heard).toEqual([
@@ -113,24 +124,48 @@ describe('ContainerEvents', () => {
         envelope('/tasks/oom', TaskOOM.encode({ containerId: 'c1' }).finish()),
         envelope('/tasks/exit', TaskExit.encode({ containerId: 'c1', id: 'c1', pid: 7, exitStatus: 137 }).finish()),
         envelope('/images/create', new Uint8Array()),
+        envelope('/containers/delete', ContainerDelete.encode({ id: 'c0' }).finish()),
       ],
     ];
     const { heard, events, stop } = start(client);
     await events.ready();
-    for (let i = 0; i < 6; i++) await settled();
+    for (let i = 0; i < 12; i++) await settled();
     expect(events.source).toBe('containerd');
     await stop();
     expect(heard.filter(event => event.kind !== 'gap')).toEqual([
       { kind: 'started', containerId: 'c1', pid: 7 },
       { kind: 'oom', containerId: 'c1' },
       { kind: 'exited', containerId: 'c1', pid: 7, exitCode: 137 },
+      { kind: 'deleted', containerId: 'c0' },
     ]);
+  });
+
+  test('tells an exit only when CRI knows of it, and lets others pass meanwhile', async () => {
+    const client = new FakeRuntime();
+    client.states = [
+      ContainerState.CONTAINER_RUNNING,
+      ContainerState.CONTAINER_RUNNING,
+      ContainerState.CONTAINER_EXITED,
+    ];
+    client.native = [
+      [
+        envelope('/tasks/exit', TaskExit.encode({ containerId: 'c1', id: 'c1', pid: 7 }).finish()),
+        envelope('/tasks/start', TaskStart.encode({ containerId: 'c2', pid: 8 }).finish()),
+      ],
+    ];
+    const { clock, heard, stop } = start(client);
+    const told = () => heard.flatMap(event => (event.kind === 'gap' ? [] : [event.containerId]));
+    for (let i = 0; i < 12; i++) await settled();
+    expect(told()).toEqual(['c2']);
+    await pass(clock, 100);
+    expect(told()).toEqual(['c2', 'c1']);
+    await stop();
   });
 
   test('tells a gap a second where there is neither', async () => {
     const { clock, heard, events, stop } = start(new FakeRuntime());
     await events.ready();
-    for (let i = 0; i < 6; i++) await settled();
+    for (let i = 0; i < 12; i++) await settled();
     const before = heard.length;
     await pass(clock, 3_000);
     expect(events.source).toBe('relist');

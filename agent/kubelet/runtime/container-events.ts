@@ -3,6 +3,7 @@
  * containerd's own events on the same socket, else (neither is there) a gap a second, at which the consumer relists.
  *
  * - `gap` comes once the stream stands, so a consumer that lists at each gap and applies what follows has missed nothing.
+ * - An exit is told once CRI's own status shows it: containerd's CRI part hears of exits by the same events as we do.
  * - A broken stream is opened again, soon at first, then every `MAX_RETRY_MS`; no gap is told while the runtime is away.
  * - Which way works is found anew at each connection: the runtime may have been replaced by another version.
  */
@@ -14,14 +15,15 @@ import { EventsService, type Envelope, type SubscribeRequest } from '../../../pr
 import type { ContainerEventResponse } from '../../../proto/cri/runtime.gen.ts';
 import { fromContainerdEvent, fromCriEvent, type ContainerEvent, type GapEvent } from './container-event.ts';
 import type { GrpcMethod, StreamOptions } from './grpc-channel.ts';
+import { hasExited } from './exit-status.ts';
 import { isUnavailable, isUnimplemented } from './runtime-error.ts';
-import type { RuntimeCallOptions } from './runtime-service.ts';
+import type { RuntimeCallOptions, RuntimeService } from './runtime-service.ts';
 
 /** How events reach us. */
 export type EventSource = 'cri' | 'containerd' | 'relist';
 
 /** What ContainerEvents needs of a client; CriClient has it. */
-export interface EventClient {
+export interface EventClient extends Pick<RuntimeService, 'containerStatus' | 'podSandboxStatus'> {
   version(options?: RuntimeCallOptions): Promise<unknown>;
   containerEvents(options: StreamOptions): AsyncIterable<Decoded<ContainerEventResponse>>;
   stream<Req, Res>(method: GrpcMethod<Req, Res>, request: Req, options: StreamOptions): AsyncIterable<Decoded<Res>>;
@@ -42,7 +44,7 @@ const MAX_RETRY_MS = 1_000;
 const RELIST_PERIOD_MS = 1_000;
 /** containerd's namespace of everything that came through CRI. */
 const CRI_NAMESPACE = 'k8s.io';
-const TOPICS = ['/tasks/start', '/tasks/exit', '/tasks/oom', '/tasks/delete'];
+const TOPICS = ['/tasks/start', '/tasks/exit', '/tasks/oom', '/containers/delete'];
 
 export class ContainerEvents implements Component {
   readonly name = 'container-events';
@@ -111,7 +113,7 @@ export class ContainerEvents implements Component {
     });
     announced.catch(() => undefined);
     try {
-      for await (const event of this.open(source, linked)) this.options.onEvent(event);
+      for await (const event of this.open(source, linked)) this.tell(source, event, linked);
       return lived;
     } catch (error) {
       if (isUnimplemented(error) || !lived || signal.aborted) throw error;
@@ -122,6 +124,20 @@ export class ContainerEvents implements Component {
       stop.abort();
       await announced.catch(() => undefined);
     }
+  }
+
+  /** Holds back an exit that CRI does not know of yet; other containers' events pass it. */
+  private tell(source: EventSource, event: ContainerEvent | GapEvent, signal: AbortSignal): void {
+    const { client, clock, onEvent, logger } = this.options;
+    if (source !== 'containerd' || event.kind !== 'exited') return onEvent(event);
+    hasExited(client, clock, event.containerId, signal).then(
+      () => onEvent(event),
+      (error: unknown) => {
+        if (signal.aborted) return; // the next gap covers it
+        logger.warn({ error, containerId: event.containerId }, 'Cannot read the status of a container that exited');
+        onEvent(event);
+      },
+    );
   }
 
   private async *open(source: EventSource, signal: AbortSignal): AsyncGenerator<ContainerEvent | GapEvent> {

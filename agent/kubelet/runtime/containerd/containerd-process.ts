@@ -87,6 +87,7 @@ export class ContainerdProcess {
   }
 
   private connectionEnd(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return Promise.resolve();
     return new Promise(resolve => {
       const socket = connect(`${this.options.socketPath}.ttrpc`);
       const end = () => socket.destroy();

@@ -211,6 +211,8 @@ export class ContainerdSupervisor implements Component {
         } catch (error) {
           // Away, or up but its CRI service not yet set up: both come as RuntimeError.
           if (!(error instanceof RuntimeError)) throw error;
+          // containerd serves without its CRI plugin when that could not be loaded; waiting does not bring it.
+          if (error.grpcCode === 'Unimplemented') return false;
         }
         if (!(await this.process.isAlive(record))) return false;
         await this.clock.sleep(LOOK_AGAIN_MS, signal);
