@@ -76,6 +76,7 @@ export class ChangeFeed {
     signal.addEventListener('abort', onAbort, { once: true });
     this.subscribers.add(subscriber);
     let cursor = afterRevision;
+    let caughtUp = false;
     try {
       // Says at once when the start is compacted, also where nothing has changed since.
       this.log.readAfter(prefix, cursor, 0);
@@ -84,11 +85,17 @@ export class ChangeFeed {
           if (cursor < this.log.currentRevision()) {
             const batch = this.log.readAfter(prefix, cursor, PAGE);
             cursor = batch.revision;
-            if (batch.events.length > 0) yield fill(batch);
+            if (cursor >= this.log.currentRevision()) caughtUp = true;
+            if (batch.events.length > 0 || caughtUp) yield fill(batch);
             continue;
           }
           subscriber.state = 'live';
           subscriber.revision = cursor;
+          if (!caughtUp) {
+            caughtUp = true;
+            yield { events: [], revision: cursor };
+            continue;
+          }
         }
         if (subscriber.queue.length > 0) {
           const events = subscriber.queue;

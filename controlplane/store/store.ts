@@ -104,6 +104,7 @@ export interface Store {
   list(prefix: string, options?: ListOptions): Promise<ListResult>;
   /**
    * Changes with revision > `afterRevision` under `prefix` ('' for everything), until `signal` aborts (ends quietly).
+   * The batch that reaches the revision current at the call comes even if it is empty: then the past is complete.
    * A consumer that is slow costs bounded memory: the store reads its log again rather than buffering.
    * @throws CompactedError when `afterRevision` is older than what the store keeps
    */

@@ -1,0 +1,33 @@
+/** What the store's and the caches' failures are to a client. */
+import { badRequest, expired, serviceUnavailable, StatusError, timeout } from '../../../machinery/meta/status-error.ts';
+import { CompactedError, StoreUnavailableError } from '../../store/store.ts';
+
+/** Parses a resourceVersion that names a revision. @throws StatusError BadRequest */
+export function parseResourceVersion(text: string): number {
+  const revision = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(revision)) throw badRequest(`Invalid value: "${text}": invalid resource version`);
+  return revision;
+}
+
+/** 504: the client has seen a newer state than this server can show yet. */
+export function tooLargeResourceVersion(wanted: number, current: number): StatusError {
+  const error = timeout(`Too large resource version: ${wanted}, current: ${current}`, 1);
+  const causes = [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }];
+  return new StatusError(error.reason, error.code, error.message, { ...error.details, causes });
+}
+
+/** 410: history does not reach back that far. */
+export function tooOldResourceVersion(wanted: number, oldest: number): StatusError {
+  return expired(`too old resource version: ${wanted} (${oldest})`);
+}
+
+/** Whatever `work` rejects with, as a StatusError where it is the store's doing. */
+export async function asStatus<R>(work: Promise<R>): Promise<R> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof StoreUnavailableError) throw serviceUnavailable(error.message, { cause: error });
+    if (error instanceof CompactedError) throw expired(`The resourceVersion for the provided list is too old.`);
+    throw error;
+  }
+}

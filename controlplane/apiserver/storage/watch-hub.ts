@@ -1,0 +1,129 @@
+/**
+ * The one watch on the store, handed out to the watch caches by key prefix.
+ *
+ * - `revision` moves only after every cache has applied every event up to it, in one turn: caches and `revision` always agree.
+ * - When the store's watch breaks, every cache is told to start over; the hub then follows again from the newest revision.
+ */
+import type { Clock } from '../../../machinery/process/clock.ts';
+import type { Logger } from '../../../machinery/process/logger.ts';
+import type { Store, StoreEvent } from '../../store/store.ts';
+
+const RETRY_MS = 1000;
+
+/** Who follows one prefix. */
+export interface HubTarget {
+  apply(event: StoreEvent): void;
+  /** Events have been missed. */
+  lost(): void;
+}
+
+interface Waiter {
+  readonly revision: number;
+  readonly resolve: () => void;
+}
+
+export class WatchHub {
+  private readonly store: Store;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly targets = new Map<string, HubTarget>();
+  private readonly abort = new AbortController();
+  private waiters: Waiter[] = [];
+  private started: Promise<void> | undefined;
+  private running: Promise<void> = Promise.resolve();
+  /** Every event up to this has been applied. */
+  revision = 0;
+
+  constructor(store: Store, clock: Clock, logger: Logger) {
+    this.store = store;
+    this.clock = clock;
+    this.logger = logger;
+  }
+
+  /** Follows the store from now on; at the first call, later ones wait for that. */
+  start(): Promise<void> {
+    this.started ??= this.begin().catch((error: unknown) => {
+      this.started = undefined;
+      throw error;
+    });
+    return this.started;
+  }
+
+  /** `target` gets every event under `prefix` (with a slash at its end) after the current revision. */
+  attach(prefix: string, target: HubTarget): void {
+    this.targets.set(prefix, target);
+  }
+
+  /** Resolves once everything up to `revision` has been applied. @throws the signal's reason */
+  reached(revision: number, signal?: AbortSignal): Promise<void> {
+    if (this.revision >= revision) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.waiters = this.waiters.filter(w => w !== waiter);
+        reject(signal?.reason as Error);
+      };
+      if (signal?.aborted === true) return onAbort();
+      const settle = (): void => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const waiter: Waiter = { revision, resolve: settle };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.waiters.push(waiter);
+    });
+  }
+
+  /** Resolves once everything that was written before the call has been applied. */
+  async fresh(signal?: AbortSignal): Promise<void> {
+    await this.reached(await this.store.currentRevision(), signal);
+  }
+
+  async close(): Promise<void> {
+    this.abort.abort();
+    await this.running;
+  }
+
+  private async begin(): Promise<void> {
+    this.revision = await this.store.currentRevision();
+    this.running = this.follow();
+  }
+
+  private async follow(): Promise<void> {
+    const { signal } = this.abort;
+    while (!signal.aborted) {
+      try {
+        for await (const batch of this.store.watch('', this.revision, signal)) {
+          for (const event of batch.events) this.dispatch(event);
+          this.advance(batch.revision);
+        }
+        // The store was closed.
+        return;
+      } catch (error) {
+        this.logger.error({ err: error }, 'the watch on the store broke; watches end and caches load again');
+        for (const target of this.targets.values()) target.lost();
+        await this.clock.sleep(RETRY_MS, signal).catch(() => {});
+        await this.store.currentRevision().then(
+          revision => this.advance(revision),
+          () => {},
+        );
+      }
+    }
+  }
+
+  /** The first prefix, from the root down, that somebody follows. */
+  private dispatch(event: StoreEvent): void {
+    for (let slash = event.key.indexOf('/', 1); slash > 0; slash = event.key.indexOf('/', slash + 1)) {
+      const target = this.targets.get(event.key.slice(0, slash + 1));
+      if (target !== undefined) return target.apply(event);
+    }
+  }
+
+  private advance(revision: number): void {
+    this.revision = Math.max(this.revision, revision);
+    if (this.waiters.length === 0) return;
+    const due = this.waiters.filter(w => w.revision <= this.revision);
+    if (due.length === 0) return;
+    this.waiters = this.waiters.filter(w => w.revision > this.revision);
+    for (const waiter of due) waiter.resolve();
+  }
+}

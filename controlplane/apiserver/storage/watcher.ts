@@ -1,0 +1,107 @@
+/**
+ * One watch: what it selects, and a bounded queue between the cache and whoever reads.
+ *
+ * - Events come in revision order, each revision at most once; initial state first.
+ * - A reader that lets the queue overflow is cut: it costs `QUEUE_LIMIT` references, never copies of objects.
+ */
+import { ObjectEvent, type BookmarkEvent, type CacheEvent } from './cache-event.ts';
+import type { CachedObject } from './cached-object.ts';
+import type { KubeObject, Watch, WatchEvent } from './storage.ts';
+
+const QUEUE_LIMIT = 4096;
+const INITIAL_BATCH = 200;
+
+export interface WatcherScope<T extends KubeObject> {
+  /** Whether a key is watched at all. */
+  readonly matchesKey: (key: string) => boolean;
+  readonly predicate: ((object: T) => boolean) | undefined;
+}
+
+export class Watcher<T extends KubeObject> implements Watch<T> {
+  readonly wantsBookmarks: boolean;
+  private readonly scope: WatcherScope<T>;
+  /** Revision up to which everything has been offered or told by a bookmark. */
+  private revision: number;
+  private initial: readonly CachedObject<T>[] = [];
+  private initialEnd: BookmarkEvent<T> | undefined;
+  private queue: WatchEvent<T>[] = [];
+  private ended = false;
+  private wake: () => void = () => {};
+  /** Called once when the watch ends, for whatever reason. */
+  onEnd: () => void = () => {};
+
+  /** @param afterRevision the first event it may see comes after this */
+  constructor(scope: WatcherScope<T>, afterRevision: number, wantsBookmarks: boolean) {
+    this.scope = scope;
+    this.revision = afterRevision;
+    this.wantsBookmarks = wantsBookmarks;
+  }
+
+  /** State to send before any event, and the bookmark that ends it. */
+  startWith(objects: readonly CachedObject<T>[], end: BookmarkEvent<T> | undefined): void {
+    this.initial = objects;
+    this.initialEnd = end;
+  }
+
+  offer(event: CacheEvent<T>): void {
+    if (this.ended || event.revision <= this.revision || !this.scope.matchesKey(event.key)) return;
+    const seen = event.seenThrough(this.scope.predicate);
+    if (seen === undefined) return;
+    this.revision = event.revision;
+    this.enqueue(seen);
+  }
+
+  /** Nothing up to the bookmark's revision is missing. Skipped where it says nothing new. */
+  offerBookmark(bookmark: BookmarkEvent<T>, revision: number): void {
+    if (!this.wantsBookmarks || this.ended || revision <= this.revision || this.initial.length > 0) return;
+    this.revision = revision;
+    this.enqueue(bookmark);
+  }
+
+  /** Ends the watch; what is queued is dropped. */
+  end(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.onEnd();
+    this.initial = [];
+    this.initialEnd = undefined;
+    this.queue = [];
+    this.wake();
+  }
+
+  /** To be read once. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<readonly WatchEvent<T>[], void, undefined> {
+    try {
+      for (;;) {
+        const batch = this.take();
+        if (batch.length > 0) yield batch;
+        else if (this.ended) return;
+        else await new Promise<void>(resolve => (this.wake = resolve));
+      }
+    } finally {
+      this.end();
+    }
+  }
+
+  private enqueue(event: WatchEvent<T>): void {
+    this.queue.push(event);
+    if (this.queue.length > QUEUE_LIMIT) this.end();
+    else this.wake();
+  }
+
+  private take(): readonly WatchEvent<T>[] {
+    if (this.initial.length > 0) {
+      const objects = this.initial.slice(0, INITIAL_BATCH);
+      this.initial = this.initial.slice(INITIAL_BATCH);
+      return objects.map(object => new ObjectEvent('ADDED', object));
+    }
+    if (this.initialEnd !== undefined) {
+      const end = this.initialEnd;
+      this.initialEnd = undefined;
+      return [end];
+    }
+    const events = this.queue;
+    this.queue = [];
+    return events;
+  }
+}
