@@ -1,0 +1,80 @@
+/**
+ * subPath mounts that cannot be led astray: a container may swap folders of its volume for links at any moment, so the path is walked by
+ * open file descriptors that never follow a link, and what was opened is what gets mounted.
+ *
+ * A path inside /proc/self/fd stands in for openat(2), which Node lacks.
+ */
+import { constants } from 'node:fs';
+import { mkdir, open, realpath, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { bindMount } from '../../host/mounts.ts';
+
+/** O_PATH: a handle on the place, not on the content; the same on all Linux architectures that Node runs on. */
+const O_PATH = 0o10000000;
+
+/** The subPath leads out of its volume, or through a link. The message is for the pod's event. */
+export class SubPathError extends Error {
+  override readonly name = 'SubPathError';
+}
+
+/**
+ * Bind-mounts `volume/subPath` on `target` (made if absent) and makes the subPath if it does not exist.
+ * @throws SubPathError
+ */
+export async function mountSubPath(volume: string, subPath: string, target: string): Promise<void> {
+  if (subPath.startsWith('/') || subPath.split('/').includes('..'))
+    throw new SubPathError(`subPath "${subPath}" leads out of its volume`);
+  const root = await realpath(volume);
+  const parts = await resolveInside(root, subPath);
+  const handle = await openWithoutLinks(root, parts);
+  try {
+    const isDirectory = (await handle.stat()).isDirectory();
+    await mkdir(isDirectory ? target : dirname(target), { recursive: true });
+    if (!isDirectory && (await stat(target).catch(() => undefined)) === undefined) await writeFile(target, '');
+    await bindMount(`/proc/${process.pid}/fd/${handle.fd}`, target);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Takes away what `mountSubPath` made, once it is unmounted. */
+export async function removeSubPathTarget(target: string): Promise<void> {
+  await rm(target, { recursive: true, force: true });
+}
+
+/** The folders from the volume's root to where the subPath really is; links inside the volume count, links out of it do not. */
+async function resolveInside(root: string, subPath: string): Promise<string[]> {
+  const wanted = subPath.split('/').filter(part => part !== '' && part !== '.');
+  let existing = wanted.length;
+  let real: string | undefined;
+  for (; existing >= 0 && real === undefined; existing--)
+    real = await realpath(join(root, ...wanted.slice(0, existing))).catch(() => undefined);
+  const inside = relative(root, real ?? root);
+  if (inside === '..' || inside.startsWith(`..${sep}`))
+    throw new SubPathError(`subPath "${subPath}" leads out of its volume by a link`);
+  return [...inside.split(sep).filter(part => part !== ''), ...wanted.slice(existing + 1)];
+}
+
+async function openWithoutLinks(root: string, parts: readonly string[]): Promise<FileHandle> {
+  let handle = await open(root, O_PATH | constants.O_DIRECTORY);
+  for (const part of parts) {
+    const next = `/proc/self/fd/${handle.fd}/${part}`;
+    try {
+      const opened = await open(next, O_PATH | constants.O_NOFOLLOW).catch(async (error: NodeJS.ErrnoException) => {
+        if (error.code !== 'ENOENT') throw error;
+        await mkdir(next, { mode: 0o750 });
+        return open(next, O_PATH | constants.O_NOFOLLOW);
+      });
+      if ((await opened.stat()).isSymbolicLink()) {
+        await opened.close();
+        throw new SubPathError(`subPath component "${part}" became a link while it was being mounted`);
+      }
+      await handle.close();
+      handle = opened;
+    } catch (error) {
+      await handle.close().catch(() => undefined);
+      throw error;
+    }
+  }
+  return handle;
+}
