@@ -4,6 +4,7 @@
  * Objects stay exactly as the transport gave them: over the in-process transport they are the API server's own.
  * A handler that throws is logged and harms no other.
  */
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../process/clock.ts';
 import type { Logger } from '../process/logger.ts';
 import type { Client } from './client.ts';
@@ -49,6 +50,8 @@ export class SharedInformerFactory implements InformerFactory {
   async run(signal: AbortSignal): Promise<void> {
     if (this.running !== undefined) throw new Error('the informer factory runs already');
     this.running = { signal, runs: new Set() };
+    // Every informer listens to it; their number is no leak.
+    setMaxListeners(0, signal);
     for (const informer of this.informers.values()) this.start(informer);
     if (!signal.aborted) {
       await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
