@@ -1,0 +1,117 @@
+/**
+ * The packet-filter rules of the pod network: what leaves the cluster is masqueraded, what is to or from pods is forwarded, and what
+ * the node answers on service addresses (cluster DNS) is let in. Own chains; the proxy's stand before them.
+ */
+import { renderRule } from '../../node-iptables/plan/render-rule.ts';
+import type { SavedTables } from '../../node-iptables/plan/parse-save.ts';
+import type { TableChange } from '../../node-iptables/plan/restore.ts';
+import type { Match, Rule } from '../../node-iptables/plan/rule.ts';
+
+/** What the rules depend on; IPv4. */
+export interface NetworkRuleOptions {
+  readonly clusterCIDR: string;
+  /** The node's own range; undefined while it has none. */
+  readonly podCIDR: string | undefined;
+  /** Service addresses that the node itself answers. */
+  readonly localServiceIPs: readonly string[];
+}
+
+const TABLES = ['nat', 'filter'] as const;
+const note = (text: string): Match[] => [{ kind: 'comment', text: `k8ts ${text}` }];
+
+interface Hook {
+  readonly table: 'nat' | 'filter';
+  readonly chain: string;
+  readonly to: string;
+  readonly place: 'first' | 'last';
+}
+
+// Forwarding is accepted last: rejections of the proxy and of network policy must come before.
+const HOOKS: readonly Hook[] = [
+  { table: 'nat', chain: 'POSTROUTING', to: 'K8TS-POSTROUTING', place: 'last' },
+  { table: 'filter', chain: 'FORWARD', to: 'K8TS-FORWARD', place: 'last' },
+  { table: 'filter', chain: 'INPUT', to: 'K8TS-INPUT', place: 'first' },
+];
+
+function hookRule(hook: Hook): string {
+  return renderRule({ matches: note('pod network'), target: { kind: 'jump', chain: hook.to } });
+}
+
+function wantedChains(table: 'nat' | 'filter', options: NetworkRuleOptions): Map<string, Rule[]> {
+  const { clusterCIDR, podCIDR } = options;
+  if (table === 'nat') {
+    const masquerade: Rule[] =
+      podCIDR === undefined
+        ? []
+        : [
+            {
+              destination: { cidr: clusterCIDR },
+              matches: note('pods keep their address among themselves'),
+              target: { kind: 'return' },
+            },
+            { destination: { cidr: '224.0.0.0/4' }, matches: note('multicast'), target: { kind: 'return' } },
+            {
+              source: { cidr: podCIDR },
+              matches: note('what leaves the cluster'),
+              target: { kind: 'masquerade', randomFully: true },
+            },
+          ];
+    return new Map([['K8TS-POSTROUTING', masquerade]]);
+  }
+  return new Map<string, Rule[]>([
+    [
+      'K8TS-FORWARD',
+      [
+        { source: { cidr: clusterCIDR }, matches: note('from pods'), target: { kind: 'accept' } },
+        { destination: { cidr: clusterCIDR }, matches: note('to pods'), target: { kind: 'accept' } },
+      ],
+    ],
+    [
+      'K8TS-INPUT',
+      options.localServiceIPs.map(ip => ({
+        destination: { cidr: `${ip}/32` },
+        matches: note('service answered by the node'),
+        target: { kind: 'accept' },
+      })),
+    ],
+  ]);
+}
+
+/** What must be written so that all rules stand; empty changes if they do. */
+export function networkRuleChanges(saved: SavedTables, options: NetworkRuleOptions): TableChange[] {
+  return TABLES.map(table => {
+    const found = saved.get(table);
+    const chains = new Map(
+      [...wantedChains(table, options)].filter(([name, rules]) => {
+        const there = found?.get(name)?.rules;
+        return there?.length !== rules.length || rules.some((rule, i) => renderRule(rule) !== there[i]?.text);
+      }),
+    );
+    const missing = HOOKS.filter(
+      hook => hook.table === table && found?.get(hook.chain)?.rules.some(r => r.text === hookRule(hook)) !== true,
+    );
+    const rules = (place: Hook['place']) =>
+      missing.filter(hook => hook.place === place).map(hook => ({ chain: hook.chain, rule: hookRule(hook) }));
+    return { table, chains, insert: rules('first'), append: rules('last') };
+  });
+}
+
+/** Removes all rules. */
+export function networkRuleCleanup(saved: SavedTables): TableChange[] {
+  return TABLES.flatMap(table => {
+    const found = saved.get(table);
+    if (found === undefined) return [];
+    const hooks = HOOKS.filter(hook => hook.table === table);
+    return [
+      {
+        table,
+        remove: hooks.flatMap(hook =>
+          (found.get(hook.chain)?.rules ?? [])
+            .filter(r => r.text === hookRule(hook))
+            .map(r => ({ chain: hook.chain, rule: r.text })),
+        ),
+        deleteChains: hooks.map(hook => hook.to).filter(name => found.has(name)),
+      },
+    ];
+  });
+}

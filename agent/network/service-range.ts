@@ -1,0 +1,60 @@
+/**
+ * Where packets to service addresses go that no rule catches: nowhere. A bridge without ports takes the whole service range, so that
+ * none of it ever leaves by the default gateway (some gateways answer any connection). An `unreachable` route would not do: it
+ * fails before the rules can send the packet to a pod.
+ *
+ * A second one holds service addresses that each node answers itself, such as cluster DNS: pods, host processes and pods on the host
+ * network reach them without any rule in between. It is a second one because an address on the first would become the source of
+ * every packet that the host sends to a service.
+ */
+import type { IpCommand } from './ip-command.ts';
+import { ROUTE_PROTOCOL } from './plan/node-routes.ts';
+
+export interface ServiceRangeOptions {
+  readonly ip: IpCommand;
+  /** At most 15 characters; default `k8ts-svc`. */
+  readonly bridge?: string;
+  /** At most 15 characters; default `k8ts-local`. */
+  readonly addressBridge?: string;
+  readonly serviceCIDR: string;
+  /** Addresses within it that this node answers. */
+  readonly localServiceIPs: readonly string[];
+}
+
+export class ServiceRange {
+  private readonly options: ServiceRangeOptions;
+  private readonly bridge: string;
+  private readonly addressBridge: string;
+
+  constructor(options: ServiceRangeOptions) {
+    this.options = options;
+    this.bridge = options.bridge ?? 'k8ts-svc';
+    this.addressBridge = options.addressBridge ?? 'k8ts-local';
+  }
+
+  /** Makes what is missing; does nothing if all is there. @throws CommandError */
+  async ensure(): Promise<void> {
+    const { ip, serviceCIDR, localServiceIPs } = this.options;
+    const links = await ip.links();
+    const missing = [this.bridge, this.addressBridge].filter(name => !links.some(link => link.ifname === name));
+    const held = links.find(link => link.ifname === this.addressBridge)?.addresses ?? [];
+    const stale = held.filter(address => !address.includes(':') && !localServiceIPs.includes(address));
+    await ip.batch([
+      ...missing.map(name => `link add ${name} type bridge`),
+      `link set ${this.bridge} up`,
+      `link set ${this.addressBridge} up`,
+      ...stale.map(address => `addr del ${address}/32 dev ${this.addressBridge}`),
+      ...localServiceIPs.map(address => `addr replace ${address}/32 dev ${this.addressBridge} scope host`),
+      `route replace ${serviceCIDR} dev ${this.bridge} proto ${ROUTE_PROTOCOL}`,
+    ]);
+  }
+
+  /** Removes the bridges and with them addresses and route; true if one was there. */
+  async cleanup(): Promise<boolean> {
+    const { ip } = this.options;
+    const links = await ip.links();
+    const there = [this.bridge, this.addressBridge].filter(name => links.some(link => link.ifname === name));
+    await ip.batch(there.map(name => `link del ${name}`));
+    return there.length > 0;
+  }
+}
