@@ -1,6 +1,6 @@
 // The layers of the house (docs/architecture.md): proto <- machinery <- agent | controlplane <- cli; left never imports right.
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
-const test = '\\.test\\.ts$';
+const test = '\\.(test|integration)\\.ts$|/testdata/';
 
 export default {
   forbidden: [

@@ -6,8 +6,8 @@
  * - A service whose rules the kernel refuses is left out and reported; all others are written.
  */
 import type { Logger } from '../../machinery/process/logger.ts';
-import { CommandError, Conntrack } from '../node-iptables/index.ts';
-import type { Iptables, SavedTables, TableChange } from '../node-iptables/index.ts';
+import { CommandError } from '../node-iptables/index.ts';
+import type { Iptables, SavedTables, TableChange , Conntrack } from '../node-iptables/index.ts';
 import { CANARY_CHAIN, HOOKS, PROXY_TABLES } from './plan/iptables-base.ts';
 import { computeDelta, isEmptyDelta, mergeDeltas, renderService, toWritten } from './plan/iptables-delta.ts';
 import type { RenderedService, ServiceDelta, WrittenService } from './plan/iptables-delta.ts';

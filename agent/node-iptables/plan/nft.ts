@@ -74,7 +74,7 @@ function safe(text: string): string {
 }
 
 function noControl(text: string): string {
-  // eslint-disable-next-line no-control-regex -- these are what must never reach the command
+   
   if (/[\u0000-\u001f\u007f]/.test(text)) throw new RangeError(`control character in ${JSON.stringify(text)}`);
   return text;
 }

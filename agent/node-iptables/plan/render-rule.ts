@@ -16,7 +16,7 @@ const STATE_ORDER: readonly ConnectionState[] = [
 ];
 const PLAIN_WORD = /^[A-Za-z0-9_./:,+=\-[\]]+$/;
 const UNQUOTED_COMMENT = /^[A-Za-z0-9_-]+$/;
-// eslint-disable-next-line no-control-regex -- these are what must never reach the command
+ 
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /**
