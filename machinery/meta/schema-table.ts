@@ -188,6 +188,7 @@ class LazyStruct {
 class LazyField implements FieldSchema {
   readonly name: string;
   readonly optional: boolean;
+  readonly pointer: boolean;
   readonly patch: PatchStrategy;
   readonly defaultValue: string | number | boolean | undefined;
   readonly #schema: () => Schema;
@@ -195,6 +196,7 @@ class LazyField implements FieldSchema {
   constructor(raw: RawField, schema: () => Schema) {
     this.name = raw.name;
     this.optional = raw.optional === true;
+    this.pointer = raw.type.startsWith('*');
     this.patch = patchOf(raw);
     this.defaultValue = defaultOf(raw.default);
     this.#schema = lazy(schema);

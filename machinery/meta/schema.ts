@@ -85,6 +85,8 @@ export interface FieldSchema {
   readonly name: string;
   readonly schema: Schema;
   readonly optional: boolean;
+  /** Absent is not the same as empty: a pointer in upstream's types. */
+  readonly pointer: boolean;
   readonly patch: PatchStrategy;
   /** The default in the table, parsed; undefined if there is none. */
   readonly defaultValue: string | number | boolean | undefined;

@@ -1,0 +1,36 @@
+/**
+ * What a change to an object does to the ownership of its fields.
+ * Source: structured-merge-diff `merge/update.go`.
+ */
+import type { Comparison } from './compare-objects.ts';
+import type { Conflict } from './conflict.ts';
+import { difference, intersection, union, withoutSubtrees } from './field-set.ts';
+import { withFields, type Manager, type Managers } from './managers.ts';
+
+/** Fields of others that the change sets. */
+export function conflictsOf(managers: Managers, workflow: string, change: Comparison): Conflict[] {
+  const touched = union(change.modified, change.added);
+  if (touched.isEmpty) return [];
+  const conflicts: Conflict[] = [];
+  for (const [key, manager] of managers) {
+    if (key === workflow) continue;
+    const fields = intersection(manager.fields, touched);
+    if (!fields.isEmpty) conflicts.push({ manager, fields });
+  }
+  return conflicts;
+}
+
+/** The managers after others lost what the change set or removed. The one called `workflow` is left as it is. */
+export function othersAfter(managers: Managers, workflow: string, change: Comparison): Map<string, Manager> {
+  const touched = union(change.modified, change.added);
+  const after = new Map<string, Manager>();
+  for (const [key, manager] of managers) {
+    if (key === workflow || (touched.isEmpty && change.removed.isEmpty)) after.set(key, manager);
+    else
+      after.set(
+        key,
+        withFields(manager, withoutSubtrees(difference(manager.fields, touched), change.removed), undefined),
+      );
+  }
+  return after;
+}
