@@ -29,6 +29,8 @@ import { Watcher, type WatcherScope } from './watcher.ts';
 /** How long a read waits for a revision that has not come yet. */
 const WAIT_MS = 3000;
 const STORE_PAGE = 500;
+/** How many objects are parsed before others get their turn. */
+const SLICE = 500;
 
 interface ReaderParts<T extends KubeObject> {
   readonly config: ResourceConfig;
@@ -89,7 +91,7 @@ export class ObjectReader<T extends KubeObject> {
     const scope = scopeOf(query);
     const watcher = new Watcher<T>(scope, after, query.allowWatchBookmarks === true);
     if (withState) {
-      const objects = [...select(table.range(rangeOf(query.namespace)), query)];
+      const objects = [...table.range(rangeOf(query.namespace))].filter(object => selects(object, query));
       const end = sendInitialEvents === true && query.allowWatchBookmarks === true;
       watcher.startWith(objects, end ? new BookmarkEvent(config.apiVersion, config.kind, after, true) : undefined);
     } else {
@@ -143,7 +145,12 @@ export class ObjectReader<T extends KubeObject> {
     const limit = query.limit ?? 0;
     const items: StoredObject<T>[] = [];
     let more = false;
-    for (const object of select(all, query)) {
+    // A predicate parses: that is done in slices, over what was there at the start.
+    const seen = query.predicate === undefined ? all : [...all];
+    let looked = 0;
+    for (const object of seen) {
+      if (query.predicate !== undefined && ++looked % SLICE === 0) await new Promise(setImmediate);
+      if (!selects(object, query)) continue;
       more = limit > 0 && items.length === limit;
       if (more) break;
       items.push(object);
@@ -154,6 +161,7 @@ export class ObjectReader<T extends KubeObject> {
     const page = { items, resourceVersion: String(revision), continue: encodeContinue({ revision, startAfter }) };
     if (query.predicate !== undefined || query.name !== undefined) return page;
     const rest = { from: `${startAfter}\0`, to: range.to };
+    // No predicate, so nothing was awaited since `earlier` was taken.
     let left = table.count(rest);
     for (const [key, then] of earlier) {
       if (key >= rest.from && (rest.to === undefined || key < rest.to)) {
@@ -178,7 +186,8 @@ export class ObjectReader<T extends KubeObject> {
       const found = page.items.map(kv =>
         CachedObject.fromStored<T>(kv.key.slice(config.prefix.length), kv.revision, kv.value),
       );
-      for (const object of select(found, query)) {
+      for (const object of found) {
+        if (!selects(object, query)) continue;
         const last = items.at(-1);
         if (limit > 0 && items.length === limit && last !== undefined) {
           const next = encodeContinue({ revision, startAfter: last.key });
@@ -203,15 +212,13 @@ function rangeOf(namespace: string | undefined): KeyRange {
   return namespace === undefined || namespace === '' ? EVERYTHING : { from: `${namespace}/`, to: `${namespace}0` };
 }
 
-function* select<T extends KubeObject>(
-  objects: Iterable<CachedObject<T>>,
+function selects<T extends KubeObject>(
+  object: CachedObject<T>,
   query: { readonly name?: string; readonly predicate?: (object: T) => boolean },
-): Generator<CachedObject<T>, void, undefined> {
+): boolean {
   const { name, predicate } = query;
-  for (const object of objects) {
-    if (name !== undefined && object.name !== name) continue;
-    if (predicate === undefined || predicate(object.object)) yield object;
-  }
+  if (name !== undefined && object.name !== name) return false;
+  return predicate === undefined || predicate(object.object);
 }
 
 function scopeOf<T extends KubeObject>(query: WatchQuery<T>): WatcherScope<T> {

@@ -32,7 +32,7 @@ export class WatchCache<T extends KubeObject> implements HubTarget {
   private readonly clock: Clock;
   private readonly watchers = new Set<Watcher<T>>();
   private state: Loaded<T> | undefined;
-  private loading: Promise<Loaded<T>> | undefined;
+  private loading: Promise<void> | undefined;
   /** Events that come while the table is being loaded. */
   private pending: StoreEvent[] = [];
   private generation = 0;
@@ -113,7 +113,7 @@ export class WatchCache<T extends KubeObject> implements HubTarget {
     return change;
   }
 
-  private async load(): Promise<Loaded<T>> {
+  private async load(): Promise<void> {
     await this.hub.start();
     const generation = this.generation;
     this.pending = [];
@@ -125,11 +125,11 @@ export class WatchCache<T extends KubeObject> implements HubTarget {
       throw error;
     });
     await this.replay(loaded, attachedAt);
-    if (generation !== this.generation) throw new Error('the watch on the store broke while loading');
+    // Events were missed while loading: `ready()` loads again.
+    if (generation !== this.generation) return;
     for (const event of this.pending) this.change(loaded, event);
     this.pending = [];
     this.state = loaded;
-    return loaded;
   }
 
   private async loadAt(revision: number): Promise<Loaded<T>> {

@@ -2,11 +2,12 @@
  * The one watch on the store, handed out to the watch caches by key prefix.
  *
  * - `revision` moves only after every cache has applied every event up to it, in one turn: caches and `revision` always agree.
- * - When the store's watch breaks, every cache is told to start over; the hub then follows again from the newest revision.
+ * - When the store's watch breaks it is followed again from where it stood; where that has been compacted away, every cache
+ *   is told to start over.
  */
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import type { Store, StoreEvent } from '../../store/store.ts';
+import { CompactedError, type Store, type StoreEvent } from '../../store/store.ts';
 
 const RETRY_MS = 1000;
 
@@ -99,15 +100,23 @@ export class WatchHub {
         // The store was closed.
         return;
       } catch (error) {
-        this.logger.error({ err: error }, 'the watch on the store broke; watches end and caches load again');
-        for (const target of this.targets.values()) target.lost();
-        await this.clock.sleep(RETRY_MS, signal).catch(() => {});
-        await this.store.currentRevision().then(
-          revision => this.advance(revision),
-          () => {},
-        );
+        await this.recover(error).catch((again: unknown) => {
+          if (!signal.aborted) this.logger.warn({ err: again }, 'the store cannot be watched; trying again');
+        });
       }
     }
+  }
+
+  /** Follows again from where it stood; only where history does not reach back that far do caches start over. */
+  private async recover(error: unknown): Promise<void> {
+    const { signal } = this.abort;
+    this.logger.error({ err: error }, 'the watch on the store broke');
+    await this.clock.sleep(RETRY_MS, signal);
+    if (!(error instanceof CompactedError)) return;
+    const revision = await this.store.currentRevision();
+    // In one turn: a cache that loads again attaches at the new revision.
+    for (const target of this.targets.values()) target.lost();
+    this.advance(revision);
   }
 
   /** The first prefix, from the root down, that somebody follows. */

@@ -74,9 +74,12 @@ export class LogFile {
 
   /** Moves the log into the database and removes it, with SQLite's own flushing, and lets the lock go. */
   async close(): Promise<void> {
-    this.db.exec('PRAGMA synchronous = FULL');
-    this.db.close();
-    await closeAsync(this.databaseFd);
-    await closeAsync(this.logFd);
+    try {
+      this.db.exec('PRAGMA synchronous = FULL');
+      this.db.close();
+    } finally {
+      await closeAsync(this.databaseFd);
+      await closeAsync(this.logFd);
+    }
   }
 }

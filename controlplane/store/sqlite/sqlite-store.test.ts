@@ -130,11 +130,12 @@ test('a key that came due while nobody ran is deleted after opening', async () =
   await first.close();
   await clock.advance(4_000_000);
   const second = await openSqliteStore({ path, clock });
-  const stop = new AbortController();
-  const watch = second.watch('/', 2, stop.signal)[Symbol.asyncIterator]();
-  const next = watch.next();
+  expect(await second.get('/event')).toBeDefined();
   await clock.advance(2000);
-  expect((await next).value).toMatchObject({ events: [{ type: 'delete', key: '/event' }] });
-  stop.abort();
+  for await (const batch of second.watch('/', 2, new AbortController().signal)) {
+    if (batch.events.length === 0) continue;
+    expect(batch.events).toMatchObject([{ type: 'delete', key: '/event' }]);
+    break;
+  }
   await second.close();
 });

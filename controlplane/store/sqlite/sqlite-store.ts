@@ -160,7 +160,12 @@ export class SqliteStore implements Store {
     this.expiry.stop();
     this.feed.close();
     await this.commits.stop();
-    await this.parts.file.close();
+    try {
+      await this.parts.file.close();
+    } catch (error) {
+      // A full disk, most likely. Nothing is lost: the log stays beside the file and is replayed at the next start.
+      this.parts.logger.warn({ err: error }, 'store closed without folding its log into the file');
+    }
   }
 
   private onDurable(batch: CommittedBatch): void {
