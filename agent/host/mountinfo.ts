@@ -29,13 +29,6 @@ export async function readMountinfo(path = '/proc/self/mountinfo'): Promise<Moun
   return parseMountinfo(await readFile(path, 'utf8'));
 }
 
-/** The mounts at or below `directory`, deepest and newest first: the order in which to unmount them. */
-export function mountsBelow(mounts: readonly Mount[], directory: string): Mount[] {
-  return mounts
-    .filter(mount => mount.mountPoint === directory || mount.mountPoint.startsWith(`${directory}/`))
-    .reverse();
-}
-
 /** Whether something is mounted on `path` itself. */
 export function isMountPoint(mounts: readonly Mount[], path: string): boolean {
   return mounts.some(mount => mount.mountPoint === path);
