@@ -294,6 +294,16 @@ describe.each([
     expect(shown(await gone)).toEqual(['DELETED event 1 @3']);
   });
 
+  test('close() lets nobody wait for ever', async () => {
+    const waiting = expect(things.get('ns', 'a', { resourceVersion: '50' })).rejects.toMatchObject({ code: 503 });
+    const watching = take(things, 1);
+    await new Promise(setImmediate);
+    await storage.close();
+    await waiting;
+    expect(await watching).toEqual([]);
+    await expect(things.create('ns', 'a', thing('a'))).rejects.toMatchObject({ code: 503 });
+  });
+
   test('a closed store is ServiceUnavailable', async () => {
     await things.create('ns', 'a', thing('a'));
     await store.close();

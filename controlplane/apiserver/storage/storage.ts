@@ -27,7 +27,7 @@ export interface ResourceConfig {
   /** apiVersion and kind of the stored form: written into bytes that lack them, and into bookmarks. */
   readonly apiVersion: string;
   readonly kind: string;
-  /** Key prefix with a slash at its end: `/registry/pods/`. Keys are `<prefix><namespace>/<name>` or `<prefix><name>`. */
+  /** Key prefix with a slash at its end: `/registry/pods/`; none may begin with another. Keys are `<prefix><namespace>/<name>` or `<prefix><name>`. */
   readonly prefix: string;
 }
 

@@ -7,7 +7,7 @@
  */
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import { CompactedError, type Store, type StoreEvent } from '../../store/store.ts';
+import { CompactedError, StoreUnavailableError, type Store, type StoreEvent } from '../../store/store.ts';
 
 const RETRY_MS = 1000;
 
@@ -21,6 +21,7 @@ export interface HubTarget {
 interface Waiter {
   readonly revision: number;
   readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
 }
 
 export class WatchHub {
@@ -32,6 +33,7 @@ export class WatchHub {
   private waiters: Waiter[] = [];
   private started: Promise<void> | undefined;
   private running: Promise<void> = Promise.resolve();
+  private ended = false;
   /** Every event up to this has been applied. */
   revision = 0;
 
@@ -55,9 +57,10 @@ export class WatchHub {
     this.targets.set(prefix, target);
   }
 
-  /** Resolves once everything up to `revision` has been applied. @throws the signal's reason */
+  /** Resolves once everything up to `revision` has been applied. @throws the signal's reason, StoreUnavailableError */
   reached(revision: number, signal?: AbortSignal): Promise<void> {
     if (this.revision >= revision) return Promise.resolve();
+    if (this.ended) return Promise.reject(closed());
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.waiters = this.waiters.filter(w => w !== waiter);
@@ -68,7 +71,7 @@ export class WatchHub {
         signal?.removeEventListener('abort', onAbort);
         resolve();
       };
-      const waiter: Waiter = { revision, resolve: settle };
+      const waiter: Waiter = { revision, resolve: settle, reject };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.waiters.push(waiter);
     });
@@ -82,6 +85,7 @@ export class WatchHub {
   async close(): Promise<void> {
     this.abort.abort();
     await this.running;
+    this.end();
   }
 
   private async begin(): Promise<void> {
@@ -98,7 +102,7 @@ export class WatchHub {
           this.advance(batch.revision);
         }
         // The store was closed.
-        return;
+        return this.end();
       } catch (error) {
         await this.recover(error).catch((again: unknown) => {
           if (!signal.aborted) this.logger.warn({ err: again }, 'the store cannot be watched; trying again');
@@ -127,6 +131,12 @@ export class WatchHub {
     }
   }
 
+  /** Nothing will come any more: whoever waits is told. */
+  private end(): void {
+    this.ended = true;
+    for (const waiter of this.waiters.splice(0)) waiter.reject(closed());
+  }
+
   private advance(revision: number): void {
     this.revision = Math.max(this.revision, revision);
     if (this.waiters.length === 0) return;
@@ -135,4 +145,8 @@ export class WatchHub {
     this.waiters = this.waiters.filter(w => w.revision > this.revision);
     for (const waiter of due) waiter.resolve();
   }
+}
+
+function closed(): StoreUnavailableError {
+  return new StoreUnavailableError('closed', 'the storage is closed');
 }

@@ -4,7 +4,7 @@
  */
 import { StoreUnavailableError } from '../store.ts';
 
-export type SqlValue = number | string | null | Uint8Array;
+type SqlValue = number | string | null | Uint8Array;
 
 export interface SqlStatement<Row> {
   run(...parameters: SqlValue[]): { changes: number };

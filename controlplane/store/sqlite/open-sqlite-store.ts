@@ -39,11 +39,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     const file = new LogFile(db, path);
     // What a killed process had committed may still be only in the page cache: nobody may see it before it is durable.
     await file.flushNames(path);
-    if (crashed) {
-      logger.info({ path }, 'store was not closed cleanly; its log was replayed and checked');
-      const failed = await file.checkpoint();
-      if (failed !== undefined) throw failed;
-    }
+    if (crashed) await settleAfterCrash(file, path, logger);
     return new SqliteStore({ db, file, path, clock, logger, limits: history });
   } catch (error) {
     try {
@@ -53,6 +49,18 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     }
     throw unavailable(error, path);
   }
+}
+
+/** Folds the replayed log into the file. A full disk must not keep the cluster from starting: the log stays until it fits. */
+async function settleAfterCrash(file: LogFile, path: string, logger: Logger): Promise<void> {
+  logger.info({ path }, 'store was not closed cleanly; its log was replayed and checked');
+  let unflushed: Error | undefined;
+  try {
+    unflushed = await file.checkpoint();
+  } catch (error) {
+    logger.warn({ err: error, path }, 'store log could not be folded into the file yet');
+  }
+  if (unflushed !== undefined) throw unflushed;
 }
 
 /** Makes folder and file with rights for the owner alone. @returns whether a process died with the file open */
