@@ -55,16 +55,10 @@ export function applyObject(change: Change, applied: KubeObject, force: boolean)
 
   const after = othersAfter(managers, key, compared);
   after.set(key, { ...withFields(before, wanted, change.now), apiVersion: change.apiVersion });
-  return finish(change, pruned as KubeObject, after, managers, key);
+  return finish(change, pruned as KubeObject, after, key);
 }
 
-function finish(
-  change: Change,
-  pruned: KubeObject,
-  after: Map<string, Manager>,
-  managers: Managers,
-  key: string,
-): Applied {
+function finish(change: Change, pruned: KubeObject, after: Map<string, Manager>, key: string): Applied {
   const own = after.get(key);
   // An applier that says the same in another version is written anew.
   if (own?.source !== undefined && own.source.apiVersion !== own.apiVersion) {
@@ -73,11 +67,8 @@ function finish(
   }
   const object = deepCopy(pruned);
   const entries = encodeManagers(after);
-  const same =
-    pruned === change.live &&
-    [...after.values()].every(manager => managers.get(managerKey(manager))?.source === manager.source);
   object.metadata = { ...object.metadata, managedFields: entries };
-  return { object, changed: !same || !jsonEquals(entries, change.live?.metadata.managedFields ?? []) };
+  return { object, changed: pruned !== change.live || !jsonEquals(entries, change.live?.metadata.managedFields ?? []) };
 }
 
 /** What a stored object without ownership holds belongs to whoever wrote it before the first apply. */

@@ -5,7 +5,7 @@
  * Source: apimachinery `util/managedfields/internal`, 1.36.
  */
 import type { ManagedFieldsEntry } from '../../../proto/api/meta-v1.ts';
-import { decodeFieldSet, encodeFieldSet, equalSets, FieldSet, union } from './field-set.ts';
+import { decodeFieldSet, encodeFieldSet, equalSets, union, type FieldSet } from './field-set.ts';
 
 /** One manager and its fields. Immutable. */
 export interface Manager {
