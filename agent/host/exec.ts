@@ -8,6 +8,7 @@
  *   pipes open must not keep the caller waiting.
  */
 import { spawn } from 'node:child_process';
+import { setMaxListeners } from 'node:events';
 import { CommandError } from './command-error.ts';
 
 /** How `run` treats its child. */
@@ -86,7 +87,11 @@ export const run: Run = (argv, options = {}) => {
     };
     const timer = timeoutMs > 0 ? setTimeout(() => stop(`still running after ${timeoutMs} ms`), timeoutMs) : undefined;
     const onAbort = () => kill();
-    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal !== undefined) {
+      // One signal may end many commands at once: that is no leak for Node to warn of.
+      setMaxListeners(0, signal);
+      signal.addEventListener('abort', onAbort, { once: true });
+    }
     const settle = () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);

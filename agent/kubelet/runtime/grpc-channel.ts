@@ -5,6 +5,7 @@
  * - A runtime that restarts is met again within about `MAX_RECONNECT_MS`; until then calls fail at once with Unavailable.
  * - No call is retried here: only the caller knows whether doing it twice is harmless.
  */
+import { setMaxListeners } from 'node:events';
 import { Client, credentials, Metadata, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
 import type { Decoded } from '../../../proto/cri/decoded.ts';
 import { GRPC_CODES, RuntimeError } from './runtime-error.ts';
@@ -74,7 +75,7 @@ export class GrpcChannel {
         },
       );
       const onAbort = () => call.cancel();
-      signal?.addEventListener('abort', onAbort, { once: true });
+      listen(signal, onAbort);
     });
   }
 
@@ -100,7 +101,7 @@ export class GrpcChannel {
       metadata,
     );
     const onAbort = () => call.cancel();
-    signal.addEventListener('abort', onAbort, { once: true });
+    listen(signal, onAbort);
     try {
       for await (const message of call) yield message as Decoded<Res>;
     } catch (error) {
@@ -116,6 +117,13 @@ export class GrpcChannel {
   close(): void {
     this.client.close();
   }
+}
+
+/** One signal may end hundreds of calls at once: that is no leak for Node to warn of. */
+function listen(signal: AbortSignal | undefined, onAbort: () => void): void {
+  if (signal === undefined) return;
+  setMaxListeners(0, signal);
+  signal.addEventListener('abort', onAbort, { once: true });
 }
 
 function isServiceError(error: unknown): error is ServiceError {

@@ -9,7 +9,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { systemClock } from '../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
-import { ContainerState, PodSandboxState, type PodSandboxConfig } from '../../../proto/cri/runtime.gen.ts';
+import {
+  ContainerState,
+  NamespaceMode,
+  PodSandboxState,
+  type LinuxContainerConfig,
+  type LinuxPodSandboxConfig,
+  type PodSandboxConfig,
+} from '../../../proto/cri/runtime.gen.ts';
 import { run } from '../../host/exec.ts';
 import { readMountinfo } from '../../host/mountinfo.ts';
 import { listProcesses, readProcess, sendSignal } from '../../host/processes.ts';
@@ -79,8 +86,13 @@ function sandboxConfig(name: string): PodSandboxConfig {
   };
 }
 
-async function runPod(name: string, command: string[]) {
-  const config = sandboxConfig(name);
+async function runPod(
+  name: string,
+  command: string[],
+  more: { linux?: LinuxContainerConfig; sandbox?: LinuxPodSandboxConfig } = {},
+) {
+  const base = sandboxConfig(name);
+  const config = { ...base, linux: { ...base.linux, ...more.sandbox } };
   await mkdir(join(dir, 'logs', name), { recursive: true });
   const sandboxId = await client.runPodSandbox(config);
   const container = {
@@ -188,6 +200,33 @@ describe('a private containerd', () => {
     await client.stopContainer(containerId, 30);
     await client.stopPodSandbox(sandboxId);
     expect(performance.now() - startedMs).toBeLessThan(3_000);
+    await client.removePodSandbox(sandboxId);
+  });
+
+  test('tells that a container ran out of memory', async () => {
+    const resources = { memoryLimitInBytes: 20n << 20n };
+    const { sandboxId, containerId } = await runPod('oom', ['/bin/sh', '-c', 'tail /dev/zero'], {
+      linux: { resources },
+    });
+    await hear(e => e.kind === 'oom' && e.containerId === containerId);
+    await hear(e => e.kind === 'exited' && e.containerId === containerId);
+    expect((await client.containerStatus(containerId)).status).toMatchObject({ reason: 'OOMKilled' });
+    await client.stopPodSandbox(sandboxId);
+    await client.removePodSandbox(sandboxId);
+  });
+
+  test('the pause program reaps orphans of a shared process namespace', async () => {
+    const namespaceOptions = { pid: NamespaceMode.POD };
+    const { sandboxId, containerId } = await runPod(
+      'shared',
+      ['/bin/sh', '-c', 'for i in 1 2 3; do (sleep 0.01 & exec true); done; sleep 0.2; ps -o pid,stat,args; exit 0'],
+      { linux: { securityContext: { namespaceOptions } }, sandbox: { securityContext: { namespaceOptions } } },
+    );
+    await hear(e => e.kind === 'exited' && e.containerId === containerId);
+    const log = await readFile(join(dir, 'logs/shared/main.log'), 'utf8');
+    expect(log).toContain('/pause');
+    expect(log).not.toMatch(/ Z |\[sleep\]/);
+    await client.stopPodSandbox(sandboxId);
     await client.removePodSandbox(sandboxId);
   });
 

@@ -35,6 +35,7 @@ test('renderContainerdConfig() follows cgroup driver and capabilities', () => {
   const text = renderContainerdConfig({ ...input, version, cgroupDriver: 'systemd', restrictOomScoreAdj: false });
   expect(text).toContain('SystemdCgroup = true');
   expect(text).toContain('restrict_oom_score_adj = false');
+  expect(text).toContain('oom_score = -999');
 });
 
 test.each([

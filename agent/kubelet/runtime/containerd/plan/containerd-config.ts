@@ -60,6 +60,9 @@ const DISABLED_PLUGINS = [
   'io.containerd.nri.v1.nri',
 ];
 
+/** When memory runs out, containerd goes last. */
+const PROTECTED_OOM_SCORE = -999;
+
 /** Pulls that move no byte for so long are given up (containerd 1.7 and newer). */
 const PULL_STALL_TIMEOUT = '2m0s';
 
@@ -79,7 +82,7 @@ export function renderContainerdConfig(input: ContainerdConfigInput): string {
     version: version.major >= 2 ? 3 : 2,
     root: input.root,
     state: input.state,
-    oom_score: 0,
+    oom_score: input.restrictOomScoreAdj ? 0 : PROTECTED_OOM_SCORE,
     disabled_plugins: DISABLED_PLUGINS,
   };
   const tables: Table[] = [
