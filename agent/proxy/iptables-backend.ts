@@ -7,7 +7,7 @@
  */
 import type { Logger } from '../../machinery/process/logger.ts';
 import { CommandError } from '../node-iptables/index.ts';
-import type { Iptables, SavedTables, TableChange , Conntrack } from '../node-iptables/index.ts';
+import type { Iptables, SavedTables, TableChange, Conntrack } from '../node-iptables/index.ts';
 import { CANARY_CHAIN, HOOKS, PROXY_TABLES } from './plan/iptables-base.ts';
 import { computeDelta, isEmptyDelta, mergeDeltas, renderService, toWritten } from './plan/iptables-delta.ts';
 import type { RenderedService, ServiceDelta, WrittenService } from './plan/iptables-delta.ts';

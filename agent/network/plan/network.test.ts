@@ -71,7 +71,7 @@ describe('computeNodeRoutes()', () => {
     fc.assert(
       fc.property(table, table, (wanted, found) => {
         const { replace, remove } = diffRoutes(wanted, found);
-        const after = new Map(found.map(r => [r.destination, r.via]));
+        const after = new Map<string, string>(found.map(r => [r.destination, r.via]));
         for (const r of remove) expect(after.delete(r.destination)).toBe(true);
         for (const r of replace) after.set(r.destination, r.via ?? '');
         expect([...after].sort()).toEqual(wanted.map(r => [r.destination, r.via]).sort());

@@ -74,7 +74,6 @@ function safe(text: string): string {
 }
 
 function noControl(text: string): string {
-   
   if (/[\u0000-\u001f\u007f]/.test(text)) throw new RangeError(`control character in ${JSON.stringify(text)}`);
   return text;
 }

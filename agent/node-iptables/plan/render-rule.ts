@@ -16,7 +16,7 @@ const STATE_ORDER: readonly ConnectionState[] = [
 ];
 const PLAIN_WORD = /^[A-Za-z0-9_./:,+=\-[\]]+$/;
 const UNQUOTED_COMMENT = /^[A-Za-z0-9_-]+$/;
- 
+
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /**

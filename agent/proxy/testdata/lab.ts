@@ -54,8 +54,12 @@ export class Lab {
       await this.ip(place, 'link set lo up');
     }
     await this.ip('node', 'link add cni0 type bridge', 'link add svc0 type bridge', 'link set svc0 up');
-    await this.ip('node', 'addr add 10.244.0.1/24 dev cni0', 'link set cni0 up');     await this.ip('node', 'route add 10.96.0.0/16 dev svc0', 'route add 203.0.113.0/24 dev svc0');
-    for (const [place, address] of [['pod1', '10.244.0.3'], ['pod2', '10.244.0.4']] as const) {
+    await this.ip('node', 'addr add 10.244.0.1/24 dev cni0', 'link set cni0 up');
+    await this.ip('node', 'route add 10.96.0.0/16 dev svc0', 'route add 203.0.113.0/24 dev svc0');
+    for (const [place, address] of [
+      ['pod1', '10.244.0.3'],
+      ['pod2', '10.244.0.4'],
+    ] as const) {
       await this.ip('node', `link add v${place} type veth peer name eth0 netns ${this.nameOf(place)}`);
       await this.ip('node', `link set v${place} master cni0 up`, `link set v${place} type bridge_slave hairpin on`);
       await this.ip(place, `addr add ${address}/24 dev eth0`, 'link set eth0 up', 'route add default via 10.244.0.1');
@@ -64,18 +68,41 @@ export class Lab {
     await this.ip('node', `link add out type veth peer name eth0 netns ${this.nameOf('client')}`);
     await this.ip('node', 'addr add 192.0.2.1/24 dev out', 'link set out up');
     await this.ip('client', 'addr add 192.0.2.2/24 dev eth0', 'link set eth0 up', 'route add default via 192.0.2.1');
-    await run([...this.in('node'), 'sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.bridge.bridge-nf-call-iptables=1', 'net.ipv4.conf.all.route_localnet=1']);
+    await run([
+      ...this.in('node'),
+      'sysctl',
+      '-qw',
+      'net.ipv4.ip_forward=1',
+      'net.bridge.bridge-nf-call-iptables=1',
+      'net.ipv4.conf.all.route_localnet=1',
+    ]);
     for (const host of ['10.244.0.3', '10.244.0.4']) await this.untilAnswers('node', host, 8080);
   }
 
   async down(): Promise<void> {
     this.servers.abort();
-    for (const place of ['node', 'pod1', 'pod2', 'client'] as const) await run(['ip', 'netns', 'del', this.nameOf(place)]).catch(() => {});
+    for (const place of ['node', 'pod1', 'pod2', 'client'] as const)
+      await run(['ip', 'netns', 'del', this.nameOf(place)]).catch(() => {});
   }
 
   /** Answers of `count` connections, each `server-name client-address` or an error code. */
-  async fetch(from: Place, host: string, port: number, options: { kind?: 'http' | 'udp'; count?: number } = {}): Promise<string[]> {
-    const argv = [...this.in(from), 'node', '-e', FETCH, '--', options.kind ?? 'http', host, String(port), String(options.count ?? 1)];
+  async fetch(
+    from: Place,
+    host: string,
+    port: number,
+    options: { kind?: 'http' | 'udp'; count?: number } = {},
+  ): Promise<string[]> {
+    const argv = [
+      ...this.in(from),
+      'node',
+      '-e',
+      FETCH,
+      '--',
+      options.kind ?? 'http',
+      host,
+      String(port),
+      String(options.count ?? 1),
+    ];
     return JSON.parse((await run(argv)).stdout) as string[];
   }
 
@@ -84,7 +111,9 @@ export class Lab {
   }
 
   private serve(place: Place): void {
-    run([...this.in(place), 'node', '-e', ECHO, '--', place], { timeoutMs: 0, signal: this.servers.signal }).catch(() => {});
+    run([...this.in(place), 'node', '-e', ECHO, '--', place], { timeoutMs: 0, signal: this.servers.signal }).catch(
+      () => {},
+    );
   }
 
   private async untilAnswers(from: Place, host: string, port: number): Promise<void> {

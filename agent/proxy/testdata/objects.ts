@@ -22,11 +22,18 @@ export function service(name: string, spec: Partial<ServiceSpec>, loadBalancerIP
   };
 }
 
-export function slice(of: string, endpoints: (string | Endpoint)[], ports: EndpointPort[] = [{ name: 'http', port: 8080, protocol: 'TCP' }], suffix = 'x'): EndpointSlice {
+export function slice(
+  of: string,
+  endpoints: (string | Endpoint)[],
+  ports: EndpointPort[] = [{ name: 'http', port: 8080, protocol: 'TCP' }],
+  suffix = 'x',
+): EndpointSlice {
   return {
     metadata: { namespace: 'default', name: `${of}-${suffix}`, labels: { 'kubernetes.io/service-name': of } },
     addressType: 'IPv4',
-    endpoints: endpoints.map(e => (typeof e === 'string' ? { addresses: [e], nodeName: 'node-1', conditions: { ready: true } } : e)),
+    endpoints: endpoints.map(e =>
+      typeof e === 'string' ? { addresses: [e], nodeName: 'node-1', conditions: { ready: true } } : e,
+    ),
     ports,
   };
 }
@@ -44,7 +51,8 @@ export class ManualInformer<T extends AnyObject> implements Informer<T> {
 
   readonly lister: Lister<T> = {
     get: (namespace, name) => this.objects.get(`${namespace ?? ''}/${name}`),
-    list: namespace => [...this.objects.values()].filter(o => namespace === undefined || o.metadata.namespace === namespace),
+    list: namespace =>
+      [...this.objects.values()].filter(o => namespace === undefined || o.metadata.namespace === namespace),
     byIndex: (index, value) => {
       const held = this.held.get(index)?.get(value);
       return held === undefined ? [] : [...held].flatMap(key => this.objects.get(key) ?? []);
@@ -105,6 +113,7 @@ export class ManualInformer<T extends AnyObject> implements Informer<T> {
 
   private unindex(key: string, object: T | undefined): void {
     if (object === undefined) return;
-    for (const [index, valuesOf] of this.indexes) for (const value of valuesOf(object)) this.held.get(index)?.get(value)?.delete(key);
+    for (const [index, valuesOf] of this.indexes)
+      for (const value of valuesOf(object)) this.held.get(index)?.get(value)?.delete(key);
   }
 }
