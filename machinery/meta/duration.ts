@@ -20,9 +20,17 @@ export function parseDuration(text: string): number | undefined {
   if (body === '0') return 0;
   if (!/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(body)) return undefined;
   let total = 0;
-  for (const [, count = '', unit = ''] of body.matchAll(/([\d.]+)([^\d.]+)/g))
-    total += Math.trunc(Number(count) * (UNITS.get(unit) ?? 0) + 1e-6);
+  for (const [, whole = '', fraction = '', unit = ''] of body.matchAll(/(\d*)\.?(\d*)([^\d.]+)/g)) {
+    total += Number(whole) * (UNITS.get(unit) ?? 0) + fractionOf(fraction, UNITS.get(unit) ?? 0);
+  }
   return total >= 2 ** 63 ? undefined : sign * total;
+}
+
+/** The part of `unit` that the digits behind the point say, cut to whole nanoseconds; exact. */
+function fractionOf(digits: string, unit: number): number {
+  if (digits === '') return 0;
+  const shown = digits.slice(0, 18);
+  return Number((BigInt(shown) * BigInt(unit)) / 10n ** BigInt(shown.length));
 }
 
 /** Milliseconds, or undefined when `text` is no duration. */

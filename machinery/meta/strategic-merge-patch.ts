@@ -75,7 +75,7 @@ function mergeMember(target: JsonObject, key: string, value: JsonValue, patch: J
 
 function mergeList(old: JsonValue[], patch: JsonValue[], mergeKey: string | undefined, items: Schema): JsonValue[] {
   if (![...old, ...patch].some(isJsonObject)) {
-    const merged = unique([...old, ...patch]);
+    const merged = unique([...old, ...withoutDirectives(patch, ANY)]);
     return restoreOrder(merged, patch, old, undefined);
   }
   if (mergeKey === undefined) throw badRequest('cannot merge lists without merge key');
@@ -148,7 +148,10 @@ function withoutDirectives(list: JsonValue[], schema: Schema): JsonValue[] {
   const plain = list.filter(
     item => !isJsonObject(item) || getOwn(item, PATCH) === undefined || getOwn(item, PATCH) === 'merge',
   );
-  return plain.map(item => (isJsonObject(item) ? mergeObject({}, item, items) : deepCopy(item)));
+  return plain.map(item => {
+    if (Array.isArray(item)) return withoutDirectives(item, items);
+    return isJsonObject(item) ? mergeObject({}, item, items) : item;
+  });
 }
 
 function strategyOf(schema: Schema, key: string): PatchStrategy {
