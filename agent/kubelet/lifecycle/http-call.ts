@@ -1,0 +1,72 @@
+/** One HTTP request of a probe or hook: no redirects to elsewhere, certificates not checked, a bounded body. */
+import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as requestHttps } from 'node:https';
+
+export interface HttpCall {
+  readonly scheme: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+  /** With query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly timeoutMs: number;
+}
+
+export interface HttpAnswer {
+  readonly statusCode: number;
+  readonly location: string | undefined;
+  /** At most 10 KiB. */
+  readonly body: string;
+}
+
+const MAX_BODY_BYTES = 10 * 1024;
+
+/** @throws Error in words when there is no answer in time */
+export function httpCall(call: HttpCall, signal?: AbortSignal): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const options: RequestOptions & { rejectUnauthorized: boolean } = {
+      host: call.host,
+      port: call.port,
+      path: call.path,
+      method: 'GET',
+      headers: call.headers,
+      agent: false,
+      rejectUnauthorized: false,
+      ...(signal === undefined ? {} : { signal }),
+    };
+    const onAnswer = (answer: IncomingMessage): void => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      const finish = (): void => {
+        clearTimeout(timer);
+        resolve({
+          statusCode: answer.statusCode ?? 0,
+          location: answer.headers.location,
+          body: Buffer.concat(chunks).toString(),
+        });
+      };
+      answer.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+        else {
+          finish();
+          request.destroy();
+        }
+      });
+      answer.on('end', finish);
+      answer.on('error', reject);
+    };
+    const request = call.scheme === 'https' ? requestHttps(options, onAnswer) : requestHttp(options, onAnswer);
+    const timer = setTimeout(() => {
+      const where = `${call.scheme}://${call.host}:${call.port}${call.path}`;
+      request.destroy(
+        new Error(`Get "${where}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`),
+      );
+    }, call.timeoutMs);
+    request.on('error', error => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    request.end();
+  });
+}

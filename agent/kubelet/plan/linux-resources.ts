@@ -1,0 +1,100 @@
+/**
+ * Requests and limits as the kernel takes them.
+ * Source: kubernetes 1.36 `pkg/kubelet/cm/helpers_linux.go`, `pkg/kubelet/qos/policy.go`.
+ */
+import type { Container, Pod } from '../../../proto/api/core-v1.ts';
+import type { LinuxContainerResources } from '../../../proto/cri/runtime.gen.ts';
+import { parseAmounts, podLimits, podRequests, qosClassOf, type Amounts } from './resource-amounts.ts';
+
+export const CPU_PERIOD_US = 100_000;
+const MIN_SHARES = 2;
+const MAX_SHARES = 262_144;
+const MIN_QUOTA_US = 1_000;
+
+/** cgroup v1's cpu.shares for a request. */
+export function cpuShares(milliCpu: number): number {
+  if (milliCpu === 0) return MIN_SHARES;
+  return Math.min(MAX_SHARES, Math.max(MIN_SHARES, Math.floor((milliCpu * 1024) / 1000)));
+}
+
+/** Microseconds a period; 0 for no limit. */
+export function cpuQuotaUs(milliCpu: number): number {
+  if (milliCpu === 0) return 0;
+  return Math.max(MIN_QUOTA_US, Math.floor((milliCpu * CPU_PERIOD_US) / 1000));
+}
+
+const OOM_GUARANTEED = -997;
+const OOM_BEST_EFFORT = 1000;
+const CRITICAL_PRIORITY = 2_000_000_000;
+
+/** Who dies first when memory is short: the class, then how little of the node the container asked for. */
+export function oomScoreAdj(pod: Pod, container: Container, nodeMemoryBytes: number): number {
+  if ((pod.spec.priority ?? 0) >= CRITICAL_PRIORITY) return OOM_GUARANTEED;
+  switch (qosClassOf(pod)) {
+    case 'Guaranteed':
+      return OOM_GUARANTEED;
+    case 'BestEffort':
+      return OOM_BEST_EFFORT;
+    default: {
+      const request = amount(requestsWithDefaults(container), 'memory');
+      const score = 1000 - Math.floor((1000 * request) / Math.max(1, nodeMemoryBytes));
+      return Math.min(OOM_BEST_EFFORT - 1, Math.max(1000 + OOM_GUARANTEED, score));
+    }
+  }
+}
+
+function requestsWithDefaults(container: Container): Amounts {
+  return parseAmounts({ ...container.resources?.limits, ...container.resources?.requests });
+}
+
+function amount(amounts: Amounts, name: string): number {
+  return amounts.get(name)?.value() ?? 0;
+}
+
+/** One container's share of the machine. */
+export function containerResources(pod: Pod, container: Container, nodeMemoryBytes: number): LinuxContainerResources {
+  const requests = requestsWithDefaults(container);
+  const limits = parseAmounts(container.resources?.limits);
+  const quotaUs = cpuQuotaUs(limits.get('cpu')?.milliValue() ?? 0);
+  const memoryBytes = amount(limits, 'memory');
+  return {
+    cpuShares: BigInt(cpuShares(requests.get('cpu')?.milliValue() ?? 0)),
+    cpuPeriod: BigInt(CPU_PERIOD_US),
+    cpuQuota: BigInt(quotaUs),
+    memoryLimitInBytes: BigInt(memoryBytes),
+    oomScoreAdj: BigInt(oomScoreAdj(pod, container, nodeMemoryBytes)),
+    hugepageLimits: hugepageLimits(limits),
+  };
+}
+
+function hugepageLimits(limits: Amounts): { pageSize: string; limit: bigint }[] {
+  return [...limits]
+    .filter(([name]) => name.startsWith('hugepages-'))
+    .map(([name, quantity]) => ({ pageSize: hugepageSize(name), limit: BigInt(quantity.value()) }));
+}
+
+/** `hugepages-2Mi` -> `2MB`, as the kernel names the files. */
+function hugepageSize(name: string): string {
+  return name.slice('hugepages-'.length).replace(/i$/, 'B');
+}
+
+/** What the pod's own cgroup is limited to. 0: no limit. */
+export interface PodCgroupResources {
+  readonly cpuShares: number;
+  readonly cpuQuotaUs: number;
+  readonly cpuPeriodUs: number;
+  readonly memoryLimitBytes: number;
+}
+
+/** Limits hold for the pod as a whole only where every container has one. */
+export function podCgroupResources(pod: Pod): PodCgroupResources {
+  const requests = podRequests(pod);
+  const limits = podLimits(pod);
+  const bestEffort = qosClassOf(pod) === 'BestEffort';
+  return {
+    cpuShares: bestEffort ? MIN_SHARES : cpuShares(requests.get('cpu')?.milliValue() ?? 0),
+    cpuQuotaUs: cpuQuotaUs(limits.get('cpu')?.milliValue() ?? 0),
+    cpuPeriodUs: CPU_PERIOD_US,
+    memoryLimitBytes: amount(limits, 'memory'),
+  };
+}

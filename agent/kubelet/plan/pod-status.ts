@@ -1,0 +1,131 @@
+/**
+ * A pod's whole status, from its spec, what the runtime holds and what the probes said. Pure; times come in.
+ * Source: kubernetes 1.36 `pkg/kubelet/kubelet_pods.go`, generateAPIPodStatus.
+ */
+import type { ContainerStatus, Pod, PodPhase, PodStatus } from '../../../proto/api/core-v1.ts';
+import { containerStatus, type WaitingReason } from './container-status.ts';
+import { mergeConditions, podConditions } from './pod-conditions.ts';
+import { podPhase } from './pod-phase.ts';
+import { allContainers, isTerminalPhase, type RoledContainer } from './pod-spec.ts';
+import type { ContainerView, PodView } from './pod-view.ts';
+import { qosClassOf } from './resource-amounts.ts';
+import { rfc3339 } from './time-format.ts';
+
+/** A pod that the kubelet ended by itself: `Evicted`, `DeadlineExceeded`, `OutOfcpu`. */
+export interface PodVerdict {
+  readonly reason: string;
+  readonly message: string;
+}
+
+export interface PodStatusInput {
+  readonly pod: Pod;
+  readonly view: PodView | undefined;
+  /** By container name. */
+  readonly waiting: ReadonlyMap<string, WaitingReason>;
+  /** Readiness and startup of a running container. */
+  readonly probes: (container: ContainerView) => { readonly ready: boolean; readonly started: boolean };
+  readonly hostIPs: readonly string[];
+  readonly runtimeName: string;
+  readonly nowMs: number;
+  /** Newest status known, ours or the API's. */
+  readonly older: PodStatus | undefined;
+  readonly verdict: PodVerdict | undefined;
+  /** Nothing of the pod runs, and nothing will. */
+  readonly final: boolean;
+}
+
+export function podStatus(input: PodStatusInput): PodStatus {
+  const { pod, view, older, verdict, hostIPs, nowMs } = input;
+  const roled = allContainers(pod);
+  const initDone = initComplete(roled, view);
+  const of = (wanted: readonly string[], olderStatuses: readonly ContainerStatus[] | undefined): ContainerStatus[] =>
+    roled
+      .filter(({ role }) => wanted.includes(role))
+      .map(item => statusOf(item, input, olderStatuses, item.role === 'main' && !initDone));
+  const initStatuses = of(['init', 'sidecar'], older?.initContainerStatuses);
+  const mainStatuses = of(['main'], older?.containerStatuses);
+  const ephemeralStatuses = of(['ephemeral'], older?.ephemeralContainerStatuses);
+  const phase = phaseOf(input, initStatuses, mainStatuses);
+  const sandbox = view?.sandboxes[0];
+  const hostNetwork = pod.spec.hostNetwork === true;
+  const sandboxReady =
+    sandbox !== undefined && sandbox.ready && (hostNetwork || sandbox.ips.length > 0) && !isTerminalPhase(phase);
+  const ownIPs = hostNetwork ? (sandbox === undefined ? [] : hostIPs) : (sandbox?.ips ?? []);
+  const ips = ownIPs.length > 0 ? ownIPs : (older?.podIPs ?? []).map(({ ip }) => ip);
+  const conditions = mergeConditions(
+    older?.conditions,
+    podConditions({ pod, phase, initStatuses, mainStatuses, sandboxReady }),
+    nowMs,
+  );
+  const generation = pod.metadata.generation;
+  return {
+    ...(generation === undefined ? {} : { observedGeneration: generation }),
+    phase,
+    conditions,
+    ...(verdict === undefined ? keep(older, phase) : { reason: verdict.reason, message: verdict.message }),
+    ...(hostIPs[0] === undefined ? {} : { hostIP: hostIPs[0], hostIPs: hostIPs.map(ip => ({ ip })) }),
+    ...(ips[0] === undefined ? {} : { podIP: ips[0], podIPs: ips.map(ip => ({ ip })) }),
+    startTime: older?.startTime ?? rfc3339(nowMs),
+    ...(initStatuses.length === 0 ? {} : { initContainerStatuses: initStatuses }),
+    containerStatuses: mainStatuses,
+    ...(ephemeralStatuses.length === 0 ? {} : { ephemeralContainerStatuses: ephemeralStatuses }),
+    qosClass: older?.qosClass ?? qosClassOf(pod),
+  };
+}
+
+/** A reason that an ended pod was given stays. */
+function keep(older: PodStatus | undefined, phase: PodPhase): Pick<PodStatus, 'reason' | 'message'> {
+  if (!isTerminalPhase(phase) || older === undefined) return {};
+  return {
+    ...(older.reason === undefined ? {} : { reason: older.reason }),
+    ...(older.message === undefined ? {} : { message: older.message }),
+  };
+}
+
+/** An ended pod stays ended. */
+function phaseOf(input: PodStatusInput, initStatuses: ContainerStatus[], mainStatuses: ContainerStatus[]): PodPhase {
+  const { pod, older, verdict, final } = input;
+  if (older?.phase !== undefined && isTerminalPhase(older.phase)) return older.phase;
+  if (verdict !== undefined) return 'Failed';
+  return podPhase(pod, initStatuses, mainStatuses, final);
+}
+
+function statusOf(
+  { container, role }: RoledContainer,
+  input: PodStatusInput,
+  older: readonly ContainerStatus[] | undefined,
+  initializing: boolean,
+): ContainerStatus {
+  const attempts = (input.view?.containers ?? []).filter(view => view.name === container.name);
+  const newest = attempts[0];
+  const probes = newest?.state === 'running' ? input.probes(newest) : { ready: false, started: false };
+  // An init container that ended well is ready for good.
+  const initDone = role === 'init' && newest?.state === 'exited' && newest.exitCode === 0;
+  const status = containerStatus({
+    container,
+    attempts,
+    older: older?.find(s => s.name === container.name),
+    waiting: input.waiting.get(container.name),
+    defaultWaiting:
+      initializing || (role === 'init' || role === 'sidecar' ? !isFirstInit(input.pod, container.name) : false)
+        ? 'PodInitializing'
+        : 'ContainerCreating',
+    ready: role === 'init' ? false : probes.ready,
+    started: probes.started,
+    runtimeName: input.runtimeName,
+    final: input.final,
+  });
+  return initDone ? { ...status, ready: true } : status;
+}
+
+function isFirstInit(pod: Pod, name: string): boolean {
+  return pod.spec.initContainers?.[0]?.name === name;
+}
+
+function initComplete(roled: readonly RoledContainer[], view: PodView | undefined): boolean {
+  return roled.every(({ container, role }) => {
+    if (role !== 'init' && role !== 'sidecar') return true;
+    const newest = view?.containers.find(c => c.name === container.name);
+    return role === 'sidecar' ? newest !== undefined : newest?.state === 'exited' && newest.exitCode === 0;
+  });
+}

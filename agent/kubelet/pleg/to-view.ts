@@ -1,0 +1,80 @@
+/** CRI messages in the kubelet's own words. */
+import type { ContainerStatus, PodSandbox, PodSandboxStatus } from '../../../proto/cri/runtime.gen.ts';
+import { ContainerState, PodSandboxState } from '../../../proto/cri/runtime.gen.ts';
+import type { Decoded } from '../../../proto/cri/decoded.ts';
+import { CRI_KEYS } from '../plan/cri-labels.ts';
+import type { ContainerView, ContainerViewState, SandboxView } from '../plan/pod-view.ts';
+
+const NANOS_PER_MS = 1_000_000n;
+
+/** Nanoseconds since the epoch to milliseconds. */
+function toMs(nanos: bigint): number {
+  return Number(nanos / NANOS_PER_MS);
+}
+
+export function stateOf(state: ContainerState | undefined): ContainerViewState {
+  switch (state) {
+    case ContainerState.CONTAINER_CREATED:
+    case undefined:
+      return 'created';
+    case ContainerState.CONTAINER_RUNNING:
+      return 'running';
+    case ContainerState.CONTAINER_EXITED:
+      return 'exited';
+    default:
+      return 'unknown';
+  }
+}
+
+/** @param terminationMessage read from the container's file or log; '' for none */
+export function toContainerView(
+  status: Decoded<ContainerStatus>,
+  sandboxId: string,
+  terminationMessage: string,
+): ContainerView {
+  const { annotations } = status;
+  return {
+    id: status.id,
+    name: status.labels[CRI_KEYS.containerName] ?? status.metadata?.name ?? '',
+    sandboxId,
+    state: stateOf(status.state),
+    attempt: Number(annotations[CRI_KEYS.restartCount] ?? status.metadata?.attempt ?? 0),
+    image: status.image?.image ?? '',
+    imageRef: status.imageRef,
+    createdAtMs: toMs(status.createdAt),
+    startedAtMs: toMs(status.startedAt),
+    finishedAtMs: toMs(status.finishedAt),
+    exitCode: status.exitCode,
+    reason: status.reason,
+    message: terminationMessage === '' ? status.message : terminationMessage,
+    hash: annotations[CRI_KEYS.hash] ?? '',
+    logPath: status.logPath,
+    annotations,
+  };
+}
+
+export function toSandboxView(status: Decoded<PodSandboxStatus>): SandboxView {
+  const first = status.network?.ip ?? '';
+  const more = (status.network?.additionalIps ?? []).map(({ ip }) => ip);
+  return {
+    id: status.id,
+    attempt: status.metadata?.attempt ?? 0,
+    ready: status.state === PodSandboxState.SANDBOX_READY,
+    createdAtMs: toMs(status.createdAt),
+    ips: first === '' ? [] : [first, ...more],
+  };
+}
+
+/** Whose sandbox or container it is, by its labels; undefined if it is no pod's of ours. */
+export function podIdentity(
+  labels: Readonly<Record<string, string>>,
+): { uid: string; namespace: string; name: string } | undefined {
+  const uid = labels[CRI_KEYS.podUid];
+  if (uid === undefined || uid === '') return undefined;
+  return { uid, namespace: labels[CRI_KEYS.podNamespace] ?? '', name: labels[CRI_KEYS.podName] ?? '' };
+}
+
+/** Whether a sandbox in a list is ready. */
+export function isReady(sandbox: Decoded<PodSandbox>): boolean {
+  return sandbox.state === PodSandboxState.SANDBOX_READY;
+}

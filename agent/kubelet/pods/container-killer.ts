@@ -1,0 +1,107 @@
+/**
+ * Ends containers: preStop inside the grace period, then the stop signal, then SIGKILL.
+ * Source: kubernetes.io/docs, "Pod Lifecycle: termination of Pods"; `kuberuntime_container.go` 1.36, killContainer.
+ */
+import type { Container, LifecycleHandler, Pod } from '../../../proto/api/core-v1.ts';
+import type { EventSink, EventSubject } from '../../../machinery/client/event-recorder.ts';
+import type { Clock } from '../../../machinery/process/clock.ts';
+import type { Logger } from '../../../machinery/process/logger.ts';
+import type { HookRunner } from '../lifecycle/hook-runner.ts';
+import type { PodCache } from '../pleg/pod-cache.ts';
+import { CRI_KEYS } from '../plan/cri-labels.ts';
+import type { ContainerView } from '../plan/pod-view.ts';
+import type { RuntimeService } from '../runtime/runtime-service.ts';
+
+/** After preStop the process still gets this long. */
+const MIN_GRACE_AFTER_PRE_STOP_SECONDS = 2;
+
+export interface ContainerKillerOptions {
+  readonly runtime: RuntimeService;
+  readonly cache: PodCache;
+  readonly hooks: HookRunner;
+  readonly recorder: EventSink;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export interface KillInput {
+  readonly view: ContainerView;
+  /** Undefined when the API forgot the pod: annotations then say what is needed. */
+  readonly spec: Container | undefined;
+  readonly podIP: string;
+  readonly graceSeconds: number;
+  readonly message: string;
+  readonly subject: EventSubject;
+}
+
+export class ContainerKiller {
+  private readonly options: ContainerKillerOptions;
+
+  constructor(options: ContainerKillerOptions) {
+    this.options = options;
+  }
+
+  /** Resolves once the container has ended. @throws RuntimeError, or the signal's reason */
+  async kill(input: KillInput, signal: AbortSignal): Promise<void> {
+    const { runtime, cache, recorder, clock } = this.options;
+    const { view, graceSeconds } = input;
+    const beganMs = clock.monotonicMs();
+    recorder.event(input.subject, 'Normal', 'Killing', input.message);
+    const preStop = input.spec === undefined ? preStopOf(view) : input.spec.lifecycle?.preStop;
+    let left = graceSeconds;
+    if (preStop !== undefined && graceSeconds > 0 && view.state === 'running') {
+      await this.runPreStop(preStop, input, signal);
+      const usedSeconds = Math.floor((clock.monotonicMs() - beganMs) / 1000);
+      left = Math.max(MIN_GRACE_AFTER_PRE_STOP_SECONDS, graceSeconds - usedSeconds);
+    }
+    signal.throwIfAborted();
+    await runtime.stopContainer(view.id, left, { signal });
+    await cache.refreshContainer(view.id, true);
+  }
+
+  private async runPreStop(preStop: LifecycleHandler, input: KillInput, signal: AbortSignal): Promise<void> {
+    const { hooks, recorder, logger } = this.options;
+    const { view, graceSeconds } = input;
+    const deadline = AbortSignal.timeout(graceSeconds * 1000);
+    const container = input.spec ?? { name: view.name };
+    try {
+      await hooks.run(preStop, container, view.id, input.podIP, AbortSignal.any([signal, deadline]));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const why = deadline.aborted
+        ? `did not end within the grace period of ${graceSeconds} s`
+        : error instanceof Error
+          ? error.message
+          : String(error);
+      recorder.event(input.subject, 'Warning', 'FailedPreStopHook', `PreStopHook failed: ${why}`);
+      logger.info({ container: view.id, err: error }, 'preStop failed');
+    }
+  }
+}
+
+function preStopOf(view: ContainerView): LifecycleHandler | undefined {
+  const text = view.annotations[CRI_KEYS.preStop];
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as LifecycleHandler;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The grace period that a pod had, from its containers: for pods that the API forgot. */
+export function graceFromAnnotations(views: readonly ContainerView[]): number {
+  for (const { annotations } of views) {
+    const seconds = Number(annotations[CRI_KEYS.terminationGracePeriod]);
+    if (Number.isFinite(seconds) && annotations[CRI_KEYS.terminationGracePeriod] !== undefined) return seconds;
+  }
+  return 30;
+}
+
+/** `spec.containers{name}`, as events point at containers. */
+export function containerFieldPath(pod: Pod, name: string): string {
+  const { initContainers = [], ephemeralContainers = [] } = pod.spec;
+  if (initContainers.some(c => c.name === name)) return `spec.initContainers{${name}}`;
+  if (ephemeralContainers.some(c => c.name === name)) return `spec.ephemeralContainers{${name}}`;
+  return `spec.containers{${name}}`;
+}

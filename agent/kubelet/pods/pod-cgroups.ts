@@ -1,0 +1,97 @@
+/**
+ * The control groups of pods and of their classes. With systemd's driver the runtime makes the slices; then only their names are
+ * decided here.
+ */
+import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { CgroupLayout } from '../../host/cgroup-layout.ts';
+import { ensureCgroup, listCgroups, removeCgroupTree } from '../../host/cgroup-tree.ts';
+import {
+  cgroupFsPath,
+  cgroupParent,
+  podCgroup,
+  podsCgroup,
+  qosCgroup,
+  type CgroupDriver,
+  type CgroupPath,
+} from '../plan/cgroup-names.ts';
+import { podCgroupResources } from '../plan/linux-resources.ts';
+import { uidOf } from '../plan/pod-spec.ts';
+import { qosClassOf } from '../plan/resource-amounts.ts';
+
+export interface PodCgroupsOptions {
+  readonly layout: CgroupLayout;
+  readonly driver: CgroupDriver;
+  /** Components of the group under which `kubepods` is made; none for the root. */
+  readonly root: CgroupPath;
+}
+
+const CLASSES = ['Guaranteed', 'Burstable', 'BestEffort'] as const;
+const MIN_SHARES = 2;
+
+export class PodCgroups {
+  private readonly options: PodCgroupsOptions;
+
+  constructor(options: PodCgroupsOptions) {
+    this.options = options;
+  }
+
+  /** Makes the groups of the classes. @throws the file system's error */
+  async prepareNode(): Promise<void> {
+    if (this.options.driver === 'systemd') return;
+    for (const qos of CLASSES) {
+      const limits = qos === 'BestEffort' ? { cpuShares: MIN_SHARES } : {};
+      await ensureCgroup(this.options.layout, this.pathOf(qosCgroup(this.options.root, qos)), limits);
+    }
+  }
+
+  /** Makes the pod's group with its limits. @returns what the sandbox is told */
+  async ensurePod(pod: Pod): Promise<string> {
+    const { layout, driver, root } = this.options;
+    const path = podCgroup(root, qosClassOf(pod), uidOf(pod));
+    if (driver === 'cgroupfs') {
+      const resources = podCgroupResources(pod);
+      await ensureCgroup(layout, this.pathOf(path), {
+        cpuShares: resources.cpuShares,
+        ...(resources.cpuQuotaUs > 0
+          ? { cpuQuota: { quotaMicros: resources.cpuQuotaUs, periodMicros: resources.cpuPeriodUs } }
+          : {}),
+        ...(resources.memoryLimitBytes > 0 ? { memoryBytes: resources.memoryLimitBytes } : {}),
+      });
+    }
+    return cgroupParent(path, driver);
+  }
+
+  /** What the sandbox was told, without making anything. */
+  parentOf(pod: Pod): string {
+    return cgroupParent(podCgroup(this.options.root, qosClassOf(pod), uidOf(pod)), this.options.driver);
+  }
+
+  /** Removes the pod's group, whichever class it had. @throws EBUSY while something runs in it */
+  async removePod(uid: string): Promise<void> {
+    for (const qos of CLASSES) {
+      await removeCgroupTree(this.options.layout, this.pathOf(podCgroup(this.options.root, qos, uid)));
+    }
+  }
+
+  /** UIDs of pods that have a group. */
+  async listPods(): Promise<string[]> {
+    const uids = new Set<string>();
+    for (const qos of CLASSES) {
+      const names = await listCgroups(this.options.layout, this.pathOf(qosCgroup(this.options.root, qos)));
+      for (const name of names) {
+        const match = /(?:^|-)pod([0-9a-f_-]{8,})(?:\.slice)?$/.exec(name);
+        if (match?.[1] !== undefined) uids.add(match[1].replaceAll('_', '-'));
+      }
+    }
+    return [...uids];
+  }
+
+  /** The group of all pods, below the mount point. */
+  get podsPath(): string {
+    return this.pathOf(podsCgroup(this.options.root));
+  }
+
+  private pathOf(path: CgroupPath): string {
+    return cgroupFsPath(path, this.options.driver);
+  }
+}

@@ -1,0 +1,61 @@
+/** What a pod worker remembers of one pod between its runs. Everything else is looked at anew each time. */
+import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { PodSandboxConfig } from '../../../proto/cri/runtime.gen.ts';
+import type { WaitingReason } from '../plan/container-status.ts';
+import type { PodVerdict } from '../plan/pod-status.ts';
+
+/** Only moves forward. */
+export type PodPhaseOfWork = 'sync' | 'terminating' | 'terminated' | 'finished';
+
+export interface PodRecord {
+  readonly uid: string;
+  /** The newest. Read again after every await. */
+  pod: Pod;
+  phase: PodPhaseOfWork;
+  /** The API has no such pod (any more). */
+  gone: boolean;
+  /** The kubelet itself ended it. */
+  verdict: PodVerdict | undefined;
+  /** Nothing of it is to run again: all containers ended by themselves. */
+  completed: boolean;
+  admitted: boolean;
+  /** Why containers do not run, by name. */
+  readonly waiting: Map<string, WaitingReason>;
+  /** Kills under way, by container id. */
+  readonly killing: Set<string>;
+  /** Containers whose postStart hook has not ended, by id: neither started nor ready. */
+  readonly hooking: Set<string>;
+  /** Of the sandbox in use; made again after a restart of the kubelet. */
+  sandboxConfig: PodSandboxConfig | undefined;
+  /** Ends the run under way. */
+  abort: AbortController;
+  /** A call was given up half-way: what the runtime has must be listed before anything is decided. */
+  uncertain: boolean;
+  /** Starts that failed in a row, sandbox and configuration alike. */
+  failures: number;
+  /** Monotonic time at which termination began. */
+  terminatingSinceMs: number | undefined;
+  /** Grace period that the kill under way was begun with. */
+  graceInUse: number | undefined;
+}
+
+export function newRecord(uid: string, pod: Pod): PodRecord {
+  return {
+    uid,
+    pod,
+    phase: 'sync',
+    gone: false,
+    verdict: undefined,
+    completed: false,
+    admitted: false,
+    waiting: new Map(),
+    killing: new Set(),
+    hooking: new Set(),
+    sandboxConfig: undefined,
+    abort: new AbortController(),
+    uncertain: false,
+    failures: 0,
+    terminatingSinceMs: undefined,
+    graceInUse: undefined,
+  };
+}

@@ -1,0 +1,81 @@
+/** Makes a pod's sandbox: log folder, control group, DNS, hostname, then one call to the runtime. */
+import { mkdir, readFile } from 'node:fs/promises';
+import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { PodSandboxConfig } from '../../../proto/cri/runtime.gen.ts';
+import { pods } from '../../../machinery/client/resource.ts';
+import { subjectOf, type EventSink } from '../../../machinery/client/event-recorder.ts';
+import type { PodCache } from '../pleg/pod-cache.ts';
+import { parseResolvConf, podDns, type ClusterDns, type DnsSettings } from '../plan/dns-config.ts';
+import { podHostname } from '../plan/pod-hostname.ts';
+import { podFolder, podLogFolder, type KubeletFolders } from '../plan/pod-paths.ts';
+import { uidOf } from '../plan/pod-spec.ts';
+import type { SandboxView } from '../plan/pod-view.ts';
+import { sandboxConfig } from '../plan/sandbox-config.ts';
+import type { RuntimeService } from '../runtime/runtime-service.ts';
+import type { Gate } from './gate.ts';
+import type { PodCgroups } from './pod-cgroups.ts';
+
+export interface SandboxStarterOptions {
+  readonly runtime: RuntimeService;
+  readonly cache: PodCache;
+  readonly cgroups: PodCgroups;
+  readonly folders: KubeletFolders;
+  readonly clusterDns: ClusterDns;
+  /** The node's resolv.conf. */
+  readonly resolvConfPath: string;
+  readonly recorder: EventSink;
+  /** Bounds heavy calls, so that a burst does not slow each of them. */
+  readonly gate: Gate;
+}
+
+/** A sandbox that was made, and what it was made from. */
+export interface StartedSandbox {
+  readonly view: SandboxView;
+  readonly config: PodSandboxConfig;
+}
+
+export class SandboxStarter {
+  private readonly options: SandboxStarterOptions;
+
+  constructor(options: SandboxStarterOptions) {
+    this.options = options;
+  }
+
+  /** The configuration of a sandbox with that number; makes nothing. @throws Error in words */
+  async configFor(pod: Pod, attempt: number): Promise<PodSandboxConfig> {
+    const hostname = podHostname(pod, this.options.clusterDns.domain);
+    if (typeof hostname === 'string') throw new Error(hostname);
+    const { settings, warnings } = podDns(pod, this.options.clusterDns, await this.hostDns());
+    for (const warning of warnings) {
+      const reason = warning.startsWith('kubelet does not have') ? 'MissingClusterDNS' : 'DNSConfigForming';
+      this.options.recorder.event(subjectOf(pods, pod), 'Warning', reason, warning);
+    }
+    return sandboxConfig({
+      pod,
+      attempt,
+      hostname: hostname.sandboxHostname,
+      dns: settings,
+      logFolder: podLogFolder(this.options.folders, pod),
+      cgroupParent: this.options.cgroups.parentOf(pod),
+    });
+  }
+
+  /** @throws RuntimeError, Error in words, or the signal's reason */
+  async start(pod: Pod, attempt: number, signal: AbortSignal): Promise<StartedSandbox> {
+    const { runtime, cache, cgroups, folders, gate } = this.options;
+    const [config] = await Promise.all([
+      this.configFor(pod, attempt),
+      cgroups.ensurePod(pod),
+      mkdir(podLogFolder(folders, pod), { recursive: true }),
+      mkdir(podFolder(folders, uidOf(pod)), { recursive: true, mode: 0o750 }),
+    ]);
+    const handler = ''; // RuntimeClass: the runtime's default
+    const id = await gate.run(() => runtime.runPodSandbox(config, handler, { signal }), signal);
+    const { uid = '', namespace = '', name = '' } = pod.metadata;
+    return { view: await cache.addSandbox({ uid, namespace, name }, id), config };
+  }
+
+  private async hostDns(): Promise<DnsSettings> {
+    return parseResolvConf(await readFile(this.options.resolvConfPath, 'utf8').catch(() => ''));
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Writes pods' statuses to the API, only when they differ from what it has, and removes pods that have ended and were deleted.
+ *
+ * - The newest status wins: what comes while a patch is under way goes with the next one.
+ * - A status that nobody waits for (still creating) is held back a moment, so that a fast start is one write, not three.
+ * - A pod is removed only once its worker said that nothing of it is left, and after its last status was written.
+ */
+import type { Pod, PodStatus } from '../../../proto/api/core-v1.ts';
+import type { Client } from '../../../machinery/client/client.ts';
+import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
+import { pods } from '../../../machinery/client/resource.ts';
+import { runReconciler } from '../../../machinery/client/run-reconciler.ts';
+import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { hasReason } from '../../../machinery/meta/status-error-from.ts';
+import type { Clock } from '../../../machinery/process/clock.ts';
+import type { Logger } from '../../../machinery/process/logger.ts';
+import { uidOf } from '../plan/pod-spec.ts';
+import { statusPatch } from '../plan/status-patch.ts';
+
+interface Entry {
+  pod: Pod;
+  desired: PodStatus | undefined;
+  /** What the API has, as far as we know. */
+  applied: PodStatus | undefined;
+  /** Newest resourceVersion that `applied` stands for. */
+  appliedVersion: string;
+  finished: boolean;
+}
+
+export interface StatusManagerOptions {
+  readonly client: Client;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const LAZY_MS = 250;
+const WRITES_AT_ONCE = 16;
+const MAX_RETRY_MS = 10_000;
+
+export class StatusManager implements Reconciler<string> {
+  private readonly options: StatusManagerOptions;
+  private readonly queue: WorkQueue<string>;
+  private readonly entries = new Map<string, Entry>();
+
+  constructor(options: StatusManagerOptions) {
+    this.options = options;
+    this.queue = new WorkQueue({ clock: options.clock, baseDelayMs: 100, maxDelayMs: MAX_RETRY_MS });
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    const { clock, logger } = this.options;
+    return runReconciler(
+      { name: 'pod-status', queue: this.queue, reconciler: this, workers: WRITES_AT_ONCE, clock, logger },
+      signal,
+    );
+  }
+
+  /** The API's newest pod. What others changed in its status that is ours is written again. */
+  podSeen(pod: Pod): void {
+    const uid = uidOf(pod);
+    const entry = this.entries.get(uid);
+    if (entry === undefined) {
+      const appliedVersion = pod.metadata.resourceVersion ?? '0';
+      this.entries.set(uid, { pod, desired: undefined, applied: pod.status, appliedVersion, finished: false });
+      return;
+    }
+    if (!isNewer(pod.metadata.resourceVersion ?? '0', entry.appliedVersion)) {
+      if (pod.metadata.resourceVersion === entry.appliedVersion) entry.pod = pod;
+      return;
+    }
+    entry.pod = pod;
+    entry.applied = pod.status;
+    entry.appliedVersion = pod.metadata.resourceVersion ?? '0';
+    const stale = entry.desired !== undefined && statusPatch(pod, entry.applied, entry.desired) !== undefined;
+    if (stale || (entry.finished && pod.metadata.deletionTimestamp !== undefined)) this.queue.add(uid);
+  }
+
+  /** The status to go on from: ours if there is one, with others' conditions as the API has them. */
+  current(pod: Pod): PodStatus | undefined {
+    const entry = this.entries.get(uidOf(pod));
+    if (entry?.desired === undefined) return pod.status;
+    return entry.desired;
+  }
+
+  /** @param urgent someone waits for it: readiness, a phase, an end */
+  set(pod: Pod, status: PodStatus, urgent: boolean): void {
+    const uid = uidOf(pod);
+    const entry = this.entries.get(uid);
+    if (entry === undefined) return;
+    entry.desired = status;
+    if (statusPatch(pod, entry.applied, status) === undefined) return;
+    if (urgent) this.queue.add(uid);
+    else this.queue.addAfter(uid, LAZY_MS);
+  }
+
+  /** Nothing of the pod is left on this node. */
+  finish(uid: string): void {
+    const entry = this.entries.get(uid);
+    if (entry === undefined || entry.finished) return;
+    entry.finished = true;
+    if (entry.pod.metadata.deletionTimestamp !== undefined) this.queue.add(uid);
+  }
+
+  /** The API has forgotten the pod. */
+  forget(uid: string): void {
+    this.entries.delete(uid);
+  }
+
+  async reconcile(uid: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const entry = this.entries.get(uid);
+    if (entry === undefined) return 'awaitChange';
+    const { pod, desired } = entry;
+    const ref = { namespace: pod.metadata.namespace, name: pod.metadata.name ?? '' };
+    const client = this.options.client.of(pods);
+    const patch = desired === undefined ? undefined : statusPatch(pod, entry.applied, desired);
+    try {
+      if (patch !== undefined) {
+        const written = await client.patch(ref, patch, { type: 'strategic', subresource: 'status', signal });
+        const version = written.metadata.resourceVersion ?? '0';
+        if (isNewer(version, entry.appliedVersion)) {
+          entry.applied = written.status;
+          entry.appliedVersion = version;
+        }
+        // Newer than what was just written: the queue runs this key again by itself.
+        if (entry.desired !== desired) this.queue.add(uid);
+      }
+      if (entry.finished && entry.pod.metadata.deletionTimestamp !== undefined) {
+        await client.delete(ref, { gracePeriodSeconds: 0, preconditions: { uid }, signal });
+        this.entries.delete(uid);
+      }
+    } catch (error) {
+      // Gone, or a namesake has taken its place: there is nobody to tell.
+      if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
+      this.options.logger.debug({ uid, err: error }, 'Pod is gone; its status is not written');
+      if (hasReason(error, 'NotFound')) this.entries.delete(uid);
+    }
+    return 'awaitChange';
+  }
+}
+
+/** Whether resourceVersion `a` is later than `b`: since 1.35 they may be compared as numbers. */
+function isNewer(a: string, b: string): boolean {
+  return a.length === b.length ? a > b : a.length > b.length;
+}

@@ -1,0 +1,45 @@
+/** Computes a pod's status from what is known now, and hands it to the status manager. */
+import type { PodCache } from '../pleg/pod-cache.ts';
+import { podStatus } from '../plan/pod-status.ts';
+import type { Clock } from '../../../machinery/process/clock.ts';
+import type { Prober } from '../prober/prober.ts';
+import type { PodRecord } from './pod-record.ts';
+import type { StatusManager } from './status-manager.ts';
+
+export interface StatusPublisherOptions {
+  readonly cache: PodCache;
+  readonly prober: Prober;
+  readonly status: StatusManager;
+  readonly clock: Clock;
+  readonly hostIPs: readonly string[];
+  /** `containerd`, before `://` in container ids. */
+  readonly runtimeName: () => string;
+}
+
+export class StatusPublisher {
+  private readonly options: StatusPublisherOptions;
+
+  constructor(options: StatusPublisherOptions) {
+    this.options = options;
+  }
+
+  /** @param final nothing of the pod runs, and nothing will */
+  publish(record: PodRecord, how: { urgent: boolean; final?: boolean }): void {
+    if (record.gone) return;
+    const { cache, prober, status, clock, hostIPs, runtimeName } = this.options;
+    const next = podStatus({
+      pod: record.pod,
+      view: cache.view(record.uid),
+      waiting: record.waiting,
+      probes: container =>
+        record.hooking.has(container.id) ? { ready: false, started: false } : prober.answers(container),
+      hostIPs,
+      runtimeName: runtimeName(),
+      nowMs: clock.now(),
+      older: status.current(record.pod),
+      verdict: record.verdict,
+      final: how.final === true,
+    });
+    status.set(record.pod, next, how.urgent);
+  }
+}

@@ -1,0 +1,144 @@
+/** One try of a probe: exec, httpGet, tcpSocket or grpc. */
+import { connect as connectTcp } from 'node:net';
+import type { Container, Probe } from '../../../proto/api/core-v1.ts';
+import { httpCall } from '../lifecycle/http-call.ts';
+import { httpTarget, portNumber } from '../plan/http-target.ts';
+import { RuntimeError } from '../runtime/runtime-error.ts';
+import type { RuntimeService } from '../runtime/runtime-service.ts';
+import { grpcHealthCheck } from './grpc-health.ts';
+
+/** What came of it; `output` is for the event. `unknown` counts neither way. */
+export interface ProbeResult {
+  readonly kind: 'success' | 'failure' | 'unknown';
+  readonly output: string;
+}
+
+const MAX_OUTPUT_CHARS = 1024;
+
+export class ProbeRunner {
+  private readonly runtime: RuntimeService;
+
+  constructor(runtime: RuntimeService) {
+    this.runtime = runtime;
+  }
+
+  /** Never throws, unless aborted. */
+  async run(
+    probe: Probe,
+    container: Container,
+    containerId: string,
+    podIP: string,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<ProbeResult> {
+    try {
+      if (probe.exec !== undefined) return await this.exec(probe.exec.command ?? [], containerId, timeoutMs, signal);
+      if (probe.httpGet !== undefined) return await httpGet(probe, container, podIP, timeoutMs, signal);
+      if (probe.tcpSocket !== undefined) return await tcp(probe, container, podIP, timeoutMs, signal);
+      if (probe.grpc !== undefined) {
+        const { port, service = '' } = probe.grpc;
+        const failure = await grpcHealthCheck(podIP, port, service, timeoutMs, signal);
+        return failure === undefined
+          ? { kind: 'success', output: 'service healthy' }
+          : { kind: 'failure', output: failure };
+      }
+      return { kind: 'success', output: '' };
+    } catch (error) {
+      signal.throwIfAborted();
+      return { kind: 'failure', output: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  private async exec(
+    command: readonly string[],
+    containerId: string,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<ProbeResult> {
+    try {
+      const result = await this.runtime.execSync(containerId, command, Math.ceil(timeoutMs / 1000), { signal });
+      const output = Buffer.concat([result.stdout, result.stderr]).toString().slice(0, MAX_OUTPUT_CHARS);
+      return { kind: result.exitCode === 0 ? 'success' : 'failure', output };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof RuntimeError)) throw error;
+      if (error.grpcCode === 'DeadlineExceeded') {
+        return {
+          kind: 'failure',
+          output: `command timed out: "${command.join(' ')}" timed out after ${timeoutMs / 1000}s`,
+        };
+      }
+      // The runtime could not run it: that says nothing of the container.
+      if (error.grpcCode === 'Unavailable' || error.grpcCode === 'NotFound')
+        return { kind: 'unknown', output: error.detail };
+      return { kind: 'failure', output: error.detail };
+    }
+  }
+}
+
+async function httpGet(
+  probe: Probe,
+  container: Container,
+  podIP: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  const target =
+    probe.httpGet === undefined ? undefined : httpTarget(container, probe.httpGet, podIP, 'kube-probe/1.36');
+  if (target === undefined) return { kind: 'failure', output: `container has no port named "${probe.httpGet?.port}"` };
+  let answer = await httpCall({ ...target, timeoutMs }, signal);
+  // A redirect on the same host is followed; one to elsewhere counts as success.
+  for (
+    let hops = 0;
+    hops < 10 && answer.statusCode >= 300 && answer.statusCode < 400 && answer.location !== undefined;
+    hops++
+  ) {
+    const next = new URL(answer.location, `${target.scheme}://${hostText(target.host)}:${target.port}${target.path}`);
+    if (next.hostname !== hostText(target.host))
+      return { kind: 'success', output: `Probe terminated redirects, Response body: ${answer.body}` };
+    const scheme = next.protocol === 'https:' ? 'https' : 'http';
+    const port = next.port === '' ? (scheme === 'https' ? 443 : 80) : Number(next.port);
+    answer = await httpCall({ ...target, scheme, port, path: `${next.pathname}${next.search}`, timeoutMs }, signal);
+  }
+  if (answer.statusCode >= 200 && answer.statusCode < 400) return { kind: 'success', output: answer.body };
+  return { kind: 'failure', output: `HTTP probe failed with statuscode: ${answer.statusCode}` };
+}
+
+function hostText(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function tcp(
+  probe: Probe,
+  container: Container,
+  podIP: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<ProbeResult> {
+  const action = probe.tcpSocket;
+  const port = action === undefined ? undefined : portNumber(container, action.port);
+  if (action === undefined || port === undefined) {
+    return Promise.resolve({ kind: 'failure', output: `container has no port named "${action?.port}"` });
+  }
+  const host = action.host === undefined || action.host === '' ? podIP : action.host;
+  return new Promise((resolve, reject) => {
+    const socket = connectTcp({ host, port });
+    const finish = (result: ProbeResult): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      socket.destroy();
+      resolve(result);
+    };
+    const onAbort = (): void => {
+      finish({ kind: 'unknown', output: '' });
+      reject(signal.reason as Error);
+    };
+    const timer = setTimeout(
+      () => finish({ kind: 'failure', output: `dial tcp ${host}:${port}: i/o timeout` }),
+      timeoutMs,
+    );
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.on('connect', () => finish({ kind: 'success', output: '' }));
+    socket.on('error', error => finish({ kind: 'failure', output: `dial tcp ${host}:${port}: ${error.message}` }));
+  });
+}
