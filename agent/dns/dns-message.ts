@@ -5,6 +5,8 @@
  * - An answer over UDP is never longer than the client takes; what does not fit is left out and the truncation bit set.
  */
 import * as packet from 'dns-packet';
+import { encodeMessage } from './plan/encode-message.ts';
+import { questionEnd } from './plan/raw-response.ts';
 import type { ZoneRecord } from './plan/zone-records.ts';
 
 /** A query worth an answer. */
@@ -18,7 +20,7 @@ export interface Query {
   readonly udpBytes: number;
   readonly edns: { readonly dnssecOk: boolean } | undefined;
   /** The question section, byte for byte, to be sent back. */
-  readonly decoded: packet.DecodedPacket;
+  readonly question: Buffer;
 }
 
 export type Rcode = 'NOERROR' | 'FORMERR' | 'SERVFAIL' | 'NXDOMAIN' | 'NOTIMP' | 'REFUSED';
@@ -44,7 +46,8 @@ export function decodeQuery(bytes: Buffer): DecodedQuery {
     return { kind: 'bad', reply: errorReply(bytes, 'FORMERR') };
   }
   const question = decoded.questions?.[0];
-  if (question === undefined) return { kind: 'bad', reply: errorReply(bytes, 'FORMERR') };
+  const end = questionEnd(bytes);
+  if (question === undefined || end === undefined) return { kind: 'bad', reply: errorReply(bytes, 'FORMERR') };
   const type: string = question.type;
   if (question.class !== 'IN' || type === 'AXFR' || type === 'IXFR')
     return { kind: 'bad', reply: errorReply(bytes, 'REFUSED') };
@@ -60,51 +63,44 @@ export function decodeQuery(bytes: Buffer): DecodedQuery {
       checkingDisabled: ((bytes[3] ?? 0) & 0x10) !== 0,
       udpBytes: edns === undefined ? 512 : Math.min(4096, Math.max(512, edns.udpPayloadSize)),
       edns: edns === undefined ? undefined : { dnssecOk: (edns.flags & DO_BIT) !== 0 },
-      decoded,
+      question: Buffer.from(bytes.subarray(HEADER_BYTES, end)),
     },
   };
 }
 
+/** An answer of ours. */
+export interface Answer {
+  readonly rcode: Rcode;
+  readonly authoritative: boolean;
+  readonly answers?: readonly ZoneRecord[];
+  readonly authorities?: readonly ZoneRecord[];
+  readonly additionals?: readonly ZoneRecord[];
+}
+
 /** @param maxBytes undefined over TCP */
-export function encodeAnswer(
-  query: Query,
-  answer: {
-    rcode: Rcode;
-    authoritative: boolean;
-    answers?: readonly (ZoneRecord | packet.Answer)[];
-    authorities?: readonly ZoneRecord[];
-    additionals?: readonly ZoneRecord[];
-  },
-  maxBytes: number | undefined,
-): Buffer {
-  const encode = (answers: number, withAdditionals: boolean): Buffer => {
-    const cut = answers < (answer.answers?.length ?? 0);
-    const flags =
-      (answer.authoritative ? packet.AUTHORITATIVE_ANSWER : 0) |
-      (query.recursionDesired ? packet.RECURSION_DESIRED : 0) |
-      packet.RECURSION_AVAILABLE |
-      (cut ? packet.TRUNCATED_RESPONSE : 0) |
-      RCODES[answer.rcode];
-    return packet.encode({
-      type: 'response',
+export function encodeAnswer(query: Query, answer: Answer, maxBytes: number | undefined): Buffer {
+  const { answers = [], authorities = [], additionals = [] } = answer;
+  const encode = (count: number, withAdditionals: boolean): Buffer =>
+    encodeMessage({
       id: query.id,
-      flags,
-      questions: query.decoded.questions ?? [],
-      answers: (answer.answers ?? []).slice(0, answers) as packet.Answer[],
-      authorities: (answer.authorities ?? []) as packet.Answer[],
-      additionals: [
-        ...((withAdditionals ? (answer.additionals ?? []) : []) as packet.Answer[]),
-        ...(query.edns === undefined ? [] : [optRecord(query.edns.dnssecOk)]),
-      ],
+      flags:
+        (answer.authoritative ? packet.AUTHORITATIVE_ANSWER : 0) |
+        (query.recursionDesired ? packet.RECURSION_DESIRED : 0) |
+        packet.RECURSION_AVAILABLE |
+        (count < answers.length ? packet.TRUNCATED_RESPONSE : 0) |
+        RCODES[answer.rcode],
+      question: query.question,
+      answers: answers.slice(0, count),
+      authorities,
+      additionals: withAdditionals ? additionals : [],
+      edns: query.edns === undefined ? undefined : { udpBytes: OUR_UDP_BYTES, dnssecOk: query.edns.dnssecOk },
     });
-  };
-  const all = answer.answers?.length ?? 0;
-  let bytes = encode(all, true);
+  let bytes = encode(answers.length, true);
   if (maxBytes === undefined || bytes.length <= maxBytes) return bytes;
-  bytes = encode(all, false);
+  bytes = encode(answers.length, false);
   if (bytes.length <= maxBytes) return bytes;
   // The largest number of answers that fits.
-  let [fits, tooMany] = [0, all];
+  let [fits, tooMany] = [0, answers.length];
   while (tooMany - fits > 1) {
     const middle = (fits + tooMany) >> 1;
     if (encode(middle, false).length <= maxBytes) fits = middle;
@@ -115,42 +111,37 @@ export function encodeAnswer(
 
 /** A query of our own to another server. */
 export function encodeForward(id: number, query: Query): Buffer {
-  return packet.encode({
-    type: 'query',
-    id,
-    flags: packet.RECURSION_DESIRED | (query.checkingDisabled ? packet.CHECKING_DISABLED : 0),
-    questions: query.decoded.questions ?? [],
-    additionals: query.edns === undefined ? [] : [optRecord(query.edns.dnssecOk)],
-  });
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt16BE(id, 0);
+  header.writeUInt16BE(packet.RECURSION_DESIRED | (query.checkingDisabled ? packet.CHECKING_DISABLED : 0), 2);
+  header.writeUInt16BE(1, 4);
+  if (query.edns === undefined) return Buffer.concat([header, query.question]);
+  header.writeUInt16BE(1, 10);
+  const opt = Buffer.alloc(11);
+  opt.writeUInt16BE(41, 1);
+  opt.writeUInt16BE(OUR_UDP_BYTES, 3);
+  opt.writeUInt32BE(query.edns.dnssecOk ? DO_BIT : 0, 5);
+  return Buffer.concat([header, query.question, opt]);
 }
 
 /** The same query for another name: what an alias leads to. */
 export function retarget(query: Query, name: string): Query {
-  const questions = (query.decoded.questions ?? []).map(question => ({ ...question, name }));
-  return { ...query, name, decoded: { ...query.decoded, questions } };
+  const typeAndClass = query.question.subarray(query.question.length - 4);
+  const labels = name.split('.').flatMap(label => [Buffer.from([Buffer.byteLength(label) & 63]), Buffer.from(label)]);
+  return { ...query, name, question: Buffer.concat([...labels, Buffer.from([0]), typeAndClass]) };
 }
 
-/** Records of a response; none if it cannot be read. */
-export function answersOf(bytes: Buffer): packet.Answer[] {
+/** Addresses and aliases of another server's response; none if it cannot be read. */
+export function addressesOf(bytes: Buffer): ZoneRecord[] {
   try {
-    return packet.decode(bytes).answers ?? [];
+    return (packet.decode(bytes).answers ?? []).flatMap((record): ZoneRecord[] =>
+      record.type === 'A' || record.type === 'AAAA' || record.type === 'CNAME'
+        ? [{ type: record.type, name: record.name, ttl: record.ttl ?? 0, class: 'IN', data: record.data }]
+        : [],
+    );
   } catch {
     return [];
   }
-}
-
-function optRecord(dnssecOk: boolean): packet.Answer {
-  const opt = {
-    type: 'OPT',
-    name: '.',
-    udpPayloadSize: OUR_UDP_BYTES,
-    extendedRcode: 0,
-    ednsVersion: 0,
-    flags: dnssecOk ? DO_BIT : 0,
-    flag_do: dnssecOk,
-    options: [],
-  };
-  return opt as unknown as packet.Answer;
 }
 
 /** Only the header can be trusted. */

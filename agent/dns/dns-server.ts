@@ -18,7 +18,7 @@ import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
-import { answersOf, decodeQuery, encodeAnswer, retarget } from './dns-message.ts';
+import { addressesOf, decodeQuery, encodeAnswer, retarget } from './dns-message.ts';
 import type { Query } from './dns-message.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { ListerRecords } from './lister-records.ts';
@@ -121,7 +121,7 @@ export class DnsServer implements Component {
           return maxBytes !== undefined && response.length > maxBytes ? truncatedResponse(response) : response;
         return encodeAnswer(
           query,
-          { rcode: 'NOERROR', authoritative: true, answers: [...aliases, ...answersOf(response)] },
+          { rcode: 'NOERROR', authoritative: true, answers: [...aliases, ...addressesOf(response)] },
           maxBytes,
         );
       }

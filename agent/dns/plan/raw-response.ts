@@ -62,13 +62,15 @@ export function renewResponse(response: RawResponse, id: number, ageSeconds: num
   return bytes;
 }
 
+/** Where the first question ends; undefined if it is not whole. */
+export function questionEnd(bytes: Buffer): number | undefined {
+  const end = skipName(bytes, HEADER_BYTES);
+  return end === undefined || end + 4 > bytes.length ? undefined : end + 4;
+}
+
 /** Header and question alone, with the bit that says: ask again over TCP. */
 export function truncatedResponse(bytes: Buffer): Buffer {
-  let end: number | undefined = HEADER_BYTES;
-  if (bytes.readUInt16BE(4) > 0) {
-    end = skipName(bytes, end);
-    end = end === undefined ? HEADER_BYTES : end + 4;
-  }
+  const end = bytes.readUInt16BE(4) > 0 ? (questionEnd(bytes) ?? HEADER_BYTES) : HEADER_BYTES;
   const short = Buffer.from(bytes.subarray(0, end));
   short[2] = (short[2] ?? 0) | 0x02;
   short.fill(0, 6, HEADER_BYTES);
