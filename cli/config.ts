@@ -16,7 +16,14 @@ interface OptionRow {
   readonly describe: string;
 }
 
-const row = (part: Part, type: OptionRow['type'], value: OptionRow['default'], describe: string): OptionRow => ({ part, type, default: value, describe });
+function row<const T extends OptionRow['type'], const D extends OptionRow['default']>(
+  part: Part,
+  type: T,
+  value: D,
+  describe: string,
+) {
+  return { part, type, default: value, describe } as const;
+}
 
 /** Every option, by flag name. */
 export const optionTable = {
@@ -29,21 +36,41 @@ export const optionTable = {
 
   'bind-address': row('server', 'string', '0.0.0.0', 'Address that the API server listens on'),
   'secure-port': row('server', 'number', 6443, 'Port of the API server'),
-  'advertise-address': row('server', 'string', undefined, "Address that others reach this server by (default: the node's)"),
+  'advertise-address': row(
+    'server',
+    'string',
+    undefined,
+    "Address that others reach this server by (default: the node's)",
+  ),
   'tls-san': row('server', 'list', undefined, 'Further names and addresses for the server certificate'),
   'cluster-cidr': row('server', 'string', '10.244.0.0/16', 'Range of pod addresses'),
   'service-cidr': row('server', 'string', '10.96.0.0/16', 'Range of service addresses'),
   'service-node-port-range': row('server', 'string', '30000-32767', 'Ports that NodePort services get'),
-  'legacy-token-secrets': row('server', 'boolean', false, 'Give every ServiceAccount a token Secret, as Kubernetes before 1.24 did'),
+  'legacy-token-secrets': row(
+    'server',
+    'boolean',
+    false,
+    'Give every ServiceAccount a token Secret, as Kubernetes before 1.24 did',
+  ),
   'cluster-domain': row('server', 'string', 'cluster.local', 'DNS domain of the cluster'),
-  'cluster-dns': row('server', 'string', undefined, 'Address of the DNS service (default: the tenth of the service range)'),
+  'cluster-dns': row(
+    'server',
+    'string',
+    undefined,
+    'Address of the DNS service (default: the tenth of the service range)',
+  ),
 
   'node-name': row('agent', 'string', undefined, "Name of this node (default: the host's name)"),
   'node-ip': row('agent', 'string', undefined, 'Address of this node (default: that of the default route)'),
   'node-labels': row('agent', 'list', undefined, 'Labels for this node, key=value'),
   'node-taints': row('agent', 'list', undefined, 'Taints for this node, key=value:Effect'),
   'kubelet-port': row('agent', 'number', 10250, 'Port of the kubelet API'),
-  'container-runtime-endpoint': row('agent', 'string', undefined, 'CRI socket of a runtime that runs already (default: a private containerd)'),
+  'container-runtime-endpoint': row(
+    'agent',
+    'string',
+    undefined,
+    'CRI socket of a runtime that runs already (default: a private containerd)',
+  ),
   'containerd-binary': row('agent', 'string', 'containerd', 'The containerd to start'),
   'cgroup-root': row('agent', 'string', 'k8ts', 'Parent of all pod cgroups'),
   'cgroups-per-qos': row('agent', 'boolean', true, 'Sort pod cgroups by quality of service'),
@@ -53,7 +80,13 @@ export const optionTable = {
 
 export type OptionName = keyof typeof optionTable;
 
-type Value<R extends OptionRow> = R['type'] extends 'list' ? string[] : R['type'] extends 'number' ? number : R['type'] extends 'boolean' ? boolean : string;
+type Value<R extends OptionRow> = R['type'] extends 'list'
+  ? string[]
+  : R['type'] extends 'number'
+    ? number
+    : R['type'] extends 'boolean'
+      ? boolean
+      : string;
 type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}` : S;
 
 /** Options by camel-case name; those without default may be undefined. */
@@ -82,13 +115,17 @@ export function readConfig(argv: Readonly<Record<string, unknown>>): Config {
     config[camel(name)] = option.type === 'list' && given !== undefined ? listOf(given) : given;
   }
   const problems = problemsOf(config as Config);
-  if (problems.length > 0) throw new CliError(`Wrong configuration:\n${problems.map(p => `  ${p}`).join('\n')}`, exitCodes.usage);
+  if (problems.length > 0)
+    throw new CliError(`Wrong configuration:\n${problems.map(p => `  ${p}`).join('\n')}`, exitCodes.usage);
   return config as Config;
 }
 
 function listOf(value: unknown): string[] {
   const items = Array.isArray(value) ? value : [value];
-  return items.flatMap(item => String(item).split(',')).map(item => item.trim()).filter(item => item !== '');
+  return items
+    .flatMap(item => String(item).split(','))
+    .map(item => item.trim())
+    .filter(item => item !== '');
 }
 
 /** One sentence a wrong value. */
@@ -99,7 +136,8 @@ function problemsOf(c: Config): string[] {
   };
   const cidr = (flag: OptionName, value: string): void => {
     const [, address = '', bits = ''] = CIDR.exec(value) ?? [];
-    if (isIP(address) === 0 || Number(bits) > (isIP(address) === 4 ? 32 : 128)) say(flag, value, 'is no address range, such as 10.244.0.0/16');
+    if (isIP(address) === 0 || Number(bits) > (isIP(address) === 4 ? 32 : 128))
+      say(flag, value, 'is no address range, such as 10.244.0.0/16');
   };
   const port = (flag: OptionName, value: number): void => {
     if (!Number.isInteger(value) || value < 1 || value > 65535) say(flag, value, 'is no port (1 to 65535)');
@@ -117,14 +155,19 @@ function problemsOf(c: Config): string[] {
   address('cluster-dns', c.clusterDns);
   if (!LEVELS.includes(c.logLevel)) say('log-level', c.logLevel, `is none of ${LEVELS.join(', ')}`);
   if (!['text', 'json'].includes(c.logFormat)) say('log-format', c.logFormat, 'is neither text nor json');
-  if (c.nodeName !== undefined && (!NODE_NAME.test(c.nodeName) || c.nodeName.length > 253)) say('node-name', c.nodeName, 'is no DNS name in lower case');
-  if (c.podBridge.length > 15 || !/^[\w.-]+$/.test(c.podBridge)) say('pod-bridge', c.podBridge, 'is no interface name (at most 15 characters)');
+  if (c.nodeName !== undefined && (!NODE_NAME.test(c.nodeName) || c.nodeName.length > 253))
+    say('node-name', c.nodeName, 'is no DNS name in lower case');
+  if (c.podBridge.length > 15 || !/^[\w.-]+$/.test(c.podBridge))
+    say('pod-bridge', c.podBridge, 'is no interface name (at most 15 characters)');
   if (!Number.isInteger(c.maxPods) || c.maxPods < 1) say('max-pods', c.maxPods, 'is no positive number');
   const [from = 0, to = 0] = /^(\d+)-(\d+)$/.exec(c.serviceNodePortRange)?.slice(1).map(Number) ?? [];
-  if (from < 1 || to > 65535 || from > to) say('service-node-port-range', c.serviceNodePortRange, 'is no range of ports, such as 30000-32767');
-  for (const label of c.nodeLabels ?? []) if (!/^[^=]+=[^=]*$/.test(label)) say('node-labels', label, 'is not key=value');
+  if (from < 1 || to > 65535 || from > to)
+    say('service-node-port-range', c.serviceNodePortRange, 'is no range of ports, such as 30000-32767');
+  for (const label of c.nodeLabels ?? [])
+    if (!/^[^=]+=[^=]*$/.test(label)) say('node-labels', label, 'is not key=value');
   for (const taint of c.nodeTaints ?? []) {
-    if (!/^[^=:]+(=[^:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/.test(taint)) say('node-taints', taint, 'is not key=value:NoSchedule, :PreferNoSchedule or :NoExecute');
+    if (!/^[^=:]+(=[^:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/.test(taint))
+      say('node-taints', taint, 'is not key=value:NoSchedule, :PreferNoSchedule or :NoExecute');
   }
   for (const flag of ['data-dir', 'config-dir', 'run-dir', 'log-dir'] as const) {
     const value = c[camel(flag) as 'dataDir'];

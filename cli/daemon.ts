@@ -4,7 +4,7 @@
 import { mkdirSync } from 'node:fs';
 import { systemClock } from '../machinery/process/clock.ts';
 import type { Component } from '../machinery/process/component.ts';
-import { createLogger } from '../machinery/process/pino-logger.ts';
+import { createLogger, type LogLevel } from '../machinery/process/create-logger.ts';
 import type { Logger } from '../machinery/process/logger.ts';
 import { nodeNameOf, type Config } from './config.ts';
 import { ControlSocket, type DaemonStatus } from './control-socket.ts';
@@ -33,17 +33,26 @@ export interface DaemonContext {
 const STOP_TIMEOUT_MS = 60_000;
 
 /** Runs until SIGTERM, SIGINT, `k8ts down` or the failure of a part. */
-export async function runDaemon(role: Role, config: Config, assemble: (context: DaemonContext) => Promise<void>): Promise<void> {
-  if (process.getuid?.() !== 0) throw new CliError('Running containers needs root; try: sudo k8ts ' + role, exitCodes.notRoot);
+export async function runDaemon(
+  role: Role,
+  config: Config,
+  assemble: (context: DaemonContext) => Promise<void>,
+): Promise<void> {
+  if (process.getuid?.() !== 0)
+    throw new CliError('Running containers needs root; try: sudo k8ts ' + role, exitCodes.notRoot);
   const paths = pathsOf(config);
   process.umask(0o027);
-  for (const directory of [paths.dataDir, paths.configDir, paths.runDir, paths.logDir]) mkdirSync(directory, { recursive: true, mode: 0o755 });
+  for (const directory of [paths.dataDir, paths.configDir, paths.runDir, paths.logDir])
+    mkdirSync(directory, { recursive: true, mode: 0o755 });
   const release = takePidLock(paths.lock, role);
-  const logger = createLogger({ level: config.logLevel, format: config.logFormat });
+  const logger = await createLogger({
+    level: config.logLevel as LogLevel,
+    format: config.logFormat === 'json' ? 'json' : 'text',
+  });
   const progress = new Progress(systemClock);
   const stop = new AbortController();
   const startedAt = new Date();
-  let phase: DaemonStatus['phase'] = 'starting';
+  let phase = 'starting' as DaemonStatus['phase'];
   let failure: unknown;
   const components: { name: string; done: Promise<void>; abort: AbortController }[] = [];
   const facts: Partial<DaemonStatus> = { nodeName: nodeNameOf(config) };
@@ -69,8 +78,14 @@ export async function runDaemon(role: Role, config: Config, assemble: (context: 
     if (failure !== undefined) throw failure;
   };
   const status = (): DaemonStatus => ({
-    version: k8tsVersion, pid: process.pid, role, phase, startedAt: startedAt.toISOString(),
-    uptimeSeconds: Math.round((Date.now() - startedAt.getTime()) / 1000), steps: progress.steps(), ...facts,
+    version: k8tsVersion,
+    pid: process.pid,
+    role,
+    phase,
+    startedAt: startedAt.toISOString(),
+    uptimeSeconds: Math.round((Date.now() - startedAt.getTime()) / 1000),
+    steps: progress.steps(),
+    ...facts,
   });
 
   const onSignal = (): void => stop.abort();
@@ -85,10 +100,16 @@ export async function runDaemon(role: Role, config: Config, assemble: (context: 
       void notifySystemd('READY=1');
       logger.info({ role, ms: Math.round(process.uptime() * 1000) }, 'k8ts is ready');
     }, fail);
-    await Promise.race([new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve(), { once: true })), assembled.then(() => new Promise<void>(resolve => {
-      if (stop.signal.aborted) resolve();
-      else stop.signal.addEventListener('abort', () => resolve(), { once: true });
-    }))]);
+    await Promise.race([
+      new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve(), { once: true })),
+      assembled.then(
+        () =>
+          new Promise<void>(resolve => {
+            if (stop.signal.aborted) resolve();
+            else stop.signal.addEventListener('abort', () => resolve(), { once: true });
+          }),
+      ),
+    ]);
   } catch (error) {
     failure ??= error;
   } finally {
@@ -107,6 +128,10 @@ export async function runDaemon(role: Role, config: Config, assemble: (context: 
   }
   if (failure !== undefined) {
     logger.error({ err: failure }, 'k8ts stops');
-    throw failure instanceof CliError ? failure : new CliError(failure instanceof Error ? failure.message : String(failure), exitCodes.failed, { cause: failure });
+    throw failure instanceof CliError
+      ? failure
+      : new CliError(failure instanceof Error ? failure.message : String(failure), exitCodes.failed, {
+          cause: failure,
+        });
   }
 }

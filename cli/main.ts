@@ -21,7 +21,13 @@ function withOptions(parts: Parts): (args: Argv) => Argv {
       const o = optionTable[name];
       if (!parts.includes(o.part)) continue;
       const fallback = o.default === undefined ? {} : { defaultDescription: String(o.default) };
-      args.option(name, { type: o.type === 'list' ? 'string' : o.type, describe: o.describe, group: GROUPS[o.part], ...fallback, ...(o.type === 'list' ? { array: true as const } : {}) });
+      args.option(name, {
+        type: o.type === 'list' ? 'string' : o.type,
+        describe: o.describe,
+        group: GROUPS[o.part],
+        ...fallback,
+        ...(o.type === 'list' ? { array: true as const } : {}),
+      });
     }
     return args;
   };
@@ -38,9 +44,14 @@ async function readConfigFile(path: string): Promise<Args> {
   } catch (error) {
     throw new CliError(`Cannot read the configuration file ${path}: ${(error as Error).message}`, exitCodes.usage);
   }
-  if (typeof content !== 'object' || Array.isArray(content)) throw new CliError(`${path}: want "flag: value" lines`, exitCodes.usage);
+  if (typeof content !== 'object' || Array.isArray(content))
+    throw new CliError(`${path}: want "flag: value" lines`, exitCodes.usage);
   const unknown = Object.keys(content as object).filter(key => !(key in optionTable));
-  if (unknown.length > 0) throw new CliError(`${path}: unknown option ${unknown.map(k => `"${k}"`).join(', ')}; see k8ts up --help`, exitCodes.usage);
+  if (unknown.length > 0)
+    throw new CliError(
+      `${path}: unknown option ${unknown.map(k => `"${k}"`).join(', ')}; see k8ts up --help`,
+      exitCodes.usage,
+    );
   return content as Args;
 }
 
@@ -61,48 +72,123 @@ async function main(): Promise<void> {
     .usage('$0 <command>\n\nA Kubernetes cluster in one small process.')
     .parserConfiguration({ 'camel-case-expansion': false, 'duplicate-arguments-array': false })
     .env('K8TS')
-    .option('config', { type: 'string', describe: 'Configuration file (YAML, flag names as keys)', defaultDescription: '/etc/k8ts/config.yaml' })
-    .option('output', { alias: 'o', choices: ['text', 'json'] as const, default: 'text' as const, describe: 'For people or for programs' })
-    .command('up', 'Start a whole cluster on this machine', a => withOptions(everything)(a)
-      .option('foreground', { type: 'boolean', default: false, describe: 'Stay attached (for systemd and for debugging)' })
-      .option('timeout', { type: 'number', default: 120, describe: 'Seconds to wait until the node is Ready' })
-      .option('merge-kubeconfig', { type: 'boolean', default: false, describe: "Add the cluster to the user's own kubeconfig" }),
-      async (args: Args) => (await import('./commands/up.ts')).up(await configOf(args), args, output(args)))
-    .command('server', 'Run the control plane alone, in the foreground', withOptions(everything),
-      async (args: Args) => (await import('./commands/run.ts')).runDaemon('server', await configOf(args)))
-    .command('agent', 'Run a node of a cluster, in the foreground', withOptions(['agent', 'log', 'paths']),
-      async (args: Args) => (await import('./commands/run.ts')).runDaemon('agent', await configOf(args)))
-    .command('join <server>', 'Make this machine a node of the cluster at SERVER', a => withOptions(['agent', 'log', 'paths'])(a)
-      .positional('server', { type: 'string', describe: 'https://HOST:6443', demandOption: true })
-      .option('token', { type: 'string', describe: 'From `k8ts token create` on the control machine (or K8TS_TOKEN)', demandOption: true })
-      .option('foreground', { type: 'boolean', default: false, describe: 'Stay attached' })
-      .option('timeout', { type: 'number', default: 120, describe: 'Seconds to wait until the node is Ready' }),
-      async (args: Args) => (await import('./commands/join.ts')).join(await configOf(args), args, output(args)))
-    .command('token <action> [id]', 'Create, list or delete tokens that machines join with', a => withOptions(['paths'])(a)
-      .positional('action', { choices: ['create', 'list', 'delete'] as const, demandOption: true })
-      .option('ttl', { type: 'string', default: '24h', describe: 'How long a new token is good for; 0 for ever' })
-      .option('description', { type: 'string', default: '', describe: 'What a new token is for' })
-      .option('print-join-command', { type: 'boolean', default: true, describe: 'Print the whole command for the other machine' }),
-      async (args: Args) => (await import('./commands/token.ts')).token(await configOf(args), args, output(args)))
-    .command('down', 'Stop k8ts, its pods and its container runtime; state stays', a => withOptions(['paths', 'agent'])(a)
-      .option('keep-pods', { type: 'boolean', default: false, describe: 'Leave containers running' })
-      .option('timeout', { type: 'number', default: 90, describe: 'Seconds to wait' }),
-      async (args: Args) => (await import('./commands/down.ts')).down(await configOf(args), args, output(args)))
-    .command('status', 'Say what runs here', withOptions(['paths']),
-      async (args: Args) => (await import('./commands/status.ts')).status(await configOf(args), output(args)))
-    .command('reset', 'Remove every trace of k8ts from this machine', a => withOptions(['paths', 'agent'])(a)
-      .option('yes', { alias: 'y', type: 'boolean', default: false, describe: 'Do not ask' }),
-      async (args: Args) => (await import('./commands/reset.ts')).reset(await configOf(args), args, output(args)))
-    .command('logs', "Show k8ts's own log", a => withOptions(['paths'])(a)
-      .option('follow', { alias: 'f', type: 'boolean', default: false, describe: 'Go on as it grows' })
-      .option('tail', { type: 'number', default: 100, describe: 'How many lines from the end; -1 for all' })
-      .option('containerd', { type: 'boolean', default: false, describe: "The container runtime's log instead" }),
-      async (args: Args) => (await import('./commands/logs.ts')).logs(await configOf(args), args))
-    .command('images <action> [path]', 'List images, or import them from a tar', a => withOptions(['paths', 'agent'])(a)
-      .positional('action', { choices: ['list', 'import'] as const, demandOption: true })
-      .positional('path', { type: 'string', describe: 'Tar file for import; - for standard input' }),
-      async (args: Args) => (await import('./commands/images.ts')).images(await configOf(args), args, output(args)))
-    .command('version', 'Print versions', a => a, (args: Args) => output(args).result(versionText(), versionText().text))
+    .option('config', {
+      type: 'string',
+      describe: 'Configuration file (YAML, flag names as keys)',
+      defaultDescription: '/etc/k8ts/config.yaml',
+    })
+    .option('output', {
+      alias: 'o',
+      choices: ['text', 'json'] as const,
+      default: 'text' as const,
+      describe: 'For people or for programs',
+    })
+    .command(
+      'up',
+      'Start a whole cluster on this machine',
+      a =>
+        withOptions(everything)(a)
+          .option('foreground', {
+            type: 'boolean',
+            default: false,
+            describe: 'Stay attached (for systemd and for debugging)',
+          })
+          .option('timeout', { type: 'number', default: 120, describe: 'Seconds to wait until the node is Ready' })
+          .option('merge-kubeconfig', {
+            type: 'boolean',
+            default: false,
+            describe: "Add the cluster to the user's own kubeconfig",
+          }),
+      async (args: Args) => (await import('./commands/up.ts')).up(await configOf(args), args, output(args)),
+    )
+    .command('server', 'Run the control plane alone, in the foreground', withOptions(everything), async (args: Args) =>
+      (await import('./commands/run.ts')).runDaemon('server', await configOf(args)),
+    )
+    .command(
+      'agent',
+      'Run a node of a cluster, in the foreground',
+      withOptions(['agent', 'log', 'paths']),
+      async (args: Args) => (await import('./commands/run.ts')).runDaemon('agent', await configOf(args)),
+    )
+    .command(
+      'join <server>',
+      'Make this machine a node of the cluster at SERVER',
+      a =>
+        withOptions(['agent', 'log', 'paths'])(a)
+          .positional('server', { type: 'string', describe: 'https://HOST:6443', demandOption: true })
+          .option('token', {
+            type: 'string',
+            describe: 'From `k8ts token create` on the control machine (or K8TS_TOKEN)',
+            demandOption: true,
+          })
+          .option('foreground', { type: 'boolean', default: false, describe: 'Stay attached' })
+          .option('timeout', { type: 'number', default: 120, describe: 'Seconds to wait until the node is Ready' }),
+      async (args: Args) => (await import('./commands/join.ts')).join(await configOf(args), args, output(args)),
+    )
+    .command(
+      'token <action> [id]',
+      'Create, list or delete tokens that machines join with',
+      a =>
+        withOptions(['paths'])(a)
+          .positional('action', { choices: ['create', 'list', 'delete'] as const, demandOption: true })
+          .option('ttl', { type: 'string', default: '24h', describe: 'How long a new token is good for; 0 for ever' })
+          .option('description', { type: 'string', default: '', describe: 'What a new token is for' })
+          .option('print-join-command', {
+            type: 'boolean',
+            default: true,
+            describe: 'Print the whole command for the other machine',
+          }),
+      async (args: Args) => (await import('./commands/token.ts')).token(await configOf(args), args, output(args)),
+    )
+    .command(
+      'down',
+      'Stop k8ts, its pods and its container runtime; state stays',
+      a =>
+        withOptions(['paths', 'agent'])(a)
+          .option('keep-pods', { type: 'boolean', default: false, describe: 'Leave containers running' })
+          .option('timeout', { type: 'number', default: 90, describe: 'Seconds to wait' }),
+      async (args: Args) => (await import('./commands/down.ts')).down(await configOf(args), args, output(args)),
+    )
+    .command('status', 'Say what runs here', withOptions(['paths']), async (args: Args) =>
+      (await import('./commands/status.ts')).status(await configOf(args), output(args)),
+    )
+    .command(
+      'reset',
+      'Remove every trace of k8ts from this machine',
+      a =>
+        withOptions(['paths', 'agent'])(a).option('yes', {
+          alias: 'y',
+          type: 'boolean',
+          default: false,
+          describe: 'Do not ask',
+        }),
+      async (args: Args) => (await import('./commands/reset.ts')).reset(await configOf(args), args, output(args)),
+    )
+    .command(
+      'logs',
+      "Show k8ts's own log",
+      a =>
+        withOptions(['paths'])(a)
+          .option('follow', { alias: 'f', type: 'boolean', default: false, describe: 'Go on as it grows' })
+          .option('tail', { type: 'number', default: 100, describe: 'How many lines from the end; -1 for all' })
+          .option('containerd', { type: 'boolean', default: false, describe: "The container runtime's log instead" }),
+      async (args: Args) => (await import('./commands/logs.ts')).logs(await configOf(args), args),
+    )
+    .command(
+      'images <action> [path]',
+      'List images, or import them from a tar',
+      a =>
+        withOptions(['paths', 'agent'])(a)
+          .positional('action', { choices: ['list', 'import'] as const, demandOption: true })
+          .positional('path', { type: 'string', describe: 'Tar file for import; - for standard input' }),
+      async (args: Args) => (await import('./commands/images.ts')).images(await configOf(args), args, output(args)),
+    )
+    .command(
+      'version',
+      'Print versions',
+      a => a,
+      (args: Args) => output(args).result(versionText(), versionText().text),
+    )
     .completion('completion', 'Print a completion script for bash or zsh')
     .demandCommand(1, 'Say what to do: k8ts --help lists the commands')
     .strict()
@@ -120,6 +206,7 @@ async function main(): Promise<void> {
 main().catch((error: unknown) => {
   const cause = error instanceof Error && error.cause instanceof Error ? `\n  because: ${error.cause.message}` : '';
   if (error instanceof CliError) process.stderr.write(`k8ts: ${error.message}${cause}\n`);
-  else process.stderr.write(`k8ts: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}${cause}\n`);
+  else
+    process.stderr.write(`k8ts: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}${cause}\n`);
   process.exit(error instanceof CliError ? error.exitCode : exitCodes.failed);
 });

@@ -45,7 +45,10 @@ export function takePidLock(path: string, role: string): () => void {
     }
     const holder = lockHolder(path);
     if (holder !== undefined) {
-      throw new CliError(`k8ts runs here already (pid ${holder}, lock ${path}); see k8ts status, stop it with k8ts down`, exitCodes.alreadyRunning);
+      throw new CliError(
+        `k8ts runs here already (pid ${holder}, lock ${path}); see k8ts status, stop it with k8ts down`,
+        exitCodes.alreadyRunning,
+      );
     }
     rmSync(path, { force: true });
   }

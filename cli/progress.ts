@@ -26,7 +26,12 @@ export class Progress {
     this.entries.push(entry);
     try {
       const result = await work();
-      entry.step = { name, state: 'done', ms: this.clock.monotonicMs() - entry.fromMs, detail: detailOf?.(result) ?? '' };
+      entry.step = {
+        name,
+        state: 'done',
+        ms: this.clock.monotonicMs() - entry.fromMs,
+        detail: detailOf?.(result) ?? '',
+      };
       return result;
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);

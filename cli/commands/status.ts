@@ -27,11 +27,17 @@ function describe(s: DaemonStatus): string {
     ['kubeconfig', s.kubeconfig],
   ];
   const head = rows.filter(([, v]) => v !== undefined).map(([k, v]) => `${k.padEnd(12)} ${v}`);
-  const steps = s.steps.filter(x => x.state !== 'done').map(x => `${x.state.padEnd(12)} ${x.name} (${(x.ms / 1000).toFixed(1)} s) ${x.detail}`);
+  const steps = s.steps
+    .filter(x => x.state !== 'done')
+    .map(x => `${x.state.padEnd(12)} ${x.name} (${(x.ms / 1000).toFixed(1)} s) ${x.detail}`);
   return [...head, ...steps].join('\n');
 }
 
 function duration(totalSeconds: number): string {
-  const [h, m, s] = [Math.floor(totalSeconds / 3600), Math.floor(totalSeconds / 60) % 60, Math.floor(totalSeconds) % 60];
+  const [h, m, s] = [
+    Math.floor(totalSeconds / 3600),
+    Math.floor(totalSeconds / 60) % 60,
+    Math.floor(totalSeconds) % 60,
+  ];
   return h > 0 ? `${h}h${m}m` : m > 0 ? `${m}m${s}s` : `${s}s`;
 }

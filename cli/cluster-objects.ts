@@ -1,0 +1,88 @@
+/**
+ * Objects that the control plane publishes about the cluster itself: what every node must know of it (ConfigMap `kube-public/k8ts-cluster`),
+ * and the Service of cluster DNS, whose address each node answers by itself (see agent/dns).
+ */
+import type { Client } from '../machinery/client/client.ts';
+import { configMaps, roleBindings, roles, services } from '../machinery/client/resource.ts';
+
+export interface ClusterSettings {
+  clusterDns: string;
+  clusterDomain: string;
+  clusterCidr: string;
+  serviceCidr: string;
+}
+
+const NAMESPACE = 'kube-public';
+const NAME = 'k8ts-cluster';
+const FIELD_MANAGER = 'k8ts';
+
+/** Writes the settings and lets nodes, and machines that are about to be nodes, read them. */
+export async function publishClusterSettings(client: Client, settings: ClusterSettings): Promise<void> {
+  const apply = { type: 'apply', fieldManager: FIELD_MANAGER, force: true } as const;
+  const metadata = { namespace: NAMESPACE, name: NAME };
+  const ref = { namespace: NAMESPACE, name: NAME };
+  const rbac = 'rbac.authorization.k8s.io';
+  await Promise.all([
+    client.of(configMaps).patch(ref, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { ...settings } }, apply),
+    client.of(roles).patch(
+      ref,
+      {
+        apiVersion: `${rbac}/v1`,
+        kind: 'Role',
+        metadata,
+        rules: [{ apiGroups: [''], resources: ['configmaps'], resourceNames: [NAME], verbs: ['get'] }],
+      },
+      apply,
+    ),
+    client.of(roleBindings).patch(
+      ref,
+      {
+        apiVersion: `${rbac}/v1`,
+        kind: 'RoleBinding',
+        metadata,
+        roleRef: { apiGroup: rbac, kind: 'Role', name: NAME },
+        subjects: ['system:nodes', 'system:bootstrappers'].map(name => ({ apiGroup: rbac, kind: 'Group', name })),
+      },
+      apply,
+    ),
+  ]);
+}
+
+/** The Service `kube-system/kube-dns`: for people and programs that look for it; no rule is made of it. */
+export async function publishDnsService(client: Client, clusterDns: string): Promise<void> {
+  const metadata = {
+    namespace: 'kube-system',
+    name: 'kube-dns',
+    labels: { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' },
+  };
+  const ports = [
+    { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
+    { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
+  ];
+  await client
+    .of(services)
+    .patch(
+      { namespace: 'kube-system', name: 'kube-dns' },
+      { apiVersion: 'v1', kind: 'Service', metadata, spec: { clusterIP: clusterDns, ports } },
+      { type: 'apply', fieldManager: FIELD_MANAGER, force: true },
+    );
+}
+
+/** @throws StatusError, or Error naming the setting that is missing */
+export async function readClusterSettings(client: Client): Promise<ClusterSettings> {
+  const { data = {} } = await client.of(configMaps).get({ namespace: NAMESPACE, name: NAME });
+  const field = (name: keyof ClusterSettings): string => {
+    const value = data[name];
+    if (value === undefined)
+      throw new Error(
+        `The cluster's settings (${NAMESPACE}/${NAME}) lack "${name}"; is the control plane older than this node?`,
+      );
+    return value;
+  };
+  return {
+    clusterDns: field('clusterDns'),
+    clusterDomain: field('clusterDomain'),
+    clusterCidr: field('clusterCidr'),
+    serviceCidr: field('serviceCidr'),
+  };
+}

@@ -1,0 +1,101 @@
+/** `k8ts reset`: takes away every trace that k8ts left on this machine, and says what it was. Safe to repeat. */
+import { existsSync, rmSync } from 'node:fs';
+import { createInterface } from 'node:readline/promises';
+import { allDirectories, detectCgroups } from '../../agent/host/cgroup-layout.ts';
+import { removeCgroupTree } from '../../agent/host/cgroup-tree.ts';
+import { unmountBelow } from '../../agent/host/mounts.ts';
+import { undoDoubleMounts } from '../../agent/host/netns.ts';
+import { silentLogger } from '../../machinery/process/logger.ts';
+import { nodeNameOf, type Config } from '../config.ts';
+import { CliError, exitCodes } from '../exit-codes.ts';
+import type { Output } from '../output.ts';
+import { pathsOf } from '../paths.ts';
+import { createNodeCleanup } from '../roots/node-cleanup.ts';
+import { createNodeParts } from '../roots/node-parts.ts';
+import { stopDaemon } from '../stop-daemon.ts';
+
+const STOP_SECONDS = 30;
+
+export async function reset(config: Config, args: Readonly<Record<string, unknown>>, output: Output): Promise<void> {
+  if (process.getuid?.() !== 0) throw new CliError('Resetting needs root; try: sudo k8ts reset', exitCodes.notRoot);
+  const paths = pathsOf(config);
+  await confirm(
+    args['yes'] === true,
+    `This removes the cluster on ${nodeNameOf(config)} with all its data (${paths.dataDir}).`,
+    output,
+  );
+  const removed: string[] = [];
+  const problems: string[] = [];
+  const step = async (name: string, work: () => Promise<readonly string[]>): Promise<void> => {
+    const begin = performance.now();
+    try {
+      const what = await work();
+      removed.push(...what);
+      if (what.length > 0) output.step(name, performance.now() - begin, what.join(', '));
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      problems.push(`${name}: ${why}`);
+      output.failedStep(name, performance.now() - begin, why);
+    }
+  };
+  const parts = createNodeParts(config, paths, silentLogger);
+  const cleanup = createNodeCleanup(config, paths, parts);
+  await step('k8ts', async () =>
+    (await stopDaemon(paths, STOP_SECONDS)) === undefined ? [] : ['the running process'],
+  );
+  await step('pods', async () => {
+    if (parts.containerd === undefined || !(existsSync(paths.containerd) || existsSync(paths.containerdRun))) return [];
+    await cleanup.removeSandboxes();
+    const { shims, processes, mounts } = await parts.containerd.reset();
+    return [
+      ...count(shims, 'pod or container shim'),
+      ...count(processes, 'process', 'processes'),
+      ...count(mounts.length, 'runtime mount'),
+    ];
+  });
+  parts.cri.close();
+  await step('rules', () => cleanup.removeRules());
+  await step('network', () => cleanup.removeNetwork());
+  await step('network namespaces', async () => count((await undoDoubleMounts()).length, 'double mount'));
+  await step('sysctls', async () => (await parts.sysctls.undo()).map(key => `sysctl ${key}`));
+  await step('cgroups', async () => {
+    const layout = await detectCgroups();
+    const root = `/${config.cgroupRoot}`;
+    if (!allDirectories(layout, root).some(directory => existsSync(directory))) return [];
+    await removeCgroupTree(layout, root);
+    return [`cgroup ${root}`];
+  });
+  await step('mounts', async () =>
+    count((await Promise.all([paths.dataDir, paths.runDir].map(unmountBelow))).flat().length, 'mount'),
+  );
+  await step('files', () => {
+    const there = [paths.dataDir, paths.configDir, paths.runDir, paths.logDir].filter(path => existsSync(path));
+    for (const path of there) rmSync(path, { recursive: true, force: true });
+    return Promise.resolve(there);
+  });
+  output.result(
+    { removed, problems },
+    removed.length === 0 && problems.length === 0 ? 'There was nothing of k8ts here; nothing changed' : undefined,
+  );
+  if (problems.length > 0)
+    throw new CliError(
+      `Not everything could be removed:\n${problems.map(p => `  ${p}`).join('\n')}\nMend that and run k8ts reset again`,
+    );
+}
+
+function count(n: number, one: string, many = `${one}s`): string[] {
+  return n === 0 ? [] : [`${n} ${n === 1 ? one : many}`];
+}
+
+async function confirm(yes: boolean, question: string, output: Output): Promise<void> {
+  if (yes) return;
+  if (!process.stdin.isTTY || output.isJson)
+    throw new CliError(`${question} Say --yes if that is what you want`, exitCodes.usage);
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    if (!/^y(es)?$/i.test((await lines.question(`${question} Go on? [y/N] `)).trim()))
+      throw new CliError('Nothing was changed', exitCodes.ok);
+  } finally {
+    lines.close();
+  }
+}

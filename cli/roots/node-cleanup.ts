@@ -1,0 +1,61 @@
+/**
+ * What `reset` takes away of a node that runs no more: its rules, routes, bridges and sandboxes, by the same parts that made them.
+ */
+import { systemClock } from '../../machinery/process/clock.ts';
+import { silentLogger } from '../../machinery/process/logger.ts';
+import { PodNetwork } from '../../agent/network/pod-network.ts';
+import { ServiceRange } from '../../agent/network/service-range.ts';
+import { IptablesBackend } from '../../agent/proxy/iptables-backend.ts';
+import type { Config } from '../config.ts';
+import type { Paths } from '../paths.ts';
+import { emptyInformer } from './empty-informer.ts';
+import type { NodeParts } from './node-parts.ts';
+
+export interface NodeCleanup {
+  /** Orderly removal of sandboxes gives back addresses and host ports; what fails is left to the runtime's reset. */
+  removeSandboxes(): Promise<void>;
+  /** @returns what there was */
+  removeRules(): Promise<string[]>;
+  /** @returns what there was */
+  removeNetwork(): Promise<string[]>;
+}
+
+const SANDBOX_MS = 5_000;
+
+export function createNodeCleanup(config: Config, paths: Paths, parts: NodeParts): NodeCleanup {
+  const { iptables, conntrack, ip, cri } = parts;
+  const log = silentLogger;
+  const serviceRange = new ServiceRange({ ip, serviceCIDR: config.serviceCidr, localServiceIPs: [] });
+  const network = new PodNetwork({
+    nodes: emptyInformer(),
+    nodeName: '',
+    ip,
+    iptables,
+    serviceRange,
+    log,
+    clock: systemClock,
+    ensureSysctl: () => Promise.resolve(),
+    clusterCIDR: config.clusterCidr,
+    localServiceIPs: [],
+    bridge: config.podBridge,
+    cniConfDir: paths.cniConfig,
+    cniIpamDir: paths.cniState,
+  });
+  const model = { nodeName: '', family: 'IPv4', localServiceIPs: new Set<string>(), localhostNodePorts: true } as const;
+  const proxy = new IptablesBackend({ iptables, conntrack, node: () => model, log });
+  return {
+    async removeSandboxes() {
+      const sandboxes = await cri.listPodSandbox(undefined, { timeoutMs: SANDBOX_MS }).catch(() => []);
+      await Promise.all(sandboxes.map(s => cri.stopPodSandbox(s.id, { timeoutMs: SANDBOX_MS }).catch(() => undefined)));
+    },
+    async removeRules() {
+      const before = await iptables.save();
+      const ours = [...before.values()]
+        .flatMap(chains => [...chains.keys()])
+        .filter(name => /^KUBE-/.test(name)).length;
+      await proxy.cleanup();
+      return ours === 0 ? [] : [`${ours} chains of service rules`];
+    },
+    removeNetwork: () => network.cleanup(),
+  };
+}
