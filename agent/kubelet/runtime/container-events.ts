@@ -102,15 +102,19 @@ export class ContainerEvents implements Component {
     const stop = new AbortController();
     const linked = AbortSignal.any([signal, stop.signal]);
     let lived = false;
-    // The request for events left before this call does, so its answer says that the stream stands.
-    const announced = this.options.client.version({ signal: linked }).then(() => {
+    // The request for events left before these calls do, so their answers say that the stream stands; two of them, because a
+    // refusal ("unimplemented") can come a little after the first answer.
+    const { client } = this.options;
+    const announced = (async () => {
+      await client.version({ signal: linked });
+      await client.version({ signal: linked });
       if (linked.aborted) return;
       lived = true;
       this.current = source;
       this.options.onEvent({ kind: 'gap' });
       this.resolveFirstGap();
       this.options.logger.info({ source }, 'Listening to container events');
-    });
+    })();
     announced.catch(() => undefined);
     try {
       for await (const event of this.open(source, linked)) this.tell(source, event, linked);

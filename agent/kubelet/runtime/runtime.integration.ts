@@ -100,6 +100,7 @@ async function runPod(
     image: { image: DEMO_IMAGE },
     command,
     logPath: 'main.log',
+    linux: more.linux,
   };
   const containerId = await client.createContainer(sandboxId, container, config);
   await client.startContainer(containerId);
@@ -204,8 +205,9 @@ describe('a private containerd', () => {
   });
 
   test('tells that a container ran out of memory', async () => {
+    // The shim watches memory only a moment after the start.
     const resources = { memoryLimitInBytes: 20n << 20n };
-    const { sandboxId, containerId } = await runPod('oom', ['/bin/sh', '-c', 'tail /dev/zero'], {
+    const { sandboxId, containerId } = await runPod('oom', ['/bin/sh', '-c', 'sleep 0.3; tail /dev/zero'], {
       linux: { resources },
     });
     await hear(e => e.kind === 'oom' && e.containerId === containerId);
