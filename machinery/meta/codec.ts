@@ -70,8 +70,16 @@ export async function parseYamlDocuments(text: string): Promise<Parsed[]> {
 
 /** YAML text of a value, as kubectl prints it. */
 export async function formatYaml(value: unknown): Promise<string> {
-  const { stringify } = await import('yaml');
-  return stringify(value, { version: '1.1', lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false });
+  const { Document, visit } = await import('yaml');
+  const document = new Document(value, { version: '1.1', aliasDuplicateObjects: false });
+  visit(document, {
+    Scalar(_key, node): void {
+      // Blocks lose blanks at the edges of lines; such text goes into quotes.
+      if (typeof node.value === 'string' && /\n/.test(node.value) && /^\s|[ \t](?:\n|$)/.test(node.value))
+        node.type = 'QUOTE_DOUBLE';
+    },
+  });
+  return document.toString({ lineWidth: 0, indentSeq: false });
 }
 
 interface YamlTag {
