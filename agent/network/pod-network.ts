@@ -12,9 +12,10 @@ import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { Node } from '../../proto/api/core-v1.ts';
+import type { Links } from '../host/links.ts';
+import type { Sysctls } from '../host/sysctl.ts';
 import type { Iptables } from '../node-iptables/index.ts';
 import { CniDirectory, findCniPlugins } from './cni-directory.ts';
-import type { IpCommand } from './ip-command.ts';
 import { renderCniConfig } from './plan/cni-config.ts';
 import { networkRuleChanges, networkRuleCleanup } from './plan/network-rules.ts';
 import {
@@ -31,11 +32,11 @@ import type { ServiceRange } from './service-range.ts';
 export interface PodNetworkOptions {
   readonly nodes: Informer<Node>;
   readonly nodeName: string;
-  readonly ip: IpCommand;
+  readonly links: Links;
   readonly iptables: Iptables;
   readonly serviceRange: ServiceRange;
-  /** Sets a kernel setting and remembers what to undo: `net.ipv4.ip_forward`, `1`. */
-  readonly ensureSysctl: (name: string, value: string) => Promise<void>;
+  /** Kernel settings, with a memory of what they were; `undo` belongs to whoever resets the node. */
+  readonly sysctls: Pick<Sysctls, 'set'>;
   readonly clusterCIDR: string;
   readonly localServiceIPs: readonly string[];
   /** Default `k8ts0`; at most 15 characters. */
@@ -84,6 +85,7 @@ export class PodNetwork implements Component {
   private readonly isSetUp: Promise<void>;
   private readonly settleSetUp: { resolve: () => void; reject: (error: unknown) => void };
   private readonly unreachable = new Set<string>();
+  private readonly absent = new Set<string>();
 
   constructor(options: PodNetworkOptions) {
     this.options = options;
@@ -144,17 +146,17 @@ export class PodNetwork implements Component {
 
   /** Removes everything that `run` made; says what. */
   async cleanup(): Promise<string[]> {
-    const { ip, iptables, serviceRange } = this.options;
+    const { links, iptables, serviceRange } = this.options;
     const removed: string[] = [];
     const changes = networkRuleCleanup(await iptables.save());
     if (changes.some(change => (change.deleteChains?.length ?? 0) > 0)) removed.push('rules of the pod network');
     await iptables.apply(changes);
-    const routes = await ip.podRoutes();
-    await ip.batch(routes.map(deleteRoute));
+    const routes = await this.podRoutes();
+    await links.batch(routes.map(deleteRoute));
     if (routes.length > 0) removed.push(`${routes.length} routes to other nodes`);
     if (await serviceRange.cleanup()) removed.push('route of the service range');
-    if ((await ip.links()).some(link => link.ifname === this.bridge)) {
-      await ip.batch([`link del ${this.bridge}`]);
+    if ((await links.list()).some(link => link.ifname === this.bridge)) {
+      await links.batch([`link del ${this.bridge}`]);
       removed.push(`bridge ${this.bridge}`);
     }
     await this.cni.cleanup();
@@ -190,27 +192,31 @@ export class PodNetwork implements Component {
 
   private async ensureSysctls(): Promise<void> {
     for (const { name, value, required } of SYSCTLS) {
-      try {
-        await this.options.ensureSysctl(name, value);
-      } catch (error) {
-        if (required) throw error;
-        this.options.log.warn({ sysctl: name, error: String(error) }, 'a kernel setting could not be made');
-      }
+      const outcome = await this.options.sysctls.set(name, value);
+      if (outcome === 'set')
+        this.options.log.info({ sysctl: name, value }, 'kernel setting changed; a reset of the node undoes it');
+      if (outcome !== 'absent' || this.absent.has(name)) continue;
+      if (required) throw new Error(`this kernel has no ${name}`);
+      this.absent.add(name);
+      this.options.log.warn(
+        { sysctl: name },
+        'this kernel lacks a setting; services may not work between pods of this node',
+      );
     }
   }
 
   private async writeRoutes(wanted: readonly PodRoute[]): Promise<void> {
-    const { ip, log } = this.options;
-    const { replace, remove } = diffRoutes(wanted, await ip.podRoutes());
+    const { links, log } = this.options;
+    const { replace, remove } = diffRoutes(wanted, await this.podRoutes());
     const orders = [...remove.map(deleteRoute), ...replace.map(replaceRoute)];
     try {
-      await ip.batch(orders);
+      await links.batch(orders);
       this.unreachable.clear();
     } catch {
       // One node without a common network must not keep the others from theirs.
-      for (const route of remove) await ip.batch([deleteRoute(route)]).catch(() => {});
+      for (const route of remove) await links.batch([deleteRoute(route)]).catch(() => {});
       for (const route of replace) {
-        await ip.batch([replaceRoute(route)]).catch((error: unknown) => {
+        await links.batch([replaceRoute(route)]).catch((error: unknown) => {
           if (this.unreachable.has(route.destination)) return;
           this.unreachable.add(route.destination);
           log.warn({ ...route, error: String(error) }, 'no route to the pods of another node');
@@ -221,14 +227,20 @@ export class PodNetwork implements Component {
 
   /** Of the link that carries the node's address, else of the default route's. */
   private async findMtu(nodeIPs: readonly string[]): Promise<number> {
-    const { ip } = this.options;
-    const links = await ip.links();
-    const carrier = links.find(
-      link => link.addresses.some(address => nodeIPs.includes(address)) && link.ifname !== 'lo',
-    );
+    const all = await this.options.links.addresses();
+    const carrier = all.find(l => l.ifname !== 'lo' && l.addr_info.some(info => nodeIPs.includes(info.local)));
     if (carrier !== undefined) return carrier.mtu;
-    const dev = await ip.defaultLink();
-    return links.find(link => link.ifname === dev)?.mtu ?? 1500;
+    const dev = (await this.options.links.routes()).find(route => route.dst === 'default')?.dev;
+    return all.find(link => link.ifname === dev)?.mtu ?? 1500;
+  }
+
+  /** Routes that bear our protocol number, but for those to a link of ours. */
+  private async podRoutes(): Promise<PodRoute[]> {
+    const { links } = this.options;
+    const all = [...(await links.routes(4)), ...(await links.routes(6))];
+    return all
+      .filter(route => route.protocol === String(ROUTE_PROTOCOL) && route.gateway !== undefined)
+      .map(route => ({ destination: withLength(route.dst), via: route.gateway }));
   }
 
   /** Only the chains that matter: a table may hold the rules of thousands of services. */
@@ -276,4 +288,10 @@ function replaceRoute(route: PodRoute): string {
 
 function deleteRoute(route: PodRoute): string {
   return `route del ${route.destination} proto ${ROUTE_PROTOCOL}`;
+}
+
+// `ip` leaves the length of a host route out.
+function withLength(destination: string): string {
+  if (destination.includes('/')) return destination;
+  return `${destination}/${destination.includes(':') ? 128 : 32}`;
 }

@@ -7,11 +7,11 @@
  * network reach them without any rule in between. It is a second one because an address on the first would become the source of
  * every packet that the host sends to a service.
  */
-import type { IpCommand } from './ip-command.ts';
+import type { Links } from '../host/links.ts';
 import { ROUTE_PROTOCOL } from './plan/node-routes.ts';
 
 export interface ServiceRangeOptions {
-  readonly ip: IpCommand;
+  readonly links: Links;
   /** At most 15 characters; default `k8ts-svc`. */
   readonly bridge?: string;
   /** At most 15 characters; default `k8ts-local`. */
@@ -34,12 +34,12 @@ export class ServiceRange {
 
   /** Makes what is missing; does nothing if all is there. @throws CommandError */
   async ensure(): Promise<void> {
-    const { ip, serviceCIDR, localServiceIPs } = this.options;
-    const links = await ip.links();
-    const missing = [this.bridge, this.addressBridge].filter(name => !links.some(link => link.ifname === name));
-    const held = links.find(link => link.ifname === this.addressBridge)?.addresses ?? [];
+    const { links, serviceCIDR, localServiceIPs } = this.options;
+    const there = await links.addresses();
+    const missing = [this.bridge, this.addressBridge].filter(name => !there.some(link => link.ifname === name));
+    const held = (there.find(link => link.ifname === this.addressBridge)?.addr_info ?? []).map(info => info.local);
     const stale = held.filter(address => !address.includes(':') && !localServiceIPs.includes(address));
-    await ip.batch([
+    await links.batch([
       ...missing.map(name => `link add ${name} type bridge`),
       `link set ${this.bridge} up`,
       `link set ${this.addressBridge} up`,
@@ -51,10 +51,10 @@ export class ServiceRange {
 
   /** Removes the bridges and with them addresses and route; true if one was there. */
   async cleanup(): Promise<boolean> {
-    const { ip } = this.options;
-    const links = await ip.links();
-    const there = [this.bridge, this.addressBridge].filter(name => links.some(link => link.ifname === name));
-    await ip.batch(there.map(name => `link del ${name}`));
+    const { links } = this.options;
+    const all = await links.list();
+    const there = [this.bridge, this.addressBridge].filter(name => all.some(link => link.ifname === name));
+    await links.batch(there.map(name => `link del ${name}`));
     return there.length > 0;
   }
 }
