@@ -96,9 +96,25 @@ export function networkRuleChanges(saved: SavedTables, options: NetworkRuleOptio
   });
 }
 
+/** What portmap makes once and leaves behind when the last host port is gone. */
+const PORTMAP_CHAINS = ['CNI-HOSTPORT-DNAT', 'CNI-HOSTPORT-MASQ', 'CNI-HOSTPORT-SETMARK'] as const;
+
+/** Removes portmap's own chains if no pod, of any network, has a host port any more. */
+function portmapCleanup(saved: SavedTables): TableChange[] {
+  const nat = saved.get('nat');
+  const there = PORTMAP_CHAINS.filter(name => nat?.has(name) === true);
+  if (nat === undefined || there.length === 0 || [...nat.keys()].some(name => name.startsWith('CNI-DN-'))) return [];
+  const isJump = (text: string): boolean => there.some(name => text.endsWith(` -j ${name}`));
+  const jumps = [...nat].filter(([, chain]) => chain.policy !== undefined);
+  const remove = jumps.flatMap(([chain, { rules }]) =>
+    rules.filter(r => isJump(r.text)).map(r => ({ chain, rule: r.text })),
+  );
+  return [{ table: 'nat', remove, deleteChains: there }];
+}
+
 /** Removes all rules. */
 export function networkRuleCleanup(saved: SavedTables): TableChange[] {
-  return TABLES.flatMap(table => {
+  const own = TABLES.flatMap(table => {
     const found = saved.get(table);
     if (found === undefined) return [];
     const hooks = HOOKS.filter(hook => hook.table === table);
@@ -114,4 +130,5 @@ export function networkRuleCleanup(saved: SavedTables): TableChange[] {
       },
     ];
   });
+  return [...own, ...portmapCleanup(saved)];
 }

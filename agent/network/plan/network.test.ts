@@ -127,6 +127,15 @@ describe('network rules', () => {
     ]);
   });
 
+  test('networkRuleCleanup() takes portmap’s chains along, unless a host port is left', () => {
+    const nat =
+      '*nat\n:PREROUTING ACCEPT [0:0]\n:CNI-HOSTPORT-DNAT - [0:0]\n-A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT\n';
+    const [change] = networkRuleCleanup(parseSave(`${nat}COMMIT\n`)).filter(c => !isEmptyChange(c));
+    expect([change?.remove?.length, change?.deleteChains]).toEqual([1, ['CNI-HOSTPORT-DNAT']]);
+    const used = parseSave(nat.replace(':CNI-', ':CNI-DN-1 - [0:0]\n:CNI-') + 'COMMIT\n');
+    expect(networkRuleCleanup(used).every(isEmptyChange)).toBe(true);
+  });
+
   test('networkRuleCleanup() takes nothing where nothing is', () => {
     expect(networkRuleCleanup(fresh).every(isEmptyChange)).toBe(true);
   });
