@@ -1,0 +1,326 @@
+/**
+ * The kubelet: makes the containers of a node be what the API says, and tells the API what they are.
+ *
+ * - Starts by adopting: containers that run are found by their labels and left alone.
+ * - Stopping it stops no container.
+ * - An API that is away stops nothing: pods run on, crashed ones restart, statuses are written later.
+ */
+import { mkdir, readFile } from 'node:fs/promises';
+import type { Node, Pod, Secret, Service } from '../../proto/api/core-v1.ts';
+import { pods, secrets, services } from '../../machinery/client/resource.ts';
+import { WorkQueue } from '../../machinery/client/work-queue.ts';
+import type { Component } from '../../machinery/process/component.ts';
+import { ImageManager } from './images/image-manager.ts';
+import type { KubeletOptions } from './kubelet-options.ts';
+import { HookRunner } from './lifecycle/hook-runner.ts';
+import { GarbageCollector } from './node/garbage-collector.ts';
+import { LogRotator } from './node/log-rotator.ts';
+import { NodeLease } from './node/node-lease.ts';
+import { NodeRegistrar } from './node/node-registrar.ts';
+import { WatchedObjects } from './objects/watched-objects.ts';
+import { DEFAULT_IMAGE_GC } from './plan/image-garbage.ts';
+import { DEFAULT_LOG_ROTATION } from './plan/log-rotation.ts';
+import { admitPod } from './plan/node-admission.ts';
+import type { NodeFacts } from './plan/node-object.ts';
+import { podsFolder } from './plan/pod-paths.ts';
+import { uidOf } from './plan/pod-spec.ts';
+import { DEFAULT_RESTART_BACKOFF } from './plan/restart.ts';
+import { visibleServices } from './plan/service-env.ts';
+import { PodCache } from './pleg/pod-cache.ts';
+import { abandonOnAbort } from './pods/abandon.ts';
+import { ContainerKiller } from './pods/container-killer.ts';
+import { ContainerStarter } from './pods/container-starter.ts';
+import { Gate } from './pods/gate.ts';
+import { NodePodAccess } from './pods/node-pod-access.ts';
+import { PodCgroups } from './pods/pod-cgroups.ts';
+import { PodSyncer } from './pods/pod-syncer.ts';
+import { PodTerminator } from './pods/pod-terminator.ts';
+import { PodWorkers } from './pods/pod-workers.ts';
+import { SandboxStarter } from './pods/sandbox-starter.ts';
+import { StatusManager } from './pods/status-manager.ts';
+import { StatusPublisher } from './pods/status-publisher.ts';
+import { ProbeRunner } from './prober/probe-runner.ts';
+import { Prober } from './prober/prober.ts';
+import type { PodAccess } from './server/pod-access.ts';
+import { LocalVolumeManager } from './volumes/local-volume-manager.ts';
+import type { VolumeManager } from './volumes/volume-manager.ts';
+
+/** The running part, and what the kubelet's server needs of it. */
+export interface Kubelet extends Component {
+  readonly access: PodAccess;
+  readonly volumes: VolumeManager;
+  /** Undefined when the node is healthy, else what ails it. */
+  health(): string | undefined;
+}
+
+const POD_RETRY_MS = { baseDelayMs: 500, maxDelayMs: 20_000 };
+const DEFAULT_MAX_PODS = 110;
+const DEFAULT_PORT = 10_250;
+
+/** Builds a kubelet; nothing happens until it runs. */
+export function createKubelet(options: KubeletOptions): Kubelet {
+  const {
+    client,
+    clock,
+    logger,
+    runtime,
+    images: imageService,
+    recorder,
+    folders,
+    nodeName,
+    nodeIPs,
+    machine,
+  } = options;
+  const queue = new WorkQueue<string>({ clock, ...POD_RETRY_MS });
+  const wake = (uid: string): void => queue.add(uid);
+  const random = options.random ?? Math.random;
+  let node: Node | undefined;
+  let runtimeName = 'containerd';
+
+  const podInformer = options.informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
+  const serviceInformer = options.informers.informer(services);
+  const objects = new WatchedObjects(client, clock, logger);
+  const cache = new PodCache({ runtime, clock, logger });
+  const status = new StatusManager({ client, clock, logger });
+  const cgroups = new PodCgroups({
+    layout: options.cgroupLayout,
+    driver: options.cgroupDriver ?? 'cgroupfs',
+    root: options.cgroupRoot ?? [],
+  });
+  const allocatable = (): Record<string, string> =>
+    node?.status?.allocatable ?? {
+      cpu: String(machine.cpuCount),
+      memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
+    };
+  const volumes = new LocalVolumeManager({
+    root: folders.root,
+    client,
+    clock,
+    logger,
+    objects,
+    allocatable,
+    fieldContext: pod => ({
+      nodeName,
+      hostIPs: nodeIPs,
+      podIPs: pod.spec.hostNetwork === true ? nodeIPs : (cache.view(uidOf(pod))?.sandboxes[0]?.ips ?? []),
+    }),
+  });
+  const pullSecrets = async (pod: Pod): Promise<readonly Secret[]> => {
+    const names = (pod.spec.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []);
+    const found = await Promise.all(names.map(name => objects.get(secrets, pod.metadata.namespace ?? '', name)));
+    return found.filter(secret => secret !== undefined);
+  };
+  const images = new ImageManager({
+    images: imageService,
+    clock,
+    logger,
+    recorder,
+    parallelPulls: options.parallelPulls ?? 4,
+    pullSecrets,
+    wake,
+  });
+  const runner = new ProbeRunner(runtime);
+  const hostIP = nodeIPs[0] ?? '127.0.0.1';
+  const prober = new Prober({ runner, clock, logger, recorder, hostIP, random, wake });
+  const hooks = new HookRunner(runtime, clock);
+  const killer = new ContainerKiller({ runtime, cache, hooks, recorder, clock, logger });
+  const clusterDns = { servers: options.clusterDns, domain: options.clusterDomain };
+  const sandboxes = new SandboxStarter({
+    runtime,
+    cache,
+    cgroups,
+    folders,
+    clusterDns,
+    resolvConfPath: options.resolvConfPath ?? '/etc/resolv.conf',
+    recorder,
+    gate: new Gate(options.parallelSandboxes ?? 6),
+  });
+  const servicesFor = (pod: Pod): Service[] => {
+    const own = serviceInformer.lister.list(pod.metadata.namespace);
+    const master = serviceInformer.lister.get('default', 'kubernetes');
+    return visibleServices(own, master === undefined ? [] : [master], pod.spec.enableServiceLinks ?? true);
+  };
+  const containers = new ContainerStarter({
+    runtime,
+    cache,
+    volumes,
+    objects,
+    folders,
+    recorder,
+    clusterDomain: options.clusterDomain,
+    nodeName,
+    hostIPs: nodeIPs,
+    allocatable,
+    nodeMemoryBytes: machine.memoryBytes,
+    visibleServices: servicesFor,
+    nodeHosts: () => readFile('/etc/hosts', 'utf8').catch(() => ''),
+  });
+  const publisher = new StatusPublisher({
+    cache,
+    prober,
+    status,
+    clock,
+    hostIPs: nodeIPs,
+    runtimeName: () => runtimeName,
+  });
+  const syncer = new PodSyncer({
+    runtime,
+    cache,
+    volumes,
+    images,
+    sandboxes,
+    containers,
+    killer,
+    hooks,
+    prober,
+    publisher,
+    recorder,
+    clock,
+    logger,
+    backoff: options.backoff ?? DEFAULT_RESTART_BACKOFF,
+    wake,
+  });
+  const terminator = new PodTerminator({ runtime, cache, volumes, cgroups, killer, recorder, folders, clock, logger });
+  const workers = new PodWorkers({
+    cache,
+    syncer,
+    terminator,
+    status,
+    publisher,
+    prober,
+    images,
+    recorder,
+    queue,
+    clock,
+    logger,
+    admit: (pod, others) => admitPod(pod, others, node),
+    podChanged: pod => volumes.podChanged(pod),
+  });
+  const collector = new GarbageCollector({
+    runtime,
+    images: imageService,
+    cache,
+    volumes,
+    cgroups,
+    folders,
+    clock,
+    logger,
+    imagePolicy: options.imageGc ?? DEFAULT_IMAGE_GC,
+    isKnown: uid => workers.has(uid),
+  });
+  const rotator = new LogRotator({
+    runtime,
+    cache,
+    clock,
+    logger,
+    policy: options.logRotation ?? DEFAULT_LOG_ROTATION,
+  });
+  const lease = new NodeLease({ client, clock, logger, nodeName, nodeUid: () => node?.metadata.uid });
+  const events = options.events(event => cache.handle(event));
+
+  let ready = false;
+  let registrar: NodeRegistrar | undefined;
+  let markStarted: () => void = () => {};
+  const started = new Promise<void>(resolve => (markStarted = resolve));
+
+  const run = async (signal: AbortSignal): Promise<void> => {
+    for (const folder of [folders.root, podsFolder(folders), folders.podLogs, folders.containerLogs]) {
+      await mkdir(folder, { recursive: true, mode: folder === folders.root ? 0o750 : 0o755 });
+    }
+    await cgroups.prepareNode();
+    const version = await runtime.version({ signal });
+    runtimeName = version.runtimeName;
+    registrar = new NodeRegistrar({
+      client,
+      clock,
+      logger,
+      runtime,
+      images: imageService,
+      facts: nodeFacts(options, `${version.runtimeName}://${version.runtimeVersion}`),
+      root: folders.root,
+      volumesInUse: () => volumes.volumesInUse(),
+      problems: () => (ready ? [] : ['the kubelet is starting: the runtime or the API has not been listed yet']),
+      onNode: next => {
+        node = next;
+        options.onNode?.(next);
+      },
+    });
+    const parts = [
+      events.run(signal),
+      status.run(signal),
+      registrar.run(signal),
+      lease.run(signal),
+      rotator.run(signal),
+      collector.run(signal),
+    ];
+    // Pods are only looked at once it is known what runs: or what runs would be started twice.
+    const adopt = async (): Promise<void> => {
+      await abandonOnAbort(cache.ready(), signal);
+      const removeHandler = podInformer.addHandler({
+        onAdd: pod => workers.updatePod(pod),
+        onUpdate: (_, pod) => workers.updatePod(pod),
+        onDelete: pod => workers.removePod(pod),
+      });
+      signal.addEventListener('abort', removeHandler, { once: true });
+      await abandonOnAbort(Promise.all([podInformer.synced(), serviceInformer.synced()]), signal);
+      parts.push(workers.run(signal));
+      ready = true;
+      registrar?.wake();
+      markStarted();
+      workers.endOrphans();
+      await collector.collectOrphans(signal);
+    };
+    try {
+      await adopt();
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+    await Promise.all(parts);
+    prober.stop();
+    objects.stop();
+  };
+
+  return {
+    name: 'kubelet',
+    run,
+    ready: async () => {
+      await started;
+      await registrar?.ready();
+    },
+    access: new NodePodAccess(workers, cache, status),
+    volumes,
+    health: () => (ready ? undefined : 'starting: the runtime or the API has not been listed yet'),
+  };
+}
+
+function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): NodeFacts {
+  const { machine, nodeName, nodeIPs, version } = options;
+  return {
+    nodeName,
+    addresses: [
+      ...nodeIPs.map(address => ({ type: 'InternalIP', address })),
+      ...(options.extraAddresses ?? []),
+      { type: 'Hostname', address: nodeName },
+    ],
+    systemInfo: {
+      machineID: machine.machineId,
+      systemUUID: machine.systemUuid,
+      bootID: machine.bootId,
+      kernelVersion: machine.kernelVersion,
+      osImage: machine.osImage,
+      containerRuntimeVersion,
+      kubeletVersion: version,
+      kubeProxyVersion: '',
+      operatingSystem: 'linux',
+      architecture: machine.architecture,
+    },
+    cpuCount: machine.cpuCount,
+    memoryBytes: machine.memoryBytes,
+    maxPods: options.maxPods ?? DEFAULT_MAX_PODS,
+    kubeletPort: options.port ?? DEFAULT_PORT,
+    labels: options.labels ?? {},
+    taints: options.taints ?? [],
+    providerId: options.providerId,
+    reserved: options.reserved ?? {},
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * Keeps container logs within bounds. Every ten seconds one stat call for each running container, nothing more.
+ */
+import { createReadStream, createWriteStream } from 'node:fs';
+import { readdir, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import type { Clock } from '../../../machinery/process/clock.ts';
+import type { Logger } from '../../../machinery/process/logger.ts';
+import type { PodCache } from '../pleg/pod-cache.ts';
+import { planRotation, type LogRotationPolicy } from '../plan/log-rotation.ts';
+import type { RuntimeService } from '../runtime/runtime-service.ts';
+
+export interface LogRotatorOptions {
+  readonly runtime: RuntimeService;
+  readonly cache: PodCache;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly policy: LogRotationPolicy;
+}
+
+const LOOK_MS = 10_000;
+
+export class LogRotator {
+  private readonly options: LogRotatorOptions;
+
+  constructor(options: LogRotatorOptions) {
+    this.options = options;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.options;
+    while (!signal.aborted) {
+      await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+      if (!signal.aborted) await this.lookOnce();
+    }
+  }
+
+  /** One round. Never throws. */
+  async lookOnce(): Promise<void> {
+    const { cache, policy, logger } = this.options;
+    for (const view of cache.views()) {
+      for (const container of view.containers) {
+        if (container.state !== 'running' || container.logPath === '') continue;
+        try {
+          const { size } = await stat(container.logPath);
+          if (size > policy.maxBytes) await this.rotate(container.id, container.logPath);
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+          logger.warn({ err: error, log: container.logPath }, 'Cannot rotate a container log');
+        }
+      }
+    }
+  }
+
+  private async rotate(containerId: string, path: string): Promise<void> {
+    const { runtime, clock, policy } = this.options;
+    const folder = dirname(path);
+    const plan = planRotation(basename(path), await readdir(folder), policy, clock.now());
+    for (const name of plan.remove) await unlink(join(folder, name));
+    for (const name of plan.compress) await compress(join(folder, name));
+    await rename(path, join(folder, plan.rotateTo));
+    try {
+      await runtime.reopenContainerLog(containerId);
+    } catch (error) {
+      // The container still writes to the moved file: give it its name back, or its log is lost to readers.
+      await rename(join(folder, plan.rotateTo), path);
+      throw error;
+    }
+  }
+}
+
+async function compress(path: string): Promise<void> {
+  const half = `${path}.tmp`;
+  await pipeline(createReadStream(path), createGzip(), createWriteStream(half));
+  await rename(half, `${path}.gz`);
+  await unlink(path);
+}

@@ -1,0 +1,111 @@
+/** PodAccess over the kubelet's workers and cache. */
+import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { PodCache } from '../pleg/pod-cache.ts';
+import { findContainer, uidOf } from '../plan/pod-spec.ts';
+import type { ContainerView, PodView } from '../plan/pod-view.ts';
+import { PodAccessError, type ContainerAccess, type ContainerLogAccess, type PodAccess } from '../server/pod-access.ts';
+import type { StatusManager } from './status-manager.ts';
+import type { PodWorkers } from './pod-workers.ts';
+
+export class NodePodAccess implements PodAccess {
+  private readonly workers: PodWorkers;
+  private readonly cache: PodCache;
+  private readonly status: StatusManager;
+
+  constructor(workers: PodWorkers, cache: PodCache, status: StatusManager) {
+    this.workers = workers;
+    this.cache = cache;
+    this.status = status;
+  }
+
+  pods(): readonly Pod[] {
+    return this.workers.pods().map(pod => this.withStatus(pod));
+  }
+
+  pod(namespace: string, name: string, uid?: string): Pod | undefined {
+    const pod = this.workers
+      .pods()
+      .find(
+        p => p.metadata.namespace === namespace && p.metadata.name === name && (uid === undefined || uidOf(p) === uid),
+      );
+    return pod === undefined ? undefined : this.withStatus(pod);
+  }
+
+  runningPods(): readonly PodView[] {
+    return this.cache.views().filter(view => view.containers.some(c => c.state === 'running'));
+  }
+
+  runningContainer(namespace: string, name: string, container: string, uid?: string): ContainerAccess {
+    const pod = this.require(namespace, name, uid);
+    const newest = this.attempts(pod, container)[0];
+    if (newest === undefined) {
+      throw new PodAccessError('containerNotFound', `container not found ("${container}")`);
+    }
+    if (newest.state !== 'running') {
+      throw new PodAccessError('containerNotReady', `container ${container} in pod ${name} is not running`);
+    }
+    return { pod, container: newest };
+  }
+
+  runningSandbox(namespace: string, name: string, uid?: string): string {
+    const pod = this.require(namespace, name, uid);
+    const sandbox = this.cache.view(uidOf(pod))?.sandboxes[0];
+    if (sandbox === undefined || !sandbox.ready) {
+      throw new PodAccessError('containerNotReady', `pod ${name}_${namespace} has no running sandbox`);
+    }
+    return sandbox.id;
+  }
+
+  containerLogPath(
+    namespace: string,
+    name: string,
+    container: string | undefined,
+    previous: boolean,
+    uid?: string,
+  ): ContainerLogAccess {
+    const pod = this.require(namespace, name, uid);
+    const wanted = container ?? (pod.spec.containers.length === 1 ? pod.spec.containers[0]?.name : undefined);
+    if (wanted === undefined || findContainer(pod, wanted) === undefined) {
+      throw new PodAccessError('containerNotFound', `container ${container ?? ''} is not valid for pod ${name}`);
+    }
+    const attempts = this.attempts(pod, wanted).filter(view => view.state !== 'created');
+    const view = attempts[previous ? 1 : 0];
+    if (view !== undefined) return { pod, container: view, path: view.logPath };
+    if (previous) {
+      throw new PodAccessError(
+        'containerNotReady',
+        `previous terminated container "${wanted}" in pod "${name}" not found`,
+      );
+    }
+    const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
+    const waiting = statuses.find(status => status.name === wanted)?.state?.waiting;
+    const why = waiting?.message ?? waiting?.reason ?? 'ContainerCreating';
+    const how = waiting?.reason?.includes('Image') === true ? 'trying and failing to pull image' : why;
+    throw new PodAccessError('containerNotReady', `container "${wanted}" in pod "${name}" is waiting to start: ${how}`);
+  }
+
+  watchPod(podUid: string, onChange: () => void): () => void {
+    return this.cache.onChange(uid => {
+      if (uid === podUid) onChange();
+    });
+  }
+
+  view(podUid: string): PodView | undefined {
+    return this.cache.view(podUid);
+  }
+
+  private require(namespace: string, name: string, uid?: string): Pod {
+    const pod = this.pod(namespace, name, uid);
+    if (pod === undefined) throw new PodAccessError('podNotFound', `pod "${name}_${namespace}" does not exist`);
+    return pod;
+  }
+
+  private attempts(pod: Pod, container: string): ContainerView[] {
+    return (this.cache.view(uidOf(pod))?.containers ?? []).filter(view => view.name === container);
+  }
+
+  private withStatus(pod: Pod): Pod {
+    const status = this.status.current(pod);
+    return status === undefined || status === pod.status ? pod : { ...pod, status };
+  }
+}
