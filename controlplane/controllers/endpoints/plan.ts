@@ -1,0 +1,65 @@
+/**
+ * The Endpoints object of a service. Pure. Source: upstream `pkg/controller/endpoint/endpoints_controller.go`.
+ */
+import type { EndpointAddress, EndpointSubset, Endpoints, Pod, Service } from '../../../proto/api/core-v1.ts';
+import { canonicalJson } from '../../../machinery/meta/json-value.ts';
+import { isPodReady } from '../runtime/plan/pod-state.ts';
+import { addressOf, addressTypesOf, hostnameIn, isHeadless, resolvePorts } from '../runtime/plan/service-endpoints.ts';
+
+export const MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
+export const MANAGER = 'endpoint-controller';
+const HEADLESS = 'service.kubernetes.io/headless';
+const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';
+const MAX_ADDRESSES = 1000;
+
+/** Metadata keeps what others wrote there. @param old the object as it stands */
+export function planEndpoints(service: Service, pods: readonly Pod[], old: Endpoints | undefined): Endpoints {
+  const { subsets, truncated } = subsetsOf(service, pods);
+  const { namespace, name } = service.metadata;
+  const labels: Record<string, string> = { ...service.metadata.labels, [MANAGED_BY]: MANAGER };
+  if (isHeadless(service)) labels[HEADLESS] = '';
+  const annotations = { ...old?.metadata.annotations };
+  delete annotations[OVER_CAPACITY];
+  if (truncated) annotations[OVER_CAPACITY] = 'truncated';
+  const metadata = { ...old?.metadata, namespace, name, labels };
+  if (Object.keys(annotations).length > 0) metadata.annotations = annotations;
+  else delete metadata.annotations;
+  const endpoints: Endpoints = { apiVersion: 'v1', kind: 'Endpoints', metadata };
+  if (subsets.length > 0) endpoints.subsets = subsets;
+  return endpoints;
+}
+
+function subsetsOf(service: Service, pods: readonly Pod[]): { subsets: EndpointSubset[]; truncated: boolean } {
+  const type = addressTypesOf(service)[0] ?? 'IPv4';
+  const tolerant = service.spec?.publishNotReadyAddresses === true;
+  const byPorts = new Map<string, EndpointSubset & { addresses: EndpointAddress[]; notReadyAddresses: EndpointAddress[] }>();
+  const ordered = [...pods].sort((a, b) => ((a.metadata.uid ?? '') < (b.metadata.uid ?? '') ? -1 : 1));
+  let count = 0;
+  for (const pod of ordered) {
+    const ip = addressOf(pod, type);
+    if (ip === undefined || (pod.metadata.deletionTimestamp !== undefined && !tolerant)) continue;
+    const ports = resolvePorts(service, pod).map(port => (port.name === '' ? { ...port, name: undefined } : port));
+    if (ports.length === 0 && (service.spec?.ports ?? []).length > 0) continue;
+    if (++count > MAX_ADDRESSES) continue;
+    const key = canonicalJson(ports);
+    let subset = byPorts.get(key);
+    if (subset === undefined) byPorts.set(key, (subset = { addresses: [], notReadyAddresses: [], ports }));
+    const hostname = hostnameIn(service, pod);
+    const nodeName = pod.spec?.nodeName;
+    const { namespace, name, uid } = pod.metadata;
+    const address: EndpointAddress = {
+      ip,
+      ...(hostname === undefined ? {} : { hostname }),
+      ...(nodeName === undefined ? {} : { nodeName }),
+      targetRef: { kind: 'Pod', namespace, name, uid },
+    };
+    (tolerant || isPodReady(pod) ? subset.addresses : subset.notReadyAddresses).push(address);
+  }
+  const subsets = [...byPorts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, subset]) => withoutEmpty(subset));
+  return { subsets, truncated: count > MAX_ADDRESSES };
+}
+
+function withoutEmpty(subset: EndpointSubset): EndpointSubset {
+  const full = Object.entries(subset).filter(([, list]) => Array.isArray(list) && list.length > 0);
+  return Object.fromEntries(full) as EndpointSubset;
+}

@@ -1,0 +1,86 @@
+/**
+ * Keeps the EndpointSlices of every service that selects pods.
+ */
+import type { Node, Pod, Service } from '../../../proto/api/core-v1.ts';
+import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
+import type { Informer } from '../../../machinery/client/informer.ts';
+import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
+import { endpointSlices, nodes, pods, services } from '../../../machinery/client/resource.ts';
+import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { objectKey, splitKey } from '../../../machinery/meta/object.ts';
+import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
+import { selects, watchServicePods } from '../runtime/watch-service-pods.ts';
+import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME } from './plan.ts';
+
+const BY_SERVICE = 'service';
+const ZONE = 'topology.kubernetes.io/zone';
+
+export class EndpointSliceController implements Controller, Reconciler {
+  readonly name = 'endpointslice-controller';
+  private readonly context: ControllerContext;
+  private readonly queue: WorkQueue;
+  private readonly services: Informer<Service>;
+  private readonly pods: Informer<Pod>;
+  private readonly nodes: Informer<Node>;
+  private readonly slices: Informer<EndpointSlice>;
+
+  constructor(context: ControllerContext) {
+    this.context = context;
+    this.queue = new WorkQueue({ clock: context.clock });
+    this.services = context.informers.informer(services);
+    this.pods = context.informers.informer(pods);
+    this.nodes = context.informers.informer(nodes);
+    this.slices = context.informers.informer(endpointSlices);
+    this.slices.addIndex(BY_SERVICE, slice => (isOurs(slice) ? [serviceKey(slice)] : []));
+    watchServicePods(this.queue, this.services, this.pods);
+    const wake = (slice: EndpointSlice): void => {
+      if (isOurs(slice)) this.queue.add(serviceKey(slice));
+    };
+    // Someone changed or removed what we made.
+    this.slices.addHandler({ onAdd: wake, onUpdate: (_older, slice) => wake(slice), onDelete: wake });
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    const { context, queue, name } = this;
+    const informers = [this.services, this.pods, this.nodes, this.slices];
+    return runQueue({ name, context, queue, reconciler: this, informers }, signal);
+  }
+
+  async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const { namespace, name } = splitKey(key);
+    const service = this.services.lister.get(namespace, name);
+    // Slices of a service that is gone go with it, by their owner reference.
+    if (service === undefined || service.metadata.deletionTimestamp !== undefined || !hasPodSelector(service)) return 'awaitChange';
+    const selected = this.pods.lister.list(namespace).filter(pod => selects(service, pod));
+    const zoneOf = (node: string) => this.nodes.lister.get(undefined, node)?.metadata.labels?.[ZONE];
+    const plan = planSlices(service, selected, this.slices.lister.byIndex(BY_SERVICE, key), zoneOf);
+    const client = this.context.client.of(endpointSlices);
+    // New homes before old ones go: an endpoint that moves is never nowhere.
+    try {
+      for (const slice of plan.create) await client.create(slice, { signal });
+    } catch (error) {
+      const terminating = hasReason(error, 'Forbidden') && error.details?.causes?.some(c => c.reason === 'NamespaceTerminating');
+      if (terminating === true || isNotFound(error)) return 'awaitChange';
+      throw error;
+    }
+    for (const slice of plan.update) await client.update(slice, { signal });
+    for (const slice of plan.delete) {
+      try {
+        await client.delete({ namespace, name: slice.metadata.name ?? '' }, { preconditions: { uid: slice.metadata.uid }, signal });
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    }
+    return 'awaitChange';
+  }
+}
+
+function isOurs(slice: EndpointSlice): boolean {
+  return slice.metadata.labels?.[MANAGED_BY] === MANAGER;
+}
+
+function serviceKey(slice: EndpointSlice): string {
+  return objectKey(slice.metadata.namespace, slice.metadata.labels?.[SERVICE_NAME] ?? '');
+}
