@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { formatYaml, parseJson, parseJsonStrict, parseYaml, parseYamlDocuments } from './codec.ts';
+import { CodecError, formatYaml, parseJson, parseJsonStrict, parseYaml, parseYamlDocuments } from './codec.ts';
 import { jsonEquals } from './json-value.ts';
 
 describe('parseJson()', () => {
@@ -65,7 +65,49 @@ describe('parseYaml()', () => {
     await expect(parseYaml(bomb)).rejects.toThrow('invalid YAML');
     await expect(parseYaml('['.repeat(5000))).rejects.toThrow('nested deeper');
     await expect(parseYaml('- '.repeat(5000))).rejects.toThrow('nested deeper');
+    const stairs = (count: number): string => Array.from({ length: count }, (_, i) => `${' '.repeat(i)}a:`).join('\n');
+    await expect(parseYaml(stairs(600))).rejects.toThrow('nested deeper');
+    await expect(parseYaml(stairs(2000))).rejects.toThrow('invalid YAML');
     await expect(parseYaml('a: [')).rejects.toThrow('invalid YAML');
+  });
+
+  test('answers any text with a value or a CodecError', async () => {
+    const text = fc.string({
+      unit: fc.constantFrom(
+        'a',
+        '-',
+        ' ',
+        ':',
+        '\n',
+        '[',
+        ']',
+        '{',
+        '}',
+        '&',
+        '*',
+        '!',
+        '<',
+        '|',
+        '>',
+        '"',
+        "'",
+        '#',
+        ',',
+        '?',
+        '%',
+        '1',
+        '~',
+      ),
+    });
+    await fc.assert(
+      fc.asyncProperty(text, async source => {
+        try {
+          await parseYamlDocuments(source);
+        } catch (error) {
+          expect(error).toBeInstanceOf(CodecError);
+        }
+      }),
+    );
   });
 
   test('reads a stream and skips empty documents', async () => {

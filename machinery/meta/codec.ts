@@ -54,7 +54,7 @@ export async function parseYamlDocuments(text: string): Promise<Parsed[]> {
   const { isCollection, parseAllDocuments } = await import('yaml');
   if (flowDepth(text) > MAX_NESTING) throw new CodecError(`the document is nested deeper than ${MAX_NESTING} levels`);
   const options = { version: '1.1' as const, uniqueKeys: false, logLevel: 'error' as const, customTags: goTags };
-  const documents = parseAllDocuments(text, options);
+  const documents = readYaml(() => parseAllDocuments(text, options));
   if (!Array.isArray(documents)) return [];
   const parsed: Parsed[] = [];
   for (const document of documents) {
@@ -63,7 +63,7 @@ export async function parseYamlDocuments(text: string): Promise<Parsed[]> {
     if (document.contents === null || (!isCollection(document.contents) && document.toJS() === null)) continue;
     const duplicateFields: string[] = [];
     await collectDuplicates(document.contents, '', duplicateFields);
-    parsed.push({ value: plainYaml(() => document.toJS({ maxAliasCount: MAX_ALIASES })), duplicateFields });
+    parsed.push({ value: readYaml(() => document.toJS({ maxAliasCount: MAX_ALIASES })), duplicateFields });
   }
   return parsed;
 }
@@ -95,18 +95,21 @@ function goTags<T>(tags: T[]): T[] {
   });
 }
 
-function plainYaml(read: () => unknown): unknown {
+/** Indentation nests without brackets: what gets too deep for the stack is a fault of the text. */
+function readYaml<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw new CodecError(`invalid YAML: ${(error as Error).message}`, { cause: error });
+    const why = error instanceof RangeError ? 'the document is nested too deep' : (error as Error).message;
+    throw new CodecError(`invalid YAML: ${why}`, { cause: error });
   }
 }
 
 async function collectDuplicates(root: unknown, at: string, found: string[]): Promise<void> {
   const { isMap, isScalar, isSeq } = await import('yaml');
-  const visit = (node: unknown, path: string): void => {
-    if (isSeq(node)) for (const [i, item] of node.items.entries()) visit(item, `${path}[${i}]`);
+  const visit = (node: unknown, path: string, depth: number): void => {
+    if (depth > MAX_NESTING) throw new CodecError(`the document is nested deeper than ${MAX_NESTING} levels`);
+    if (isSeq(node)) for (const [i, item] of node.items.entries()) visit(item, `${path}[${i}]`, depth + 1);
     if (!isMap(node)) return;
     const seen = new Set<string>();
     for (const { key, value } of node.items) {
@@ -114,10 +117,10 @@ async function collectDuplicates(root: unknown, at: string, found: string[]): Pr
       const own = path === '' ? name : `${path}.${name}`;
       if (seen.has(name) && name !== '<<') found.push(own);
       seen.add(name);
-      visit(value, own);
+      visit(value, own, depth + 1);
     }
   };
-  visit(root, at);
+  visit(root, at, 0);
 }
 
 /** Depth of brackets, or of indentation; either can nest. Text in quotes counts too, which errs on the safe side. */

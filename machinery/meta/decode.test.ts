@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import { apiTable } from '../../proto/api/schema.ts';
 import { kinds } from '../../proto/api/kinds.ts';
-import { checkObject } from './decode.ts';
+import { checkObject, DecodeError } from './decode.ts';
 import { SchemaTable } from './schema-table.ts';
 import type { Schema } from './schema.ts';
 
@@ -99,6 +100,45 @@ describe('checkObject()', () => {
     expect(checkObject(secret, { data: { a: 'aGk=', b: null } }).value).toEqual({ data: { a: 'aGk=', b: '' } });
     expect(() => checkObject(secret, { data: { a: 'a$' } })).toThrow('illegal base64 data at input byte 1');
   });
+});
+
+test('checkObject() answers any JSON with a clean object or a DecodeError', () => {
+  const pod = table.type('api/core/v1', 'Pod');
+  const key = fc.constantFrom(
+    'metadata',
+    'spec',
+    'containers',
+    'name',
+    'labels',
+    'resources',
+    'limits',
+    'ports',
+    'image',
+    'env',
+    '__proto__',
+  );
+  const any = fc.letrec(tie => ({
+    node: fc.oneof(
+      { maxDepth: 6 },
+      fc.constantFrom('1', 'x', 1, 0.5, null, true),
+      fc.array(tie('node'), { maxLength: 3 }),
+      fc.dictionary(key, tie('node'), { maxKeys: 4, noNullPrototype: true }),
+    ),
+  })).node;
+  fc.assert(
+    fc.property(fc.dictionary(key, any, { noNullPrototype: true }), object => {
+      const before = JSON.stringify(object);
+      try {
+        const once = checkObject(pod, object);
+        // What came out clean stays as it is, and has nothing unknown in it.
+        expect(checkObject(pod, once.value)).toEqual({ value: once.value, unknownFields: [] });
+      } catch (error) {
+        expect(error).toBeInstanceOf(DecodeError);
+      }
+      expect(JSON.stringify(object)).toBe(before);
+    }),
+    { numRuns: 500 },
+  );
 });
 
 test('SchemaTable compiles every kind to the leaves', () => {

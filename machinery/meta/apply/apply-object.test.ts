@@ -159,6 +159,11 @@ describe('applyObject()', () => {
     expect(specOf(applyObject(by('kubectl', live), deployment({ replicas: 3 }), false).object)).toEqual({
       replicas: 3,
     });
+    const { object } = applyObject(by('kubectl', live), deployment({ replicas: 3 }), false);
+    expect(JSON.parse(Object.values(object.metadata.annotations ?? {})[0] ?? '')).toMatchObject({
+      spec: { replicas: 3 },
+    });
+    expect(applyObject(by('kubectl', object, LATER), deployment({ replicas: 3 }), false).changed).toBe(false);
     expect(() => applyObject(by('other', live), deployment({ replicas: 3 }), false)).toThrow('1 conflict');
   });
 

@@ -55,7 +55,7 @@ export function applyObject(change: Change, applied: KubeObject, force: boolean)
 
   const after = othersAfter(managers, key, compared);
   after.set(key, { ...withFields(before, wanted, change.now), apiVersion: change.apiVersion });
-  return finish(change, pruned as KubeObject, after, key);
+  return finish(change, syncLastApplied(change, pruned as KubeObject, applied), after, key);
 }
 
 function finish(change: Change, pruned: KubeObject, after: Map<string, Manager>, key: string): Applied {
@@ -69,6 +69,19 @@ function finish(change: Change, pruned: KubeObject, after: Map<string, Manager>,
   const entries = encodeManagers(after);
   object.metadata = { ...object.metadata, managedFields: entries };
   return { object, changed: pruned !== change.live || !jsonEquals(entries, change.live?.metadata.managedFields ?? []) };
+}
+
+/** The annotation of client-side apply, where there is one, follows what kubectl applies by the server. */
+function syncLastApplied(change: Change, object: KubeObject, applied: KubeObject): KubeObject {
+  const old = object.metadata.annotations?.[LAST_APPLIED];
+  if (change.manager !== 'kubectl' || old === undefined) return object;
+  const { [LAST_APPLIED]: _own, ...annotations } = applied.metadata.annotations ?? {};
+  const text = `${JSON.stringify({ ...applied, metadata: { ...applied.metadata, annotations } })}\n`;
+  if (text === old) return object;
+  return {
+    ...object,
+    metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, [LAST_APPLIED]: text } },
+  };
 }
 
 /** What a stored object without ownership holds belongs to whoever wrote it before the first apply. */
