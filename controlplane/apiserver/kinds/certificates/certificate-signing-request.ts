@@ -1,0 +1,143 @@
+/** CertificateSigningRequests. Source: Kubernetes `pkg/apis/certificates`, `pkg/registry/certificates`, 1.36. */
+import {
+  duplicateError,
+  invalidError,
+  notSupportedError,
+  requiredError,
+  type FieldError,
+} from '../../../../machinery/meta/field-error.ts';
+import { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
+import type { CertificateSigningRequest } from '../../../../proto/api/certificates-v1.ts';
+import { apiTable } from '../../../../proto/api/schema.ts';
+import type { Strategy } from '../../registry/strategy.ts';
+import { humanDuration } from '../columns/age.ts';
+import { ageColumn, column, nameColumn } from '../columns/column.ts';
+import { kindInfo } from '../kind-info.ts';
+import { checkRequired } from '../validation/checks.ts';
+import { keepSpec } from '../validation/spec-kept.ts';
+
+const SPEC = FieldPath.of('spec');
+const USAGES = apiTable['api/certificates/v1']?.['KeyUsage']?.enum ?? [];
+const MIN_SECONDS = 600;
+const SIGNER = /^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?\/\S+$/;
+
+export const certificateSigningRequestStrategy: Strategy<CertificateSigningRequest> = {
+  info: kindInfo('certificates.k8s.io', 'CertificateSigningRequest'),
+  tracksGeneration: false,
+  columns: [
+    nameColumn,
+    ageColumn,
+    column('SignerName', 'Who is asked to sign.', csr => csr.spec.signerName || '<none>'),
+    column('Requestor', 'Who asks.', csr => csr.spec.username ?? ''),
+    column('RequestedDuration', 'How long the certificate should be valid.', csr =>
+      csr.spec.expirationSeconds === undefined ? '<none>' : humanDuration(csr.spec.expirationSeconds * 1000),
+    ),
+    column('Condition', 'What was decided.', stateOf),
+  ],
+  allowUnconditionalUpdate: true,
+  validateName: name => (name.includes('/') || name.includes('%') ? [`may not contain '/' or '%'`] : []),
+  selectableFields: csr => ({ 'spec.signerName': csr.spec.signerName ?? '' }),
+  prepareForCreate(csr, { user }) {
+    // Who asks is whoever sent the request, never what the request says.
+    csr.spec.username = user.name;
+    csr.spec.groups = [...user.groups];
+    if (user.uid === undefined) delete csr.spec.uid;
+    else csr.spec.uid = user.uid;
+    if (user.extra === undefined) delete csr.spec.extra;
+    else csr.spec.extra = Object.fromEntries(Object.entries(user.extra).map(([key, values]) => [key, [...values]]));
+    csr.status = {};
+  },
+  prepareForUpdate(csr, older) {
+    csr.spec = older.spec;
+    if (older.status === undefined) delete csr.status;
+    else csr.status = older.status;
+  },
+  validate({ spec }) {
+    const errors: FieldError[] = [];
+    if (spec.request === undefined || spec.request === '') errors.push(requiredError(SPEC.child('request')));
+    else if (!Buffer.from(spec.request, 'base64').toString('latin1').includes('-----BEGIN CERTIFICATE REQUEST-----')) {
+      errors.push(invalidError(SPEC.child('request'), spec.request, 'PEM block type must be CERTIFICATE REQUEST'));
+    }
+    const usages = spec.usages ?? [];
+    if (usages.length === 0) errors.push(requiredError(SPEC.child('usages')));
+    const seen = new Set<string>();
+    for (const [i, usage] of usages.entries()) {
+      if (!USAGES.includes(usage)) errors.push(notSupportedError(SPEC.child('usages').index(i), usage, USAGES));
+      if (seen.has(usage)) errors.push(duplicateError(SPEC.child('usages').index(i), usage));
+      seen.add(usage);
+    }
+    checkRequired(errors, SPEC.child('signerName'), spec.signerName, name =>
+      SIGNER.test(name) ? [] : ['must be a fully qualified domain and path of the form "example.com/signer-name"'],
+    );
+    const seconds = spec.expirationSeconds;
+    if (seconds !== undefined && seconds < MIN_SECONDS) {
+      errors.push(
+        invalidError(
+          SPEC.child('expirationSeconds'),
+          seconds,
+          `may not specify a duration less than ${MIN_SECONDS} seconds (10 minutes)`,
+        ),
+      );
+    }
+    return errors;
+  },
+  status: {
+    prepareForUpdate(csr, older) {
+      keepSpec(csr, older);
+      // Only `approval` decides.
+      const decided = (older.status?.conditions ?? []).filter(isDecision);
+      const others = (csr.status?.conditions ?? []).filter(condition => !isDecision(condition));
+      csr.status = { ...csr.status, conditions: [...decided, ...others] };
+      if (csr.status.conditions?.length === 0) delete csr.status.conditions;
+    },
+    validateUpdate(csr, older) {
+      const was = older.status?.certificate;
+      if (was === undefined || was === '' || csr.status?.certificate === was) return [];
+      return [
+        invalidError('status.certificate', '<certificate data>', 'updates may not modify existing certificate content'),
+      ];
+    },
+  },
+  subresources: {
+    approval: {
+      prepareForUpdate(csr, older) {
+        keepSpec(csr, older);
+        const { conditions } = csr.status ?? {};
+        csr.status = { ...older.status, ...(conditions === undefined ? {} : { conditions }) };
+      },
+      validateUpdate(csr, older) {
+        const errors: FieldError[] = [];
+        const conditions = csr.status?.conditions ?? [];
+        const at = FieldPath.of('status', 'conditions');
+        const approved = conditions.some(c => c.type === 'Approved');
+        if (approved && conditions.some(c => c.type === 'Denied')) {
+          errors.push(invalidError(at, 'Denied', 'Approved and Denied conditions are mutually exclusive'));
+        }
+        for (const was of (older.status?.conditions ?? []).filter(isDecision)) {
+          if (conditions.some(c => c.type === was.type && jsonEquals(c.status, was.status))) continue;
+          errors.push(invalidError(at, was.type, `updates may not remove a condition of type "${was.type}"`));
+        }
+        for (const [i, condition] of conditions.entries()) {
+          if (condition.status !== 'True' && isDecision(condition)) {
+            errors.push(notSupportedError(at.index(i).child('status'), condition.status, ['True']));
+          }
+        }
+        return errors;
+      },
+    },
+  },
+};
+
+function isDecision(condition: { type: string }): boolean {
+  return condition.type === 'Approved' || condition.type === 'Denied';
+}
+
+function stateOf(csr: CertificateSigningRequest): string {
+  const conditions = csr.status?.conditions ?? [];
+  const has = (type: string): boolean => conditions.some(condition => condition.type === type);
+  const words = has('Denied') ? ['Denied'] : has('Approved') ? ['Approved'] : ['Pending'];
+  if (has('Failed')) words.push('Failed');
+  if (csr.status?.certificate) words.push('Issued');
+  return words.join(',');
+}

@@ -1,0 +1,127 @@
+/** Nodes. Source: Kubernetes `pkg/registry/core/node`, `pkg/apis/core/validation` and `pkg/printers`, 1.36. */
+import { duplicateError, forbiddenError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
+import { labelValue, qualifiedName } from '../../../../machinery/meta/names.ts';
+import { findCondition } from '../../../../machinery/meta/object.ts';
+import { cidr } from '../../../../machinery/meta/value-shapes.ts';
+import type { Node, ResourceList, Taint } from '../../../../proto/api/core-v1.ts';
+import type { Strategy } from '../../registry/strategy.ts';
+import { ageColumn, column, listOrNone, nameColumn, wide } from '../columns/column.ts';
+import { kindInfo } from '../kind-info.ts';
+import { checkEnum, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
+import { checkResourceAmount } from '../validation/resource-list.ts';
+import { keepSpec } from '../validation/spec-kept.ts';
+
+const SPEC = FieldPath.of('spec');
+const STATUS = FieldPath.of('status');
+const ROLE_PREFIX = 'node-role.kubernetes.io/';
+const ROLE_LABEL = 'kubernetes.io/role';
+
+export const nodeStrategy: Strategy<Node> = {
+  info: kindInfo('', 'Node'),
+  tracksGeneration: false,
+  columns: [
+    nameColumn,
+    column('Status', 'Whether the node takes and runs pods.', statusOf),
+    column('Roles', 'Roles that labels give the node.', node => listOrNone(rolesOf(node))),
+    ageColumn,
+    column('Version', 'Version of the kubelet.', node => node.status?.nodeInfo?.kubeletVersion ?? ''),
+    wide('Internal-IP', 'Address inside the cluster.', node => addressOf(node, 'InternalIP')),
+    wide('External-IP', 'Address for the outside.', node => addressOf(node, 'ExternalIP')),
+    wide('OS-Image', 'Operating system.', node => node.status?.nodeInfo?.osImage || '<unknown>'),
+    wide('Kernel-Version', 'Version of the kernel.', node => node.status?.nodeInfo?.kernelVersion || '<unknown>'),
+    wide(
+      'Container-Runtime',
+      'Container runtime and its version.',
+      node => node.status?.nodeInfo?.containerRuntimeVersion || '<unknown>',
+    ),
+  ],
+  allowUnconditionalUpdate: true,
+  selectableFields: node => ({ 'spec.unschedulable': String(node.spec.unschedulable === true) }),
+  default(node) {
+    node.spec ??= {};
+    const { status } = node;
+    if (status?.capacity === undefined) return;
+    const allocatable = (status.allocatable ??= {});
+    for (const [name, amount] of Object.entries(status.capacity)) allocatable[name] ??= amount;
+  },
+  validate(node) {
+    const errors: FieldError[] = [];
+    checkTaints(errors, node.spec.taints ?? []);
+    checkAmounts(errors, STATUS.child('capacity'), node.status?.capacity);
+    checkAmounts(errors, STATUS.child('allocatable'), node.status?.allocatable);
+    for (const [i, range] of (node.spec.podCIDRs ?? []).entries()) {
+      checkShape(errors, SPEC.child('podCIDRs').index(i), range, cidr);
+    }
+    return errors;
+  },
+  validateUpdate(node, older) {
+    const errors: FieldError[] = [];
+    const was = older.spec;
+    if ((was.podCIDRs ?? []).length > 0 && !jsonEquals(node.spec.podCIDRs ?? [], was.podCIDRs)) {
+      errors.push(
+        forbiddenError(SPEC.child('podCIDRs'), 'node updates may not change podCIDR except from "" to valid'),
+      );
+    }
+    if (!isBlank(was.providerID) && node.spec.providerID !== was.providerID) {
+      errors.push(
+        forbiddenError(SPEC.child('providerID'), 'node updates may not change providerID except from "" to valid'),
+      );
+    }
+    return errors;
+  },
+  status: {
+    prepareForUpdate: keepSpec,
+    validateUpdate(node) {
+      const errors: FieldError[] = [];
+      checkAmounts(errors, STATUS.child('capacity'), node.status?.capacity);
+      checkAmounts(errors, STATUS.child('allocatable'), node.status?.allocatable);
+      const addresses = new Set<string>();
+      for (const [i, address] of (node.status?.addresses ?? []).entries()) {
+        const key = `${address.type} ${address.address}`;
+        if (addresses.has(key)) errors.push(duplicateError(STATUS.child('addresses').index(i), address));
+        addresses.add(key);
+      }
+      return errors;
+    },
+  },
+};
+
+function checkTaints(errors: FieldError[], taints: readonly Taint[]): void {
+  const seen = new Set<string>();
+  const path = SPEC.child('taints');
+  for (const [i, taint] of taints.entries()) {
+    const at = path.index(i);
+    checkRequired(errors, at.child('key'), taint.key, qualifiedName);
+    if (!isBlank(taint.value)) checkShape(errors, at.child('value'), taint.value, labelValue);
+    checkEnum(errors, at.child('effect'), taint.effect, ['NoExecute', 'NoSchedule', 'PreferNoSchedule']);
+    const key = `${taint.effect} ${taint.key}`;
+    if (seen.has(key)) errors.push(duplicateError(at, taint));
+    seen.add(key);
+  }
+}
+
+function checkAmounts(errors: FieldError[], path: FieldPath, amounts: ResourceList | undefined): void {
+  for (const [name, text] of Object.entries(amounts ?? {})) checkResourceAmount(errors, path.key(name), name, text);
+}
+
+function statusOf(node: Node): string {
+  const ready = findCondition(node.status?.conditions, 'Ready');
+  const word = ready === undefined ? 'Unknown' : ready.status === 'True' ? 'Ready' : 'NotReady';
+  return node.spec.unschedulable === true ? `${word},SchedulingDisabled` : word;
+}
+
+function rolesOf(node: Node): string[] {
+  const roles = new Set<string>();
+  for (const [key, value] of Object.entries(node.metadata.labels ?? {})) {
+    if (key.startsWith(ROLE_PREFIX)) {
+      if (key.length > ROLE_PREFIX.length) roles.add(key.slice(ROLE_PREFIX.length));
+    } else if (key === ROLE_LABEL && value !== '') roles.add(value);
+  }
+  return [...roles].sort();
+}
+
+function addressOf(node: Node, type: string): string {
+  return node.status?.addresses?.find(address => address.type === type)?.address ?? '<none>';
+}

@@ -1,0 +1,97 @@
+/**
+ * Defaults and validation of pod templates inside workloads. Source: Kubernetes `pkg/apis/core`, 1.36.
+ */
+import {
+  forbiddenError,
+  invalidError,
+  notSupportedError,
+  requiredError,
+  type FieldError,
+} from '../../../../machinery/meta/field-error.ts';
+import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import {
+  compileLabelSelector,
+  selectorFromSet,
+  validateLabelSelector,
+} from '../../../../machinery/meta/label-selector.ts';
+import type { LabelSelector } from '../../../../proto/api/meta-v1.ts';
+import type { PodTemplateSpec } from '../../../../proto/api/core-v1.ts';
+import { validateAnnotations, validateLabels } from '../../../../machinery/meta/object-meta-validation.ts';
+import { defaultPodSpec } from './default-pod-spec.ts';
+import { checkPodSpec } from './validate-pod-spec.ts';
+
+export function defaultPodTemplate(template: PodTemplateSpec | undefined): void {
+  if (template?.spec !== undefined) defaultPodSpec(template.spec);
+}
+
+export function checkPodTemplate(errors: FieldError[], path: FieldPath, template: PodTemplateSpec | undefined): void {
+  if (template?.spec === undefined) {
+    errors.push(requiredError(path.child('spec', 'containers')));
+    return;
+  }
+  errors.push(...validateLabels(template.metadata?.labels, path.child('metadata', 'labels')));
+  errors.push(...validateAnnotations(template.metadata?.annotations, path.child('metadata', 'annotations')));
+  checkPodSpec(errors, path.child('spec'), template.spec, false);
+  if ((template.spec.ephemeralContainers ?? []).length > 0) {
+    errors.push(
+      forbiddenError(path.child('spec', 'ephemeralContainers'), 'ephemeral containers not allowed in pod template'),
+    );
+  }
+}
+
+/** A template whose pods are restarted for ever. */
+export function checkAlwaysRestarts(
+  errors: FieldError[],
+  path: FieldPath,
+  template: PodTemplateSpec | undefined,
+): void {
+  const spec = template?.spec;
+  if (spec === undefined) return;
+  if (spec.restartPolicy !== 'Always') {
+    errors.push(notSupportedError(path.child('spec', 'restartPolicy'), spec.restartPolicy ?? '', ['Always']));
+  }
+  if (spec.activeDeadlineSeconds !== undefined) {
+    errors.push(
+      forbiddenError(
+        path.child('spec', 'activeDeadlineSeconds'),
+        'activeDeadlineSeconds in ReplicaSet is not Supported',
+      ),
+    );
+  }
+}
+
+/** A selector that is there, selects something, and selects the template's own pods. */
+export function checkSelectsTemplate(
+  errors: FieldError[],
+  path: FieldPath,
+  selector: LabelSelector | undefined,
+  template: PodTemplateSpec | undefined,
+  what: string,
+): void {
+  const at = path.child('selector');
+  if (selector === undefined) {
+    errors.push(requiredError(at));
+    return;
+  }
+  const problems = validateLabelSelector(selector, at);
+  errors.push(...problems);
+  if (problems.length > 0) return;
+  const compiled = compileLabelSelector(selector);
+  if (compiled.isEmpty) errors.push(invalidError(at, selector, `empty selector is invalid for ${what}`));
+  if (!compiled.matches(template?.metadata?.labels)) {
+    const labels = template?.metadata?.labels ?? {};
+    errors.push(
+      invalidError(path.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`'),
+    );
+  }
+}
+
+/** The label selector as `scale` shows it. */
+export function selectorText(selector: LabelSelector | undefined): string {
+  return selector === undefined ? '' : compileLabelSelector(selector).toString();
+}
+
+/** The same for kinds that select by a plain set of labels. */
+export function setSelectorText(labels: Readonly<Record<string, string>> | undefined): string {
+  return labels === undefined ? '' : selectorFromSet(labels).toString();
+}

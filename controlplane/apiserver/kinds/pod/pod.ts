@@ -1,0 +1,66 @@
+/** What the registry must know of pods. Source: Kubernetes `pkg/registry/core/pod`, 1.36. */
+import { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import type { FieldError } from '../../../../machinery/meta/field-error.ts';
+import type { Pod } from '../../../../proto/api/core-v1.ts';
+import type { Strategy } from '../../registry/strategy.ts';
+import { kindInfo } from '../kind-info.ts';
+import { defaultPodOnly, defaultPodSpec } from './default-pod-spec.ts';
+import { podColumns } from './pod-columns.ts';
+import { podEphemeralContainers, podResize, podStatus } from './pod-subresources.ts';
+import { qosClass } from './qos-class.ts';
+import { checkPodSpec } from './validate-pod-spec.ts';
+import { validatePodUpdate } from './validate-pod-update.ts';
+
+const SPEC = FieldPath.of('spec');
+
+export const podStrategy: Strategy<Pod> = {
+  info: kindInfo('', 'Pod'),
+  tracksGeneration: true,
+  columns: podColumns,
+  status: podStatus,
+  subresources: { ephemeralcontainers: podEphemeralContainers, resize: podResize },
+  default(pod) {
+    pod.spec ??= { containers: [] };
+    defaultPodSpec(pod.spec);
+    defaultPodOnly(pod.spec);
+  },
+  prepareForCreate(pod) {
+    pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) };
+    if ((pod.spec.schedulingGates ?? []).length === 0) return;
+    pod.status.conditions = [
+      {
+        type: 'PodScheduled',
+        status: 'False',
+        reason: 'SchedulingGated',
+        message: 'Scheduling is blocked due to non-empty scheduling gates',
+      },
+    ];
+  },
+  prepareForUpdate(pod, older) {
+    pod.status = older.status;
+  },
+  validate(pod) {
+    const errors: FieldError[] = [];
+    checkPodSpec(errors, SPEC, pod.spec, true);
+    return errors;
+  },
+  validateUpdate: validatePodUpdate,
+  selectableFields: pod => ({
+    'spec.nodeName': pod.spec.nodeName ?? '',
+    'spec.restartPolicy': pod.spec.restartPolicy ?? '',
+    'spec.schedulerName': pod.spec.schedulerName ?? '',
+    'spec.serviceAccountName': pod.spec.serviceAccountName ?? '',
+    'spec.hostNetwork': pod.spec.hostNetwork === true ? 'true' : 'false',
+    'status.phase': pod.status?.phase ?? '',
+    'status.podIP': pod.status?.podIPs?.[0]?.ip ?? pod.status?.podIP ?? '',
+    'status.nominatedNodeName': pod.status?.nominatedNodeName ?? '',
+  }),
+  gracefulDelete(pod, requested) {
+    const unscheduled = (pod.spec.nodeName ?? '') === '';
+    const ended = pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded';
+    if (unscheduled || ended) return 0;
+    const seconds = requested ?? pod.spec.terminationGracePeriodSeconds ?? 30;
+    return seconds < 0 ? 1 : seconds;
+  },
+  allowUnconditionalUpdate: true,
+};

@@ -1,0 +1,65 @@
+/**
+ * Validation of node and pod affinity. Source: Kubernetes `pkg/apis/core/validation` (affinity), 1.36.
+ */
+import {
+  invalidError,
+  requiredError,
+  forbiddenError,
+  type FieldError,
+} from '../../../../machinery/meta/field-error.ts';
+import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import { validateLabelSelector } from '../../../../machinery/meta/label-selector.ts';
+import { dns1123Label, qualifiedName } from '../../../../machinery/meta/names.ts';
+import type { Affinity, NodeAffinity, PodAffinity, PodAffinityTerm } from '../../../../proto/api/core-v1.ts';
+import { checkShape, isBlank } from '../validation/checks.ts';
+import { checkNodeSelector, checkNodeSelectorTerm } from '../validation/node-selector.ts';
+
+const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
+const PREFERRED = 'preferredDuringSchedulingIgnoredDuringExecution';
+
+export function checkAffinity(errors: FieldError[], path: FieldPath, affinity: Affinity | undefined): void {
+  if (affinity === undefined) return;
+  if (affinity.nodeAffinity !== undefined) checkNodeAffinity(errors, path.child('nodeAffinity'), affinity.nodeAffinity);
+  if (affinity.podAffinity !== undefined) checkPodAffinity(errors, path.child('podAffinity'), affinity.podAffinity);
+  if (affinity.podAntiAffinity !== undefined) {
+    checkPodAffinity(errors, path.child('podAntiAffinity'), affinity.podAntiAffinity);
+  }
+}
+
+function checkNodeAffinity(errors: FieldError[], path: FieldPath, affinity: NodeAffinity): void {
+  const required = affinity[REQUIRED];
+  if (required !== undefined) checkNodeSelector(errors, path.child(REQUIRED), required);
+  for (const [i, term] of (affinity[PREFERRED] ?? []).entries()) {
+    const at = path.child(PREFERRED).index(i);
+    checkWeight(errors, at.child('weight'), term.weight);
+    checkNodeSelectorTerm(errors, at.child('preference'), term.preference);
+  }
+}
+
+function checkPodAffinity(errors: FieldError[], path: FieldPath, affinity: PodAffinity): void {
+  for (const [i, term] of (affinity[REQUIRED] ?? []).entries()) checkTerm(errors, path.child(REQUIRED).index(i), term);
+  for (const [i, weighted] of (affinity[PREFERRED] ?? []).entries()) {
+    const at = path.child(PREFERRED).index(i);
+    checkWeight(errors, at.child('weight'), weighted.weight);
+    checkTerm(errors, at.child('podAffinityTerm'), weighted.podAffinityTerm);
+  }
+}
+
+function checkTerm(errors: FieldError[], path: FieldPath, term: PodAffinityTerm): void {
+  errors.push(...validateLabelSelector(term.labelSelector, path.child('labelSelector')));
+  errors.push(...validateLabelSelector(term.namespaceSelector, path.child('namespaceSelector')));
+  for (const name of term.namespaces ?? []) checkShape(errors, path.child('namespace'), name, dns1123Label);
+  for (const list of ['matchLabelKeys', 'mismatchLabelKeys'] as const) {
+    const keys = term[list] ?? [];
+    if (keys.length > 0 && term.labelSelector === undefined) {
+      errors.push(forbiddenError(path.child(list), 'must not be specified when labelSelector is not set'));
+    }
+    for (const [i, key] of keys.entries()) checkShape(errors, path.child(list).index(i), key, qualifiedName);
+  }
+  if (isBlank(term.topologyKey)) errors.push(requiredError(path.child('topologyKey'), 'can not be empty'));
+  else checkShape(errors, path.child('topologyKey'), term.topologyKey, qualifiedName);
+}
+
+function checkWeight(errors: FieldError[], path: FieldPath, weight: number): void {
+  if (!(weight >= 1 && weight <= 100)) errors.push(invalidError(path, weight ?? 0, 'must be in the range 1-100'));
+}

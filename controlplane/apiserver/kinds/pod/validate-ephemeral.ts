@@ -1,0 +1,56 @@
+/**
+ * Validation of ephemeral containers, which may carry less than others. Source: Kubernetes `pkg/apis/core/validation`, 1.36.
+ */
+import {
+  duplicateError,
+  forbiddenError,
+  notFoundError,
+  type FieldError,
+} from '../../../../machinery/meta/field-error.ts';
+import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import type { EphemeralContainer, PodSpec } from '../../../../proto/api/core-v1.ts';
+import { isBlank } from '../validation/checks.ts';
+import { checkCommon, type PodFacts } from './validate-containers.ts';
+
+const DISALLOWED = [
+  'ports',
+  'livenessProbe',
+  'readinessProbe',
+  'startupProbe',
+  'lifecycle',
+  'resizePolicy',
+  'restartPolicy',
+] as const;
+
+export function checkEphemeralContainers(errors: FieldError[], path: FieldPath, spec: PodSpec, facts: PodFacts): void {
+  const others = [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(container => container.name);
+  const targets = new Set(others);
+  const names = new Set(others);
+  for (const [i, container] of (spec.ephemeralContainers ?? []).entries()) {
+    const at = path.index(i);
+    checkCommon(errors, at, container, facts);
+    if (names.has(container.name)) errors.push(duplicateError(at.child('name'), container.name));
+    names.add(container.name);
+    const target = container.targetContainerName;
+    if (!isBlank(target) && !targets.has(target)) errors.push(notFoundError(at.child('targetContainerName'), target));
+    checkDisallowed(errors, at, container);
+  }
+}
+
+function checkDisallowed(errors: FieldError[], path: FieldPath, container: EphemeralContainer): void {
+  for (const field of DISALLOWED) {
+    const value = container[field];
+    if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
+    errors.push(forbiddenError(path.child(field), 'cannot be set for an Ephemeral Container'));
+  }
+  if (Object.keys(container.resources ?? {}).length > 0) {
+    errors.push(forbiddenError(path.child('resources'), 'cannot be set for an Ephemeral Container'));
+  }
+  for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
+    for (const field of ['subPath', 'subPathExpr'] as const) {
+      if (isBlank(mount[field])) continue;
+      const at = path.child('volumeMounts').index(i).child(field);
+      errors.push(forbiddenError(at, 'cannot be set for an Ephemeral Container'));
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/** PriorityClasses. Source: Kubernetes `pkg/apis/scheduling`, 1.36. */
+import { forbiddenError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import type { PriorityClass } from '../../../../proto/api/scheduling-v1.ts';
+import type { Strategy } from '../../registry/strategy.ts';
+import { ageColumn, column, nameColumn } from '../columns/column.ts';
+import { kindInfo } from '../kind-info.ts';
+import { checkEnum } from '../validation/checks.ts';
+
+/** Higher values are Kubernetes' own. */
+const HIGHEST_USER_PRIORITY = 1_000_000_000;
+const SYSTEM: ReadonlyMap<string, number> = new Map([
+  ['system-node-critical', 2_000_001_000],
+  ['system-cluster-critical', 2_000_000_000],
+]);
+
+export const priorityClassStrategy: Strategy<PriorityClass> = {
+  info: kindInfo('scheduling.k8s.io', 'PriorityClass'),
+  tracksGeneration: true,
+  columns: [
+    nameColumn,
+    column('Value', 'Pods of a higher value go first.', pc => pc.value ?? 0, 'integer'),
+    column('Global-Default', 'Whether pods without a class get this one.', pc => pc.globalDefault === true, 'boolean'),
+    ageColumn,
+    column('PreemptionPolicy', 'Whether pods may push others out.', pc => pc.preemptionPolicy ?? ''),
+  ],
+  allowUnconditionalUpdate: true,
+  default(pc) {
+    pc.preemptionPolicy ??= 'PreemptLowerPriority';
+  },
+  validate(pc) {
+    const errors: FieldError[] = [];
+    const { name = '' } = pc.metadata;
+    if (name.startsWith('system-')) {
+      if (SYSTEM.get(name) !== pc.value) {
+        const why = SYSTEM.has(name)
+          ? `value of ${name} PriorityClass must be ${SYSTEM.get(name) ?? 0}`
+          : "priority class names with 'system-' prefix are reserved for system use only";
+        errors.push(forbiddenError('metadata.name', why));
+      }
+    } else if ((pc.value ?? 0) > HIGHEST_USER_PRIORITY) {
+      errors.push(
+        forbiddenError('value', `maximum allowed value of a user defined priority is ${HIGHEST_USER_PRIORITY}`),
+      );
+    }
+    checkEnum(
+      errors,
+      FieldPath.of('preemptionPolicy'),
+      pc.preemptionPolicy,
+      ['Never', 'PreemptLowerPriority'],
+      'allowed',
+    );
+    return errors;
+  },
+  validateUpdate(pc, older) {
+    const errors: FieldError[] = [];
+    if ((pc.value ?? 0) !== (older.value ?? 0))
+      errors.push(forbiddenError('value', 'may not be changed in an update.'));
+    if (pc.preemptionPolicy !== older.preemptionPolicy) {
+      errors.push(forbiddenError('preemptionPolicy', 'may not be changed in an update.'));
+    }
+    return errors;
+  },
+};

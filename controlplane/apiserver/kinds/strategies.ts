@@ -1,0 +1,119 @@
+/**
+ * Every strategy, one for each stored kind. Adding a kind is its strategy and a line here.
+ *
+ * Two kinds have a second form that is converted rather than stored: see `convertedKinds`.
+ */
+import type { KindInfo } from '../../../proto/api/kinds.ts';
+import type { Conversion } from '../registry/served-resource.ts';
+import type { Strategy } from '../registry/strategy.ts';
+import { autoscalingV1Conversion } from './autoscaling/autoscaling-v1.ts';
+import { horizontalPodAutoscalerStrategy } from './autoscaling/horizontal-pod-autoscaler.ts';
+import { cronJobStrategy } from './batch/cron-job.ts';
+import { jobStrategy } from './batch/job.ts';
+import { certificateSigningRequestStrategy } from './certificates/certificate-signing-request.ts';
+import { leaseStrategy } from './coordination/lease.ts';
+import { configMapStrategy } from './core/config-map.ts';
+import { endpointsStrategy } from './core/endpoints.ts';
+import { namespaceStrategy } from './core/namespace.ts';
+import { nodeStrategy } from './core/node.ts';
+import { secretStrategy } from './core/secret.ts';
+import { serviceAccountStrategy } from './core/service-account.ts';
+import { endpointSliceStrategy } from './discovery/endpoint-slice.ts';
+import { eventStrategy } from './event/event.ts';
+import { eventConversion } from './event/events-v1.ts';
+import { genericStrategies } from './generic/generic-kinds.ts';
+import { kindInfo } from './kind-info.ts';
+import { ingressClassStrategy } from './networking/ingress-class.ts';
+import { ingressStrategy } from './networking/ingress.ts';
+import { networkPolicyStrategy } from './networking/network-policy.ts';
+import { podStrategy } from './pod/pod.ts';
+import { limitRangeStrategy } from './policy/limit-range.ts';
+import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
+import { resourceQuotaStrategy } from './policy/resource-quota.ts';
+import { clusterRoleBindingStrategy, roleBindingStrategy } from './rbac/role-binding.ts';
+import { clusterRoleStrategy, roleStrategy } from './rbac/role.ts';
+import { priorityClassStrategy } from './scheduling/priority-class.ts';
+import { runtimeClassStrategy } from './scheduling/runtime-class.ts';
+import { serviceStrategy } from './service/service.ts';
+import { persistentVolumeClaimStrategy } from './storage/persistent-volume-claim.ts';
+import { persistentVolumeStrategy } from './storage/persistent-volume.ts';
+import { withSpec } from './validation/with-spec.ts';
+import { storageClassStrategy } from './storage/storage-class.ts';
+import { controllerRevisionStrategy } from './workload/controller-revision.ts';
+import { daemonSetStrategy } from './workload/daemon-set.ts';
+import { deploymentStrategy } from './workload/deployment.ts';
+import { podTemplateStrategy } from './workload/pod-template-kind.ts';
+import { replicaSetStrategy } from './workload/replica-set.ts';
+import { replicationControllerStrategy } from './workload/replication-controller.ts';
+import { statefulSetStrategy } from './workload/stateful-set.ts';
+
+/** The strategies of all kinds that are stored. */
+export const strategies: readonly Strategy[] = (
+  [
+    configMapStrategy,
+    endpointsStrategy,
+    eventStrategy,
+    limitRangeStrategy,
+    namespaceStrategy,
+    nodeStrategy,
+    persistentVolumeClaimStrategy,
+    persistentVolumeStrategy,
+    podStrategy,
+    podTemplateStrategy,
+    replicationControllerStrategy,
+    resourceQuotaStrategy,
+    secretStrategy,
+    serviceAccountStrategy,
+    serviceStrategy,
+    controllerRevisionStrategy,
+    daemonSetStrategy,
+    deploymentStrategy,
+    replicaSetStrategy,
+    statefulSetStrategy,
+    horizontalPodAutoscalerStrategy,
+    cronJobStrategy,
+    jobStrategy,
+    certificateSigningRequestStrategy,
+    leaseStrategy,
+    endpointSliceStrategy,
+    ingressClassStrategy,
+    ingressStrategy,
+    networkPolicyStrategy,
+    runtimeClassStrategy,
+    podDisruptionBudgetStrategy,
+    clusterRoleBindingStrategy,
+    clusterRoleStrategy,
+    roleBindingStrategy,
+    roleStrategy,
+    priorityClassStrategy,
+    storageClassStrategy,
+    ...genericStrategies,
+  ] as Strategy[]
+).map(withSpec);
+
+/** A served form of a kind that is stored as another. */
+export interface ConvertedKind {
+  readonly info: KindInfo;
+  /** The strategy of the stored form. */
+  readonly strategy: Strategy;
+  readonly conversion: Conversion;
+}
+
+export const convertedKinds: readonly ConvertedKind[] = [
+  { info: kindInfo('events.k8s.io', 'Event'), strategy: withSpec(eventStrategy), conversion: eventConversion },
+  {
+    info: kindInfo('autoscaling', 'HorizontalPodAutoscaler', 'v1'),
+    strategy: withSpec(horizontalPodAutoscalerStrategy),
+    conversion: autoscalingV1Conversion,
+  },
+];
+
+/** The strategy that serves `info`: its own, or that of the form that is stored. */
+export function strategyOf(info: KindInfo): Strategy {
+  const own = strategies.find(
+    ({ info: { group, version, kind } }) => group === info.group && version === info.version && kind === info.kind,
+  );
+  const found = own ?? convertedKinds.find(converted => converted.info === info)?.strategy;
+  if (found === undefined) throw new Error(`no strategy for ${info.kind} in group "${info.group}"`);
+  return found;
+}
