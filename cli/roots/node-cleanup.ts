@@ -23,18 +23,18 @@ export interface NodeCleanup {
 const SANDBOX_MS = 5_000;
 
 export function createNodeCleanup(config: Config, paths: Paths, parts: NodeParts): NodeCleanup {
-  const { iptables, conntrack, ip, cri } = parts;
+  const { iptables, conntrack, links, cri, sysctls } = parts;
   const log = silentLogger;
-  const serviceRange = new ServiceRange({ ip, serviceCIDR: config.serviceCidr, localServiceIPs: [] });
+  const serviceRange = new ServiceRange({ links, serviceCIDR: config.serviceCidr, localServiceIPs: [] });
   const network = new PodNetwork({
     nodes: emptyInformer(),
     nodeName: '',
-    ip,
+    links,
     iptables,
     serviceRange,
     log,
     clock: systemClock,
-    ensureSysctl: () => Promise.resolve(),
+    sysctls,
     clusterCIDR: config.clusterCidr,
     localServiceIPs: [],
     bridge: config.podBridge,

@@ -5,14 +5,13 @@
 import { dirname, join } from 'node:path';
 import { systemClock } from '../../machinery/process/clock.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
-import { run } from '../../agent/host/exec.ts';
+import { Links } from '../../agent/host/links.ts';
 import { Sysctls } from '../../agent/host/sysctl.ts';
 import { ContainerdSupervisor } from '../../agent/kubelet/runtime/containerd/containerd-supervisor.ts';
 import { CriClient } from '../../agent/kubelet/runtime/cri-client.ts';
 import { ImageImporter } from '../../agent/kubelet/runtime/images/image-importer.ts';
 import { PAUSE_IMAGE } from '../../agent/kubelet/runtime/images/own-images.ts';
 import { CNI_PLUGIN_DIRS } from '../../agent/network/cni-directory.ts';
-import { IpCommand } from '../../agent/network/ip-command.ts';
 import { Conntrack } from '../../agent/node-iptables/conntrack.ts';
 import { Iptables } from '../../agent/node-iptables/index.ts';
 import type { Config } from '../config.ts';
@@ -54,7 +53,7 @@ export function createNodeParts(config: Config, paths: Paths, logger: Logger) {
     importer,
     iptables: new Iptables(),
     conntrack: new Conntrack(),
-    ip: new IpCommand(run),
+    links: new Links(),
     sysctls: new Sysctls(paths.undo),
   };
 }

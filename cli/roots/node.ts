@@ -1,0 +1,243 @@
+/**
+ * Puts a node together: container runtime, kubelet and its API, pod network, proxy and DNS. The clients come from outside, so that a node in
+ * the API server's own process and one far away are built the same way.
+ */
+import { mkdirSync } from 'node:fs';
+import type { Client } from '../../machinery/client/client.ts';
+import { EventRecorder } from '../../machinery/client/event-recorder.ts';
+import { endpointSlices, namespaces, nodes, services } from '../../machinery/client/resource.ts';
+import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
+import type { KeyPair } from '../../machinery/pki/certificate.ts';
+import { systemClock } from '../../machinery/process/clock.ts';
+import type { Component } from '../../machinery/process/component.ts';
+import { DnsServer } from '../../agent/dns/dns-server.ts';
+import { Forwarder } from '../../agent/dns/forwarder.ts';
+import { ListerRecords } from '../../agent/dns/lister-records.ts';
+import { detectCgroups } from '../../agent/host/cgroup-layout.ts';
+import { readMachineInfo } from '../../agent/host/machine-info.ts';
+import { prepareNetnsDirectory } from '../../agent/host/netns.ts';
+import { createKubelet } from '../../agent/kubelet/kubelet.ts';
+import { ContainerEvents } from '../../agent/kubelet/runtime/container-events.ts';
+import {
+  buildDemoImage,
+  buildPauseImage,
+  DEMO_IMAGE,
+  PAUSE_IMAGE,
+} from '../../agent/kubelet/runtime/images/own-images.ts';
+import { KubeletServer } from '../../agent/kubelet/server/kubelet-server.ts';
+import { WebhookAuth } from '../../agent/kubelet/server/webhook-auth.ts';
+import { PodNetwork } from '../../agent/network/pod-network.ts';
+import { ServiceRange } from '../../agent/network/service-range.ts';
+import { IptablesBackend } from '../../agent/proxy/iptables-backend.ts';
+import type { NodeModel } from '../../agent/proxy/plan/model.ts';
+import { Proxier } from '../../agent/proxy/proxier.ts';
+import { nodeNameOf } from '../config.ts';
+import type { DaemonContext } from '../daemon.ts';
+import type { ClusterSettings } from '../cluster-objects.ts';
+import { kubernetesVersion } from '../version.ts';
+import { dnsAnswers, nodeIsReady } from './node-checks.ts';
+import { createNodeParts, type NodeParts } from './node-parts.ts';
+
+/** Who the parts of a node are to the API server. */
+export interface NodeClients {
+  kubelet: Client;
+  /** Reads services, their endpoints and nodes, for the proxy, the pod network and DNS. */
+  services: Client;
+}
+
+export interface NodeOptions {
+  nodeIp: string;
+  cluster: ClusterSettings;
+  /** The kubelet's own certificate, and the authority of those who may talk to it. */
+  serving: KeyPair;
+  clientCaPem: string;
+  labels: Readonly<Record<string, string>>;
+}
+
+const DNS_TTL_SECONDS = 5;
+
+/** The runtime alone: it can start before there is an API server. */
+export async function startRuntime({
+  config,
+  paths,
+  progress,
+  logger,
+  start,
+  facts,
+}: DaemonContext): Promise<NodeParts> {
+  const parts = createNodeParts(config, paths, logger);
+  const { containerd, importer, cri } = parts;
+  await prepareNetnsDirectory();
+  if (containerd !== undefined) {
+    mkdirSync(paths.cniConfig, { recursive: true });
+    await progress.step('container runtime', () => start(containerd));
+    await progress.step('images', async () => {
+      await Promise.all([
+        importer.ensureImage(PAUSE_IMAGE, () => buildPauseImage()),
+        importer.ensureImage(DEMO_IMAGE, () => buildDemoImage()),
+      ]);
+    });
+  }
+  const version = await cri.checkVersion();
+  facts.containerRuntime = `${version.runtimeName} ${version.runtimeVersion} at ${parts.socketPath}`;
+  return parts;
+}
+
+/** Everything else; resolves when the node is Ready and cluster DNS answers. */
+export async function startNode(
+  context: DaemonContext,
+  parts: NodeParts,
+  clients: NodeClients,
+  options: NodeOptions,
+): Promise<void> {
+  const { config, paths, progress, logger, start, facts } = context;
+  const { cluster, nodeIp } = options;
+  const clock = systemClock;
+  const nodeName = nodeNameOf(config);
+  facts.clusterDns = cluster.clusterDns;
+
+  const informers = new SharedInformerFactory({ client: clients.kubelet, clock, logger });
+  const serviceInformers = new SharedInformerFactory({ client: clients.services, clock, logger });
+  const recorder = new EventRecorder({ client: clients.kubelet, clock, logger, component: 'kubelet', host: nodeName });
+  const nodeInformer = serviceInformers.informer(nodes);
+
+  const serviceRange = new ServiceRange({
+    links: parts.links,
+    serviceCIDR: cluster.serviceCidr,
+    localServiceIPs: [cluster.clusterDns],
+  });
+  const network = new PodNetwork({
+    nodes: nodeInformer,
+    nodeName,
+    links: parts.links,
+    iptables: parts.iptables,
+    serviceRange,
+    sysctls: parts.sysctls,
+    clusterCIDR: cluster.clusterCidr,
+    localServiceIPs: [cluster.clusterDns],
+    bridge: config.podBridge,
+    cniConfDir: paths.cniConfig,
+    cniIpamDir: paths.cniState,
+    clock,
+    log: logger.child({ part: 'network' }),
+  });
+  const nodeModel = (): NodeModel => ({
+    nodeName,
+    family: 'IPv4',
+    clusterCIDR: cluster.clusterCidr,
+    localServiceIPs: new Set([cluster.clusterDns]),
+    localhostNodePorts: true,
+    zone: nodeInformer.lister.get(undefined, nodeName)?.metadata.labels?.['topology.kubernetes.io/zone'],
+  });
+  const proxy = new Proxier({
+    services: serviceInformers.informer(services),
+    endpointSlices: serviceInformers.informer(endpointSlices),
+    backend: new IptablesBackend({
+      iptables: parts.iptables,
+      conntrack: parts.conntrack,
+      log: logger.child({ part: 'proxy' }),
+      node: nodeModel,
+    }),
+    node: nodeModel,
+    clock,
+    log: logger.child({ part: 'proxy' }),
+  });
+  const dns = new DnsServer({
+    listen: [{ address: cluster.clusterDns, port: 53 }],
+    zone: {
+      domain: cluster.clusterDomain,
+      ttlSeconds: DNS_TTL_SECONDS,
+      serverIPs: [cluster.clusterDns],
+      ownCIDRs: [cluster.clusterCidr, cluster.serviceCidr],
+    },
+    records: new ListerRecords({
+      services: serviceInformers.informer(services),
+      endpointSlices: serviceInformers.informer(endpointSlices),
+      namespaces: serviceInformers.informer(namespaces),
+    }),
+    forwarder: new Forwarder({
+      upstreams: { resolvConf: '/etc/resolv.conf' },
+      ownAddresses: [cluster.clusterDns],
+      clock,
+      log: logger.child({ part: 'dns' }),
+    }),
+    log: logger.child({ part: 'dns' }),
+  });
+  const kubelet = createKubelet({
+    client: clients.kubelet,
+    informers,
+    runtime: parts.cri,
+    images: parts.cri,
+    recorder,
+    clock,
+    logger: logger.child({ part: 'kubelet' }),
+    events: onEvent => new ContainerEvents({ client: parts.cri, clock, logger, onEvent }),
+    machine: await readMachineInfo(),
+    cgroupLayout: await detectCgroups(),
+    cgroupRoot: [config.cgroupRoot],
+    nodeName,
+    nodeIPs: [nodeIp],
+    labels: options.labels,
+    taints: taintsOf(config.nodeTaints ?? []),
+    maxPods: config.maxPods,
+    port: config.kubeletPort,
+    version: kubernetesVersion,
+    clusterDns: [cluster.clusterDns],
+    clusterDomain: cluster.clusterDomain,
+    folders: { root: paths.kubelet, podLogs: paths.podLogs, containerLogs: paths.containerLogs },
+  });
+  const server = new KubeletServer({
+    host: '0.0.0.0',
+    port: config.kubeletPort,
+    tls: { cert: options.serving.certPem, key: options.serving.keyPem, clientCa: options.clientCaPem },
+    auth: new WebhookAuth(clients.kubelet, nodeName),
+    access: kubelet.access,
+    runtime: parts.cri,
+    reports: {},
+    health: () => kubelet.health(),
+    clock,
+    logger: logger.child({ part: 'kubelet-server' }),
+  });
+
+  await Promise.all([
+    start(running('node-informers', signal => informers.run(signal))),
+    start(running('service-informers', signal => serviceInformers.run(signal))),
+    progress.step('kubelet API', () => start(server)),
+    progress.step('kubelet', () => start(kubelet)),
+    progress.step('pod network', () => start(network)).then(() => progress.step('cluster DNS', () => start(dns))),
+    progress.step('proxy', () => start(proxy)),
+  ]);
+  await Promise.all([
+    progress.step(
+      'node is Ready',
+      () => nodeIsReady(nodeInformer, nodeName, context.signal),
+      () => nodeName,
+    ),
+    progress.step(
+      'DNS answers',
+      () => dnsAnswers(cluster.clusterDns, `kubernetes.default.svc.${cluster.clusterDomain}`, context.signal),
+      () => cluster.clusterDns,
+    ),
+  ]);
+}
+
+/** A function that runs until it is told to stop, as a component that is ready at once. */
+export function running(name: string, run: (signal: AbortSignal) => Promise<void>): Component {
+  return { name, run, ready: () => Promise.resolve() };
+}
+
+/** `key=value:Effect` of the command line. */
+function taintsOf(texts: readonly string[]) {
+  return texts.map(text => {
+    const colon = text.lastIndexOf(':');
+    const [key = '', value] = text.slice(0, colon).split('=');
+    return { key, effect: text.slice(colon + 1), ...(value === undefined ? {} : { value }) };
+  });
+}
+
+/** `key=value` of the command line. */
+export function labelsOf(texts: readonly string[] | undefined): Record<string, string> {
+  return Object.fromEntries(
+    (texts ?? []).map(text => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]),
+  );
+}
