@@ -51,7 +51,7 @@ export async function parseYaml(text: string): Promise<Parsed> {
 
 /** All documents of a YAML stream but the empty ones. @throws CodecError */
 export async function parseYamlDocuments(text: string): Promise<Parsed[]> {
-  const { isCollection, parseAllDocuments } = await import('yaml');
+  const { parseAllDocuments } = await import('yaml');
   if (flowDepth(text) > MAX_NESTING) throw new CodecError(`the document is nested deeper than ${MAX_NESTING} levels`);
   const options = { version: '1.1' as const, uniqueKeys: false, logLevel: 'error' as const, customTags: goTags };
   const documents = readYaml(() => parseAllDocuments(text, options));
@@ -60,10 +60,11 @@ export async function parseYamlDocuments(text: string): Promise<Parsed[]> {
   for (const document of documents) {
     const [error] = document.errors;
     if (error !== undefined) throw new CodecError(`invalid YAML: ${error.message}`, { cause: error });
-    if (document.contents === null || (!isCollection(document.contents) && document.toJS() === null)) continue;
+    const value: unknown = readYaml(() => document.toJS({ maxAliasCount: MAX_ALIASES }));
+    if (value === null || value === undefined) continue;
     const duplicateFields: string[] = [];
     await collectDuplicates(document.contents, '', duplicateFields);
-    parsed.push({ value: readYaml(() => document.toJS({ maxAliasCount: MAX_ALIASES })), duplicateFields });
+    parsed.push({ value, duplicateFields });
   }
   return parsed;
 }

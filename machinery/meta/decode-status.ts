@@ -4,11 +4,11 @@
 import { goQuote } from './go-quote.ts';
 import { badRequest, type StatusError } from './status-error.ts';
 
-/** `unknown field "spec.foo"` and `duplicate field "spec.bar"`: the texts of warnings, and the parts of a strict error. */
+/** `unknown field "spec.foo"` and then `duplicate field "spec.bar"`: the texts of warnings, and the parts of a strict error. */
 export function fieldProblems(unknownFields: readonly string[], duplicateFields: readonly string[]): string[] {
   return [
-    ...duplicateFields.map(field => `duplicate field ${goQuote(field)}`),
     ...unknownFields.map(field => `unknown field ${goQuote(field)}`),
+    ...duplicateFields.map(field => `duplicate field ${goQuote(field)}`),
   ];
 }
 

@@ -98,7 +98,7 @@ export function validateLabelSelector(selector: LabelSelectorObject | undefined,
   const at = path.child('matchLabels');
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     for (const problem of qualifiedName(key)) errors.push(invalidError(at, key, problem));
-    for (const problem of labelValue(value)) errors.push(invalidError(at.key(key), value, problem));
+    for (const problem of labelValue(value)) errors.push(invalidError(at, value, problem));
   }
   for (const [i, expression] of (selector.matchExpressions ?? []).entries()) {
     const item = path.child('matchExpressions').index(i);

@@ -95,7 +95,7 @@ export function validateLabels(labels: Readonly<Record<string, string>> | undefi
   if (labels === undefined) return errors;
   for (const [key, value] of Object.entries(labels)) {
     for (const problem of qualifiedName(key)) errors.push(invalidError(path, key, problem));
-    for (const problem of labelValue(value)) errors.push(invalidError(path.key(key), value, problem));
+    for (const problem of labelValue(value)) errors.push(invalidError(path, value, problem));
   }
   return errors;
 }
