@@ -1,0 +1,37 @@
+/**
+ * The admission plugins in the order in which they are asked, which is upstream's. LimitRanger, ResourceQuota, StorageClass defaults and
+ * webhooks have their places marked.
+ */
+import type { AnyObject } from '../../../machinery/client/resource.ts';
+import type { Namespace, ServiceAccount } from '../../../proto/api/core-v1.ts';
+import type { PriorityClass } from '../../../proto/api/scheduling-v1.ts';
+import type { Authorizer } from '../authz/authorizer.ts';
+import type { RbacAuthorizer } from '../authz/rbac-authorizer.ts';
+import type { ResourceStorage } from '../storage/storage.ts';
+import type { AdmissionPlugin } from './admission.ts';
+import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { namespaceLifecycle } from './namespace-lifecycle.ts';
+import { nodeRestriction } from './node-restriction.ts';
+import { priorityAdmission } from './priority.ts';
+import { rbacEscalation } from './rbac-escalation.ts';
+import { serviceAccountAdmission } from './service-account.ts';
+
+export interface AdmissionOptions {
+  storageOf<T extends AnyObject>(group: string, resource: string): ResourceStorage<T>;
+  readonly rbac: RbacAuthorizer;
+  readonly authorizer: Authorizer;
+}
+
+export function admissionPlugins({ storageOf, rbac, authorizer }: AdmissionOptions): AdmissionPlugin[] {
+  return [
+    namespaceLifecycle(storageOf<Namespace>('', 'namespaces')),
+    // LimitRanger
+    serviceAccountAdmission(storageOf<ServiceAccount>('', 'serviceaccounts')),
+    nodeRestriction,
+    priorityAdmission(storageOf<PriorityClass>('scheduling.k8s.io', 'priorityclasses')),
+    defaultTolerationSeconds,
+    // DefaultStorageClass, mutating policies and webhooks
+    rbacEscalation(rbac, authorizer),
+    // validating policies and webhooks, ResourceQuota
+  ];
+}

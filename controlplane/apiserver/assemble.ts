@@ -1,0 +1,144 @@
+/**
+ * Puts the parts of the API server together: storage, resources, authorizers, admission, handlers, filters. Decides nothing.
+ */
+import type { AnyObject } from '../../machinery/client/resource.ts';
+import { schemaOf } from '../../machinery/meta/schema-table.ts';
+import { ServiceAccountTokens } from '../../machinery/pki/service-account-tokens.ts';
+import { DEFAULT_ISSUER, DEFAULT_NODE_PORTS, DEFAULT_SERVICE_CIDR, type ApiServerOptions } from './api-server-options.ts';
+import { AdmissionChain, type AdmissionPlugin } from './admission/admission.ts';
+import { admissionPlugins } from './admission/plugins.ts';
+import { bootstrapAuthenticator } from './authn/bootstrap-authenticator.ts';
+import { serviceAccountUser } from './authn/service-account-authenticator.ts';
+import { mastersAuthorizer, UnionAuthorizer } from './authz/authorizer.ts';
+import { NodeAuthorizer } from './authz/node-authorizer.ts';
+import { RbacAuthorizer } from './authz/rbac-authorizer.ts';
+import { RbacCache } from './authz/rbac-cache.ts';
+import { NODE_RULES } from './bootstrap/cluster-roles.ts';
+import { Discovery } from './discovery/discovery.ts';
+import { ApiMetrics } from './discovery/metrics.ts';
+import { nonResourceHandler } from './discovery/non-resource-handler.ts';
+import { filterChain } from './filters/chain.ts';
+import { DEFAULT_IN_FLIGHT } from './filters/in-flight.ts';
+import type { TokenAuthenticator } from './filters/authenticate.ts';
+import { strategies } from './kinds/strategies.ts';
+import { openApiDocuments } from './discovery/open-api-documents.ts';
+import { healthChecks } from './discovery/health-checks.ts';
+import { podConnectSubresources } from './proxying/pod-connect.ts';
+import { proxySubresource } from './proxying/proxy-subresources.ts';
+import { managedFieldOwnership } from './registry/managed-field-ownership.ts';
+import { ResourceSet } from './registry/resource-set.ts';
+import { servedResources } from './registry/served-resources.ts';
+import { subresourcesOf } from './registry/subresources-of.ts';
+import { resourceHandler } from './rest/resource-handler.ts';
+import type { RestParts } from './rest/rest-parts.ts';
+import { accessReviews } from './reviews/access-reviews.ts';
+import { authenticationReviews, type TokenLookup } from './reviews/authentication-reviews.ts';
+import { compose, type Handler } from './server/exchange.ts';
+import { AddressRange } from './services/address-range.ts';
+import { PortRange } from './services/port-range.ts';
+import { ServiceHooks } from './services/service-hooks.ts';
+import { openStorage } from './storage/open-storage.ts';
+import type { ResourceStorage, Storage } from './storage/storage.ts';
+import { bindingResource, bindingSubresource } from './subresources/binding.ts';
+import { evictionSubresource } from './subresources/eviction.ts';
+import { tokenSubresource } from './subresources/token.ts';
+
+export interface Assembly {
+  readonly storage: Storage;
+  readonly resources: ResourceSet;
+  readonly rbacCache: RbacCache;
+  readonly serviceHooks: ServiceHooks;
+  readonly firstServiceAddress: string;
+  readonly handler: Handler;
+  /** The default objects exist: /readyz may say so. */
+  markBootstrapped(): void;
+}
+
+export function assemble(options: ApiServerOptions): Assembly {
+  const { store, clock, logger } = options;
+  const storage = openStorage({ store, clock, logger });
+  const ranges = (options.serviceCIDR ?? DEFAULT_SERVICE_CIDR).split(',').map((cidr) => new AddressRange(cidr.trim()));
+  const serviceHooks = new ServiceHooks(ranges, new PortRange(options.nodePortRange ?? DEFAULT_NODE_PORTS));
+  const served = servedResources({ storage, strategies, serviceHooks });
+  const storageOf = <T extends AnyObject>(group: string, plural: string): ResourceStorage<T> => {
+    const found = served.find(({ info }) => info.group === group && info.resource === plural);
+    if (found === undefined) throw new Error(`the resource ${plural} of group "${group}" is not served`);
+    return found.storage as unknown as ResourceStorage<T>;
+  };
+
+  const rbacCache = new RbacCache({
+    clusterRoles: storageOf('rbac.authorization.k8s.io', 'clusterroles'),
+    clusterRoleBindings: storageOf('rbac.authorization.k8s.io', 'clusterrolebindings'),
+    roles: storageOf('rbac.authorization.k8s.io', 'roles'),
+    roleBindings: storageOf('rbac.authorization.k8s.io', 'rolebindings'),
+  });
+  const rbac = new RbacAuthorizer(rbacCache);
+  const node = new NodeAuthorizer({
+    pods: storageOf('', 'pods'),
+    persistentVolumes: storageOf('', 'persistentvolumes'),
+    persistentVolumeClaims: storageOf('', 'persistentvolumeclaims'),
+    rules: NODE_RULES,
+  });
+  const authorizer = new UnionAuthorizer([mastersAuthorizer, node, rbac]);
+
+  const plugins: AdmissionPlugin[] = admissionPlugins({ storageOf, rbac, authorizer });
+  const parts: RestParts = { admission: new AdmissionChain(plugins), ownership: managedFieldOwnership(schemaOf), schemaOf };
+
+  const issuer = options.serviceAccountIssuer ?? DEFAULT_ISSUER;
+  const { signingKey, verificationKeys } = options.serviceAccountKeys;
+  const tokens = new ServiceAccountTokens({ issuer, signingKeyPem: signingKey, verificationKeyPems: verificationKeys, clock });
+  const bound = { serviceAccounts: storageOf('', 'serviceaccounts'), pods: storageOf('', 'pods'), secrets: storageOf('', 'secrets'), nodes: storageOf('', 'nodes') };
+  const bootstrapTokens = bootstrapAuthenticator(storageOf('', 'secrets'), clock);
+  const lookup: TokenLookup = async (token, audiences) => {
+    const found = await serviceAccountUser(tokens, bound, token, audiences.length > 0 ? audiences : [issuer], clock.now());
+    if (found !== undefined) return found;
+    const user = await bootstrapTokens(token);
+    return user === undefined ? undefined : { user, audiences: [issuer] };
+  };
+  const authenticators: TokenAuthenticator[] = [async (token) => (await lookup(token, []))?.user];
+
+  const resources = new ResourceSet();
+  const proxy = { nodes: storageOf('', 'nodes'), pods: storageOf('', 'pods'), services: storageOf('', 'services'), endpointSlices: storageOf('discovery.k8s.io', 'endpointslices'), kubelet: options.kubelet } as const;
+  const special = {
+    binding: bindingSubresource(parts),
+    eviction: evictionSubresource(parts, storageOf('policy', 'poddisruptionbudgets')),
+    token: tokenSubresource(parts, { tokens, apiAudiences: [issuer], pods: storageOf('', 'pods'), secrets: storageOf('', 'secrets'), nodes: storageOf('', 'nodes') }),
+    podConnect: podConnectSubresources({ pods: storageOf('', 'pods'), nodes: storageOf('', 'nodes'), authorizer, kubelet: options.kubelet }),
+    nodeProxy: proxySubresource(proxy, 'nodes'),
+    podProxy: proxySubresource(proxy, 'pods'),
+    serviceProxy: proxySubresource(proxy, 'services'),
+  };
+  for (const resource of served) resources.addStored(resource, subresourcesOf(parts, resource, special));
+  const pods = resources.stored('', 'pods');
+  for (const virtual of [bindingResource(parts, pods), ...authenticationReviews(parts, lookup), ...accessReviews(parts, authorizer, rbac)]) resources.addVirtual(virtual);
+
+  const metrics = new ApiMetrics();
+  const health = healthChecks(storage);
+  const documents = nonResourceHandler({
+    discovery: new Discovery(resources),
+    openApi: openApiDocuments(),
+    livez: health.livez,
+    readyz: health.readyz,
+    serverAddress: () => `${options.advertiseAddress}:${options.port ?? 6443}`,
+    metrics: async () => metrics.render(await objectCounts(resources)),
+    issuer: {
+      configuration: () => tokens.discoveryDocument(`${issuer}/openid/v1/jwks`),
+      keys: () => tokens.jwks(),
+    },
+  });
+  const objects = resourceHandler(parts, resources, clock);
+  const limits = options.limits ?? DEFAULT_IN_FLIGHT;
+  const filters = filterChain({ logger, clock, metrics, tokens: authenticators, authorizer, auditSink: options.auditSink, limits });
+  const handler = compose(filters, (exchange) => (exchange.info.isResource ? objects(exchange) : documents(exchange)));
+  return { storage, resources, rbacCache, serviceHooks, firstServiceAddress: ranges[0]?.first ?? '', handler, markBootstrapped: health.markBootstrapped };
+}
+
+async function objectCounts(resources: ResourceSet): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for (const entry of resources.entries()) {
+    if (entry.kind !== 'stored' || entry.resource.conversion !== undefined) continue;
+    const { group, resource } = entry.resource.info;
+    counts.set(group === '' ? resource : `${resource}.${group}`, await entry.resource.storage.count());
+  }
+  return counts;
+}

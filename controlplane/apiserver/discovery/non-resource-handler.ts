@@ -1,0 +1,123 @@
+/**
+ * Everything that is no resource: discovery, version, health, metrics, OpenAPI.
+ */
+import type { Exchange, Handler } from '../server/exchange.ts';
+import { header, type Request, type Response } from '../server/request.ts';
+import { Discovery } from './discovery.ts';
+import { etagResponse } from './etag-response.ts';
+import { healthResponse, type HealthCheck } from './health.ts';
+import { versionInfo } from './version.ts';
+
+/** The documents that openapi/ makes. */
+export interface OpenApiDocuments {
+  /** `/openapi/v2` as JSON. */
+  v2(): Promise<Buffer>;
+  /** `/openapi/v3`: paths with their hashes. */
+  v3Index(): Promise<Buffer>;
+  /** `/openapi/v3/apis/apps/v1`; undefined: no such group. */
+  v3(group: string, version: string): Promise<Buffer | undefined>;
+}
+
+export interface NonResourceOptions {
+  readonly discovery: Discovery;
+  readonly openApi: OpenApiDocuments;
+  readonly livez: readonly HealthCheck[];
+  readonly readyz: readonly HealthCheck[];
+  readonly serverAddress: () => string;
+  /** Prometheus text. */
+  metrics(): Promise<string>;
+  /** `/.well-known/openid-configuration` and `/openid/v1/jwks`. */
+  readonly issuer: { configuration(): object; keys(): object };
+}
+
+const JSON_TYPE = 'application/json';
+const NOT_FOUND: Response = { kind: 'bytes', status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n', headers: { 'x-content-type-options': 'nosniff' } };
+
+export function nonResourceHandler(options: NonResourceOptions): Handler {
+  return async (exchange) => {
+    const { method } = exchange.request;
+    const path = exchange.request.path.length > 1 ? exchange.request.path.replace(/\/$/, '') : '/';
+    if (method !== 'GET' && method !== 'HEAD') return NOT_FOUND;
+    return (await answer(options, exchange, path)) ?? NOT_FOUND;
+  };
+}
+
+async function answer(options: NonResourceOptions, exchange: Exchange, path: string): Promise<Response | undefined> {
+  const { request } = exchange;
+  const [, first = '', ...rest] = path.split('/');
+  switch (first) {
+    case '':
+      return json({ paths: rootPaths(options.discovery) });
+    case 'version':
+      return rest.length === 0 ? json(versionInfo()) : undefined;
+    case 'healthz':
+    case 'livez':
+      return healthResponse(exchange, `/${first}`, options.livez);
+    case 'readyz':
+      return healthResponse(exchange, '/readyz', options.readyz);
+    case 'metrics':
+      return { kind: 'bytes', status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: await options.metrics() };
+    case 'api':
+    case 'apis':
+      return discovery(options, request, first, rest);
+    case 'openapi':
+      return openApi(options.openApi, request, rest);
+    case '.well-known':
+      return rest.join('/') === 'openid-configuration' ? json(options.issuer.configuration()) : undefined;
+    case 'openid':
+      return rest.join('/') === 'v1/jwks' ? { ...json(options.issuer.keys()), contentType: 'application/jwk-set+json' } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function json(object: unknown): Response & { kind: 'object' } {
+  return { kind: 'object', status: 200, object };
+}
+
+function rootPaths(discovery: Discovery): string[] {
+  const paths = ['/.well-known/openid-configuration', '/api', '/api/v1', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/openid/v1/jwks', '/readyz', '/version'];
+  for (const { group, versions } of discovery.groups()) {
+    if (group !== '') paths.push(`/apis/${group}`, ...versions.map((version) => `/apis/${group}/${version}`));
+  }
+  return paths.sort();
+}
+
+function discovery(options: NonResourceOptions, request: Request, prefix: 'api' | 'apis', rest: readonly string[]): Response | undefined {
+  const all = options.discovery;
+  const [first, second, more] = rest;
+  if (first === undefined) {
+    const accepted = aggregatedType(request);
+    if (accepted !== undefined) return etagResponse(request, Buffer.from(JSON.stringify(all.aggregated(prefix === 'api'))), accepted);
+    if (prefix === 'apis') return json(all.groupList());
+    const serverAddressByClientCIDRs = [{ clientCIDR: '0.0.0.0/0', serverAddress: options.serverAddress() }];
+    return json({ kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs });
+  }
+  if (prefix === 'api') return second === undefined ? found(all.resourceList('', first)) : undefined;
+  if (second === undefined) return found(all.group(first));
+  return more === undefined ? found(all.resourceList(first, second)) : undefined;
+}
+
+function found(object: unknown): Response | undefined {
+  return object === undefined ? undefined : json(object);
+}
+
+/** The media type of the aggregated form, if the client takes it before the legacy one. */
+function aggregatedType(request: Request): string | undefined {
+  for (const clause of (header(request, 'accept') ?? '').split(',')) {
+    const parts = clause.split(';').map((part) => part.trim());
+    if (parts[0] !== JSON_TYPE) continue;
+    if (!parts.includes('as=APIGroupDiscoveryList')) return undefined;
+    if (parts.includes('g=apidiscovery.k8s.io') && parts.includes('v=v2')) return 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+  }
+  return undefined;
+}
+
+async function openApi(documents: OpenApiDocuments, request: Request, [version, ...rest]: readonly string[]): Promise<Response | undefined> {
+  if (version === 'v2' && rest.length === 0) return etagResponse(request, await documents.v2(), JSON_TYPE);
+  if (version !== 'v3') return undefined;
+  if (rest.length === 0) return etagResponse(request, await documents.v3Index(), JSON_TYPE);
+  const [prefix, groupOrVersion = '', groupVersion = ''] = rest;
+  const body = prefix === 'api' ? await documents.v3('', groupOrVersion) : await documents.v3(groupOrVersion, groupVersion);
+  return body === undefined ? undefined : etagResponse(request, body, JSON_TYPE);
+}

@@ -1,0 +1,86 @@
+/**
+ * nodes/proxy, pods/proxy and services/proxy: any HTTP request passed through to a kubelet, a pod or one of a service's endpoints.
+ * Names may say scheme and port: `https:name:port`.
+ */
+import { badRequest, serviceUnavailable } from '../../../machinery/meta/status-error.ts';
+import type { Node, Pod, Service } from '../../../proto/api/core-v1.ts';
+import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
+import type { Subresource } from '../registry/resource-set.ts';
+import type { Exchange } from '../server/exchange.ts';
+import type { Response } from '../server/request.ts';
+import type { ResourceStorage } from '../storage/storage.ts';
+import { kubeletAddress } from './kubelet-address.ts';
+import type { KubeletClient } from './pod-connect.ts';
+import { proxyRequest } from './proxy-request.ts';
+
+export interface ProxyOptions {
+  readonly nodes: ResourceStorage<Node>;
+  readonly pods: ResourceStorage<Pod>;
+  readonly services: ResourceStorage<Service>;
+  readonly endpointSlices: ResourceStorage<EndpointSlice>;
+  readonly kubelet: KubeletClient | undefined;
+}
+
+interface Named {
+  readonly scheme: 'http' | 'https' | '';
+  readonly name: string;
+  readonly port: string;
+}
+
+export function proxySubresource(options: ProxyOptions, of: 'nodes' | 'pods' | 'services'): Subresource {
+  const kind = of === 'nodes' ? 'NodeProxyOptions' : of === 'pods' ? 'PodProxyOptions' : 'ServiceProxyOptions';
+  const proxy = of === 'nodes' ? toNode : of === 'pods' ? toPod : toService;
+  return { name: 'proxy', kind, verbs: ['*'], handle: (exchange) => proxy(options, exchange, splitName(exchange.info.name)) };
+}
+
+function splitName(text: string): Named {
+  const parts = text.split(':');
+  if (parts.length === 1) return { scheme: '', name: text, port: '' };
+  if (parts.length === 2) return { scheme: '', name: parts[0] ?? '', port: parts[1] ?? '' };
+  const [scheme = '', name = '', port = ''] = parts;
+  if (parts.length > 3 || (scheme !== '' && scheme !== 'http' && scheme !== 'https')) throw badRequest(`invalid proxy name ${JSON.stringify(text)}`);
+  return { scheme, name, port };
+}
+
+/** What stands behind `/proxy` in the path, with the query. */
+function pathBehind({ request, info }: Exchange): string {
+  const marker = `/${info.subresource}`;
+  const at = request.path.indexOf(marker, request.path.indexOf(`/${info.resource}/`) + info.resource.length + 2);
+  const rest = request.path.slice(at + marker.length);
+  return `${rest === '' ? '/' : rest}${request.rawQuery === '' ? '' : `?${request.rawQuery}`}`;
+}
+
+async function toNode({ nodes, kubelet }: ProxyOptions, exchange: Exchange, { name, port }: Named): Promise<Response> {
+  const address = await kubeletAddress(nodes, name);
+  const target = { ...address, ...(port === '' ? {} : { port: Number(port) }) };
+  return proxyRequest(exchange.request, { scheme: 'https', ...target, path: pathBehind(exchange), cert: kubelet?.cert, key: kubelet?.key, ca: kubelet?.ca });
+}
+
+async function toPod({ pods }: ProxyOptions, exchange: Exchange, { scheme, name, port }: Named): Promise<Response> {
+  const { object: pod } = await pods.get(exchange.info.namespace, name);
+  const host = pod.status?.podIP ?? '';
+  if (host === '') throw badRequest('address not allowed');
+  const first = (pod.spec?.containers ?? []).flatMap((c) => c.ports ?? [])[0]?.containerPort;
+  const chosen = port === '' ? (first ?? 80) : Number(port);
+  return proxyRequest(exchange.request, { scheme: scheme === '' ? 'http' : scheme, host, port: chosen, path: pathBehind(exchange) });
+}
+
+async function toService({ services, endpointSlices }: ProxyOptions, exchange: Exchange, { scheme, name, port }: Named): Promise<Response> {
+  const { namespace } = exchange.info;
+  const { object: service } = await services.get(namespace, name);
+  const ports = service.spec?.ports ?? [];
+  const wanted = port === '' && ports.length === 1 ? ports[0] : ports.find((p) => p.name === port || String(p.port) === port);
+  const none = (): never => {
+    throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(exchange.info.name)}`);
+  };
+  if (wanted === undefined) throw serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
+  const predicate = (slice: EndpointSlice): boolean => slice.metadata.labels?.['kubernetes.io/service-name'] === name;
+  const { items } = await endpointSlices.list({ namespace, predicate });
+  const candidates = items.flatMap(({ object }) => {
+    const found = (object.ports ?? []).find((p) => (p.name ?? '') === (wanted.name ?? ''))?.port;
+    if (found === undefined) return [];
+    return (object.endpoints ?? []).filter((e) => e.conditions?.ready !== false).flatMap((e) => e.addresses.map((host) => ({ host, port: found })));
+  });
+  const chosen = candidates[Math.floor(Math.random() * candidates.length)] ?? none();
+  return proxyRequest(exchange.request, { scheme: scheme === '' ? 'http' : scheme, ...chosen, path: pathBehind(exchange) });
+}

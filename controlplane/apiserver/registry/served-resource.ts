@@ -1,0 +1,63 @@
+/**
+ * One resource as it is served: the kind that requests speak, the strategy and storage behind it, and what is special about it.
+ */
+import type { AnyObject } from '../../../machinery/client/resource.ts';
+import type { KindInfo } from '../../../proto/api/kinds.ts';
+import type { ResourceStorage } from '../storage/storage.ts';
+import type { RequestContext, Strategy } from './strategy.ts';
+
+/** Between the version that requests speak and the stored one. Both make new objects and may share parts with the given one. */
+export interface Conversion {
+  toStorage(object: AnyObject): AnyObject;
+  fromStorage(object: AnyObject): AnyObject;
+}
+
+/**
+ * Side effects around writes (addresses and ports of Services). What a hook takes it gives back when the write fails:
+ * `commit` after the write, `rollback` when it did not happen.
+ */
+export interface Reservation {
+  commit(): void;
+  rollback(): void;
+}
+
+export interface RegistryHooks {
+  /** @throws StatusError Invalid when what the object asks for cannot be had */
+  beforeCreate?(object: AnyObject, context: RequestContext): Reservation | undefined;
+  beforeUpdate?(object: AnyObject, older: AnyObject, context: RequestContext): Reservation | undefined;
+  afterDelete?(object: AnyObject): void;
+  /** True: finalizers of the kind's own (Namespace spec.finalizers) still hold the object. */
+  isHeld?(object: AnyObject): boolean;
+  /** Changes the object when its deletion begins (Namespace status.phase). */
+  onDeletionBegun?(object: AnyObject): void;
+}
+
+export interface ServedResource {
+  /** What requests and answers speak. */
+  readonly info: KindInfo;
+  /** What is stored; the same as `info` for nearly every kind. */
+  readonly storedInfo: KindInfo;
+  readonly strategy: Strategy;
+  readonly storage: ResourceStorage<AnyObject>;
+  readonly conversion?: Conversion | undefined;
+  readonly hooks?: RegistryHooks | undefined;
+  /** A DELETE answers with the object rather than a Status. */
+  readonly returnsDeleted: boolean;
+}
+
+/** What a write needs to know about the request. */
+export interface WriteContext extends RequestContext {
+  readonly fieldManager: string;
+  readonly subresource: string;
+  warn(text: string): void;
+}
+
+/** `apps/v1`. */
+export function apiVersionOf(info: KindInfo): string {
+  return info.group === '' ? info.version : `${info.group}/${info.version}`;
+}
+
+/** For error texts: the plural and group. */
+export function groupResource(info: KindInfo): { group: string; resource: string } {
+  return { group: info.group, resource: info.resource };
+}

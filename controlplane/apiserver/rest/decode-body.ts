@@ -1,0 +1,94 @@
+/**
+ * Reads a request's body as a kind: parsed once, checked against the schema, told what is unknown or double. The result is fresh.
+ */
+import type { AnyObject } from '../../../machinery/client/resource.ts';
+import { CodecError, parseJson, parseJsonStrict, parseYaml, type Parsed } from '../../../machinery/meta/codec.ts';
+import { checkObject, DecodeError } from '../../../machinery/meta/decode.ts';
+import { deepCopy, isJsonObject } from '../../../machinery/meta/json-value.ts';
+import type { Schema } from '../../../machinery/meta/schema.ts';
+import { badRequest, unsupportedMediaType } from '../../../machinery/meta/status-error.ts';
+import type { Exchange } from '../server/exchange.ts';
+import { header } from '../server/request.ts';
+
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
+
+/** What the body must be. */
+export interface ExpectedKind {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly schema: Schema;
+}
+
+const ACCEPTED = ['application/json', 'application/yaml'];
+
+/**
+ * The body as an object of the expected kind, with apiVersion, kind and metadata filled in.
+ * @throws StatusError BadRequest, UnsupportedMediaType, RequestEntityTooLarge
+ */
+export async function decodeObject(exchange: Exchange, expected: ExpectedKind, validation: FieldValidation): Promise<AnyObject> {
+  const { body } = exchange.request;
+  if (body.kind === 'object') return settle(deepCopy(body.object), expected);
+  const parsed = await parseBody(exchange, validation !== 'Ignore');
+  return checked(exchange, parsed, expected, validation);
+}
+
+/** Checks an object that a patch made, as if it had come in a body. */
+export function checked(exchange: Exchange, parsed: Parsed, expected: ExpectedKind, validation: FieldValidation): AnyObject {
+  const { kind, apiVersion, schema } = expected;
+  const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
+  const refuse = (text: string): never => {
+    throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${text}`);
+  };
+  if (!isJsonObject(parsed.value)) return refuse('the body is no object');
+  const object = settle(parsed.value, expected);
+  try {
+    const { value, unknownFields } = checkObject(schema, object);
+    const problems = [
+      ...unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`),
+      ...parsed.duplicateFields.map((path) => `duplicate field ${JSON.stringify(path)}`),
+    ];
+    if (problems.length > 0 && validation === 'Strict') refuse(`strict decoding error: ${problems.join(', ')}`);
+    if (validation === 'Warn') for (const problem of problems) exchange.warn(problem);
+    return value as AnyObject;
+  } catch (error) {
+    if (error instanceof DecodeError) return refuse(error.message);
+    throw error;
+  }
+}
+
+/** The body as JSON values; undefined when it is empty. */
+export async function parseBody(exchange: Exchange, duplicates: boolean): Promise<Parsed> {
+  const { body } = exchange.request;
+  if (body.kind === 'object') return { value: deepCopy(body.object), duplicateFields: [] };
+  const bytes = body.kind === 'none' ? Buffer.alloc(0) : await body.read();
+  if (bytes.length === 0) return { value: undefined, duplicateFields: [] };
+  const type = mediaType(exchange);
+  try {
+    if (type === 'application/yaml' || type === 'text/yaml') return await parseYaml(bytes.toString());
+    if (type !== 'application/json' && type !== '') throw unsupportedMediaType(ACCEPTED);
+    return duplicates ? parseJsonStrict(bytes.toString()) : { value: parseJson(bytes.toString()), duplicateFields: [] };
+  } catch (error) {
+    if (error instanceof CodecError) throw badRequest(`the object provided is unrecognized: couldn't get version/kind; ${error.message}`);
+    throw error;
+  }
+}
+
+/** The Content-Type without its parameters, lower case. */
+export function mediaType({ request }: Exchange): string {
+  return (header(request, 'content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+function settle(value: unknown, { apiVersion, kind }: ExpectedKind): AnyObject {
+  if (!isJsonObject(value)) throw badRequest(`the object provided is unrecognized (must be of type ${kind})`);
+  const object = value as unknown as AnyObject;
+  if (object.apiVersion !== undefined && object.apiVersion !== '' && object.apiVersion !== apiVersion) {
+    throw badRequest(`the API version in the data (${object.apiVersion}) does not match the expected API version (${apiVersion})`);
+  }
+  if (object.kind !== undefined && object.kind !== '' && object.kind !== kind) {
+    throw badRequest(`${object.kind} in version ${JSON.stringify(apiVersion)} cannot be handled as a ${kind}`);
+  }
+  object.apiVersion = apiVersion;
+  object.kind = kind;
+  object.metadata ??= {};
+  return object;
+}

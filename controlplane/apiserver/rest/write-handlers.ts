@@ -1,0 +1,97 @@
+/**
+ * POST, PUT, DELETE and DELETE of a collection.
+ */
+import type { AnyObject } from '../../../machinery/client/resource.ts';
+import { deepCopy } from '../../../machinery/meta/json-value.ts';
+import { badRequest, methodNotSupported } from '../../../machinery/meta/status-error.ts';
+import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { createObject } from '../registry/create-object.ts';
+import { deleteObject, type DeletionOutcome } from '../registry/delete-object.ts';
+import { apiVersionOf, groupResource, type ServedResource } from '../registry/served-resource.ts';
+import { updateObject } from '../registry/update-object.ts';
+import type { Exchange } from '../server/exchange.ts';
+import type { Response } from '../server/request.ts';
+import type { StoredObject } from '../storage/storage.ts';
+import { decodeObject, parseBody } from './decode-body.ts';
+import { deletionOptions, listParameters } from './query-options.ts';
+import { placeOf } from './read-handlers.ts';
+import { representObject } from './represent.ts';
+import { expectedKind, toStorage, writeScope, type RestParts } from './rest-parts.ts';
+import { selection } from './selection.ts';
+
+/** How many objects of a collection are deleted at once. */
+const DELETE_WORKERS = 8;
+
+export async function postObject(parts: RestParts, exchange: Exchange, resource: ServedResource): Promise<Response> {
+  const { info } = resource;
+  const { namespace, name } = exchange.info;
+  if (name !== '') throw methodNotSupported(groupResource(info), 'create');
+  if (info.namespaced && namespace === '') throw badRequest('an empty namespace may not be set during creation');
+  const { query, context } = writeScope(exchange);
+  const object = await decodeObject(exchange, expectedKind(parts, info), query.fieldValidation);
+  const stored = await createObject(parts, resource, toStorage(resource, object), placeOf(resource, namespace), context);
+  return representObject(exchange, resource, stored, 201);
+}
+
+export async function putObject(parts: RestParts, exchange: Exchange, resource: ServedResource): Promise<Response> {
+  const { query, context } = writeScope(exchange);
+  const { namespace, name } = exchange.info;
+  const body = await decodeObject(exchange, expectedKind(parts, resource.info), query.fieldValidation);
+  if (body.metadata.name === undefined || body.metadata.name === '') throw badRequest('name must be provided');
+  if (body.metadata.name !== name) throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${name})`);
+  const given = toStorage(resource, body);
+  const { stored, created } = await updateObject(parts, resource, {
+    namespace: placeOf(resource, namespace),
+    name,
+    context,
+    create: resource.strategy.allowCreateOnUpdate === true && context.subresource === '',
+    change(older) {
+      if (resource.info.namespaced && body.metadata.namespace !== undefined && body.metadata.namespace !== '' && body.metadata.namespace !== namespace) {
+        throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+      }
+      // Defaulting and admission change the object, and another try needs what the client sent.
+      const fresh = deepCopy(given);
+      if (older === undefined) delete fresh.metadata.resourceVersion;
+      return fresh;
+    },
+  });
+  return representObject(exchange, resource, stored, created ? 201 : 200);
+}
+
+export async function deleteOne(parts: RestParts, exchange: Exchange, resource: ServedResource): Promise<Response> {
+  const { namespace, name } = exchange.info;
+  const options = deletionOptions(exchange.request.query, (await parseBody(exchange, false)).value);
+  const { context } = writeScope(exchange);
+  const outcome = await deleteObject(parts, resource, placeOf(resource, namespace), name, options, { ...context, dryRun: options.dryRun });
+  return deletionResponse(exchange, resource, outcome);
+}
+
+function deletionResponse(exchange: Exchange, resource: ServedResource, { stored, gone }: DeletionOutcome): Response {
+  if (!gone || resource.returnsDeleted) return representObject(exchange, resource, stored, 200);
+  const { info } = resource;
+  const details = { name: stored.name, ...(info.group === '' ? {} : { group: info.group }), kind: info.resource, uid: stored.object.metadata.uid ?? '' };
+  return { kind: 'object', status: 200, object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details } };
+}
+
+export async function deleteCollection(parts: RestParts, exchange: Exchange, resource: ServedResource): Promise<Response> {
+  const { query } = exchange.request;
+  const options = deletionOptions(query, (await parseBody(exchange, false)).value);
+  const { labelSelector, fieldSelector } = listParameters(query, false);
+  const { context: base } = writeScope(exchange);
+  const context = { ...base, dryRun: options.dryRun };
+  const { items, resourceVersion } = await resource.storage.list(selection(resource, placeOf(resource, exchange.info.namespace), labelSelector, fieldSelector));
+  const deleted: StoredObject<AnyObject>[] = [];
+  const queue = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of queue) {
+      try {
+        deleted.push((await deleteObject(parts, resource, item.namespace, item.name, options, context)).stored);
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: DELETE_WORKERS }, worker));
+  const { info } = resource;
+  return { kind: 'list', apiVersion: apiVersionOf(info), listKind: `${info.kind}List`, metadata: { resourceVersion }, items: deleted };
+}

@@ -1,0 +1,189 @@
+/**
+ * One TLS port for HTTP/2 and HTTP/1.1. HTTP/2 goes through the stream API (a fifth faster than Node's compatibility layer); HTTP/1.1 is
+ * there for upgrades (exec, attach, port-forward) and old clients.
+ *
+ * Client certificates are asked for and not demanded: one that the client CA did not sign identifies nobody.
+ */
+import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { constants } from 'node:crypto';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import type { Logger } from '../../../machinery/process/logger.ts';
+import { peerCertificate } from './peer-certificate.ts';
+import type { UpgradeRequest } from './request.ts';
+import type { Sink } from './send-response.ts';
+import { WireRequest, type Connection } from './wire-request.ts';
+
+export interface TlsMaterial {
+  /** PEM. */
+  readonly cert: string;
+  readonly key: string;
+  /** PEM bundle of the authorities whose client certificates are believed. */
+  readonly clientCA: string;
+}
+
+export interface TlsServerOptions {
+  readonly tls: TlsMaterial;
+  readonly bindAddress: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  readonly logger: Logger;
+  /** Answers one request through `sink`; for an upgrade that it does not take, too. Never throws. */
+  serve(request: WireRequest, sink: Sink): Promise<void>;
+}
+
+/** How long a stopping server waits for requests that are being answered. */
+const DRAIN_MS = 2_000;
+
+export class TlsServer {
+  readonly #options: TlsServerOptions;
+  readonly #server: Http2SecureServer;
+  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #sockets = new Set<Socket>();
+  readonly #connections = new WeakMap<Duplex, Connection>();
+
+  constructor(options: TlsServerOptions) {
+    this.#options = options;
+    const { cert, key, clientCA } = options.tls;
+    this.#server = createSecureServer({
+      cert,
+      key,
+      ca: clientCA,
+      allowHTTP1: true,
+      requestCert: true,
+      rejectUnauthorized: false,
+      minVersion: 'TLSv1.2',
+      // A resumed session does not carry the peer's chain; a full handshake tells who it is.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+      settings: { maxConcurrentStreams: 1000, initialWindowSize: 1024 * 1024 },
+    });
+    this.#listen();
+  }
+
+  get port(): number {
+    const address = this.#server.address() as AddressInfo | null;
+    return address?.port ?? this.#options.port;
+  }
+
+  /** @throws the system's error (EADDRINUSE, EACCES) */
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ port: this.#options.port, host: this.#options.bindAddress, exclusive: true }, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', (error) => this.#options.logger.error({ err: error }, 'The API server socket failed'));
+        resolve();
+      });
+    });
+  }
+
+  /** Takes no new connection, lets running requests end for a moment, then cuts what is left. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const session of this.#sessions) session.close();
+    const cut = setTimeout(() => {
+      for (const session of this.#sessions) session.destroy();
+      for (const socket of this.#sockets) socket.destroy();
+    }, DRAIN_MS);
+    await closed;
+    clearTimeout(cut);
+  }
+
+  #listen(): void {
+    const server = this.#server;
+    server.on('connection', (socket: Socket) => {
+      socket.setNoDelay(true);
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
+    server.on('session', (session) => {
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
+      session.on('error', () => session.destroy());
+    });
+    server.on('tlsClientError', (error, socket) => {
+      this.#options.logger.debug({ err: error }, 'A TLS handshake failed');
+      socket.destroy();
+    });
+    server.on('sessionError', () => {});
+    server.on('request', (request: unknown, response: unknown) => this.#onHttp1(request as IncomingMessage, response as ServerResponse));
+    // Listening for 'request' installs Node's compatibility layer for HTTP/2; streams are answered by us instead.
+    server.removeAllListeners('stream');
+    server.on('stream', (stream, headers) => this.#onHttp2(stream, headers));
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => this.#onUpgrade(request, socket, head));
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      response.writeContinue();
+      this.#onHttp1(request, response);
+    });
+  }
+
+  #connection(socket: Duplex): Connection {
+    let connection = this.#connections.get(socket);
+    if (connection === undefined) {
+      const tls = socket as TLSSocket;
+      connection = { remoteAddress: tls.remoteAddress ?? '', certificate: peerCertificate(tls) };
+      this.#connections.set(socket, connection);
+    }
+    return connection;
+  }
+
+  #onHttp2(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    const { session } = stream;
+    if (session === undefined) return;
+    stream.on('error', () => {});
+    const request = new WireRequest(headers[':method'] ?? 'GET', headers[':path'] ?? '/', headers, stream, this.#sessionConnection(session));
+    stream.once('close', () => request.abort());
+    const sink: Sink = {
+      body: stream,
+      writeHead: (status, fields) => {
+        if (!stream.destroyed && !stream.headersSent) stream.respond({ ':status': status, ...fields });
+      },
+    };
+    void this.#options.serve(request, sink);
+  }
+
+  #sessionConnection(session: ServerHttp2Session): Connection {
+    // session.socket is a proxy object, new for each session: the key is the session's own.
+    return this.#connection(session.socket as unknown as Duplex);
+  }
+
+  #onHttp1(message: IncomingMessage, response: ServerResponse): void {
+    this.#serveHttp1(message, response);
+  }
+
+  #onUpgrade(message: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => {});
+    const request = this.#wireRequest(message, { socket, head });
+    socket.once('close', () => request.abort());
+    void this.#options.serve(request, rawSink(socket));
+  }
+
+  #serveHttp1(message: IncomingMessage, response: ServerResponse): void {
+    const request = this.#wireRequest(message, undefined);
+    response.once('close', () => request.abort());
+    const sink: Sink = {
+      body: response,
+      writeHead: (status, fields) => {
+        if (!response.headersSent) response.writeHead(status, fields);
+      },
+    };
+    void this.#options.serve(request, sink);
+  }
+
+  #wireRequest(message: IncomingMessage, upgrade: UpgradeRequest | undefined): WireRequest {
+    return new WireRequest(message.method ?? 'GET', message.url ?? '/', message.headers, message, this.#connection(message.socket), upgrade);
+  }
+}
+
+/** Answers an upgrade request that was refused: nothing but the raw socket is left to write to. */
+function rawSink(socket: Duplex): Sink {
+  return {
+    body: socket,
+    writeHead(status, fields) {
+      const lines = Object.entries(fields).flatMap(([name, value]) => [value].flat().map((v) => `${name}: ${v}`));
+      socket.write(`HTTP/1.1 ${status} Refused\r\n${lines.join('\r\n')}\r\nconnection: close\r\n\r\n`);
+    },
+  };
+}

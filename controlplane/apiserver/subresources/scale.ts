@@ -1,0 +1,101 @@
+/**
+ * The scale subresource: an autoscaling/v1 Scale made of three numbers of the object, wherever its kind keeps them.
+ */
+import type { AnyObject } from '../../../machinery/client/resource.ts';
+import { deepCopy, isJsonObject, type JsonObject } from '../../../machinery/meta/json-value.ts';
+import { applyJsonPatch, parseJsonPatch } from '../../../machinery/meta/json-patch.ts';
+import { applyMergePatch } from '../../../machinery/meta/merge-patch.ts';
+import { invalidError } from '../../../machinery/meta/field-error.ts';
+import { badRequest, conflict, invalid, unsupportedMediaType } from '../../../machinery/meta/status-error.ts';
+import type { Scale } from '../../../proto/api/autoscaling-v1.ts';
+import type { Subresource } from '../registry/resource-set.ts';
+import { groupResource, type ServedResource } from '../registry/served-resource.ts';
+import { updateObject } from '../registry/update-object.ts';
+import type { ScaleSpec } from '../registry/strategy.ts';
+import { checked, decodeObject, mediaType, parseBody, type ExpectedKind } from '../rest/decode-body.ts';
+import { writeScope, type RestParts } from '../rest/rest-parts.ts';
+import type { Exchange } from '../server/exchange.ts';
+import type { ObjectResponse } from '../server/request.ts';
+
+export function scaleSubresource(parts: RestParts): Subresource {
+  return {
+    name: 'scale',
+    kind: 'Scale',
+    group: 'autoscaling',
+    version: 'v1',
+    verbs: ['get', 'patch', 'update'],
+    async handle(exchange, resource) {
+      const { scale } = resource.strategy;
+      if (scale === undefined) throw new Error(`${resource.info.kind} has no scale`);
+      const { namespace, name } = exchange.info;
+      if (exchange.info.verb === 'get') {
+        const { object } = await resource.storage.get(namespace, name);
+        return answer(scaleOf(object, scale));
+      }
+      return change(parts, exchange, resource, scale);
+    },
+  };
+}
+
+async function change(parts: RestParts, exchange: Exchange, resource: ServedResource, spec: ScaleSpec<AnyObject>): Promise<ObjectResponse> {
+  const { namespace, name, verb } = exchange.info;
+  const expected: ExpectedKind = { apiVersion: 'autoscaling/v1', kind: 'Scale', schema: parts.schemaOf('api/autoscaling/v1', 'Scale') };
+  const { query, context } = writeScope(exchange, 'scale');
+  const wanted = verb === 'update' ? ((await decodeObject(exchange, expected, query.fieldValidation)) as Scale) : undefined;
+  const patch = wanted === undefined ? await readPatch(exchange) : undefined;
+  const { stored } = await updateObject(parts, resource, {
+    namespace,
+    name,
+    context,
+    change(older) {
+      const current = older as AnyObject;
+      const next = wanted ?? patchedScale(exchange, scaleOf(current, spec), patch, expected);
+      const replicas = next.spec?.replicas ?? 0;
+      if (replicas < 0) {
+        throw invalid({ group: 'autoscaling', kind: 'Scale' }, name, [invalidError('spec.replicas', replicas, 'must be greater than or equal to 0')]);
+      }
+      const { resourceVersion, uid } = next.metadata;
+      if (resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== current.metadata.resourceVersion) throw conflict(groupResource(resource.info), name);
+      if (uid !== undefined && uid !== '' && uid !== current.metadata.uid) throw conflict(groupResource(resource.info), name);
+      const object = deepCopy(current);
+      spec.setReplicas(object, replicas);
+      return object;
+    },
+  });
+  return answer(scaleOf(stored.object, spec));
+}
+
+async function readPatch(exchange: Exchange): Promise<{ type: string; value: unknown }> {
+  const type = mediaType(exchange);
+  const { body } = exchange.request;
+  if (body.kind === 'object') return { type, value: body.object };
+  if (!/^application\/(json-patch|merge-patch|strategic-merge-patch|apply-patch)\+(json|yaml)$/.test(type)) {
+    throw unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml']);
+  }
+  const plain = { ...exchange.request, headers: { 'content-type': type.endsWith('yaml') ? 'application/yaml' : 'application/json' }, body };
+  return { type, value: (await parseBody({ request: plain } as Exchange, false)).value };
+}
+
+function patchedScale(exchange: Exchange, current: Scale, patch: { type: string; value: unknown } | undefined, expected: ExpectedKind): Scale {
+  const document = current as unknown as JsonObject;
+  let value: unknown;
+  if (patch?.type === 'application/json-patch+json') value = applyJsonPatch(document, parseJsonPatch(patch.value));
+  else if (isJsonObject(patch?.value)) value = applyMergePatch(document, patch.value);
+  else throw badRequest('the patch must be a JSON object');
+  return checked(exchange, { value, duplicateFields: [] }, expected, 'Ignore') as Scale;
+}
+
+function scaleOf(object: AnyObject, spec: ScaleSpec<AnyObject>): Scale {
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
+  return {
+    kind: 'Scale',
+    apiVersion: 'autoscaling/v1',
+    metadata: { name, namespace, uid, resourceVersion, creationTimestamp },
+    spec: { replicas: spec.specReplicas(object) },
+    status: { replicas: spec.statusReplicas(object), selector: spec.selector(object) },
+  };
+}
+
+function answer(scale: Scale): ObjectResponse {
+  return { kind: 'object', status: 200, object: scale };
+}
