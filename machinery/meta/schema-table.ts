@@ -3,7 +3,7 @@
  *
  * Type references read as in upstream's source: `[]Container`, `map[string]string`, `*int32`, `metav1.ObjectMeta`.
  */
-import type { ApiTable, RawField, RawType } from '../../proto/api/schema.ts';
+import { apiTable, type ApiTable, type RawField, type RawType } from '../../proto/api/schema.ts';
 import { ATOMIC_STRUCTS } from './schema-atomic.ts';
 import {
   ANY,
@@ -164,6 +164,18 @@ export class SchemaTable {
       atomic: field?.mapType === 'atomic',
     };
   }
+}
+
+/** The schemas of the built-in types; each is made once and never changes. */
+const builtin = new SchemaTable(apiTable);
+
+/**
+ * The schema of a built-in type: `schemaOf('api/apps/v1', 'Deployment')`.
+ *
+ * @throws Error when the table has no such type
+ */
+export function schemaOf(packageKey: string, name: string): Schema {
+  return builtin.type(packageKey, name);
 }
 
 class LazyStruct {
