@@ -20,8 +20,26 @@ import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { isPodTerminal } from '../runtime/plan/pod-state.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
-import { buildNewSet, byAge, findNewSet, newSetAnnotations, nextRevision, REVISION, sameTemplate, setsToClean, sizeAnnotations } from './plan/revisions.ts';
-import { isScaling, newSetReplicas, planRecreateDown, planRolling, planScale, replicasOf, type Resize } from './plan/sizes.ts';
+import {
+  buildNewSet,
+  byAge,
+  findNewSet,
+  newSetAnnotations,
+  nextRevision,
+  REVISION,
+  sameTemplate,
+  setsToClean,
+  sizeAnnotations,
+} from './plan/revisions.ts';
+import {
+  isScaling,
+  newSetReplicas,
+  planRecreateDown,
+  planRolling,
+  planScale,
+  replicasOf,
+  type Resize,
+} from './plan/sizes.ts';
 import { isComplete, planStatus, type Progress } from './plan/status.ts';
 
 /** What one run works on. */
@@ -142,10 +160,13 @@ export class DeploymentController implements Controller, Reconciler {
     const minReadySeconds = deployment.spec?.minReadySeconds;
     if (annotations !== newSet.metadata.annotations || (newSet.spec?.minReadySeconds ?? 0) !== (minReadySeconds ?? 0)) {
       // Sizes are remembered by the resize, or a scaling would never be seen.
-      const kept = isScaling(deployment, [newSet]) ? pick(newSet.metadata.annotations, sizeAnnotations(deployment)) : {};
+      const kept = isScaling(deployment, [newSet])
+        ? pick(newSet.metadata.annotations, sizeAnnotations(deployment))
+        : {};
       const metadata = { ...newSet.metadata, annotations: { ...annotations, ...kept } };
       const next = { ...newSet, metadata, spec: { ...newSet.spec, minReadySeconds } };
-      if (!jsonEquals(next, newSet)) rollout.newSet = await this.context.client.of(replicaSets).update(next, { signal });
+      if (!jsonEquals(next, newSet))
+        rollout.newSet = await this.context.client.of(replicaSets).update(next, { signal });
     }
     if (rollout.progress === undefined) rollout.progress = { kind: 'found', set: newSet.metadata.name ?? '' };
     await this.setRevision(rollout, annotations[REVISION] ?? '1');
@@ -193,7 +214,8 @@ export class DeploymentController implements Controller, Reconciler {
     const { client } = this.context;
     const { namespace, name = '' } = wanted.metadata;
     const found = await client.of(replicaSets).get({ namespace, name }, signal);
-    if (isControlledBy(found, deployment) && sameTemplate(found.spec?.template, deployment.spec?.template)) return found;
+    if (isControlledBy(found, deployment) && sameTemplate(found.spec?.template, deployment.spec?.template))
+      return found;
     const collisionCount = (deployment.status?.collisionCount ?? 0) + 1;
     const status = { ...deployment.status, collisionCount };
     await client.of(deployments).updateStatus({ ...deployment, status }, { signal });

@@ -32,7 +32,10 @@ export function planEndpoints(service: Service, pods: readonly Pod[], old: Endpo
 function subsetsOf(service: Service, pods: readonly Pod[]): { subsets: EndpointSubset[]; truncated: boolean } {
   const type = addressTypesOf(service)[0] ?? 'IPv4';
   const tolerant = service.spec?.publishNotReadyAddresses === true;
-  const byPorts = new Map<string, EndpointSubset & { addresses: EndpointAddress[]; notReadyAddresses: EndpointAddress[] }>();
+  const byPorts = new Map<
+    string,
+    EndpointSubset & { addresses: EndpointAddress[]; notReadyAddresses: EndpointAddress[] }
+  >();
   const ordered = [...pods].sort((a, b) => ((a.metadata.uid ?? '') < (b.metadata.uid ?? '') ? -1 : 1));
   let count = 0;
   for (const pod of ordered) {

@@ -52,7 +52,8 @@ export class EndpointSliceController implements Controller, Reconciler {
     const { namespace, name } = splitKey(key);
     const service = this.services.lister.get(namespace, name);
     // Slices of a service that is gone go with it, by their owner reference.
-    if (service === undefined || service.metadata.deletionTimestamp !== undefined || !hasPodSelector(service)) return 'awaitChange';
+    if (service === undefined || service.metadata.deletionTimestamp !== undefined || !hasPodSelector(service))
+      return 'awaitChange';
     const selected = this.pods.lister.list(namespace).filter(pod => selects(service, pod));
     const zoneOf = (node: string) => this.nodes.lister.get(undefined, node)?.metadata.labels?.[ZONE];
     const plan = planSlices(service, selected, this.slices.lister.byIndex(BY_SERVICE, key), zoneOf);
@@ -61,14 +62,18 @@ export class EndpointSliceController implements Controller, Reconciler {
     try {
       for (const slice of plan.create) await client.create(slice, { signal });
     } catch (error) {
-      const terminating = hasReason(error, 'Forbidden') && error.details?.causes?.some(c => c.reason === 'NamespaceTerminating');
+      const terminating =
+        hasReason(error, 'Forbidden') && error.details?.causes?.some(c => c.reason === 'NamespaceTerminating');
       if (terminating === true || isNotFound(error)) return 'awaitChange';
       throw error;
     }
     for (const slice of plan.update) await client.update(slice, { signal });
     for (const slice of plan.delete) {
       try {
-        await client.delete({ namespace, name: slice.metadata.name ?? '' }, { preconditions: { uid: slice.metadata.uid }, signal });
+        await client.delete(
+          { namespace, name: slice.metadata.name ?? '' },
+          { preconditions: { uid: slice.metadata.uid }, signal },
+        );
       } catch (error) {
         if (!isNotFound(error)) throw error;
       }

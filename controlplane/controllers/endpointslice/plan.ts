@@ -8,7 +8,15 @@ import { canonicalJson, jsonEquals } from '../../../machinery/meta/json-value.ts
 import { templateHash } from '../../../machinery/meta/name-hash.ts';
 import { controllerRef } from '../../../machinery/meta/object.ts';
 import { isPodReady } from '../runtime/plan/pod-state.ts';
-import { addressOf, addressTypesOf, hostnameIn, isHeadless, resolvePorts, type AddressType, type ResolvedPort } from '../runtime/plan/service-endpoints.ts';
+import {
+  addressOf,
+  addressTypesOf,
+  hostnameIn,
+  isHeadless,
+  resolvePorts,
+  type AddressType,
+  type ResolvedPort,
+} from '../runtime/plan/service-endpoints.ts';
 
 export const SERVICE_NAME = 'kubernetes.io/service-name';
 export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
@@ -73,7 +81,13 @@ function groupsOf(service: Service, pods: readonly Pod[], zoneOf: (node: string)
 }
 
 /** Puts the group's endpoints into its slices: those that are there stay where they are, new ones fill gaps, then new slices. */
-function fill(service: Service, group: Group, slices: readonly EndpointSlice[], names: Set<string>, plan: SlicePlan): void {
+function fill(
+  service: Service,
+  group: Group,
+  slices: readonly EndpointSlice[],
+  names: Set<string>,
+  plan: SlicePlan,
+): void {
   const wanted = new Map(group.endpoints.map(endpoint => [endpointKey(endpoint), endpoint]));
   const kept = slices.map(slice => {
     const endpoints: Endpoint[] = [];
@@ -135,7 +149,12 @@ function labelsOf(service: Service): Record<string, string> {
   return { ...service.metadata.labels, ...own };
 }
 
-function toEndpoint(service: Service, pod: Pod, address: string, zoneOf: (node: string) => string | undefined): Endpoint {
+function toEndpoint(
+  service: Service,
+  pod: Pod,
+  address: string,
+  zoneOf: (node: string) => string | undefined,
+): Endpoint {
   const serving = isPodReady(pod);
   const terminating = pod.metadata.deletionTimestamp !== undefined;
   const ready = service.spec?.publishNotReadyAddresses === true || (serving && !terminating);

@@ -65,7 +65,8 @@ export class NamespaceController implements Controller, Reconciler {
       const conditions = planConditions(namespace, report, clock.now());
       const status = { ...namespace.status, phase: 'Terminating', conditions };
       if (isEmpty(report)) return await this.finalize({ ...namespace, status }, signal);
-      if (!jsonEquals(status, namespace.status)) await client.of(namespaces).updateStatus({ ...namespace, status }, { signal });
+      if (!jsonEquals(status, namespace.status))
+        await client.of(namespaces).updateStatus({ ...namespace, status }, { signal });
     } catch (error) {
       if (!isNotFound(error)) throw error;
       return 'awaitChange';
@@ -93,7 +94,9 @@ export class NamespaceController implements Controller, Reconciler {
       remaining,
       finalizers,
     };
-    const deletable = discovery.resources.filter(r => r.namespaced && r.verbs.includes('list') && r.verbs.includes('delete'));
+    const deletable = discovery.resources.filter(
+      r => r.namespaced && r.verbs.includes('list') && r.verbs.includes('delete'),
+    );
     const work = deletable.map(async resource => {
       try {
         const left = await this.deleteAll(resource, namespace, resource.verbs.includes('deletecollection'), signal);
@@ -112,13 +115,23 @@ export class NamespaceController implements Controller, Reconciler {
   }
 
   /** @returns what is left afterwards */
-  private async deleteAll(resource: Resource<AnyObject>, namespace: string, collection: boolean, signal: AbortSignal): Promise<AnyObject[]> {
+  private async deleteAll(
+    resource: Resource<AnyObject>,
+    namespace: string,
+    collection: boolean,
+    signal: AbortSignal,
+  ): Promise<AnyObject[]> {
     const client = this.context.client.of(resource);
     const { items } = await client.list({ namespace, signal });
     const alive = items.filter(object => object.metadata.deletionTimestamp === undefined);
     if (alive.length === 0) return items;
     if (collection) await client.deleteCollection({ namespace }, { propagationPolicy: 'Background', signal });
-    else await Promise.all(alive.map(({ metadata }) => client.delete({ namespace, name: metadata.name ?? '' }, { signal }).catch(ignoreNotFound)));
+    else
+      await Promise.all(
+        alive.map(({ metadata }) =>
+          client.delete({ namespace, name: metadata.name ?? '' }, { signal }).catch(ignoreNotFound),
+        ),
+      );
     return (await client.list({ namespace, signal })).items;
   }
 }

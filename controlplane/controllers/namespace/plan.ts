@@ -22,13 +22,48 @@ export function isEmpty(report: ContentReport): boolean {
 
 export function planConditions(namespace: Namespace, report: ContentReport, nowMs: number): NamespaceCondition[] {
   const counts = (map: ReadonlyMap<string, number>, what: string): string =>
-    [...map].sort().map(([name, n]) => `${name} ${what} ${n} resource instances`).join(', ');
+    [...map]
+      .sort()
+      .map(([name, n]) => `${name} ${what} ${n} resource instances`)
+      .join(', ');
   const found: [type: string, bad: string, badReason: string, good: string, goodReason: string][] = [
-    ['NamespaceDeletionDiscoveryFailure', report.discoveryFailures.join(', '), 'DiscoveryFailed', 'All resources successfully discovered', 'ResourcesDiscovered'],
-    ['NamespaceDeletionGroupVersionParsingFailure', '', '', 'All legacy kube types successfully parsed', 'ParsedGroupVersions'],
-    ['NamespaceDeletionContentFailure', report.deletionFailures.join(', '), 'ContentDeletionFailed', 'All content successfully deleted, may be waiting on finalization', 'ContentDeleted'],
-    ['NamespaceContentRemaining', report.remaining.size === 0 ? '' : `Some resources are remaining: ${counts(report.remaining, 'has')}`, 'SomeResourcesRemain', 'All content successfully removed', 'ContentRemoved'],
-    ['NamespaceFinalizersRemaining', report.finalizers.size === 0 ? '' : `Some content in the namespace has finalizers remaining: ${counts(report.finalizers, 'in')}`, 'SomeFinalizersRemain', 'All content-preserving finalizers finished', 'ContentHasNoFinalizers'],
+    [
+      'NamespaceDeletionDiscoveryFailure',
+      report.discoveryFailures.join(', '),
+      'DiscoveryFailed',
+      'All resources successfully discovered',
+      'ResourcesDiscovered',
+    ],
+    [
+      'NamespaceDeletionGroupVersionParsingFailure',
+      '',
+      '',
+      'All legacy kube types successfully parsed',
+      'ParsedGroupVersions',
+    ],
+    [
+      'NamespaceDeletionContentFailure',
+      report.deletionFailures.join(', '),
+      'ContentDeletionFailed',
+      'All content successfully deleted, may be waiting on finalization',
+      'ContentDeleted',
+    ],
+    [
+      'NamespaceContentRemaining',
+      report.remaining.size === 0 ? '' : `Some resources are remaining: ${counts(report.remaining, 'has')}`,
+      'SomeResourcesRemain',
+      'All content successfully removed',
+      'ContentRemoved',
+    ],
+    [
+      'NamespaceFinalizersRemaining',
+      report.finalizers.size === 0
+        ? ''
+        : `Some content in the namespace has finalizers remaining: ${counts(report.finalizers, 'in')}`,
+      'SomeFinalizersRemain',
+      'All content-preserving finalizers finished',
+      'ContentHasNoFinalizers',
+    ],
   ];
   let conditions: readonly NamespaceCondition[] = namespace.status?.conditions ?? [];
   for (const [type, bad, badReason, good, goodReason] of found) {

@@ -62,7 +62,9 @@ export class NodeCidrController implements Controller, Reconciler {
   }
 
   private pick(pool: CidrPool, node: Node): string {
-    const shown = this.nodes.lister.list().flatMap(n => n.spec?.podCIDRs ?? (n.spec?.podCIDR === undefined ? [] : [n.spec.podCIDR]));
+    const shown = this.nodes.lister
+      .list()
+      .flatMap(n => n.spec?.podCIDRs ?? (n.spec?.podCIDR === undefined ? [] : [n.spec.podCIDR]));
     const ranges = [...shown, ...[...this.given.values()].flat()];
     const taken = new Set(ranges.map(range => indexOf(pool, range)).filter(index => index !== undefined));
     const index = firstFree(pool, taken);

@@ -23,7 +23,8 @@ export function parsePool(cidr: string, nodePrefix?: number): CidrPool {
   const prefix = Number(length);
   const size = nodePrefix ?? (family === 4 ? 24 : 64);
   if (!/^\d+$/.test(length) || prefix > bits) throw new Error(`"${cidr}" is no network such as 10.42.0.0/16`);
-  if (size < prefix || size > bits) throw new Error(`Cluster range ${cidr} cannot be split into node ranges of /${size}`);
+  if (size < prefix || size > bits)
+    throw new Error(`Cluster range ${cidr} cannot be split into node ranges of /${size}`);
   const shift = BigInt(bits - prefix);
   return { base: (toNumber(address, family) >> shift) << shift, prefix, nodePrefix: size, family };
 }
@@ -63,7 +64,8 @@ function toNumber(address: string, family: 4 | 6): bigint {
   const groups = (text: string): string[] => (text === '' ? [] : text.split(':'));
   const tail = groups(right ?? '');
   const head = groups(left);
-  const all = right === undefined ? head : [...head, ...new Array<string>(8 - head.length - tail.length).fill('0'), ...tail];
+  const all =
+    right === undefined ? head : [...head, ...new Array<string>(8 - head.length - tail.length).fill('0'), ...tail];
   return all.reduce((n, group) => (n << 16n) | BigInt(parseInt(group, 16)), 0n);
 }
 

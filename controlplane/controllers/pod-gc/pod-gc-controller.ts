@@ -52,10 +52,16 @@ export class PodGcController implements Controller, Reconciler {
   async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     if (key === 'terminated') {
       const surplus = planTerminated(this.pods.lister.list(), this.threshold);
-      await this.remove(surplus.map(pod => ({ pod, reason: undefined })), signal);
+      await this.remove(
+        surplus.map(pod => ({ pod, reason: undefined })),
+        signal,
+      );
     } else if (key === 'unscheduled') {
       const dead = this.pods.lister.byIndex(BY_NODE, '').filter(isUnscheduledTerminating);
-      await this.remove(dead.map(pod => ({ pod, reason: undefined })), signal);
+      await this.remove(
+        dead.map(pod => ({ pod, reason: undefined })),
+        signal,
+      );
     } else {
       await this.collectNode(key.slice('node/'.length), signal);
     }

@@ -83,7 +83,11 @@ export class ReplicaSetController implements Controller, Reconciler {
     return afterMs === undefined ? 'awaitChange' : { afterMs };
   }
 
-  private async manage(set: ReplicaSet, owned: readonly Pod[], signal: AbortSignal): Promise<{ told: Failure; error: unknown } | undefined> {
+  private async manage(
+    set: ReplicaSet,
+    owned: readonly Pod[],
+    signal: AbortSignal,
+  ): Promise<{ told: Failure; error: unknown } | undefined> {
     const plan = planReplicas(set, owned, this.related(set, owned));
     let told: Failure | undefined;
     try {
@@ -112,7 +116,12 @@ export class ReplicaSetController implements Controller, Reconciler {
     } catch (error) {
       // A namespace that is going away refuses for good; its end is near.
       if (signal.aborted || isNamespaceTerminating(error)) throw error;
-      events.event(subject, 'Warning', 'FailedCreate', `Error creating: ${error instanceof Error ? error.message : String(error)}`);
+      events.event(
+        subject,
+        'Warning',
+        'FailedCreate',
+        `Error creating: ${error instanceof Error ? error.message : String(error)}`,
+      );
       throw error;
     }
   }
@@ -139,7 +148,11 @@ export class ReplicaSetController implements Controller, Reconciler {
     return siblings.flatMap(sibling => this.pods.lister.byIndex(BY_CONTROLLER, sibling.metadata.uid ?? ''));
   }
 
-  private async writeStatus(set: ReplicaSet, status: NonNullable<ReplicaSet['status']>, signal: AbortSignal): Promise<void> {
+  private async writeStatus(
+    set: ReplicaSet,
+    status: NonNullable<ReplicaSet['status']>,
+    signal: AbortSignal,
+  ): Promise<void> {
     // A status with zeros alone is written once, so that it says that the controller saw the set.
     if (set.status?.observedGeneration === set.metadata.generation && sameStatus(set.status, status)) return;
     try {
@@ -171,5 +184,7 @@ export class ReplicaSetController implements Controller, Reconciler {
 }
 
 function isNamespaceTerminating(error: unknown): boolean {
-  return hasReason(error, 'Forbidden') && error.details?.causes?.some(c => c.reason === 'NamespaceTerminating') === true;
+  return (
+    hasReason(error, 'Forbidden') && error.details?.causes?.some(c => c.reason === 'NamespaceTerminating') === true
+  );
 }

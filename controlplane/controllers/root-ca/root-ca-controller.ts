@@ -11,7 +11,8 @@ import { runQueue, type Controller, type ControllerContext } from '../runtime/co
 import { ensure } from '../runtime/ensure.ts';
 
 const NAME = 'kube-root-ca.crt';
-const DESCRIPTION = 'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.';
+const DESCRIPTION =
+  'Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.';
 
 export class RootCaController implements Controller, Reconciler {
   readonly name = 'root-ca-cert-publisher';

@@ -32,7 +32,9 @@ export interface ClaimOptions<O extends AnyObject, T extends AnyObject> {
 }
 
 /** The children, adopted ones included. @throws StatusError when a write failed for a reason that is not a race */
-export async function claimChildren<O extends AnyObject, T extends AnyObject>(options: ClaimOptions<O, T>): Promise<T[]> {
+export async function claimChildren<O extends AnyObject, T extends AnyObject>(
+  options: ClaimOptions<O, T>,
+): Promise<T[]> {
   const { client, owner, ownerResource, selector, informer, signal } = options;
   const { lister, resource } = informer;
   const mine = lister.byIndex(BY_CONTROLLER, owner.metadata.uid ?? '');

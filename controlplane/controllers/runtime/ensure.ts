@@ -6,13 +6,19 @@ import type { AnyObject, Resource } from '../../../machinery/client/resource.ts'
 import { hasReason } from '../../../machinery/meta/status-error-from.ts';
 
 /** @returns false if the namespace is gone or going, so that nothing can be made in it */
-export async function ensure<T extends AnyObject>(client: Client, resource: Resource<T>, object: T, signal: AbortSignal): Promise<boolean> {
+export async function ensure<T extends AnyObject>(
+  client: Client,
+  resource: Resource<T>,
+  object: T,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
     await client.of(resource).create(object, { signal });
     return true;
   } catch (error) {
     if (hasReason(error, 'AlreadyExists')) return true;
-    const terminating = hasReason(error, 'Forbidden') && error.details?.causes?.some(c => c.reason === 'NamespaceTerminating');
+    const terminating =
+      hasReason(error, 'Forbidden') && error.details?.causes?.some(c => c.reason === 'NamespaceTerminating');
     if (hasReason(error, 'NotFound') || terminating === true) return false;
     throw error;
   }

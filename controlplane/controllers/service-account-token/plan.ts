@@ -8,7 +8,8 @@ export const TOKEN_TYPE = 'kubernetes.io/service-account-token';
 export const ACCOUNT_NAME = 'kubernetes.io/service-account.name';
 export const ACCOUNT_UID = 'kubernetes.io/service-account.uid';
 
-export type SecretPlan = { kind: 'keep' } | { kind: 'delete' } | { kind: 'fill'; data: Record<string, string>; needsToken: boolean };
+export type SecretPlan =
+  { kind: 'keep' } | { kind: 'delete' } | { kind: 'fill'; data: Record<string, string>; needsToken: boolean };
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
@@ -16,10 +17,12 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64');
 export function planTokenSecret(secret: Secret, account: ServiceAccount | undefined, caPem: string): SecretPlan {
   if (secret.type !== TOKEN_TYPE || secret.metadata.deletionTimestamp !== undefined) return { kind: 'keep' };
   const uid = secret.metadata.annotations?.[ACCOUNT_UID];
-  if (account === undefined || (uid !== undefined && uid !== '' && uid !== account.metadata.uid)) return { kind: 'delete' };
+  if (account === undefined || (uid !== undefined && uid !== '' && uid !== account.metadata.uid))
+    return { kind: 'delete' };
   const old = secret.data ?? {};
   const want = { 'ca.crt': base64(caPem), namespace: base64(secret.metadata.namespace ?? '') };
   const needsToken = (old['token'] ?? '') === '';
-  const complete = old['ca.crt'] === want['ca.crt'] && old['namespace'] !== undefined && uid !== undefined && !needsToken;
+  const complete =
+    old['ca.crt'] === want['ca.crt'] && old['namespace'] !== undefined && uid !== undefined && !needsToken;
   return complete ? { kind: 'keep' } : { kind: 'fill', data: { ...old, ...want }, needsToken };
 }

@@ -41,9 +41,14 @@ export class TokenController implements Controller, Reconciler {
     this.accounts = context.informers.informer(serviceAccounts);
     this.secrets = context.informers.informer(secrets, { fieldSelector: `type=${TOKEN_TYPE}` });
     this.secrets.addIndex('account', secret => [accountKey(secret)]);
-    const onAccount = ({ metadata }: ServiceAccount): void => this.queue.add(objectKey(metadata.namespace, metadata.name ?? ''));
+    const onAccount = ({ metadata }: ServiceAccount): void =>
+      this.queue.add(objectKey(metadata.namespace, metadata.name ?? ''));
     const onSecret = (secret: Secret): void => this.queue.add(accountKey(secret));
-    this.accounts.addHandler({ onAdd: onAccount, onUpdate: (_older, account) => onAccount(account), onDelete: onAccount });
+    this.accounts.addHandler({
+      onAdd: onAccount,
+      onUpdate: (_older, account) => onAccount(account),
+      onDelete: onAccount,
+    });
     this.secrets.addHandler({ onAdd: onSecret, onUpdate: (_older, secret) => onSecret(secret), onDelete: onSecret });
   }
 
@@ -68,7 +73,8 @@ export class TokenController implements Controller, Reconciler {
     if (plan.kind === 'keep') return;
     try {
       if (plan.kind === 'delete') return await client.delete({ namespace, name }, { preconditions: { uid }, signal });
-      const data = plan.needsToken && account !== undefined ? { ...plan.data, token: this.token(account, name) } : plan.data;
+      const data =
+        plan.needsToken && account !== undefined ? { ...plan.data, token: this.token(account, name) } : plan.data;
       const annotations = { ...secret.metadata.annotations, [ACCOUNT_UID]: account?.metadata.uid ?? '' };
       await client.update({ ...secret, metadata: { ...secret.metadata, annotations }, data }, { signal });
     } catch (error) {
@@ -83,7 +89,11 @@ export class TokenController implements Controller, Reconciler {
     if (this.secrets.lister.get(namespace, name) === undefined) {
       const metadata = { namespace, name, annotations: { [ACCOUNT_NAME]: accountName, [ACCOUNT_UID]: uid } };
       const base64 = (text: string): string => Buffer.from(text).toString('base64');
-      const data = { token: this.token(account, name), 'ca.crt': base64(this.options.caPem), namespace: base64(namespace ?? '') };
+      const data = {
+        token: this.token(account, name),
+        'ca.crt': base64(this.options.caPem),
+        namespace: base64(namespace ?? ''),
+      };
       if (!(await ensure(this.context.client, secrets, { metadata, type: TOKEN_TYPE, data }, signal))) return;
     }
     if (account.secrets?.some(reference => reference.name === name) === true) return;

@@ -104,7 +104,11 @@ export function isScaling(deployment: Deployment, sets: readonly ReplicaSet[]): 
 }
 
 /** Sizes after the user changed the Deployment's, in the middle of a rollout too: in proportion to what the sets have. */
-export function planScale(deployment: Deployment, newSet: ReplicaSet | undefined, oldSets: readonly ReplicaSet[]): Resize[] {
+export function planScale(
+  deployment: Deployment,
+  newSet: ReplicaSet | undefined,
+  oldSets: readonly ReplicaSet[],
+): Resize[] {
   const desired = desiredOf(deployment);
   const all = newSet === undefined ? [...oldSets] : [...oldSets, newSet];
   const active = all.filter(set => replicasOf(set) > 0);

@@ -73,8 +73,18 @@ export function isComplete(deployment: Deployment, status: DeploymentStatus): bo
 function availability(deployment: Deployment, available: number): DeploymentCondition {
   const enough = available >= (deployment.spec?.replicas ?? 1) - fencepostsOf(deployment).unavailable;
   return enough
-    ? { type: 'Available', status: 'True', reason: 'MinimumReplicasAvailable', message: 'Deployment has minimum availability.' }
-    : { type: 'Available', status: 'False', reason: 'MinimumReplicasUnavailable', message: 'Deployment does not have minimum availability.' };
+    ? {
+        type: 'Available',
+        status: 'True',
+        reason: 'MinimumReplicasAvailable',
+        message: 'Deployment has minimum availability.',
+      }
+    : {
+        type: 'Available',
+        status: 'False',
+        reason: 'MinimumReplicasUnavailable',
+        message: 'Deployment does not have minimum availability.',
+      };
 }
 
 function hasDeadline(deployment: Deployment): boolean {
@@ -107,20 +117,29 @@ function planProgress(input: StatusInput, counts: DeploymentStatus, conditions: 
       break;
   }
   const current = findCondition(conditions, 'Progressing');
-  const wasComplete = (counts.replicas ?? 0) === (counts.updatedReplicas ?? 0) && current?.reason === 'NewReplicaSetAvailable';
+  const wasComplete =
+    (counts.replicas ?? 0) === (counts.updatedReplicas ?? 0) && current?.reason === 'NewReplicaSetAvailable';
   if (!rollout || wasComplete) return conditions;
-  const name = newSet === undefined ? `Deployment "${deployment.metadata.name}"` : `ReplicaSet "${newSet.metadata.name}"`;
+  const name =
+    newSet === undefined ? `Deployment "${deployment.metadata.name}"` : `ReplicaSet "${newSet.metadata.name}"`;
   const tell = (status: 'True' | 'False', reason: string, message: string): Conditions =>
     withCondition(conditions, { type: 'Progressing', status, reason, message }, nowMs);
-  if (isComplete(deployment, counts)) return tell('True', 'NewReplicaSetAvailable', `${name} has successfully progressed.`);
+  if (isComplete(deployment, counts))
+    return tell('True', 'NewReplicaSetAvailable', `${name} has successfully progressed.`);
   if (hasMoved(deployment, counts)) {
     // The time of the last update counts for the deadline, so it moves although nothing else does.
     const others = conditions.filter(c => c.type !== 'Progressing');
-    const moved = { type: 'Progressing', status: 'True', reason: 'ReplicaSetUpdated', message: `${name} is progressing.` };
+    const moved = {
+      type: 'Progressing',
+      status: 'True',
+      reason: 'ReplicaSetUpdated',
+      message: `${name} is progressing.`,
+    };
     const since = current?.status === 'True' ? current.lastTransitionTime : formatTime(nowMs);
     return [...others, { ...moved, lastUpdateTime: formatTime(nowMs), lastTransitionTime: since }];
   }
-  if (hasTimedOut(deployment, current, nowMs)) return tell('False', 'ProgressDeadlineExceeded', `${name} has timed out progressing.`);
+  if (hasTimedOut(deployment, current, nowMs))
+    return tell('False', 'ProgressDeadlineExceeded', `${name} has timed out progressing.`);
   return conditions;
 }
 

@@ -12,7 +12,11 @@ export interface Claim<T> {
   release: T[];
 }
 
-export function planClaim<T extends KubeObject>(owner: KubeObject, selector: LabelSelector, candidates: readonly T[]): Claim<T> {
+export function planClaim<T extends KubeObject>(
+  owner: KubeObject,
+  selector: LabelSelector,
+  candidates: readonly T[],
+): Claim<T> {
   const claim: Claim<T> = { owned: [], adopt: [], release: [] };
   for (const object of candidates) {
     const controller = controllerOf(object);

@@ -1,0 +1,90 @@
+/**
+ * Whether a certificate request of a node is to be approved, and what is signed. Pure: the request's content comes parsed.
+ * Source: upstream `pkg/controller/certificates/{approver,signer}` and `pkg/apis/certificates/helpers.go`.
+ */
+import type { CertificateSigningRequest } from '../../../proto/api/certificates-v1.ts';
+
+export const KUBELET_CLIENT = 'kubernetes.io/kube-apiserver-client-kubelet';
+export const KUBELET_SERVING = 'kubernetes.io/kubelet-serving';
+export const API_CLIENT = 'kubernetes.io/kube-apiserver-client';
+const NODES_GROUP = 'system:nodes';
+const NODE_USER = 'system:node:';
+
+/** The content of a request, as its signature-checked PKCS #10 says it. */
+export interface RequestContent {
+  subject: { commonName: string; organizations: readonly string[] };
+  dnsNames: readonly string[];
+  ipAddresses: readonly string[];
+  hasOtherNames: boolean;
+}
+
+/** A node's addresses, as its Node object tells them; undefined: there is no such node. */
+export type NodeNames = ReadonlySet<string> | undefined;
+
+/**
+ * `approve` needs, besides this, that the requester may create the subresource that the docs name (`nodeclient`, `selfnodeclient`); who may make
+ * such requests at all is what authorization decides.
+ */
+export function planApproval(
+  csr: CertificateSigningRequest,
+  content: RequestContent,
+  nodeNames: NodeNames,
+): 'approve' | 'leave' {
+  if (csr.spec.signerName === KUBELET_CLIENT)
+    return isNodeClient(csr, content) && mayBecome(csr, content) ? 'approve' : 'leave';
+  if (csr.spec.signerName !== KUBELET_SERVING || !isNodeServing(csr, content) || nodeNames === undefined)
+    return 'leave';
+  const own = [...content.dnsNames, ...content.ipAddresses].every(name => nodeNames.has(name));
+  return own ? 'approve' : 'leave';
+}
+
+/** Why a request is not signed; undefined when it may be. */
+export function signingProblem(csr: CertificateSigningRequest, content: RequestContent): string | undefined {
+  switch (csr.spec.signerName) {
+    case KUBELET_CLIENT:
+      return isNodeClient(csr, content) ? undefined : 'request is not for a kubelet client certificate of its node';
+    case KUBELET_SERVING:
+      return isNodeServing(csr, content) ? undefined : 'request is not for a kubelet serving certificate of its node';
+    case API_CLIENT:
+      return hasUsages(csr, ['client auth'], ['digital signature', 'key encipherment', 'client auth'])
+        ? undefined
+        : 'usages must be client auth, digital signature and key encipherment at most';
+    default:
+      return undefined;
+  }
+}
+
+function isNodeClient(csr: CertificateSigningRequest, content: RequestContent): boolean {
+  const { subject, dnsNames, ipAddresses, hasOtherNames } = content;
+  if (dnsNames.length + ipAddresses.length > 0 || hasOtherNames || !isNodeSubject(subject)) return false;
+  return hasUsages(csr, ['client auth'], ['digital signature', 'key encipherment', 'client auth']);
+}
+
+function isNodeServing(csr: CertificateSigningRequest, content: RequestContent): boolean {
+  const { subject, dnsNames, ipAddresses, hasOtherNames } = content;
+  if (dnsNames.length + ipAddresses.length === 0 || hasOtherNames || !isNodeSubject(subject)) return false;
+  if (csr.spec.username !== subject.commonName || csr.spec.groups?.includes(NODES_GROUP) !== true) return false;
+  return hasUsages(csr, ['server auth'], ['digital signature', 'key encipherment', 'server auth']);
+}
+
+/** A node renews its own certificate; a machine that joins asks for its first. */
+function mayBecome(csr: CertificateSigningRequest, content: RequestContent): boolean {
+  const groups = csr.spec.groups ?? [];
+  const renews = csr.spec.username === content.subject.commonName && groups.includes(NODES_GROUP);
+  return renews || groups.includes('system:bootstrappers');
+}
+
+function isNodeSubject(subject: RequestContent['subject']): boolean {
+  const [group, ...more] = subject.organizations;
+  return (
+    group === NODES_GROUP &&
+    more.length === 0 &&
+    subject.commonName.startsWith(NODE_USER) &&
+    subject.commonName.length > NODE_USER.length
+  );
+}
+
+function hasUsages(csr: CertificateSigningRequest, needed: readonly string[], allowed: readonly string[]): boolean {
+  const usages: readonly string[] = csr.spec.usages ?? [];
+  return needed.every(usage => usages.includes(usage)) && usages.every(usage => allowed.includes(usage));
+}

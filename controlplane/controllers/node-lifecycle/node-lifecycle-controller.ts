@@ -1,0 +1,133 @@
+/**
+ * Watches over nodes: a silent one becomes Unknown, its conditions become taints, its pods not ready.
+ *
+ * Silence is measured by our own monotonic clock from the last change of the node's Lease or heartbeat that we saw, so neither clock differences
+ * nor our own absence make a node look dead. At rest there is one wake-up per node and grace period.
+ */
+import type { Lease } from '../../../proto/api/coordination-v1.ts';
+import type { Node, Pod } from '../../../proto/api/core-v1.ts';
+import { subjectOf } from '../../../machinery/client/event-recorder.ts';
+import type { Informer } from '../../../machinery/client/informer.ts';
+import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
+import { leases, nodes, pods } from '../../../machinery/client/resource.ts';
+import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { findCondition, setCondition } from '../../../machinery/meta/object.ts';
+import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { formatTime } from '../../../machinery/meta/time.ts';
+import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { isPodReady } from '../runtime/plan/pod-state.ts';
+import { planTaints, readinessOf, silentConditions } from './plan/health.ts';
+
+const BY_NODE = 'nodeName';
+const LEASE_NAMESPACE = 'kube-node-lease';
+
+export class NodeLifecycleController implements Controller, Reconciler {
+  readonly name = 'node-controller';
+  private readonly context: ControllerContext;
+  private readonly gracePeriodMs: number;
+  private readonly queue: WorkQueue;
+  private readonly nodes: Informer<Node>;
+  private readonly leases: Informer<Lease>;
+  private readonly pods: Informer<Pod>;
+  /** Monotonic time of the last sign of life. */
+  private readonly heardMs = new Map<string, number>();
+
+  constructor(context: ControllerContext, gracePeriodMs = 50_000) {
+    this.context = context;
+    this.gracePeriodMs = gracePeriodMs;
+    this.queue = new WorkQueue({ clock: context.clock });
+    this.nodes = context.informers.informer(nodes);
+    this.leases = context.informers.informer(leases, { namespace: LEASE_NAMESPACE });
+    this.pods = context.informers.informer(pods);
+    this.pods.addIndex(BY_NODE, pod => [pod.spec?.nodeName ?? '']);
+    this.nodes.addHandler({
+      onAdd: node => this.heard(node.metadata.name ?? '', true),
+      onUpdate: (older, node) => {
+        const beat = (n: Node) => findCondition(n.status?.conditions, 'Ready')?.lastHeartbeatTime;
+        if (beat(older) !== beat(node) && readinessOf(node) !== 'Unknown') this.heard(node.metadata.name ?? '', false);
+        this.queue.add(node.metadata.name ?? '');
+      },
+      onDelete: node => this.heardMs.delete(node.metadata.name ?? ''),
+    });
+    this.leases.addHandler({
+      onAdd: lease => this.heard(lease.metadata.name ?? '', false),
+      onUpdate: (older, lease) => {
+        if (older.spec.renewTime !== lease.spec.renewTime) this.heard(lease.metadata.name ?? '', false);
+      },
+    });
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    const { context, queue, name } = this;
+    const informers = [this.nodes, this.leases, this.pods];
+    return runQueue({ name, context, queue, reconciler: this, informers, workers: 4 }, signal);
+  }
+
+  async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const { client, clock, events } = this.context;
+    let node = this.nodes.lister.get(undefined, name);
+    if (node === undefined) return 'awaitChange';
+    const silentMs = clock.monotonicMs() - (this.heardMs.get(name) ?? clock.monotonicMs());
+    const silent = silentMs >= this.gracePeriodMs && !(await this.renewedMeanwhile(name, signal));
+    try {
+      if (silent) {
+        const conditions = silentConditions(node, clock.now());
+        if (conditions !== (node.status?.conditions ?? [])) {
+          const wasReady = readinessOf(node) === 'True';
+          const status = { ...node.status, conditions: [...conditions] };
+          if (
+            (conditions.length > 0 && readinessOf({ ...node, status }) !== readinessOf(node)) ||
+            node.status?.conditions === undefined
+          ) {
+            node = await client.of(nodes).updateStatus({ ...node, status }, { signal });
+          }
+          if (wasReady)
+            events.event(subjectOf(nodes, node), 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
+        }
+      }
+      const taints = planTaints(node, clock.now());
+      if (taints !== node.spec?.taints && !(taints.length === 0 && node.spec?.taints === undefined)) {
+        const spec = { ...node.spec, taints: [...taints] };
+        node = await client.of(nodes).update({ ...node, spec }, { signal });
+      }
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      return 'awaitChange';
+    }
+    if (readinessOf(node) === 'Unknown') await this.markPodsNotReady(name, signal);
+    return { afterMs: silent ? this.gracePeriodMs : Math.max(1000, this.gracePeriodMs - silentMs) };
+  }
+
+  /** Our watch may be behind: before a node is declared dead the server is asked. */
+  private async renewedMeanwhile(name: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      const live = await this.context.client.of(leases).get({ namespace: LEASE_NAMESPACE, name }, signal);
+      const known = this.leases.lister.get(LEASE_NAMESPACE, name);
+      if (live.spec.renewTime === known?.spec.renewTime) return false;
+      this.heard(name, false);
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
+  private async markPodsNotReady(node: string, signal: AbortSignal): Promise<void> {
+    for (const pod of this.pods.lister.byIndex(BY_NODE, node).filter(isPodReady)) {
+      const condition = { type: 'Ready', status: 'False' } as const;
+      const conditions = [...setCondition(pod.status?.conditions, condition, formatTime(this.context.clock.now()))];
+      try {
+        await this.context.client.of(pods).updateStatus({ ...pod, status: { ...pod.status, conditions } }, { signal });
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    }
+  }
+
+  private heard(name: string, isFirst: boolean): void {
+    const known = this.heardMs.has(name);
+    if (!(isFirst && known)) this.heardMs.set(name, this.context.clock.monotonicMs());
+    // Later signs of life need no run: the next one comes by its timer and looks at the time.
+    if (isFirst || !known) this.queue.add(name);
+  }
+}
