@@ -98,6 +98,16 @@ test('a ClusterIP reaches all endpoints from pods and from the node', async () =
   );
 });
 
+test('an endpoint on the node itself, such as the API server, is reached from everywhere', async () => {
+  await written(() => {
+    slices.set(slice('api', ['192.0.2.1']));
+    svcs.set(service('api', { clusterIP: '10.96.0.1' }));
+  });
+  expect(await lab.fetch('pod1', '10.96.0.1', 80)).toEqual(['node 10.244.0.3']);
+  expect(names(await lab.fetch('node', '10.96.0.1', 80))).toEqual(new Set(['node']));
+  expect(names(await lab.fetch('client', '10.96.0.1', 80))).toEqual(new Set(['node']));
+});
+
 test('a removed endpoint gets no connection any more, within milliseconds', async () => {
   const tookMs = await written(() => slices.set(slice('web', ['10.244.0.4'])));
   expect(names(await lab.fetch('client', '10.96.0.20', 80, { count: 10 }))).toEqual(new Set(['pod2']));

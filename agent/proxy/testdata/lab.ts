@@ -65,6 +65,7 @@ export class Lab {
       await this.ip(place, `addr add ${address}/24 dev eth0`, 'link set eth0 up', 'route add default via 10.244.0.1');
       this.serve(place);
     }
+    this.serve('node');
     await this.ip('node', `link add out type veth peer name eth0 netns ${this.nameOf('client')}`);
     await this.ip('node', 'addr add 192.0.2.1/24 dev out', 'link set out up');
     await this.ip('client', 'addr add 192.0.2.2/24 dev eth0', 'link set eth0 up', 'route add default via 192.0.2.1');
