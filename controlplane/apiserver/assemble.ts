@@ -20,7 +20,6 @@ import { nonResourceHandler } from './discovery/non-resource-handler.ts';
 import { filterChain } from './filters/chain.ts';
 import { DEFAULT_IN_FLIGHT } from './filters/in-flight.ts';
 import type { TokenAuthenticator } from './filters/authenticate.ts';
-import { strategies } from './kinds/strategies.ts';
 import { openApiDocuments } from './discovery/open-api-documents.ts';
 import { healthChecks } from './discovery/health-checks.ts';
 import { podConnectSubresources } from './proxying/pod-connect.ts';
@@ -59,7 +58,7 @@ export function assemble(options: ApiServerOptions): Assembly {
   const storage = openStorage({ store, clock, logger });
   const ranges = (options.serviceCIDR ?? DEFAULT_SERVICE_CIDR).split(',').map((cidr) => new AddressRange(cidr.trim()));
   const serviceHooks = new ServiceHooks(ranges, new PortRange(options.nodePortRange ?? DEFAULT_NODE_PORTS));
-  const served = servedResources({ storage, strategies, serviceHooks });
+  const served = servedResources({ storage, serviceHooks });
   const storageOf = <T extends AnyObject>(group: string, plural: string): ResourceStorage<T> => {
     const found = served.find(({ info }) => info.group === group && info.resource === plural);
     if (found === undefined) throw new Error(`the resource ${plural} of group "${group}" is not served`);

@@ -31,7 +31,7 @@ export function priorityAdmission(classes: ResourceStorage<PriorityClass>): Admi
 async function classFor(classes: ResourceStorage<PriorityClass>, request: AdmissionRequest, name: string): Promise<PriorityClass | undefined> {
   if (name === '') {
     const { items } = await classes.list({ resourceVersion: '0', predicate: (c) => c.globalDefault === true });
-    return items.map((item) => item.object).sort((a, b) => a.value - b.value)[0];
+    return items.map((item) => item.object).sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
   }
   const found = classes.peek('', name) ?? (await classes.get('', name).catch(() => undefined));
   if (found === undefined) throw forbidden(groupResource(request.resource.info), request.name, `no PriorityClass with name ${name} was found`);

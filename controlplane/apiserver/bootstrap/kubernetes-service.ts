@@ -20,6 +20,7 @@ export interface KubernetesServiceOptions {
   readonly watched: readonly ServedResource[];
 }
 
+const LOOPBACK = /^(127\.|::1$)/;
 const NAMESPACE = 'default';
 const NAME = 'kubernetes';
 
@@ -38,6 +39,8 @@ export class KubernetesService {
       return spec?.clusterIP === clusterIP ? undefined : current;
     });
     const { advertiseAddress } = this.#options;
+    // Nobody but this machine could use it, and endpoints may not hold it (tests and single processes).
+    if (LOOPBACK.test(advertiseAddress)) return;
     const port = this.#options.port();
     await this.#ensure('/api/v1/namespaces/default/endpoints', endpointsObject(advertiseAddress, port), same('subsets'));
     await this.#ensure('/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', sliceObject(advertiseAddress, port), same('endpoints', 'ports'));

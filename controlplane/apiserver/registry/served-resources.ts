@@ -3,34 +3,24 @@
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { kinds, type KindInfo } from '../../../proto/api/kinds.ts';
-import { eventConversion } from '../kinds/event/events-v1.ts';
-import { genericStrategy } from '../kinds/generic/generic-strategy.ts';
+import { convertedKinds, strategyOf } from '../kinds/strategies.ts';
 import type { Storage } from '../storage/storage.ts';
 import { namespaceHooks } from './namespace-hooks.ts';
-import { apiVersionOf, type Conversion, type RegistryHooks, type ServedResource } from './served-resource.ts';
-import type { Strategy } from './strategy.ts';
-
-/** Kinds of which one version is stored and others are converted. */
-const CONVERTED: readonly { group: string; version: string; kind: string; storedGroup: string; storedVersion: string; conversion: Conversion }[] = [
-  { group: 'events.k8s.io', version: 'v1', kind: 'Event', storedGroup: '', storedVersion: 'v1', conversion: eventConversion },
-];
+import { apiVersionOf, type RegistryHooks, type ServedResource } from './served-resource.ts';
 
 /** Kinds whose DELETE answers with the object. */
 const RETURNS_DELETED = new Set(['pods', 'services', 'serviceaccounts', 'podtemplates', 'resourcequotas', 'persistentvolumes', 'persistentvolumeclaims', 'storageclasses', 'volumeattachments', 'csinodes', 'csidrivers', 'volumeattributesclasses']);
 
 export interface ServedResourcesOptions {
   readonly storage: Storage;
-  readonly strategies: readonly Strategy[];
   readonly serviceHooks: RegistryHooks;
 }
 
-export function servedResources({ storage, strategies, serviceHooks }: ServedResourcesOptions): ServedResource[] {
-  const byKind = new Map(strategies.map((strategy) => [keyOf(strategy.info), strategy]));
-  const strategyFor = (info: KindInfo): Strategy => byKind.get(keyOf(info)) ?? genericStrategy(info);
+export function servedResources({ storage, serviceHooks }: ServedResourcesOptions): ServedResource[] {
   return kinds.map((info) => {
-    const converted = CONVERTED.find((c) => c.group === info.group && c.version === info.version && c.kind === info.kind);
-    const storedInfo = converted === undefined ? info : storedInfoOf(converted);
-    const strategy = converted === undefined ? strategyFor(info) : (byKind.get(keyOf(info)) ?? strategyFor(storedInfo));
+    const converted = convertedKinds.find((kind) => kind.info === info);
+    const strategy = strategyOf(info);
+    const storedInfo = strategy.info;
     const hooks = storedInfo.group !== '' ? undefined : storedInfo.kind === 'Service' ? serviceHooks : storedInfo.kind === 'Namespace' ? namespaceHooks : undefined;
     return {
       info,
@@ -42,16 +32,6 @@ export function servedResources({ storage, strategies, serviceHooks }: ServedRes
       returnsDeleted: RETURNS_DELETED.has(info.resource),
     };
   });
-}
-
-function keyOf({ group, version, kind }: KindInfo): string {
-  return `${group}/${version}/${kind}`;
-}
-
-function storedInfoOf({ storedGroup, storedVersion, kind }: (typeof CONVERTED)[number]): KindInfo {
-  const info = kinds.find((k) => k.group === storedGroup && k.version === storedVersion && k.kind === kind);
-  if (info === undefined) throw new Error(`the stored form of ${kind} is no built-in kind`);
-  return info;
 }
 
 /** Where upstream's etcd keeps a few kinds under other names than their own. */

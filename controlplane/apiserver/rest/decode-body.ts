@@ -56,13 +56,12 @@ export function checked(exchange: Exchange, parsed: Parsed, expected: ExpectedKi
   }
 }
 
-/** The body as JSON values; undefined when it is empty. */
-export async function parseBody(exchange: Exchange, duplicates: boolean): Promise<Parsed> {
+/** The body as JSON values, read as `type`; undefined when it is empty. */
+export async function parseBody(exchange: Exchange, duplicates: boolean, type = mediaType(exchange)): Promise<Parsed> {
   const { body } = exchange.request;
   if (body.kind === 'object') return { value: deepCopy(body.object), duplicateFields: [] };
   const bytes = body.kind === 'none' ? Buffer.alloc(0) : await body.read();
   if (bytes.length === 0) return { value: undefined, duplicateFields: [] };
-  const type = mediaType(exchange);
   try {
     if (type === 'application/yaml' || type === 'text/yaml') return await parseYaml(bytes.toString());
     if (type !== 'application/json' && type !== '') throw unsupportedMediaType(ACCEPTED);

@@ -73,9 +73,9 @@ export function representWatch(exchange: Exchange, resource: ServedResource, eve
 }
 
 function tableWriter({ request }: Exchange, resource: ServedResource): TableWriter {
-  const include = request.query.get('includeObject') ?? 'Metadata';
+  const include = (request.query.get('includeObject') || 'Metadata') as IncludeObject;
   if (include !== 'None' && include !== 'Metadata' && include !== 'Object') {
     throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
   }
-  return new TableWriter(resource.strategy, (include === '' ? 'Metadata' : include) as IncludeObject);
+  return new TableWriter(resource.strategy, include);
 }

@@ -133,7 +133,7 @@ export class TlsServer {
     const { session } = stream;
     if (session === undefined) return;
     stream.on('error', () => {});
-    const request = new WireRequest(headers[':method'] ?? 'GET', headers[':path'] ?? '/', headers, stream, this.#sessionConnection(session));
+    const request = new WireRequest(headers[':method'] ?? 'GET', headers[':path'] ?? '/', headers, stream, this.#sessionConnection(session as ServerHttp2Session));
     stream.once('close', () => request.abort());
     const sink: Sink = {
       body: stream,

@@ -13,9 +13,9 @@ import type { ObjectMeta } from '../../../proto/api/meta-v1.ts';
 
 /** What every stored object has. */
 export interface KubeObject {
-  readonly apiVersion?: string;
-  readonly kind?: string;
-  readonly metadata?: ObjectMeta;
+  readonly apiVersion?: string | undefined;
+  readonly kind?: string | undefined;
+  readonly metadata?: ObjectMeta | undefined;
 }
 
 /** Describes one resource to store. */

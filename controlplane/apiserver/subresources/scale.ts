@@ -72,8 +72,7 @@ async function readPatch(exchange: Exchange): Promise<{ type: string; value: unk
   if (!/^application\/(json-patch|merge-patch|strategic-merge-patch|apply-patch)\+(json|yaml)$/.test(type)) {
     throw unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml']);
   }
-  const plain = { ...exchange.request, headers: { 'content-type': type.endsWith('yaml') ? 'application/yaml' : 'application/json' }, body };
-  return { type, value: (await parseBody({ request: plain } as Exchange, false)).value };
+  return { type, value: (await parseBody(exchange, false, type.endsWith('yaml') ? 'application/yaml' : 'application/json')).value };
 }
 
 function patchedScale(exchange: Exchange, current: Scale, patch: { type: string; value: unknown } | undefined, expected: ExpectedKind): Scale {

@@ -43,7 +43,8 @@ export function tokenSubresource(parts: RestParts, options: TokenIssuerOptions):
       const request = (await decodeObject(exchange, expected, query.fieldValidation)) as unknown as TokenRequest;
       const account = (await accounts.storage.get(namespace, name)).object;
       const expirationSeconds = checkExpiration(request.spec?.expirationSeconds ?? 3600);
-      const audiences = (request.spec?.audiences ?? []).length > 0 ? request.spec.audiences : [...options.apiAudiences];
+      const asked: readonly string[] = request.spec?.audiences ?? [];
+      const audiences = asked.length > 0 ? [...asked] : [...options.apiAudiences];
       const injected = expirationSeconds === INJECTED_SECONDS && audiences.every((a) => options.apiAudiences.includes(a));
       const bound = await boundTo(options, namespace, name, request.spec?.boundObjectRef);
       const input: TokenRequestInput = {
