@@ -1,0 +1,244 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Deployment } from '../../proto/api/apps-v1.ts';
+import type { Namespace, Node, Pod, Service } from '../../proto/api/core-v1.ts';
+import { RestClient } from '../../machinery/client/rest-client.ts';
+import {
+  configMaps,
+  deployments,
+  endpoints,
+  endpointSlices,
+  namespaces,
+  nodes,
+  pods,
+  replicaSets,
+  serviceAccounts,
+  services,
+} from '../../machinery/client/resource.ts';
+import { isNotFound } from '../../machinery/meta/status-error-from.ts';
+import { createAuthority, generateKeyPem } from '../../machinery/pki/certificate.ts';
+import { ServiceAccountTokens } from '../../machinery/pki/service-account-tokens.ts';
+import { systemClock } from '../../machinery/process/clock.ts';
+import { silentLogger, type Logger } from '../../machinery/process/logger.ts';
+import { createApiServer } from '../apiserver/api-server.ts';
+import { MemoryStore } from '../store/memory/memory-store.ts';
+import { createControllers } from './create-controllers.ts';
+
+const stop = new AbortController();
+const problems: object[] = [];
+const logger: Logger = {
+  ...silentLogger,
+  warn: fields => problems.push(fields),
+  error: fields => problems.push(fields),
+  child: () => logger,
+};
+const clock = systemClock;
+const signingKey = generateKeyPem();
+const authority = createAuthority('ca', clock.now());
+const server = createApiServer({
+  store: new MemoryStore({ clock }),
+  clock,
+  logger,
+  advertiseAddress: '127.0.0.1',
+  serviceAccountKeys: { signingKey },
+});
+const admin = new RestClient(server.inProcess({ name: 'admin', groups: ['system:masters'] }));
+const running: Promise<void>[] = [];
+
+beforeAll(async () => {
+  running.push(server.run(stop.signal));
+  await server.ready();
+  const controllers = createControllers({
+    clientFor: name => {
+      const groups = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
+      return new RestClient(server.inProcess({ name: `system:serviceaccount:kube-system:${name}`, groups }));
+    },
+    informerClient: admin,
+    clock,
+    logger,
+    authority,
+    tokens: new ServiceAccountTokens({ issuer: 'https://x', signingKeyPem: signingKey, clock }),
+    clusterCidrs: ['10.42.0.0/16'],
+  });
+  running.push(controllers.run(stop.signal));
+  await controllers.ready();
+});
+
+afterAll(async () => {
+  stop.abort();
+  await Promise.all(running);
+});
+
+/** Asks again after each turn until `look` gives something. */
+async function eventually<R>(what: string, look: () => Promise<R | undefined>): Promise<R> {
+  const untilMs = Date.now() + 4000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > untilMs)
+      throw new Error(
+        `never: ${what}; ${JSON.stringify(problems, (_k, v: unknown) => (v instanceof Error ? v.stack : v))}`,
+      );
+    await new Promise(resolve => setTimeout(resolve, 2));
+  }
+}
+
+async function gone(look: () => Promise<unknown>): Promise<true | undefined> {
+  try {
+    await look();
+    return undefined;
+  } catch (error) {
+    if (isNotFound(error)) return true;
+    throw error;
+  }
+}
+
+function deployment(namespace: string, image: string, replicas = 3): Deployment {
+  const labels = { app: 'web' };
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image }] } };
+  return {
+    metadata: { namespace, name: 'web' },
+    spec: { replicas, selector: { matchLabels: labels }, template },
+  } as Deployment;
+}
+
+async function makeNamespace(name: string): Promise<void> {
+  await admin.of(namespaces).create({ metadata: { name } } as Namespace);
+  await eventually('service account', async () =>
+    (await admin.of(serviceAccounts).list({ namespace: name })).items.length > 0 ? true : undefined,
+  );
+}
+
+/** Plays the kubelet: all pods of the namespace run and are ready. */
+async function runPods(namespace: string): Promise<void> {
+  const { items } = await admin.of(pods).list({ namespace });
+  await Promise.all(
+    items
+      .filter(pod => pod.status?.phase !== 'Running' && pod.metadata.deletionTimestamp === undefined)
+      .map(async (pod, i) => {
+        const ready = { type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' } as const;
+        const ip = `10.42.1.${10 + i}`;
+        const status = { ...pod.status, phase: 'Running', podIP: ip, podIPs: [{ ip }], conditions: [ready] };
+        await admin.of(pods).updateStatus({ ...pod, status } as Pod);
+      }),
+  );
+}
+
+test('a namespace gets its service account and root CA', async () => {
+  await makeNamespace('a');
+  const map = await eventually('root CA', () =>
+    admin
+      .of(configMaps)
+      .get({ namespace: 'a', name: 'kube-root-ca.crt' })
+      .catch(() => undefined),
+  );
+  expect(map.data?.['ca.crt']).toBe(authority.certPem);
+});
+
+test('a deployment makes its pods in milliseconds, rolls to a new image, and everything goes with it', async () => {
+  await makeNamespace('b');
+  const began = performance.now();
+  await admin.of(deployments).create(deployment('b', 'one:1'));
+  await eventually('pods', async () =>
+    (await admin.of(pods).list({ namespace: 'b' })).items.length === 3 ? true : undefined,
+  );
+  const tookMs = performance.now() - began;
+  expect(tookMs).toBeLessThan(1000);
+  const ready = (n: number) => async () => {
+    await runPods('b');
+    const { status, metadata } = await admin.of(deployments).get({ namespace: 'b', name: 'web' });
+    const done =
+      status?.availableReplicas === n &&
+      status.updatedReplicas === n &&
+      status.replicas === n &&
+      status.observedGeneration === metadata.generation;
+    return done ? true : undefined;
+  };
+  await eventually('ready', ready(3));
+  const current = await admin.of(deployments).get({ namespace: 'b', name: 'web' });
+  expect(current.metadata.annotations?.['deployment.kubernetes.io/revision']).toBe('1');
+  const image = [{ op: 'replace', path: '/spec/template/spec/containers/0/image', value: 'two:2' }];
+  await admin.of(deployments).patch({ namespace: 'b', name: 'web' }, image, { type: 'json' });
+  await eventually('rolled', async () => {
+    const { items } = await admin.of(pods).list({ namespace: 'b' });
+    await ready(3)();
+    return items.length === 3 && items.every(pod => pod.spec?.containers[0]?.image === 'two:2') ? true : undefined;
+  });
+  await eventually('complete', ready(3));
+  const sets = (await admin.of(replicaSets).list({ namespace: 'b' })).items;
+  expect(
+    sets.map(set => [set.metadata.annotations?.['deployment.kubernetes.io/revision'], set.spec?.replicas]).sort(),
+  ).toEqual([
+    ['1', 0],
+    ['2', 3],
+  ]);
+  const rolled = await eventually('condition', async () => {
+    const found = await admin.of(deployments).get({ namespace: 'b', name: 'web' });
+    return found.status?.conditions?.find(c => c.reason === 'NewReplicaSetAvailable');
+  });
+  expect(rolled.status).toBe('True');
+  await admin.of(deployments).delete({ namespace: 'b', name: 'web' }, { propagationPolicy: 'Foreground' });
+  await eventually('deployment gone', () => gone(() => admin.of(deployments).get({ namespace: 'b', name: 'web' })));
+  expect((await admin.of(replicaSets).list({ namespace: 'b' })).items).toEqual([]);
+});
+
+test('an orphaned pod that matches is adopted, and one that stops matching is released and replaced', async () => {
+  await makeNamespace('c');
+  await admin.of(deployments).create(deployment('c', 'x', 1));
+  const [pod] = await eventually('pod', async () => {
+    const { items } = await admin.of(pods).list({ namespace: 'c' });
+    return items.length === 1 ? items : undefined;
+  });
+  const ref = { namespace: 'c', name: pod?.metadata.name ?? '' };
+  await admin.of(pods).patch(ref, { metadata: { labels: { app: 'other' } } }, { type: 'merge' });
+  await eventually('replacement', async () =>
+    (await admin.of(pods).list({ namespace: 'c' })).items.length === 2 ? true : undefined,
+  );
+  const released = await eventually('release', async () => {
+    const found = await admin.of(pods).get(ref);
+    return (found.metadata.ownerReferences ?? []).length === 0 ? found : undefined;
+  });
+  expect(released.metadata.deletionTimestamp).toBeUndefined();
+});
+
+test('a service gets its endpoints, and loses those of pods that end', async () => {
+  await makeNamespace('d');
+  await admin.of(deployments).create(deployment('d', 'x', 2));
+  const spec = { selector: { app: 'web' }, ports: [{ port: 80, targetPort: 8080 }] };
+  await admin.of(services).create({ metadata: { namespace: 'd', name: 'web' }, spec } as Service);
+  const ready = await eventually('ready endpoints', async () => {
+    await runPods('d');
+    const { items } = await admin.of(endpointSlices).list({ namespace: 'd' });
+    const all = items.flatMap(slice => slice.endpoints ?? []);
+    return all.length === 2 && all.every(e => e.conditions?.ready === true) ? items : undefined;
+  });
+  expect(ready[0]?.ports).toMatchObject([{ port: 8080, protocol: 'TCP' }]);
+  await eventually('endpoints', async () => {
+    const found = await admin.of(endpoints).get({ namespace: 'd', name: 'web' });
+    return found.subsets?.[0]?.addresses?.length === 2 ? true : undefined;
+  });
+  await admin.of(deployments).patch({ namespace: 'd', name: 'web' }, { spec: { replicas: 0 } }, { type: 'merge' });
+  await eventually('no endpoints', async () => {
+    const { items } = await admin.of(endpointSlices).list({ namespace: 'd' });
+    return items.length === 1 && (items[0]?.endpoints ?? []).length === 0 ? true : undefined;
+  });
+});
+
+test('a node gets a range of addresses', async () => {
+  await admin.of(nodes).create({ metadata: { name: 'n1' } } as Node);
+  const node = await eventually('range', async () => {
+    const found = await admin.of(nodes).get({ name: 'n1' });
+    return found.spec?.podCIDR === undefined ? undefined : found;
+  });
+  expect(node.spec?.podCIDRs).toEqual(['10.42.0.0/24']);
+});
+
+test('a namespace is emptied and goes', async () => {
+  await makeNamespace('e');
+  await admin.of(deployments).create(deployment('e', 'x', 2));
+  await eventually('pods', async () =>
+    (await admin.of(pods).list({ namespace: 'e' })).items.length === 2 ? true : undefined,
+  );
+  await admin.of(namespaces).delete({ name: 'e' });
+  await eventually('namespace gone', () => gone(() => admin.of(namespaces).get({ name: 'e' })));
+  expect((await admin.of(pods).list({ namespace: 'e' })).items).toEqual([]);
+});
