@@ -12,6 +12,8 @@ import { versionInfo } from './version.ts';
 export interface OpenApiDocuments {
   /** `/openapi/v2` as JSON. */
   v2(): Promise<Buffer>;
+  /** The same in gnostic's protobuf form, which kubectl asks for. */
+  v2Proto(): Promise<Buffer>;
   /** `/openapi/v3`: paths with their hashes. */
   v3Index(): Promise<Buffer>;
   /** `/openapi/v3/apis/apps/v1`; undefined: no such group. */
@@ -31,6 +33,8 @@ export interface NonResourceOptions {
 }
 
 const JSON_TYPE = 'application/json';
+/** Old clients write an at sign, which is no character of media types. */
+const PROTO_V2 = /application\/com\.github\.proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/;
 const NOT_FOUND: Response = { kind: 'bytes', status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n', headers: { 'x-content-type-options': 'nosniff' } };
 
 export function nonResourceHandler(options: NonResourceOptions): Handler {
@@ -114,6 +118,9 @@ function aggregatedType(request: Request): string | undefined {
 }
 
 async function openApi(documents: OpenApiDocuments, request: Request, [version, ...rest]: readonly string[]): Promise<Response | undefined> {
+  if (version === 'v2' && rest.length === 0 && PROTO_V2.test(header(request, 'accept') ?? '')) {
+    return etagResponse(request, await documents.v2Proto(), 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf');
+  }
   if (version === 'v2' && rest.length === 0) return etagResponse(request, await documents.v2(), JSON_TYPE);
   if (version !== 'v3') return undefined;
   if (rest.length === 0) return etagResponse(request, await documents.v3Index(), JSON_TYPE);

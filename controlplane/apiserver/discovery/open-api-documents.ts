@@ -1,23 +1,20 @@
 /**
- * The OpenAPI documents, made when first asked for and kept: most clients never ask.
+ * The OpenAPI documents, made when first asked for and kept compressed: most clients never ask.
  */
+import { kinds } from '../../../proto/api/kinds.ts';
+import type { OpenApi } from '../openapi/index.ts';
 import type { OpenApiDocuments } from './non-resource-handler.ts';
+import { KUBERNETES_VERSION } from './version.ts';
 
 export function openApiDocuments(): OpenApiDocuments {
-  const made = new Map<string, Promise<Buffer | undefined>>();
-  const once = (key: string, make: () => Promise<unknown>): Promise<Buffer | undefined> => {
-    let bytes = made.get(key);
-    if (bytes === undefined) {
-      bytes = make().then((document) => (document === undefined ? undefined : Buffer.from(JSON.stringify(document))));
-      bytes.catch(() => made.delete(key));
-      made.set(key, bytes);
-    }
-    return bytes;
-  };
-  const openApi = (): Promise<typeof import('../openapi/index.ts')> => import('../openapi/index.ts');
+  let made: Promise<OpenApi> | undefined;
+  const openApi = (): Promise<OpenApi> =>
+    (made ??= import('../openapi/index.ts').then(module => new module.OpenApi(kinds, KUBERNETES_VERSION)));
   return {
-    v2: async () => (await once('v2', async () => (await openApi()).openApiV2())) ?? Buffer.alloc(0),
-    v3Index: async () => (await once('v3', async () => (await openApi()).openApiV3Index())) ?? Buffer.alloc(0),
-    v3: (group, version) => once(`v3/${group}/${version}`, async () => (await openApi()).openApiV3(group, version)),
+    v2: async () => (await openApi()).openApiV2Json(),
+    v2Proto: async () => (await openApi()).openApiV2Proto(),
+    v3Index: async () => (await openApi()).openApiV3Index(),
+    v3: async (group, version) =>
+      (await openApi()).openApiV3(group === '' ? `api/${version}` : `apis/${group}/${version}`),
   };
 }
