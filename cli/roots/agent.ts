@@ -1,9 +1,13 @@
 /** `k8ts agent`: a node of a cluster whose control plane is elsewhere. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Client } from '../../machinery/client/client.ts';
 import { fixedCredentials } from '../../machinery/client/credentials.ts';
 import { HttpTransport } from '../../machinery/client/http-transport.ts';
 import { RestClient } from '../../machinery/client/rest-client.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
-import { readClusterSettings } from '../cluster-objects.ts';
+import { writeFileAtomic } from '../../machinery/process/write-file-atomic.ts';
+import { readClusterSettings, type ClusterSettings } from '../cluster-objects.ts';
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
@@ -14,7 +18,7 @@ import { labelsOf, startNode, startRuntime } from './node.ts';
 const RETRY_MS = 1_000;
 
 export async function assembleAgent(context: DaemonContext): Promise<void> {
-  const { config, paths, progress, logger, facts, signal } = context;
+  const { config, paths, progress, logger, facts } = context;
   const nodeName = nodeNameOf(config);
   const nodeIp = config.nodeIp ?? nodeAddress();
   const known = await loadIdentity(paths);
@@ -37,19 +41,9 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
   const runtime = startRuntime(context);
   runtime.catch(() => undefined);
   const kubelet = clientAs('kubelet');
-  // The control plane may be down for a while: pods that run here go on meanwhile, and nothing is lost by waiting.
   const cluster = await progress.step(
     'control plane',
-    async () => {
-      for (;;) {
-        try {
-          return await readClusterSettings(kubelet);
-        } catch (error) {
-          logger.warn({ server: known.server, err: error }, 'the control plane cannot be asked; trying again');
-          await systemClock.sleep(RETRY_MS, signal);
-        }
-      }
-    },
+    () => settingsOf(kubelet, join(paths.dataDir, 'agent', 'cluster.json'), context),
     () => known.server,
   );
   const identity = await renewIdentity(known, { nodeName, nodeIp }, systemClock.now(), paths).catch(
@@ -70,4 +64,22 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
       labels: labelsOf(config.nodeLabels),
     },
   );
+}
+
+/**
+ * The cluster's settings: as the control plane says them, else as it said them last, so that a node that starts while the control plane is
+ * away looks after its pods all the same.
+ */
+async function settingsOf(client: Client, file: string, { logger, signal }: DaemonContext): Promise<ClusterSettings> {
+  for (;;) {
+    try {
+      const settings = await readClusterSettings(client);
+      await writeFileAtomic(file, JSON.stringify(settings), 0o644);
+      return settings;
+    } catch (error) {
+      logger.warn({ err: error }, 'the control plane cannot be asked for the settings of the cluster');
+      if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as ClusterSettings;
+      await systemClock.sleep(RETRY_MS, signal);
+    }
+  }
 }

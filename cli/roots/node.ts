@@ -9,7 +9,6 @@ import { endpointSlices, namespaces, nodes, services } from '../../machinery/cli
 import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
 import type { KeyPair } from '../../machinery/pki/certificate.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
-import type { Component } from '../../machinery/process/component.ts';
 import { DnsServer } from '../../agent/dns/dns-server.ts';
 import { Forwarder } from '../../agent/dns/forwarder.ts';
 import { ListerRecords } from '../../agent/dns/lister-records.ts';
@@ -29,7 +28,7 @@ import { WebhookAuth } from '../../agent/kubelet/server/webhook-auth.ts';
 import { PodNetwork } from '../../agent/network/pod-network.ts';
 import { ServiceRange } from '../../agent/network/service-range.ts';
 import { IptablesBackend } from '../../agent/proxy/iptables-backend.ts';
-import type { NodeModel } from '../../agent/proxy/plan/model.ts';
+import { NodeView } from '../../agent/proxy/node-view.ts';
 import { Proxier } from '../../agent/proxy/proxier.ts';
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
@@ -37,6 +36,7 @@ import type { ClusterSettings } from '../cluster-objects.ts';
 import { kubernetesVersion } from '../version.ts';
 import { dnsAnswers, nodeIsReady } from './node-checks.ts';
 import { createNodeParts, type NodeParts } from './node-parts.ts';
+import { running } from './running.ts';
 
 /** Who the parts of a node are to the API server. */
 export interface NodeClients {
@@ -121,13 +121,11 @@ export async function startNode(
     clock,
     log: logger.child({ part: 'network' }),
   });
-  const nodeModel = (): NodeModel => ({
+  const view = new NodeView({
+    nodes: nodeInformer,
     nodeName,
-    family: 'IPv4',
     clusterCIDR: cluster.clusterCidr,
-    localServiceIPs: new Set([cluster.clusterDns]),
-    localhostNodePorts: true,
-    zone: nodeInformer.lister.get(undefined, nodeName)?.metadata.labels?.['topology.kubernetes.io/zone'],
+    localServiceIPs: [cluster.clusterDns],
   });
   const proxy = new Proxier({
     services: serviceInformers.informer(services),
@@ -136,12 +134,13 @@ export async function startNode(
       iptables: parts.iptables,
       conntrack: parts.conntrack,
       log: logger.child({ part: 'proxy' }),
-      node: nodeModel,
+      node: () => view.current(),
     }),
-    node: nodeModel,
+    node: () => view.current(),
     clock,
     log: logger.child({ part: 'proxy' }),
   });
+  view.follow(() => proxy.nodeChanged());
   const dns = new DnsServer({
     listen: [{ address: cluster.clusterDns, port: 53 }],
     zone: {
@@ -219,11 +218,6 @@ export async function startNode(
       () => cluster.clusterDns,
     ),
   ]);
-}
-
-/** A function that runs until it is told to stop, as a component that is ready at once. */
-export function running(name: string, run: (signal: AbortSignal) => Promise<void>): Component {
-  return { name, run, ready: () => Promise.resolve() };
 }
 
 /** `key=value:Effect` of the command line. */

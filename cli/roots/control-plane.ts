@@ -1,0 +1,154 @@
+/**
+ * Puts a control plane together: store, API server, scheduler and controllers, in one process. Scheduler and controllers reach the API over
+ * the in-process transport, each as the user that it is upstream.
+ */
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Client } from '../../machinery/client/client.ts';
+import { EventRecorder } from '../../machinery/client/event-recorder.ts';
+import { writeKubeconfig } from '../../machinery/client/kubeconfig.ts';
+import { RestClient } from '../../machinery/client/rest-client.ts';
+import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
+import { ServiceAccountTokens } from '../../machinery/pki/service-account-tokens.ts';
+import { systemClock } from '../../machinery/process/clock.ts';
+import { createApiServer } from '../../controlplane/apiserver/api-server.ts';
+import { createControllers } from '../../controlplane/controllers/create-controllers.ts';
+import { Scheduler } from '../../controlplane/scheduler/scheduler.ts';
+import { openSqliteStore } from '../../controlplane/store/sqlite/open-sqlite-store.ts';
+import { publishClusterSettings, publishDnsService, type ClusterSettings } from '../cluster-objects.ts';
+import { nodeNameOf } from '../config.ts';
+import type { DaemonContext } from '../daemon.ts';
+import { nodeAddress } from '../node-address.ts';
+import { nthAddress } from '../service-range.ts';
+import { loadClusterPki, type ClusterPki } from './cluster-pki.ts';
+import { running } from './running.ts';
+
+/** What the rest of the process needs of the control plane that runs in it. */
+export interface ControlPlane {
+  pki: ClusterPki;
+  cluster: ClusterSettings;
+  advertiseAddress: string;
+  /** A client that acts as the given user. */
+  clientAs(name: string, groups?: readonly string[]): Client;
+}
+
+const SERVICE_ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
+
+export async function startControlPlane(context: DaemonContext): Promise<ControlPlane> {
+  const { config, paths, progress, logger, start, facts } = context;
+  const clock = systemClock;
+  const advertiseAddress = config.advertiseAddress ?? config.nodeIp ?? nodeAddress();
+  const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
+  const cluster: ClusterSettings = {
+    clusterDns: config.clusterDns ?? nthAddress(config.serviceCidr, 10),
+    clusterDomain: config.clusterDomain,
+    clusterCidr: config.clusterCidr,
+    serviceCidr: config.serviceCidr,
+  };
+  const server = `https://${advertiseAddress}:${config.securePort}`;
+
+  const pki = await progress.step('certificates', () =>
+    loadClusterPki(
+      paths,
+      {
+        dnsNames: [
+          'localhost',
+          nodeNameOf(config),
+          ...kubernetesNames(config.clusterDomain),
+          ...(config.tlsSan ?? []).filter(n => !isAddress(n)),
+        ],
+        ipAddresses: [
+          '127.0.0.1',
+          advertiseAddress,
+          nthAddress(config.serviceCidr, 1),
+          ...(config.tlsSan ?? []).filter(isAddress),
+        ],
+      },
+      clock.now(),
+    ),
+  );
+  mkdirSync(dirname(paths.store), { recursive: true, mode: 0o700 });
+  const store = await progress.step(
+    'store',
+    () => openSqliteStore({ path: paths.store, clock, logger: logger.child({ part: 'store' }) }),
+    () => paths.store,
+  );
+  const apiServer = createApiServer({
+    store,
+    clock,
+    logger: logger.child({ part: 'apiserver' }),
+    tls: { cert: pki.apiServer.certPem, key: pki.apiServer.keyPem, clientCA: pki.authority.certPem },
+    bindAddress: config.bindAddress,
+    port: config.securePort,
+    advertiseAddress,
+    serviceCIDR: config.serviceCidr,
+    nodePortRange: config.serviceNodePortRange,
+    serviceAccountKeys: { signingKey: pki.serviceAccountKeyPem },
+    serviceAccountIssuer: issuer,
+    kubelet: { cert: pki.kubeletClient.certPem, key: pki.kubeletClient.keyPem, ca: pki.authority.certPem },
+    clusterInfo: { server, caPem: pki.authority.certPem },
+  });
+  const clientAs = (name: string, groups: readonly string[] = []): Client =>
+    new RestClient(apiServer.inProcess({ name, groups }), { fieldManager: name });
+  // The store outlives the server that writes to it.
+  const serving = running(
+    'apiserver',
+    async signal => {
+      try {
+        await apiServer.run(signal);
+      } finally {
+        await store.close();
+      }
+    },
+    () => apiServer.ready(),
+  );
+  await progress.step(
+    'API server',
+    () => start(serving),
+    () => server,
+  );
+  facts.apiServer = server;
+  facts.kubeconfig = paths.adminKubeconfig;
+  await writeKubeconfig(paths.adminKubeconfig, {
+    name: 'k8ts',
+    server,
+    tls: { ca: pki.authority.certPem, cert: pki.admin.certPem, key: pki.admin.keyPem },
+  });
+
+  const admin = clientAs('system:k8ts', ['system:masters']);
+  const schedulerClient = clientAs('system:kube-scheduler');
+  const schedulerInformers = new SharedInformerFactory({ client: schedulerClient, clock, logger });
+  const scheduler = new Scheduler({
+    client: schedulerClient,
+    informers: schedulerInformers,
+    clock,
+    logger: logger.child({ part: 'scheduler' }),
+    recorder: new EventRecorder({ client: schedulerClient, clock, logger, component: 'default-scheduler' }),
+  });
+  const controllers = createControllers({
+    clientFor: name => clientAs(`system:serviceaccount:kube-system:${name}`, SERVICE_ACCOUNT_GROUPS),
+    informerClient: clientAs('system:kube-controller-manager'),
+    clock,
+    logger: logger.child({ part: 'controllers' }),
+    authority: pki.authority,
+    tokens: new ServiceAccountTokens({ issuer, signingKeyPem: pki.serviceAccountKeyPem, clock }),
+    clusterCidrs: [config.clusterCidr],
+    legacyTokenSecrets: config.legacyTokenSecrets,
+  });
+  await Promise.all([
+    start(running('scheduler-informers', signal => schedulerInformers.run(signal))),
+    progress.step('scheduler', () => start(scheduler)),
+    progress.step('controllers', () => start(controllers)),
+    publishClusterSettings(admin, cluster),
+    publishDnsService(admin, cluster.clusterDns),
+  ]);
+  return { pki, cluster, advertiseAddress, clientAs };
+}
+
+function kubernetesNames(domain: string): string[] {
+  return ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc', `kubernetes.default.svc.${domain}`];
+}
+
+function isAddress(name: string): boolean {
+  return /^[\d.]+$/.test(name) || name.includes(':');
+}

@@ -1,0 +1,29 @@
+/** `k8ts up`: control plane and node in one process; what they say to each other never leaves it. */
+import { nodeNameOf } from '../config.ts';
+import type { DaemonContext } from '../daemon.ts';
+import { nodeAddress } from '../node-address.ts';
+import { systemClock } from '../../machinery/process/clock.ts';
+import { issueKubeletServing } from './cluster-pki.ts';
+import { startControlPlane } from './control-plane.ts';
+import { labelsOf, startNode, startRuntime } from './node.ts';
+
+export async function assembleUp(context: DaemonContext): Promise<void> {
+  const { config, paths } = context;
+  const nodeName = nodeNameOf(config);
+  const nodeIp = config.nodeIp ?? nodeAddress();
+  const [controlPlane, parts] = await Promise.all([startControlPlane(context), startRuntime(context)]);
+  const { pki, cluster, clientAs } = controlPlane;
+  const serving = await issueKubeletServing(paths, pki.authority, nodeName, nodeIp, systemClock.now());
+  await startNode(
+    context,
+    parts,
+    { kubelet: clientAs(`system:node:${nodeName}`, ['system:nodes']), services: clientAs('system:kube-proxy') },
+    {
+      nodeIp,
+      cluster,
+      serving,
+      clientCaPem: pki.authority.certPem,
+      labels: { 'node-role.kubernetes.io/control-plane': '', ...labelsOf(config.nodeLabels) },
+    },
+  );
+}
