@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { X509Certificate } from 'node:crypto';
 import type { Deployment } from '../../proto/api/apps-v1.ts';
 import type { Namespace, Node, Pod, Service } from '../../proto/api/core-v1.ts';
 import { RestClient } from '../../machinery/client/rest-client.ts';
 import {
+  certificateSigningRequests,
   configMaps,
   deployments,
   endpoints,
@@ -11,12 +13,16 @@ import {
   nodes,
   pods,
   replicaSets,
+  secrets,
   serviceAccounts,
   services,
 } from '../../machinery/client/resource.ts';
+import type { Transport } from '../../machinery/client/transport.ts';
 import { isNotFound } from '../../machinery/meta/status-error-from.ts';
+import { bootstrapTokenSecret, generateBootstrapToken } from '../../machinery/pki/bootstrap-token.ts';
 import { createAuthority, generateKeyPem } from '../../machinery/pki/certificate.ts';
 import { ServiceAccountTokens } from '../../machinery/pki/service-account-tokens.ts';
+import { createSigningRequest } from '../../machinery/pki/signing-request.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
 import { silentLogger, type Logger } from '../../machinery/process/logger.ts';
 import { createApiServer } from '../apiserver/api-server.ts';
@@ -35,7 +41,7 @@ const clock = systemClock;
 const signingKey = generateKeyPem();
 const authority = createAuthority('ca', clock.now());
 const server = createApiServer({
-  store: new MemoryStore({ clock }),
+  store: new MemoryStore(clock),
   clock,
   logger,
   advertiseAddress: '127.0.0.1',
@@ -43,6 +49,19 @@ const server = createApiServer({
 });
 const admin = new RestClient(server.inProcess({ name: 'admin', groups: ['system:masters'] }));
 const running: Promise<void>[] = [];
+/** What the controllers asked the server, `GET /api/v1/...`. */
+const calls: string[] = [];
+
+function counted(transport: Transport): Transport {
+  return {
+    call: request => {
+      calls.push(`${request.method} ${request.path}`);
+      return transport.call(request);
+    },
+    watch: request => transport.watch(request),
+    close: () => transport.close(),
+  };
+}
 
 beforeAll(async () => {
   running.push(server.run(stop.signal));
@@ -50,7 +69,7 @@ beforeAll(async () => {
   const controllers = createControllers({
     clientFor: name => {
       const groups = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
-      return new RestClient(server.inProcess({ name: `system:serviceaccount:kube-system:${name}`, groups }));
+      return new RestClient(counted(server.inProcess({ name: `system:serviceaccount:kube-system:${name}`, groups })));
     },
     informerClient: admin,
     clock,
@@ -58,6 +77,7 @@ beforeAll(async () => {
     authority,
     tokens: new ServiceAccountTokens({ issuer: 'https://x', signingKeyPem: signingKey, clock }),
     clusterCidrs: ['10.42.0.0/16'],
+    nodeGracePeriodMs: 1500,
   });
   running.push(controllers.run(stop.signal));
   await controllers.ready();
@@ -241,4 +261,111 @@ test('a namespace is emptied and goes', async () => {
   await admin.of(namespaces).delete({ name: 'e' });
   await eventually('namespace gone', () => gone(() => admin.of(namespaces).get({ name: 'e' })));
   expect((await admin.of(pods).list({ namespace: 'e' })).items).toEqual([]);
+});
+
+test('a joining node gets its certificate', async () => {
+  const csr = createSigningRequest(generateKeyPem(), { commonName: 'system:node:n9', organizations: ['system:nodes'] });
+  const token = generateBootstrapToken();
+  await admin.of(secrets).create(bootstrapTokenSecret(token, { expiresAtMs: clock.now() + 3000 }));
+  const joiner = new RestClient(
+    server.inProcess({ name: `system:bootstrap:${token.id}`, groups: ['system:bootstrappers'] }),
+  );
+  const signerName = 'kubernetes.io/kube-apiserver-client-kubelet';
+  const spec = {
+    request: Buffer.from(csr).toString('base64'),
+    signerName,
+    usages: ['digital signature', 'client auth'],
+  };
+  await admin.raw('GET', '/readyz');
+  const groups = ['system:bootstrappers', 'system:bootstrappers:k8ts:default-node-token'];
+  const asGroup = new RestClient(server.inProcess({ name: `system:bootstrap:${token.id}`, groups }));
+  await asGroup
+    .of(certificateSigningRequests)
+    .create({ metadata: { name: 'n9' }, spec } as never)
+    .catch(async () => {
+      // The default bindings decide who may ask; what is tested here is the answer.
+      await joiner.of(certificateSigningRequests).create({ metadata: { name: 'n9' }, spec } as never);
+    });
+  const signed = await eventually('certificate', async () => {
+    const found = await admin.of(certificateSigningRequests).get({ name: 'n9' });
+    return found.status?.certificate === undefined ? undefined : found.status.certificate;
+  });
+  const certificate = new X509Certificate(Buffer.from(signed, 'base64'));
+  expect(certificate.subject).toContain('CN=system:node:n9');
+  expect(certificate.verify(new X509Certificate(authority.certPem).publicKey)).toBe(true);
+  await eventually('expired token goes', () =>
+    gone(() => admin.of(secrets).get({ namespace: 'kube-system', name: `bootstrap-token-${token.id}` })),
+  );
+});
+
+test('a Secret for a token of a service account is filled, and goes with the account', async () => {
+  await makeNamespace('f');
+  const annotations = { 'kubernetes.io/service-account.name': 'default' };
+  await admin
+    .of(secrets)
+    .create({
+      metadata: { namespace: 'f', name: 't', annotations },
+      type: 'kubernetes.io/service-account-token',
+    } as never);
+  const filled = await eventually('token', async () => {
+    const found = await admin.of(secrets).get({ namespace: 'f', name: 't' });
+    return found.data?.['token'] === undefined ? undefined : found;
+  });
+  expect(Buffer.from(filled.data?.['namespace'] ?? '', 'base64').toString()).toBe('f');
+  await admin.of(serviceAccounts).delete({ namespace: 'f', name: 'default' });
+  await eventually('secret gone', () => gone(() => admin.of(secrets).get({ namespace: 'f', name: 't' })));
+});
+
+test('a silent node becomes Unknown and tainted, and its pods leave when they tolerate that no longer', async () => {
+  const ready = {
+    type: 'Ready',
+    status: 'True',
+    lastHeartbeatTime: '2026-01-01T00:00:00Z',
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+  };
+  await admin.of(nodes).create({ metadata: { name: 'n2' }, status: { conditions: [ready] } } as never);
+  await makeNamespace('g');
+  const tolerations = [
+    { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 1 },
+  ];
+  const spec = {
+    nodeName: 'n2',
+    terminationGracePeriodSeconds: 0,
+    tolerations,
+    containers: [{ name: 'c', image: 'x' }],
+  };
+  await admin.of(pods).create({ metadata: { namespace: 'g', name: 'p' }, spec } as never);
+  await runPods('g');
+  const node = await eventually('taints', async () => {
+    const found = await admin.of(nodes).get({ name: 'n2' });
+    return found.spec?.taints?.some(t => t.key === 'node.kubernetes.io/unreachable' && t.effect === 'NoExecute') ===
+      true
+      ? found
+      : undefined;
+  });
+  expect(node.status?.conditions?.find(c => c.type === 'Ready')).toMatchObject({
+    status: 'Unknown',
+    reason: expect.stringMatching('NodeStatus'),
+  });
+  await eventually('eviction', async () => {
+    const found = await admin
+      .of(pods)
+      .get({ namespace: 'g', name: 'p' })
+      .catch(() => undefined);
+    return found === undefined || found.metadata.deletionTimestamp !== undefined ? true : undefined;
+  });
+});
+
+test('at rest the controllers ask nothing, and nothing they did was refused', async () => {
+  let before = -1;
+  await eventually('rest', async () => {
+    if (calls.length === before) return true;
+    before = calls.length;
+    await new Promise(resolve => setTimeout(resolve, 300));
+    return undefined;
+  });
+  calls.length = 0;
+  await new Promise(resolve => setTimeout(resolve, 500));
+  expect(calls).toEqual([]);
+  expect(problems.map(problem => ('err' in problem ? String(problem.err) : problem))).toEqual([]);
 });

@@ -110,7 +110,7 @@ class Controllers implements Component {
       new PodGcController(this.contextFor('pod-garbage-collector'), this.options.terminatedPodThreshold),
       new GarbageCollector(this.contextFor('generic-garbage-collector')),
       new CsrController(this.contextFor('certificate-controller'), authority),
-      new BootstrapTokenController(this.contextFor('bootstrap-signer')),
+      new BootstrapTokenController(this.contextFor('bootstrap-signer'), this.options.clientFor('token-cleaner')),
     ];
     if (clusterCidrs.length > 0) {
       controllers.push(

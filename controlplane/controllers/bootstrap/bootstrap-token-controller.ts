@@ -3,6 +3,7 @@
  * what cluster it joins. Source: kubernetes.io/docs, "Authenticating with Bootstrap Tokens".
  */
 import type { ConfigMap, Secret } from '../../../proto/api/core-v1.ts';
+import type { Client } from '../../../machinery/client/client.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { configMaps, secrets } from '../../../machinery/client/resource.ts';
@@ -25,12 +26,15 @@ const SIGN = 'sign';
 export class BootstrapTokenController implements Controller, Reconciler {
   readonly name = 'bootstrap-signer';
   private readonly context: ControllerContext;
+  private readonly cleaner: Client;
   private readonly queue: WorkQueue;
   private readonly tokens: Informer<Secret>;
   private readonly info: Informer<ConfigMap>;
 
-  constructor(context: ControllerContext) {
+  /** @param cleaner a client that may delete token Secrets: acts as `token-cleaner` */
+  constructor(context: ControllerContext, cleaner: Client) {
     this.context = context;
+    this.cleaner = cleaner;
     this.queue = new WorkQueue({ clock: context.clock });
     const fieldSelector = `type=${BOOTSTRAP_TOKEN_SECRET_TYPE}`;
     this.tokens = context.informers.informer(secrets, { namespace: BOOTSTRAP_TOKEN_NAMESPACE, fieldSelector });
@@ -66,9 +70,7 @@ export class BootstrapTokenController implements Controller, Reconciler {
     if (leftMs > 0) return { afterMs: leftMs };
     try {
       const preconditions = { uid: secret.metadata.uid };
-      await this.context.client
-        .of(secrets)
-        .delete({ namespace: BOOTSTRAP_TOKEN_NAMESPACE, name }, { preconditions, signal });
+      await this.cleaner.of(secrets).delete({ namespace: BOOTSTRAP_TOKEN_NAMESPACE, name }, { preconditions, signal });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }

@@ -31,6 +31,8 @@ export class NodeLifecycleController implements Controller, Reconciler {
   private readonly pods: Informer<Pod>;
   /** Monotonic time of the last sign of life. */
   private readonly heardMs = new Map<string, number>();
+  /** Nodes whose silence was told and that have no wake-up. */
+  private readonly silent = new Set<string>();
 
   constructor(context: ControllerContext, gracePeriodMs = 50_000) {
     this.context = context;
@@ -47,7 +49,10 @@ export class NodeLifecycleController implements Controller, Reconciler {
         if (beat(older) !== beat(node) && readinessOf(node) !== 'Unknown') this.heard(node.metadata.name ?? '', false);
         this.queue.add(node.metadata.name ?? '');
       },
-      onDelete: node => this.heardMs.delete(node.metadata.name ?? ''),
+      onDelete: node => {
+        this.heardMs.delete(node.metadata.name ?? '');
+        this.silent.delete(node.metadata.name ?? '');
+      },
     });
     this.leases.addHandler({
       onAdd: lease => this.heard(lease.metadata.name ?? '', false),
@@ -64,38 +69,47 @@ export class NodeLifecycleController implements Controller, Reconciler {
   }
 
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const { client, clock, events } = this.context;
-    let node = this.nodes.lister.get(undefined, name);
-    if (node === undefined) return 'awaitChange';
-    const silentMs = clock.monotonicMs() - (this.heardMs.get(name) ?? clock.monotonicMs());
+    const listed = this.nodes.lister.get(undefined, name);
+    if (listed === undefined) return 'awaitChange';
+    const silentMs = this.silenceOf(name);
     const silent = silentMs >= this.gracePeriodMs && !(await this.renewedMeanwhile(name, signal));
     try {
-      if (silent) {
-        const conditions = silentConditions(node, clock.now());
-        if (conditions !== (node.status?.conditions ?? [])) {
-          const wasReady = readinessOf(node) === 'True';
-          const status = { ...node.status, conditions: [...conditions] };
-          if (
-            (conditions.length > 0 && readinessOf({ ...node, status }) !== readinessOf(node)) ||
-            node.status?.conditions === undefined
-          ) {
-            node = await client.of(nodes).updateStatus({ ...node, status }, { signal });
-          }
-          if (wasReady)
-            events.event(subjectOf(nodes, node), 'Normal', 'NodeNotReady', `Node ${name} status is now: NodeNotReady`);
-        }
-      }
-      const taints = planTaints(node, clock.now());
-      if (taints !== node.spec?.taints && !(taints.length === 0 && node.spec?.taints === undefined)) {
-        const spec = { ...node.spec, taints: [...taints] };
-        node = await client.of(nodes).update({ ...node, spec }, { signal });
-      }
+      const node = await this.writeTaints(silent ? await this.writeSilence(listed, signal) : listed, signal);
+      if (readinessOf(node) === 'Unknown') await this.markPodsNotReady(name, signal);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       return 'awaitChange';
     }
-    if (readinessOf(node) === 'Unknown') await this.markPodsNotReady(name, signal);
-    return { afterMs: silent ? this.gracePeriodMs : Math.max(1000, this.gracePeriodMs - silentMs) };
+    if (!silent) return { afterMs: Math.max(1, this.gracePeriodMs - this.silenceOf(name)) };
+    // Nothing can get worse; the next sign of life begins anew.
+    this.silent.add(name);
+    return 'awaitChange';
+  }
+
+  private silenceOf(name: string): number {
+    const nowMs = this.context.clock.monotonicMs();
+    return nowMs - (this.heardMs.get(name) ?? nowMs);
+  }
+
+  private async writeSilence(node: Node, signal: AbortSignal): Promise<Node> {
+    const { client, clock, events } = this.context;
+    const conditions = silentConditions(node, clock.now());
+    if (conditions === undefined) return node;
+    const updated = await client
+      .of(nodes)
+      .updateStatus({ ...node, status: { ...node.status, conditions } }, { signal });
+    if (readinessOf(node) === 'True') {
+      const text = `Node ${node.metadata.name} status is now: NodeNotReady`;
+      events.event(subjectOf(nodes, node), 'Normal', 'NodeNotReady', text);
+    }
+    return updated;
+  }
+
+  private async writeTaints(node: Node, signal: AbortSignal): Promise<Node> {
+    const { client, clock } = this.context;
+    const taints = planTaints(node, clock.now());
+    if (taints === undefined) return node;
+    return client.of(nodes).update({ ...node, spec: { ...node.spec, taints } }, { signal });
   }
 
   /** Our watch may be behind: before a node is declared dead the server is asked. */
@@ -128,6 +142,6 @@ export class NodeLifecycleController implements Controller, Reconciler {
     const known = this.heardMs.has(name);
     if (!(isFirst && known)) this.heardMs.set(name, this.context.clock.monotonicMs());
     // Later signs of life need no run: the next one comes by its timer and looks at the time.
-    if (isFirst || !known) this.queue.add(name);
+    if (isFirst || !known || this.silent.delete(name)) this.queue.add(name);
   }
 }

@@ -21,8 +21,8 @@ const CONDITION_TAINTS: readonly (readonly [type: string, status: string, key: s
 ];
 const OWN_KEYS = new Set([...CONDITION_TAINTS.map(([, , key]) => key), UNSCHEDULABLE]);
 
-/** The conditions of a node that went silent; the same list when they say so already. */
-export function silentConditions(node: Node, nowMs: number): readonly NodeCondition[] {
+/** The conditions of a node that went silent; undefined when they say so already. */
+export function silentConditions(node: Node, nowMs: number): NodeCondition[] | undefined {
   const old = node.status?.conditions ?? [];
   const now = formatTime(nowMs);
   const next = [...old];
@@ -41,11 +41,11 @@ export function silentConditions(node: Node, nowMs: number): readonly NodeCondit
     if (at < 0) next.push(condition);
     else next[at] = condition;
   }
-  return changed ? next : old;
+  return changed ? next : undefined;
 }
 
-/** The taints the node should have; the same list when it has them. Others' taints stay. */
-export function planTaints(node: Node, nowMs: number): readonly Taint[] {
+/** The taints the node should have; undefined when it has them. Others' taints stay. */
+export function planTaints(node: Node, nowMs: number): Taint[] | undefined {
   const old = node.spec?.taints ?? [];
   const wanted: Taint[] = [];
   for (const [type, status, key] of CONDITION_TAINTS) {
@@ -59,7 +59,7 @@ export function planTaints(node: Node, nowMs: number): readonly Taint[] {
     OWN_KEYS.has(taint.key) && (taint.effect === 'NoSchedule' || taint.effect === 'NoExecute');
   const kept = old.filter(taint => !isOwn(taint) || wanted.some(w => same(w, taint)));
   const added = wanted.filter(w => !old.some(taint => same(w, taint)));
-  return kept.length === old.length && added.length === 0 ? old : [...kept, ...added];
+  return kept.length === old.length && added.length === 0 ? undefined : [...kept, ...added];
 }
 
 /** Ready, as the node says it: True, False or Unknown. */
