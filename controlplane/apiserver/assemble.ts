@@ -20,7 +20,7 @@ import { nonResourceHandler } from './discovery/non-resource-handler.ts';
 import { filterChain } from './filters/chain.ts';
 import { DEFAULT_IN_FLIGHT } from './filters/in-flight.ts';
 import type { TokenAuthenticator } from './filters/authenticate.ts';
-import { openApiDocuments } from './discovery/open-api-documents.ts';
+import { OpenApiDocuments } from './discovery/open-api-documents.ts';
 import { healthChecks } from './discovery/health-checks.ts';
 import { podConnectSubresources } from './proxying/pod-connect.ts';
 import { proxySubresource } from './proxying/proxy-subresources.ts';
@@ -115,7 +115,7 @@ export function assemble(options: ApiServerOptions): Assembly {
   const health = healthChecks(storage);
   const documents = nonResourceHandler({
     discovery: new Discovery(resources),
-    openApi: openApiDocuments(),
+    openApi: new OpenApiDocuments(),
     livez: health.livez,
     readyz: health.readyz,
     serverAddress: () => `${options.advertiseAddress}:${options.port ?? 6443}`,

@@ -7,9 +7,14 @@ import { header, type Request, type Response } from '../server/request.ts';
 export function etagResponse(request: Request, body: Buffer, contentType: string): Response {
   const etag = `"${createHash('sha512').update(body).digest('hex').slice(0, 64).toUpperCase()}"`;
   const headers = { etag, vary: 'Accept', 'cache-control': 'public' };
-  const known = header(request, 'if-none-match');
-  if (known !== undefined && known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag)) {
+  if (isKnown(request, etag)) {
     return { kind: 'bytes', status: 304, contentType, body: '', headers };
   }
   return { kind: 'bytes', status: 200, contentType, body, headers };
+}
+
+/** Whether the client shows that it has the document with this (quoted) ETag. */
+export function isKnown(request: Request, etag: string): boolean {
+  const known = header(request, 'if-none-match');
+  return known !== undefined && known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }

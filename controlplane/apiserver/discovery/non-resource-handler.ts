@@ -6,19 +6,8 @@ import { header, type Request, type Response } from '../server/request.ts';
 import { Discovery } from './discovery.ts';
 import { etagResponse } from './etag-response.ts';
 import { healthResponse, type HealthCheck } from './health.ts';
+import type { OpenApiDocuments } from './open-api-documents.ts';
 import { versionInfo } from './version.ts';
-
-/** The documents that openapi/ makes. */
-export interface OpenApiDocuments {
-  /** `/openapi/v2` as JSON. */
-  v2(): Promise<Buffer>;
-  /** The same in gnostic's protobuf form, which kubectl asks for. */
-  v2Proto(): Promise<Buffer>;
-  /** `/openapi/v3`: paths with their hashes. */
-  v3Index(): Promise<Buffer>;
-  /** `/openapi/v3/apis/apps/v1`; undefined: no such group. */
-  v3(group: string, version: string): Promise<Buffer | undefined>;
-}
 
 export interface NonResourceOptions {
   readonly discovery: Discovery;
@@ -65,7 +54,7 @@ async function answer(options: NonResourceOptions, exchange: Exchange, path: str
     case 'apis':
       return discovery(options, request, first, rest);
     case 'openapi':
-      return openApi(options.openApi, request, rest);
+      return options.openApi.answer(request, rest);
     case '.well-known':
       return rest.join('/') === 'openid-configuration' ? json(options.issuer.configuration()) : undefined;
     case 'openid':
@@ -115,16 +104,4 @@ function aggregatedType(request: Request): string | undefined {
     if (parts.includes('g=apidiscovery.k8s.io') && parts.includes('v=v2')) return 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
   }
   return undefined;
-}
-
-async function openApi(documents: OpenApiDocuments, request: Request, [version, ...rest]: readonly string[]): Promise<Response | undefined> {
-  if (version === 'v2' && rest.length === 0 && PROTO_V2.test(header(request, 'accept') ?? '')) {
-    return etagResponse(request, await documents.v2Proto(), 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf');
-  }
-  if (version === 'v2' && rest.length === 0) return etagResponse(request, await documents.v2(), JSON_TYPE);
-  if (version !== 'v3') return undefined;
-  if (rest.length === 0) return etagResponse(request, await documents.v3Index(), JSON_TYPE);
-  const [prefix, groupOrVersion = '', groupVersion = ''] = rest;
-  const body = prefix === 'api' ? await documents.v3('', groupOrVersion) : await documents.v3(groupOrVersion, groupVersion);
-  return body === undefined ? undefined : etagResponse(request, body, JSON_TYPE);
 }

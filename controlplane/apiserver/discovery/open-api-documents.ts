@@ -1,20 +1,45 @@
 /**
- * The OpenAPI documents, made when first asked for and kept compressed: most clients never ask.
+ * Answers /openapi/v2 and /openapi/v3. The documents and what makes them are loaded when first asked for: most clients never ask.
  */
+import { gunzipSync } from 'node:zlib';
 import { kinds } from '../../../proto/api/kinds.ts';
-import type { OpenApi } from '../openapi/index.ts';
-import type { OpenApiDocuments } from './non-resource-handler.ts';
+import type { OpenApi } from '../openapi/open-api.ts';
+import { header, type Request, type Response } from '../server/request.ts';
+import { etagResponse, isKnown } from './etag-response.ts';
 import { KUBERNETES_VERSION } from './version.ts';
 
-export function openApiDocuments(): OpenApiDocuments {
-  let made: Promise<OpenApi> | undefined;
-  const openApi = (): Promise<OpenApi> =>
-    (made ??= import('../openapi/index.ts').then(module => new module.OpenApi(kinds, KUBERNETES_VERSION)));
-  return {
-    v2: async () => (await openApi()).openApiV2Json(),
-    v2Proto: async () => (await openApi()).openApiV2Proto(),
-    v3Index: async () => (await openApi()).openApiV3Index(),
-    v3: async (group, version) =>
-      (await openApi()).openApiV3(group === '' ? `api/${version}` : `apis/${group}/${version}`),
-  };
+const JSON_TYPE = 'application/json';
+
+export class OpenApiDocuments {
+  #loaded: Promise<{ openApi: OpenApi; protoType: string }> | undefined;
+
+  /** @param rest path segments behind `/openapi/` */
+  async answer(request: Request, [version, ...rest]: readonly string[]): Promise<Response | undefined> {
+    const { openApi, protoType } = await this.#load();
+    if (version === 'v2' && rest.length === 0) {
+      const proto = (header(request, 'accept') ?? '').includes(protoType);
+      return keptResponse(request, openApi.keptV2(proto ? 'proto' : 'json'), proto ? protoType : JSON_TYPE);
+    }
+    if (version !== 'v3') return undefined;
+    if (rest.length === 0) return etagResponse(request, openApi.openApiV3Index(), JSON_TYPE);
+    const kept = openApi.keptV3(rest.join('/'));
+    return kept === undefined ? undefined : keptResponse(request, kept, JSON_TYPE);
+  }
+
+  #load(): Promise<{ openApi: OpenApi; protoType: string }> {
+    this.#loaded ??= import('../openapi/index.ts').then(({ OpenApi: Documents, PROTO_V2_TYPE }) => ({
+      openApi: new Documents(kinds, KUBERNETES_VERSION),
+      protoType: PROTO_V2_TYPE,
+    }));
+    return this.#loaded;
+  }
+}
+
+function keptResponse(request: Request, { gzipped, etag }: { gzipped: Buffer; etag: string }, contentType: string): Response {
+  const quoted = `"${etag}"`;
+  const headers: Record<string, string> = { etag: quoted, vary: 'Accept, Accept-Encoding', 'cache-control': 'public' };
+  if (isKnown(request, quoted)) return { kind: 'bytes', status: 304, contentType, body: '', headers };
+  const zipped = request.identity === undefined && (header(request, 'accept-encoding') ?? '').includes('gzip');
+  if (zipped) headers['content-encoding'] = 'gzip';
+  return { kind: 'bytes', status: 200, contentType, body: zipped ? gzipped : gunzipSync(gzipped), headers };
 }

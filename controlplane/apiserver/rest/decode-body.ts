@@ -17,9 +17,12 @@ export interface ExpectedKind {
   readonly apiVersion: string;
   readonly kind: string;
   readonly schema: Schema;
+  /** Where the schema table keeps the type; without it no protobuf is taken. */
+  readonly typePackage?: string | undefined;
 }
 
-const ACCEPTED = ['application/json', 'application/yaml'];
+export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+const ACCEPTED = ['application/json', 'application/yaml', PROTOBUF];
 
 /**
  * The body as an object of the expected kind, with apiVersion, kind and metadata filled in.
@@ -28,6 +31,11 @@ const ACCEPTED = ['application/json', 'application/yaml'];
 export async function decodeObject(exchange: Exchange, expected: ExpectedKind, validation: FieldValidation): Promise<AnyObject> {
   const { body } = exchange.request;
   if (body.kind === 'object') return settle(deepCopy(body.object), expected);
+  if (mediaType(exchange) === PROTOBUF && expected.typePackage !== undefined) {
+    const { protobufObject } = await import('./protobuf/protobuf-object.ts');
+    const value = protobufObject(body.kind === 'none' ? Buffer.alloc(0) : await body.read(), expected.typePackage, expected.kind);
+    return checked(exchange, { value, duplicateFields: [] }, expected, validation);
+  }
   const parsed = await parseBody(exchange, validation !== 'Ignore');
   return checked(exchange, parsed, expected, validation);
 }
@@ -70,6 +78,16 @@ export async function parseBody(exchange: Exchange, duplicates: boolean, type = 
     if (error instanceof CodecError) throw badRequest(`the object provided is unrecognized: couldn't get version/kind; ${error.message}`);
     throw error;
   }
+}
+
+/** An optional body (DeleteOptions, Eviction), in any of the content types; undefined when there is none. */
+export async function parseOptional(exchange: Exchange, typePackage: string, kind: string): Promise<unknown> {
+  const { body } = exchange.request;
+  if (body.kind !== 'bytes' || mediaType(exchange) !== PROTOBUF) return (await parseBody(exchange, false)).value;
+  const bytes = await body.read();
+  if (bytes.length === 0) return undefined;
+  const { protobufObject } = await import('./protobuf/protobuf-object.ts');
+  return protobufObject(bytes, typePackage, kind);
 }
 
 /** The Content-Type without its parameters, lower case. */

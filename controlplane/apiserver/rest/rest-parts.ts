@@ -35,7 +35,7 @@ export function writeScope(exchange: Exchange, subresource = exchange.info.subre
 }
 
 export function expectedKind(parts: RestParts, info: KindInfo): ExpectedKind {
-  return { apiVersion: apiVersionOf(info), kind: info.kind, schema: parts.schemaOf(info.typePackage, info.kind) };
+  return { apiVersion: apiVersionOf(info), kind: info.kind, schema: parts.schemaOf(info.typePackage, info.kind), typePackage: info.typePackage };
 }
 
 export function toStorage({ conversion }: ServedResource, object: AnyObject): AnyObject {

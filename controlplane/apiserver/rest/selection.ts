@@ -51,8 +51,11 @@ function convertedField(resource: ServedResource, object: AnyObject, field: stri
   return typeof value === 'string' ? value : '';
 }
 
+/** Has what strategies look into when they say which fields can be selected. */
+const HOLLOW = { metadata: {}, spec: {}, status: {}, involvedObject: {}, source: {} };
+
 function supportedFields({ strategy, conversion }: ServedResource): ReadonlySet<string> | undefined {
   if (conversion !== undefined) return undefined;
-  const own = strategy.selectableFields?.({ metadata: {} }) ?? {};
+  const own = strategy.selectableFields?.(HOLLOW) ?? {};
   return new Set(['metadata.name', 'metadata.namespace', ...Object.keys(own)]);
 }

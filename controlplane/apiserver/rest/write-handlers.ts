@@ -12,7 +12,7 @@ import { updateObject } from '../registry/update-object.ts';
 import type { Exchange } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
 import type { StoredObject } from '../storage/storage.ts';
-import { decodeObject, parseBody } from './decode-body.ts';
+import { decodeObject, parseOptional } from './decode-body.ts';
 import { deletionOptions, listParameters } from './query-options.ts';
 import { placeOf } from './read-handlers.ts';
 import { representObject } from './represent.ts';
@@ -60,7 +60,7 @@ export async function putObject(parts: RestParts, exchange: Exchange, resource: 
 
 export async function deleteOne(parts: RestParts, exchange: Exchange, resource: ServedResource): Promise<Response> {
   const { namespace, name } = exchange.info;
-  const options = deletionOptions(exchange.request.query, (await parseBody(exchange, false)).value);
+  const options = deletionOptions(exchange.request.query, await parseOptional(exchange, 'apimachinery/pkg/apis/meta/v1', 'DeleteOptions'));
   const { context } = writeScope(exchange);
   const outcome = await deleteObject(parts, resource, placeOf(resource, namespace), name, options, { ...context, dryRun: options.dryRun });
   return deletionResponse(exchange, resource, outcome);
@@ -75,7 +75,7 @@ function deletionResponse(exchange: Exchange, resource: ServedResource, { stored
 
 export async function deleteCollection(parts: RestParts, exchange: Exchange, resource: ServedResource): Promise<Response> {
   const { query } = exchange.request;
-  const options = deletionOptions(query, (await parseBody(exchange, false)).value);
+  const options = deletionOptions(query, await parseOptional(exchange, 'apimachinery/pkg/apis/meta/v1', 'DeleteOptions'));
   const { labelSelector, fieldSelector } = listParameters(query, false);
   const { context: base } = writeScope(exchange);
   const context = { ...base, dryRun: options.dryRun };

@@ -36,7 +36,7 @@ export function accessReviews(parts: RestParts, authorizer: Authorizer, rbac: Rb
 }
 
 async function decode<T>(parts: RestParts, exchange: Exchange, kind: string): Promise<T> {
-  const expected = { apiVersion: `${GROUP}/v1`, kind, schema: parts.schemaOf('api/authorization/v1', kind) };
+  const expected = { apiVersion: `${GROUP}/v1`, kind, schema: parts.schemaOf('api/authorization/v1', kind), typePackage: 'api/authorization/v1' };
   return (await decodeObject(exchange, expected, writeScope(exchange).query.fieldValidation)) as unknown as T;
 }
 

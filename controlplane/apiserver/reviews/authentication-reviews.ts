@@ -17,8 +17,8 @@ export type TokenLookup = (token: string, audiences: readonly string[]) => Promi
 
 export function authenticationReviews(parts: RestParts, lookup: TokenLookup): VirtualResource[] {
   const info = (kind: string, resource: string): VirtualResource['info'] => ({ group: GROUP, version: 'v1', kind, resource, singular: kind.toLowerCase(), namespaced: false });
-  const expected = (kind: string): { apiVersion: string; kind: string; schema: ReturnType<RestParts['schemaOf']> } => ({
-    apiVersion: `${GROUP}/v1`, kind, schema: parts.schemaOf('api/authentication/v1', kind),
+  const expected = (kind: string): { apiVersion: string; kind: string; schema: ReturnType<RestParts['schemaOf']>; typePackage: string } => ({
+    apiVersion: `${GROUP}/v1`, kind, schema: parts.schemaOf('api/authentication/v1', kind), typePackage: 'api/authentication/v1',
   });
   return [
     {

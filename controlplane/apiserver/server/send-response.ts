@@ -89,7 +89,7 @@ async function sendBytes(
   request: Request, sink: Sink, status: number, headers: Record<string, string | string[]>, type: string, body: Buffer,
 ): Promise<void> {
   headers['content-type'] = type;
-  if (body.length > GZIP_MIN_BYTES && acceptsGzip(request)) return sendGzip(sink, status, headers, [body]);
+  if (body.length > GZIP_MIN_BYTES && headers['content-encoding'] === undefined && acceptsGzip(request)) return sendGzip(sink, status, headers, [body]);
   headers['content-length'] = String(body.length);
   sink.writeHead(status, headers);
   if (request.method === 'HEAD') sink.body.end();

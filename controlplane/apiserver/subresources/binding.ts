@@ -22,7 +22,7 @@ export function bindingSubresource(parts: RestParts): Subresource {
 /** Binds the pod that the body names (`POST bindings`) or the path (`POST pods/x/binding`). */
 export async function bind(parts: RestParts, exchange: Exchange, pods: ServedResource, pathName: string): Promise<Response> {
   const { query, context } = writeScope(exchange);
-  const expected = { apiVersion: 'v1', kind: 'Binding', schema: parts.schemaOf('api/core/v1', 'Binding') };
+  const expected = { apiVersion: 'v1', kind: 'Binding', schema: parts.schemaOf('api/core/v1', 'Binding'), typePackage: 'api/core/v1' };
   const binding = (await decodeObject(exchange, expected, query.fieldValidation)) as unknown as Binding;
   const name = pathName === '' ? (binding.metadata.name ?? '') : pathName;
   checkBinding(binding, name);

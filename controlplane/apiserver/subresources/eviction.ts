@@ -10,7 +10,7 @@ import type { PodDisruptionBudget } from '../../../proto/api/policy-v1.ts';
 import { deleteObject } from '../registry/delete-object.ts';
 import { timestamp } from '../registry/object-meta.ts';
 import type { Subresource } from '../registry/resource-set.ts';
-import { parseBody } from '../rest/decode-body.ts';
+import { parseOptional } from '../rest/decode-body.ts';
 import { deletionOptions } from '../rest/query-options.ts';
 import { writeScope, type RestParts } from '../rest/rest-parts.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
@@ -27,7 +27,7 @@ export function evictionSubresource(parts: RestParts, budgets: ResourceStorage<P
     verbs: ['create'],
     async handle(exchange, pods) {
       const { namespace, name } = exchange.info;
-      const body = (await parseBody(exchange, false)).value;
+      const body = await parseOptional(exchange, 'api/policy/v1', 'Eviction');
       if (!isJsonObject(body)) throw badRequest('the object provided is unrecognized (must be of type Eviction)');
       const named = (body['metadata'] as { name?: string } | undefined)?.name;
       if (named !== undefined && named !== name) throw badRequest('name in URL does not match name in Eviction object');

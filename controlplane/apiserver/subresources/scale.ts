@@ -39,7 +39,7 @@ export function scaleSubresource(parts: RestParts): Subresource {
 
 async function change(parts: RestParts, exchange: Exchange, resource: ServedResource, spec: ScaleSpec<AnyObject>): Promise<ObjectResponse> {
   const { namespace, name, verb } = exchange.info;
-  const expected: ExpectedKind = { apiVersion: 'autoscaling/v1', kind: 'Scale', schema: parts.schemaOf('api/autoscaling/v1', 'Scale') };
+  const expected: ExpectedKind = { apiVersion: 'autoscaling/v1', kind: 'Scale', schema: parts.schemaOf('api/autoscaling/v1', 'Scale'), typePackage: 'api/autoscaling/v1' };
   const { query, context } = writeScope(exchange, 'scale');
   const wanted = verb === 'update' ? ((await decodeObject(exchange, expected, query.fieldValidation)) as Scale) : undefined;
   const patch = wanted === undefined ? await readPatch(exchange) : undefined;

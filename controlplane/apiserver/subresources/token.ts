@@ -39,7 +39,7 @@ export function tokenSubresource(parts: RestParts, options: TokenIssuerOptions):
     async handle(exchange, accounts) {
       const { namespace, name } = exchange.info;
       const { query, context } = writeScope(exchange);
-      const expected = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', schema: parts.schemaOf('api/authentication/v1', 'TokenRequest') };
+      const expected = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', schema: parts.schemaOf('api/authentication/v1', 'TokenRequest'), typePackage: 'api/authentication/v1' };
       const request = (await decodeObject(exchange, expected, query.fieldValidation)) as unknown as TokenRequest;
       const account = (await accounts.storage.get(namespace, name)).object;
       const expirationSeconds = checkExpiration(request.spec?.expirationSeconds ?? 3600);
