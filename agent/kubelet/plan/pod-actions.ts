@@ -10,14 +10,14 @@ import type { Container, Pod } from '../../../proto/api/core-v1.ts';
 import { containerHash } from './container-hash.ts';
 import { allContainers, asContainer, isSidecar, roleOfInit, type ContainerRole } from './pod-spec.ts';
 import { newestContainer, type ContainerView, type PodView, type SandboxView } from './pod-view.ts';
-import { decideRestart, DEFAULT_RESTART_BACKOFF, wantsRestart, type RestartBackoff } from './restart.ts';
+import { decideRestart, wantsRestart, type RestartBackoff } from './restart.ts';
 
 /** A container to make and start. */
 export interface ContainerStart {
   readonly container: Container;
   readonly role: ContainerRole;
   readonly attempt: number;
-  /** Delay that this attempt's own end will be followed by. */
+  /** Delay that this attempt's own end will be followed by; 0: its first restart is at once. */
   readonly nextBackoffMs: number;
 }
 
@@ -263,8 +263,8 @@ class Planner {
     return true;
   }
 
-  private planStart(container: Container, role: ContainerRole, nextBackoffMs?: number): void {
-    const { pod, view, backoff = DEFAULT_RESTART_BACKOFF } = this.input;
+  private planStart(container: Container, role: ContainerRole, nextBackoffMs = 0): void {
+    const { pod, view } = this.input;
     const last = newestContainer(view, container.name);
     let attempt = 0;
     if (last !== undefined) {
@@ -274,7 +274,7 @@ class Planner {
     } else {
       attempt = attemptFromStatus(pod, container.name);
     }
-    this.start.push({ container, role, attempt, nextBackoffMs: nextBackoffMs ?? backoff.initialMs });
+    this.start.push({ container, role, attempt, nextBackoffMs });
   }
 
   /** The newest attempt in the sandbox in use. */

@@ -247,7 +247,8 @@ export class PodSyncer {
     const cause = error instanceof SandboxError ? error.cause : error;
     const detail =
       cause instanceof RuntimeError ? cause.detail : cause instanceof Error ? cause.message : String(cause);
-    logger.warn({ err: cause, pod: podKey(record.pod), retryMs }, 'Cannot prepare a pod; trying again');
+    // The event tells people; the log is for those who look for more.
+    logger.info({ cause: detail, pod: podKey(record.pod), retryMs }, 'Cannot prepare a pod; trying again');
     if (isUnavailable(cause)) return FIRST_RETRY_MS;
     if (error instanceof VolumeError) recorder.event(subject, 'Warning', error.reason, error.message);
     else if (error instanceof SandboxError) {

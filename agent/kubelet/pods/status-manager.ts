@@ -33,7 +33,7 @@ export interface StatusManagerOptions {
   readonly logger: Logger;
 }
 
-const LAZY_MS = 250;
+const LAZY_MS = 1_000;
 const WRITES_AT_ONCE = 16;
 const MAX_RETRY_MS = 10_000;
 
