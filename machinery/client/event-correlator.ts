@@ -3,10 +3,16 @@
  * Remembers a bounded number of objects and events; what was forgotten begins anew.
  * Source: the rules and numbers of client-go `tools/record/events_cache.go`.
  */
+import type { ObjectReference } from '../../proto/api/core-v1.ts';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../process/clock.ts';
 import type { ObjectRef } from './client.ts';
-import type { EventSubject } from './event-recorder.ts';
+
+/** What an event is about. */
+export type EventSubject = Pick<
+  ObjectReference,
+  'apiVersion' | 'kind' | 'namespace' | 'name' | 'uid' | 'resourceVersion' | 'fieldPath'
+>;
 
 export interface EventInput {
   subject: EventSubject;

@@ -6,19 +6,15 @@
  *   "(combined from similar events)"; an object that sends too many is cut off for a while.
  * Source: the behaviour of client-go `tools/record` (EventCorrelator).
  */
-import type { Event, ObjectReference } from '../../proto/api/core-v1.ts';
+import type { Event } from '../../proto/api/core-v1.ts';
 import { isAlreadyExists, isForbidden, isNotFound, isTransient } from '../meta/status-error-from.ts';
 import type { Clock } from '../process/clock.ts';
 import type { Logger } from '../process/logger.ts';
 import type { Client } from './client.ts';
-import { EventCorrelator, type EventDraft } from './event-correlator.ts';
+import { EventCorrelator, type EventDraft, type EventSubject } from './event-correlator.ts';
 import { apiVersionOf, events, type AnyObject, type Resource } from './resource.ts';
 
-/** What an event is about. */
-export type EventSubject = Pick<
-  ObjectReference,
-  'apiVersion' | 'kind' | 'namespace' | 'name' | 'uid' | 'resourceVersion' | 'fieldPath'
->;
+export type { EventSubject } from './event-correlator.ts';
 
 /** Takes events; see EventRecorder. Parts take this, so that tests can give an array. */
 export interface EventSink {
@@ -47,6 +43,7 @@ export class EventRecorder implements EventSink {
   private readonly waiting: EventDraft[] = [];
   private writer: Promise<void> | undefined;
   private stopped = false;
+  private readonly stopping = new AbortController();
   private sequence = 0;
   /** Events lost because the queue was full or the server refused. */
   dropped = 0;
@@ -79,6 +76,7 @@ export class EventRecorder implements EventSink {
     const cut = new AbortController();
     await Promise.race([this.flush(), this.options.clock.sleep(graceMs, cut.signal).catch(() => undefined)]);
     cut.abort();
+    this.stopping.abort();
     this.waiting.length = 0;
   }
 
@@ -104,7 +102,7 @@ export class EventRecorder implements EventSink {
           logger[level]({ err: error, reason: draft.reason, object: draft.subject.name }, 'Event was not recorded');
           return;
         }
-        await clock.sleep(RETRY_MS * 2 ** attempt);
+        await clock.sleep(RETRY_MS * 2 ** attempt, this.stopping.signal).catch(() => undefined);
       }
     }
   }
