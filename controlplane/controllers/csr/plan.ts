@@ -22,8 +22,8 @@ export interface RequestContent {
 export type NodeNames = ReadonlySet<string> | undefined;
 
 /**
- * `approve` needs, besides this, that the requester may create the subresource that the docs name (`nodeclient`, `selfnodeclient`); who may make
- * such requests at all is what authorization decides.
+ * Differs: upstream asks a SubjectAccessReview whether the requester may have it approved; here the requester's groups decide (bootstrappers for a
+ * first certificate, a node for its own next one). Who may make requests at all is what authorization decides.
  */
 export function planApproval(
   csr: CertificateSigningRequest,
