@@ -66,7 +66,7 @@ class RunningApiServer implements ApiServer {
 
   inProcess(identity: { name: string; groups?: readonly string[] }): Transport {
     const user = withAuthenticated({ name: identity.name, groups: identity.groups ?? [] });
-    return new InProcessTransport(user, (request) => this.#handle(request));
+    return new InProcessTransport(user, request => this.#handle(request));
   }
 
   ready(): Promise<void> {
@@ -82,7 +82,8 @@ class RunningApiServer implements ApiServer {
     try {
       await this.#start(stop.signal, following);
       this.#resolveReady();
-      if (!stop.signal.aborted) await new Promise<void>((resolve) => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
+      if (!stop.signal.aborted)
+        await new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
     } catch (error) {
       this.#rejectReady(error);
       throw error;
@@ -97,12 +98,13 @@ class RunningApiServer implements ApiServer {
   }
 
   async #start(signal: AbortSignal, following: Promise<void>[]): Promise<void> {
-    const { parts, options } = { parts: this.#parts, options: this.#options };
+    const parts = this.#parts;
+    const options = this.#options;
     const { items } = await parts.resources.stored('', 'services').storage.list();
-    parts.serviceHooks.repair(items.map((item) => item.object as Service));
+    parts.serviceHooks.repair(items.map(item => item.object as Service));
     following.push(parts.rbacCache.run(signal));
     await this.#tls?.listen();
-    const transport = new InProcessTransport(SELF, (request) => this.#handle(request));
+    const transport = new InProcessTransport(SELF, request => this.#handle(request));
     await bootstrap({ transport, clientCA: options.tls?.clientCA ?? '', clusterInfo: options.clusterInfo });
     const kubernetes = new KubernetesService({
       transport,
@@ -110,7 +112,11 @@ class RunningApiServer implements ApiServer {
       advertiseAddress: options.advertiseAddress,
       port: () => this.port,
       logger: options.logger,
-      watched: [parts.resources.stored('', 'services'), parts.resources.stored('', 'endpoints'), parts.resources.stored('discovery.k8s.io', 'endpointslices')],
+      watched: [
+        parts.resources.stored('', 'services'),
+        parts.resources.stored('', 'endpoints'),
+        parts.resources.stored('discovery.k8s.io', 'endpointslices'),
+      ],
     });
     await kubernetes.reconcile();
     await parts.rbacCache.synced();

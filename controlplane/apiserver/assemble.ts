@@ -4,7 +4,12 @@
 import type { AnyObject } from '../../machinery/client/resource.ts';
 import { schemaOf } from '../../machinery/meta/schema-table.ts';
 import { ServiceAccountTokens } from '../../machinery/pki/service-account-tokens.ts';
-import { DEFAULT_ISSUER, DEFAULT_NODE_PORTS, DEFAULT_SERVICE_CIDR, type ApiServerOptions } from './api-server-options.ts';
+import {
+  DEFAULT_ISSUER,
+  DEFAULT_NODE_PORTS,
+  DEFAULT_SERVICE_CIDR,
+  type ApiServerOptions,
+} from './api-server-options.ts';
 import { AdmissionChain, type AdmissionPlugin } from './admission/admission.ts';
 import { admissionPlugins } from './admission/plugins.ts';
 import { bootstrapAuthenticator } from './authn/bootstrap-authenticator.ts';
@@ -23,7 +28,7 @@ import type { TokenAuthenticator } from './filters/authenticate.ts';
 import { OpenApiDocuments } from './discovery/open-api-documents.ts';
 import { healthChecks } from './discovery/health-checks.ts';
 import { podConnectSubresources } from './proxying/pod-connect.ts';
-import { proxySubresource } from './proxying/proxy-subresources.ts';
+import { proxySubresource, type ProxyOptions } from './proxying/proxy-subresources.ts';
 import { managedFieldOwnership } from './registry/managed-field-ownership.ts';
 import { ResourceSet } from './registry/resource-set.ts';
 import { servedResources } from './registry/served-resources.ts';
@@ -56,7 +61,7 @@ export interface Assembly {
 export function assemble(options: ApiServerOptions): Assembly {
   const { store, clock, logger } = options;
   const storage = openStorage({ store, clock, logger });
-  const ranges = (options.serviceCIDR ?? DEFAULT_SERVICE_CIDR).split(',').map((cidr) => new AddressRange(cidr.trim()));
+  const ranges = (options.serviceCIDR ?? DEFAULT_SERVICE_CIDR).split(',').map(cidr => new AddressRange(cidr.trim()));
   const serviceHooks = new ServiceHooks(ranges, new PortRange(options.nodePortRange ?? DEFAULT_NODE_PORTS));
   const served = servedResources({ storage, serviceHooks });
   const storageOf = <T extends AnyObject>(group: string, plural: string): ResourceStorage<T> => {
@@ -81,35 +86,77 @@ export function assemble(options: ApiServerOptions): Assembly {
   const authorizer = new UnionAuthorizer([mastersAuthorizer, node, rbac]);
 
   const plugins: AdmissionPlugin[] = admissionPlugins({ storageOf, rbac, authorizer });
-  const parts: RestParts = { admission: new AdmissionChain(plugins), ownership: managedFieldOwnership(schemaOf), schemaOf };
+  const parts: RestParts = {
+    admission: new AdmissionChain(plugins),
+    ownership: managedFieldOwnership(schemaOf),
+    schemaOf,
+  };
 
   const issuer = options.serviceAccountIssuer ?? DEFAULT_ISSUER;
   const { signingKey, verificationKeys } = options.serviceAccountKeys;
-  const tokens = new ServiceAccountTokens({ issuer, signingKeyPem: signingKey, verificationKeyPems: verificationKeys, clock });
-  const bound = { serviceAccounts: storageOf('', 'serviceaccounts'), pods: storageOf('', 'pods'), secrets: storageOf('', 'secrets'), nodes: storageOf('', 'nodes') };
+  const tokens = new ServiceAccountTokens({
+    issuer,
+    signingKeyPem: signingKey,
+    verificationKeyPems: verificationKeys,
+    clock,
+  });
+  const bound = {
+    serviceAccounts: storageOf('', 'serviceaccounts'),
+    pods: storageOf('', 'pods'),
+    secrets: storageOf('', 'secrets'),
+    nodes: storageOf('', 'nodes'),
+  };
   const bootstrapTokens = bootstrapAuthenticator(storageOf('', 'secrets'), clock);
   const lookup: TokenLookup = async (token, audiences) => {
-    const found = await serviceAccountUser(tokens, bound, token, audiences.length > 0 ? audiences : [issuer], clock.now());
+    const found = await serviceAccountUser(
+      tokens,
+      bound,
+      token,
+      audiences.length > 0 ? audiences : [issuer],
+      clock.now(),
+    );
     if (found !== undefined) return found;
     const user = await bootstrapTokens(token);
     return user === undefined ? undefined : { user, audiences: [issuer] };
   };
-  const authenticators: TokenAuthenticator[] = [async (token) => (await lookup(token, []))?.user];
+  const authenticators: TokenAuthenticator[] = [async token => (await lookup(token, []))?.user];
 
   const resources = new ResourceSet();
-  const proxy = { nodes: storageOf('', 'nodes'), pods: storageOf('', 'pods'), services: storageOf('', 'services'), endpointSlices: storageOf('discovery.k8s.io', 'endpointslices'), kubelet: options.kubelet } as const;
+  const proxy: ProxyOptions = {
+    nodes: storageOf('', 'nodes'),
+    pods: storageOf('', 'pods'),
+    services: storageOf('', 'services'),
+    endpointSlices: storageOf('discovery.k8s.io', 'endpointslices'),
+    kubelet: options.kubelet,
+  };
   const special = {
     binding: bindingSubresource(parts),
     eviction: evictionSubresource(parts, storageOf('policy', 'poddisruptionbudgets')),
-    token: tokenSubresource(parts, { tokens, apiAudiences: [issuer], pods: storageOf('', 'pods'), secrets: storageOf('', 'secrets'), nodes: storageOf('', 'nodes') }),
-    podConnect: podConnectSubresources({ pods: storageOf('', 'pods'), nodes: storageOf('', 'nodes'), authorizer, kubelet: options.kubelet }),
+    token: tokenSubresource(parts, {
+      tokens,
+      apiAudiences: [issuer],
+      pods: storageOf('', 'pods'),
+      secrets: storageOf('', 'secrets'),
+      nodes: storageOf('', 'nodes'),
+    }),
+    podConnect: podConnectSubresources({
+      pods: storageOf('', 'pods'),
+      nodes: storageOf('', 'nodes'),
+      authorizer,
+      kubelet: options.kubelet,
+    }),
     nodeProxy: proxySubresource(proxy, 'nodes'),
     podProxy: proxySubresource(proxy, 'pods'),
     serviceProxy: proxySubresource(proxy, 'services'),
   };
   for (const resource of served) resources.addStored(resource, subresourcesOf(parts, resource, special));
   const pods = resources.stored('', 'pods');
-  for (const virtual of [bindingResource(parts, pods), ...authenticationReviews(parts, lookup), ...accessReviews(parts, authorizer, rbac)]) resources.addVirtual(virtual);
+  for (const virtual of [
+    bindingResource(parts, pods),
+    ...authenticationReviews(parts, lookup),
+    ...accessReviews(parts, authorizer, rbac),
+  ])
+    resources.addVirtual(virtual);
 
   const metrics = new ApiMetrics();
   const health = healthChecks(storage);
@@ -127,9 +174,25 @@ export function assemble(options: ApiServerOptions): Assembly {
   });
   const objects = resourceHandler(parts, resources, clock);
   const limits = options.limits ?? DEFAULT_IN_FLIGHT;
-  const filters = filterChain({ logger, clock, metrics, tokens: authenticators, authorizer, auditSink: options.auditSink, limits });
-  const handler = compose(filters, (exchange) => (exchange.info.isResource ? objects(exchange) : documents(exchange)));
-  return { storage, resources, rbacCache, serviceHooks, firstServiceAddress: ranges[0]?.first ?? '', handler, markBootstrapped: health.markBootstrapped };
+  const filters = filterChain({
+    logger,
+    clock,
+    metrics,
+    tokens: authenticators,
+    authorizer,
+    auditSink: options.auditSink,
+    limits,
+  });
+  const handler = compose(filters, exchange => (exchange.info.isResource ? objects(exchange) : documents(exchange)));
+  return {
+    storage,
+    resources,
+    rbacCache,
+    serviceHooks,
+    firstServiceAddress: ranges[0]?.first ?? '',
+    handler,
+    markBootstrapped: health.markBootstrapped,
+  };
 }
 
 async function objectCounts(resources: ResourceSet): Promise<Map<string, number>> {

@@ -53,7 +53,7 @@ export class AdmissionChain {
     const target = `${operation} ${plural}.${group}/${subresource}`;
     let plugins = this.#byTarget.get(target);
     if (plugins === undefined) {
-      plugins = this.#plugins.filter((plugin) => plugin.handles(operation, resource, subresource));
+      plugins = this.#plugins.filter(plugin => plugin.handles(operation, resource, subresource));
       this.#byTarget.set(target, plugins);
     }
     return plugins;

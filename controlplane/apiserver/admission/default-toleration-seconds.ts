@@ -9,17 +9,26 @@ const TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'
 
 export const defaultTolerationSeconds: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
-  handles: (operation, { storedInfo }, subresource) => operation === 'CREATE' && storedInfo.group === '' && storedInfo.resource === 'pods' && subresource === '',
+  handles: (operation, { storedInfo }, subresource) =>
+    operation === 'CREATE' && storedInfo.group === '' && storedInfo.resource === 'pods' && subresource === '',
   admit({ object }) {
     const { spec } = object as Pod;
     if (spec === undefined) return;
-    const missing = TAINTS.filter((taint) => !(spec.tolerations ?? []).some((t) => tolerates(t, taint)));
+    const missing = TAINTS.filter(taint => !(spec.tolerations ?? []).some(t => tolerates(t, taint)));
     if (missing.length === 0) return;
-    const added = missing.map((key): Toleration => ({ key, operator: 'Exists', effect: 'NoExecute', tolerationSeconds: SECONDS }));
+    const added = missing.map((key): Toleration => ({
+      key,
+      operator: 'Exists',
+      effect: 'NoExecute',
+      tolerationSeconds: SECONDS,
+    }));
     spec.tolerations = [...(spec.tolerations ?? []), ...added];
   },
 };
 
 function tolerates({ key, effect }: Toleration, taint: string): boolean {
-  return (key === undefined || key === '' || key === taint) && (effect === undefined || effect === '' || effect === 'NoExecute');
+  return (
+    (key === undefined || key === '' || key === taint) &&
+    (effect === undefined || effect === '' || effect === 'NoExecute')
+  );
 }

@@ -13,22 +13,37 @@ export function namespaceLifecycle(namespaces: ResourceStorage<Namespace>): Admi
   return {
     name: 'NamespaceLifecycle',
     handles: (operation, { info }, subresource) =>
-      subresource === '' && (info.namespaced ? operation === 'CREATE' : operation === 'DELETE' && info.group === '' && info.resource === 'namespaces'),
-    admit: (request) => (request.operation === 'CREATE' ? checkExists(namespaces, request) : undefined),
+      subresource === '' &&
+      (info.namespaced
+        ? operation === 'CREATE'
+        : operation === 'DELETE' && info.group === '' && info.resource === 'namespaces'),
+    admit: request => (request.operation === 'CREATE' ? checkExists(namespaces, request) : undefined),
     validate({ operation, name, resource }) {
-      if (operation === 'DELETE' && IMMORTAL.has(name)) throw forbidden(groupResource(resource.info), name, 'this namespace may not be deleted');
+      if (operation === 'DELETE' && IMMORTAL.has(name))
+        throw forbidden(groupResource(resource.info), name, 'this namespace may not be deleted');
     },
   };
 }
 
-async function checkExists(namespaces: ResourceStorage<Namespace>, { resource, namespace, name }: AdmissionRequest): Promise<void> {
+async function checkExists(
+  namespaces: ResourceStorage<Namespace>,
+  { resource, namespace, name }: AdmissionRequest,
+): Promise<void> {
   let found = namespaces.peek('', namespace);
   // Somebody else's API server may have made it a moment ago.
   found ??= await namespaces.get('', namespace).catch(() => undefined);
   if (found === undefined) throw notFound({ group: '', resource: 'namespaces' }, namespace);
   if (found.object.metadata.deletionTimestamp === undefined && found.object.status?.phase !== 'Terminating') return;
-  const error = forbidden(groupResource(resource.info), name, `unable to create new content in namespace ${namespace} because it is being terminated`);
-  const cause = { reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' };
+  const error = forbidden(
+    groupResource(resource.info),
+    name,
+    `unable to create new content in namespace ${namespace} because it is being terminated`,
+  );
+  const cause = {
+    reason: 'NamespaceTerminating',
+    message: `namespace ${namespace} is being terminated`,
+    field: 'metadata.namespace',
+  };
   if (error.details !== undefined) error.details.causes = [cause];
   throw error;
 }

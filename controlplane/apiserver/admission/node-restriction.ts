@@ -12,9 +12,17 @@ const GUARDED = new Set(['pods', 'nodes', 'leases', 'csinodes']);
 const MIRROR = 'kubernetes.io/config.mirror';
 /** Labels in kubernetes.io and k8s.io that a kubelet may set on its node. */
 const OWN_LABELS = new Set([
-  'kubernetes.io/hostname', 'kubernetes.io/os', 'kubernetes.io/arch', 'beta.kubernetes.io/os', 'beta.kubernetes.io/arch',
-  'beta.kubernetes.io/instance-type', 'node.kubernetes.io/instance-type', 'failure-domain.beta.kubernetes.io/region',
-  'failure-domain.beta.kubernetes.io/zone', 'topology.kubernetes.io/region', 'topology.kubernetes.io/zone',
+  'kubernetes.io/hostname',
+  'kubernetes.io/os',
+  'kubernetes.io/arch',
+  'beta.kubernetes.io/os',
+  'beta.kubernetes.io/arch',
+  'beta.kubernetes.io/instance-type',
+  'node.kubernetes.io/instance-type',
+  'failure-domain.beta.kubernetes.io/region',
+  'failure-domain.beta.kubernetes.io/zone',
+  'topology.kubernetes.io/region',
+  'topology.kubernetes.io/zone',
 ]);
 
 export const nodeRestriction: AdmissionPlugin = {
@@ -31,7 +39,8 @@ export const nodeRestriction: AdmissionPlugin = {
       case 'leases':
         return checkLease(request, node);
       default:
-        if (request.name !== node) refuse(request, node, `is not allowed to modify CSINode ${JSON.stringify(request.name)}`);
+        if (request.name !== node)
+          refuse(request, node, `is not allowed to modify CSINode ${JSON.stringify(request.name)}`);
     }
   },
 };
@@ -43,12 +52,19 @@ function refuse({ resource, name }: AdmissionRequest, node: string, why: string)
 function checkPod(request: AdmissionRequest, node: string): void {
   const pod = (request.object ?? request.older) as Pod;
   if (request.operation === 'CREATE') {
-    if (pod.metadata.annotations?.[MIRROR] === undefined) refuse(request, node, `pod does not have "${MIRROR}" annotation, can only create mirror pods`);
+    if (pod.metadata.annotations?.[MIRROR] === undefined)
+      refuse(request, node, `pod does not have "${MIRROR}" annotation, can only create mirror pods`);
     if (pod.spec?.nodeName !== node) refuse(request, node, `can only create pods with spec.nodeName set to itself`);
     return;
   }
-  if (request.operation === 'UPDATE' && request.subresource !== 'status') refuse(request, node, 'can only update pod status');
-  if ((request.older as Pod | undefined)?.spec?.nodeName !== node) refuse(request, node, `can only ${request.operation === 'DELETE' ? 'delete' : 'update status for'} pods with spec.nodeName set to itself`);
+  if (request.operation === 'UPDATE' && request.subresource !== 'status')
+    refuse(request, node, 'can only update pod status');
+  if ((request.older as Pod | undefined)?.spec?.nodeName !== node)
+    refuse(
+      request,
+      node,
+      `can only ${request.operation === 'DELETE' ? 'delete' : 'update status for'} pods with spec.nodeName set to itself`,
+    );
 }
 
 function checkNode(request: AdmissionRequest, node: string): void {
@@ -57,7 +73,11 @@ function checkNode(request: AdmissionRequest, node: string): void {
   const was = request.older?.metadata.labels ?? {};
   for (const key of new Set([...Object.keys(labels), ...Object.keys(was)])) {
     if (labels[key] === was[key] || !isRestricted(key)) continue;
-    refuse(request, node, `is not allowed to ${request.operation === 'CREATE' ? 'set' : 'modify'} the following labels: ${key}`);
+    refuse(
+      request,
+      node,
+      `is not allowed to ${request.operation === 'CREATE' ? 'set' : 'modify'} the following labels: ${key}`,
+    );
   }
 }
 

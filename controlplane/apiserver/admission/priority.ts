@@ -11,7 +11,8 @@ import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
 export function priorityAdmission(classes: ResourceStorage<PriorityClass>): AdmissionPlugin {
   return {
     name: 'Priority',
-    handles: (operation, { storedInfo }, subresource) => operation === 'CREATE' && storedInfo.group === '' && storedInfo.resource === 'pods' && subresource === '',
+    handles: (operation, { storedInfo }, subresource) =>
+      operation === 'CREATE' && storedInfo.group === '' && storedInfo.resource === 'pods' && subresource === '',
     async admit(request) {
       const { spec } = request.object as Pod;
       if (spec === undefined) return;
@@ -28,12 +29,17 @@ export function priorityAdmission(classes: ResourceStorage<PriorityClass>): Admi
   };
 }
 
-async function classFor(classes: ResourceStorage<PriorityClass>, request: AdmissionRequest, name: string): Promise<PriorityClass | undefined> {
+async function classFor(
+  classes: ResourceStorage<PriorityClass>,
+  request: AdmissionRequest,
+  name: string,
+): Promise<PriorityClass | undefined> {
   if (name === '') {
-    const { items } = await classes.list({ resourceVersion: '0', predicate: (c) => c.globalDefault === true });
-    return items.map((item) => item.object).sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
+    const { items } = await classes.list({ resourceVersion: '0', predicate: c => c.globalDefault === true });
+    return items.map(item => item.object).sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
   }
   const found = classes.peek('', name) ?? (await classes.get('', name).catch(() => undefined));
-  if (found === undefined) throw forbidden(groupResource(request.resource.info), request.name, `no PriorityClass with name ${name} was found`);
+  if (found === undefined)
+    throw forbidden(groupResource(request.resource.info), request.name, `no PriorityClass with name ${name} was found`);
   return found.object;
 }

@@ -31,10 +31,16 @@ export function rbacEscalation(rbac: RbacAuthorizer, authorizer: Authorizer): Ad
 async function checkRole(rbac: RbacAuthorizer, authorizer: Authorizer, request: AdmissionRequest): Promise<void> {
   const role = request.object as ClusterRole;
   const older = request.older as ClusterRole | undefined;
-  if (older !== undefined && jsonEquals(role.rules, older.rules) && jsonEquals(role.aggregationRule, older.aggregationRule)) return;
+  if (
+    older !== undefined &&
+    jsonEquals(role.rules, older.rules) &&
+    jsonEquals(role.aggregationRule, older.aggregationRule)
+  )
+    return;
   if (await may(authorizer, request, 'escalate', request.resource.info.resource, request.name)) return;
   const wanted: PolicyRule[] = [...(role.rules ?? [])];
-  if (role.aggregationRule !== undefined) wanted.push({ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, { verbs: ['*'], nonResourceURLs: ['*'] });
+  if (role.aggregationRule !== undefined)
+    wanted.push({ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, { verbs: ['*'], nonResourceURLs: ['*'] });
   checkCovered(rbac, request, wanted);
 }
 
@@ -49,14 +55,33 @@ async function checkBinding(rbac: RbacAuthorizer, authorizer: Authorizer, reques
   checkCovered(rbac, request, rules);
 }
 
-async function may(authorizer: Authorizer, { context, namespace }: AdmissionRequest, verb: string, resource: string, name: string): Promise<boolean> {
+async function may(
+  authorizer: Authorizer,
+  { context, namespace }: AdmissionRequest,
+  verb: string,
+  resource: string,
+  name: string,
+): Promise<boolean> {
   const decision = await authorizer.authorize({
-    user: context.user, verb, isResource: true, group: GROUP, version: 'v1', resource, subresource: '', namespace, name, path: '',
+    user: context.user,
+    verb,
+    isResource: true,
+    group: GROUP,
+    version: 'v1',
+    resource,
+    subresource: '',
+    namespace,
+    name,
+    path: '',
   });
   return decision.kind === 'allow';
 }
 
-function checkCovered(rbac: RbacAuthorizer, { context, namespace, resource, name }: AdmissionRequest, wanted: readonly PolicyRule[]): void {
+function checkCovered(
+  rbac: RbacAuthorizer,
+  { context, namespace, resource, name }: AdmissionRequest,
+  wanted: readonly PolicyRule[],
+): void {
   const owned = [...rbac.rulesFor(context.user, namespace)];
   const missing = uncoveredRules(owned, wanted);
   if (missing.length === 0) return;

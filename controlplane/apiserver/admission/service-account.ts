@@ -17,7 +17,8 @@ const TOKEN_SECONDS = 3607;
 export function serviceAccountAdmission(accounts: ResourceStorage<ServiceAccount>): AdmissionPlugin {
   return {
     name: 'ServiceAccount',
-    handles: (operation, { storedInfo }, subresource) => operation === 'CREATE' && storedInfo.group === '' && storedInfo.resource === 'pods' && subresource === '',
+    handles: (operation, { storedInfo }, subresource) =>
+      operation === 'CREATE' && storedInfo.group === '' && storedInfo.resource === 'pods' && subresource === '',
     async admit(request) {
       const pod = request.object as Pod;
       const spec = pod.spec;
@@ -27,14 +28,18 @@ export function serviceAccountAdmission(accounts: ResourceStorage<ServiceAccount
       spec.serviceAccount = spec.serviceAccountName;
       const account = await find(accounts, request, spec.serviceAccountName);
       if ((spec.imagePullSecrets ?? []).length === 0 && (account.imagePullSecrets ?? []).length > 0) {
-        spec.imagePullSecrets = (account.imagePullSecrets ?? []).map((secret) => ({ ...secret }));
+        spec.imagePullSecrets = (account.imagePullSecrets ?? []).map(secret => ({ ...secret }));
       }
       if (spec.automountServiceAccountToken ?? account.automountServiceAccountToken ?? true) mountToken(spec);
     },
   };
 }
 
-async function find(accounts: ResourceStorage<ServiceAccount>, request: AdmissionRequest, name: string): Promise<ServiceAccount> {
+async function find(
+  accounts: ResourceStorage<ServiceAccount>,
+  request: AdmissionRequest,
+  name: string,
+): Promise<ServiceAccount> {
   const { namespace, resource } = request;
   let found = accounts.peek(namespace, name);
   found ??= await accounts.get(namespace, name).catch(() => undefined);
@@ -44,21 +49,27 @@ async function find(accounts: ResourceStorage<ServiceAccount>, request: Admissio
 }
 
 function checkMirror({ resource, name }: AdmissionRequest, spec: PodSpec): void {
-  if (spec.serviceAccountName) throw forbidden(groupResource(resource.info), name, 'a mirror pod may not reference service accounts');
-  if ((spec.volumes ?? []).some((v) => v.secret !== undefined)) throw forbidden(groupResource(resource.info), name, 'a mirror pod may not reference secrets');
+  if (spec.serviceAccountName)
+    throw forbidden(groupResource(resource.info), name, 'a mirror pod may not reference service accounts');
+  if ((spec.volumes ?? []).some(v => v.secret !== undefined))
+    throw forbidden(groupResource(resource.info), name, 'a mirror pod may not reference secrets');
 }
 
 function mountToken(spec: PodSpec): void {
-  const mounted = (container: Container): boolean => (container.volumeMounts ?? []).some((m) => m.mountPath === MOUNT_PATH);
-  const containers = [...(spec.initContainers ?? []), ...spec.containers].filter((container) => !mounted(container));
+  const mounted = (container: Container): boolean =>
+    (container.volumeMounts ?? []).some(m => m.mountPath === MOUNT_PATH);
+  const containers = [...(spec.initContainers ?? []), ...spec.containers].filter(container => !mounted(container));
   if (containers.length === 0) return;
-  let volume = (spec.volumes ?? []).find((v) => v.name.startsWith('kube-api-access-'));
+  let volume = (spec.volumes ?? []).find(v => v.name.startsWith('kube-api-access-'));
   if (volume === undefined) {
     volume = tokenVolume(`kube-api-access-${randomSuffix()}`);
     spec.volumes = [...(spec.volumes ?? []), volume];
   }
   for (const container of containers) {
-    container.volumeMounts = [...(container.volumeMounts ?? []), { name: volume.name, readOnly: true, mountPath: MOUNT_PATH }];
+    container.volumeMounts = [
+      ...(container.volumeMounts ?? []),
+      { name: volume.name, readOnly: true, mountPath: MOUNT_PATH },
+    ];
   }
 }
 
@@ -69,7 +80,11 @@ function tokenVolume(name: string): Volume {
       sources: [
         { serviceAccountToken: { expirationSeconds: TOKEN_SECONDS, path: 'token' } },
         { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
-        { downwardAPI: { items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }] } },
+        {
+          downwardAPI: {
+            items: [{ path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } }],
+          },
+        },
       ],
       defaultMode: 0o644,
     },

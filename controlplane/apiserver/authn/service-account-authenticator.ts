@@ -4,7 +4,11 @@
  * Source: kubernetes `pkg/serviceaccount/claims.go` (Validate) and `legacy.go`.
  */
 import { unauthorized } from '../../../machinery/meta/status-error.ts';
-import { TokenError, type ServiceAccountTokens, type VerifiedToken } from '../../../machinery/pki/service-account-tokens.ts';
+import {
+  TokenError,
+  type ServiceAccountTokens,
+  type VerifiedToken,
+} from '../../../machinery/pki/service-account-tokens.ts';
 import type { UserInfo } from '../server/request.ts';
 import type { KubeObject, ResourceStorage } from '../storage/storage.ts';
 
@@ -17,7 +21,11 @@ export interface BoundObjects {
 
 /** Who a service-account token is; undefined: none of ours. @throws StatusError Unauthorized */
 export async function serviceAccountUser(
-  tokens: ServiceAccountTokens, objects: BoundObjects, token: string, audiences: readonly string[], nowMs: number,
+  tokens: ServiceAccountTokens,
+  objects: BoundObjects,
+  token: string,
+  audiences: readonly string[],
+  nowMs: number,
 ): Promise<{ user: UserInfo; audiences: readonly string[] } | undefined> {
   let verified: VerifiedToken | undefined;
   try {
@@ -28,18 +36,27 @@ export async function serviceAccountUser(
   }
   if (verified === undefined) return undefined;
   const { namespace, serviceAccount, pod, secret, node } = verified;
-  if (!(await lives(objects.serviceAccounts, namespace, serviceAccount.name, serviceAccount.uid, nowMs))) throw unauthorized();
+  if (!(await lives(objects.serviceAccounts, namespace, serviceAccount.name, serviceAccount.uid, nowMs)))
+    throw unauthorized();
   if (pod !== undefined && !(await lives(objects.pods, namespace, pod.name, pod.uid, nowMs))) throw unauthorized();
-  if (secret !== undefined && !(await lives(objects.secrets, namespace, secret.name, secret.uid, nowMs))) throw unauthorized();
+  if (secret !== undefined && !(await lives(objects.secrets, namespace, secret.name, secret.uid, nowMs)))
+    throw unauthorized();
   // Beside a pod the node only informs.
-  if (node !== undefined && pod === undefined && !(await lives(objects.nodes, '', node.name, node.uid, nowMs))) throw unauthorized();
+  if (node !== undefined && pod === undefined && !(await lives(objects.nodes, '', node.name, node.uid, nowMs)))
+    throw unauthorized();
   return { user: userOf(verified), audiences: verified.audiences };
 }
 
 /** A bound object that is being deleted counts for a minute more, so that a pod can still say goodbye. */
 const DELETION_LEEWAY_MS = 60_000;
 
-async function lives(storage: ResourceStorage, namespace: string, name: string, uid: string | undefined, nowMs: number): Promise<boolean> {
+async function lives(
+  storage: ResourceStorage,
+  namespace: string,
+  name: string,
+  uid: string | undefined,
+  nowMs: number,
+): Promise<boolean> {
   let object: KubeObject | undefined = storage.peek(namespace, name)?.object;
   object ??= (await storage.get(namespace, name).catch(() => undefined))?.object;
   if (object === undefined || (uid !== undefined && object.metadata?.uid !== uid)) return false;

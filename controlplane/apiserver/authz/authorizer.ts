@@ -68,5 +68,9 @@ function forbiddenError(attributes: Attributes, reason: string): StatusError {
   if (!isResource) return forbidden({ group: '', resource: '' }, '', `${who} path ${goQuote(path)}${why}`);
   const what = subresource === '' ? resource : `${resource}/${subresource}`;
   const where = namespace === '' ? 'at the cluster scope' : `in the namespace ${goQuote(namespace)}`;
-  return forbidden({ group, resource }, name, `${who} resource ${goQuote(what)} in API group ${goQuote(group)} ${where}${why}`);
+  return forbidden(
+    { group, resource },
+    name,
+    `${who} resource ${goQuote(what)} in API group ${goQuote(group)} ${where}${why}`,
+  );
 }

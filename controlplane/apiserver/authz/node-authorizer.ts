@@ -21,7 +21,14 @@ export interface NodeAuthorizerOptions {
 
 const ALLOW: Decision = { kind: 'allow', reason: '' };
 const READS = new Set(['get', 'list', 'watch']);
-const REFERENCED = new Set(['secrets', 'configmaps', 'persistentvolumeclaims', 'persistentvolumes', 'serviceaccounts', 'resourceclaims']);
+const REFERENCED = new Set([
+  'secrets',
+  'configmaps',
+  'persistentvolumeclaims',
+  'persistentvolumes',
+  'serviceaccounts',
+  'resourceclaims',
+]);
 
 /** The node that a kubelet's user name stands for; undefined for anybody else. */
 export function nodeNameOf(user: { name: string; groups: readonly string[] }): string | undefined {
@@ -52,7 +59,7 @@ export class NodeAuthorizer implements Authorizer {
   }
 
   #byRules(a: Attributes): Decision {
-    return this.#options.rules.some((rule) => ruleAllows(rule, a)) ? ALLOW : NO_OPINION;
+    return this.#options.rules.some(rule => ruleAllows(rule, a)) ? ALLOW : NO_OPINION;
   }
 
   #ownNode(a: Attributes, node: string): Decision {
@@ -77,7 +84,11 @@ export class NodeAuthorizer implements Authorizer {
 
   async #referenced(a: Attributes, node: string): Promise<Decision> {
     const token = a.resource === 'serviceaccounts' && a.subresource === 'token' && a.verb === 'create';
-    if (a.resource === 'persistentvolumeclaims' && a.subresource === 'status' && (a.verb === 'update' || a.verb === 'patch')) {
+    if (
+      a.resource === 'persistentvolumeclaims' &&
+      a.subresource === 'status' &&
+      (a.verb === 'update' || a.verb === 'patch')
+    ) {
       return (await this.#isReferenced(a, node)) ? ALLOW : no(missing(node));
     }
     if (!token && (!READS.has(a.verb) || a.subresource !== '')) return no(`can only read resources of this type`);
@@ -96,7 +107,10 @@ export class NodeAuthorizer implements Authorizer {
     const volume = this.#options.persistentVolumes.peek('', a.name);
     const claim = volume?.object.spec?.claimRef;
     if (claim?.namespace === undefined || claim.name === undefined) return false;
-    return this.#isReferenced({ ...a, namespace: claim.namespace, resource: 'persistentvolumeclaims', name: claim.name }, node);
+    return this.#isReferenced(
+      { ...a, namespace: claim.namespace, resource: 'persistentvolumeclaims', name: claim.name },
+      node,
+    );
   }
 }
 

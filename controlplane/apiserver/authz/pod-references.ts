@@ -12,17 +12,22 @@ export function podReferences(pod: Pod, resource: string, name: string): boolean
       return spec.serviceAccountName === name;
     case 'secrets':
       return (
-        (spec.imagePullSecrets ?? []).some((s) => s.name === name) ||
-        (spec.volumes ?? []).some((v) => volumeSecret(v, name)) ||
-        containersOf(pod).some((c) => envNames(c, 'secret', name))
+        (spec.imagePullSecrets ?? []).some(s => s.name === name) ||
+        (spec.volumes ?? []).some(v => volumeSecret(v, name)) ||
+        containersOf(pod).some(c => envNames(c, 'secret', name))
       );
     case 'configmaps':
       return (
-        (spec.volumes ?? []).some((v) => v.configMap?.name === name || (v.projected?.sources ?? []).some((s) => s.configMap?.name === name)) ||
-        containersOf(pod).some((c) => envNames(c, 'configMap', name))
+        (spec.volumes ?? []).some(
+          v => v.configMap?.name === name || (v.projected?.sources ?? []).some(s => s.configMap?.name === name),
+        ) || containersOf(pod).some(c => envNames(c, 'configMap', name))
       );
     case 'persistentvolumeclaims':
-      return (spec.volumes ?? []).some((v) => v.persistentVolumeClaim?.claimName === name || (v.ephemeral !== undefined && `${pod.metadata.name}-${v.name}` === name));
+      return (spec.volumes ?? []).some(
+        v =>
+          v.persistentVolumeClaim?.claimName === name ||
+          (v.ephemeral !== undefined && `${pod.metadata.name}-${v.name}` === name),
+      );
     default:
       return false;
   }
@@ -34,16 +39,26 @@ function containersOf(pod: Pod): Container[] {
 }
 
 function envNames(container: Container, kind: 'secret' | 'configMap', name: string): boolean {
-  const from = (container.envFrom ?? []).some((e) => (kind === 'secret' ? e.secretRef : e.configMapRef)?.name === name);
-  return from || (container.env ?? []).some((e) => (kind === 'secret' ? e.valueFrom?.secretKeyRef : e.valueFrom?.configMapKeyRef)?.name === name);
+  const from = (container.envFrom ?? []).some(e => (kind === 'secret' ? e.secretRef : e.configMapRef)?.name === name);
+  return (
+    from ||
+    (container.env ?? []).some(
+      e => (kind === 'secret' ? e.valueFrom?.secretKeyRef : e.valueFrom?.configMapKeyRef)?.name === name,
+    )
+  );
 }
 
 function volumeSecret(volume: Volume, name: string): boolean {
   if (volume.secret?.secretName === name) return true;
-  if ((volume.projected?.sources ?? []).some((s) => s.secret?.name === name)) return true;
+  if ((volume.projected?.sources ?? []).some(s => s.secret?.name === name)) return true;
   const refs = [
-    volume.csi?.nodePublishSecretRef, volume.flexVolume?.secretRef, volume.cephfs?.secretRef, volume.rbd?.secretRef,
-    volume.iscsi?.secretRef, volume.scaleIO?.secretRef, volume.storageos?.secretRef,
+    volume.csi?.nodePublishSecretRef,
+    volume.flexVolume?.secretRef,
+    volume.cephfs?.secretRef,
+    volume.rbd?.secretRef,
+    volume.iscsi?.secretRef,
+    volume.scaleIO?.secretRef,
+    volume.storageos?.secretRef,
   ];
-  return refs.some((ref) => ref?.name === name) || volume.azureFile?.secretName === name;
+  return refs.some(ref => ref?.name === name) || volume.azureFile?.secretName === name;
 }

@@ -4,7 +4,15 @@
  * Bindings are indexed by subject, cluster-wide and per namespace, so the cost of a question grows with the caller's own bindings.
  * Source: kubernetes `plugin/pkg/auth/authorizer/rbac`.
  */
-import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject } from '../../../proto/api/rbac-v1.ts';
+import type {
+  ClusterRole,
+  ClusterRoleBinding,
+  PolicyRule,
+  Role,
+  RoleBinding,
+  RoleRef,
+  Subject,
+} from '../../../proto/api/rbac-v1.ts';
 import type { UserInfo } from '../server/request.ts';
 import { NO_OPINION, type Attributes, type Authorizer, type Decision } from './authorizer.ts';
 import { ruleAllows } from './rule-match.ts';
@@ -27,7 +35,7 @@ export class RbacAuthorizer implements Authorizer {
 
   constructor(source: RbacSource) {
     this.#source = source;
-    source.onBindingChange((namespace) => this.#indexes.delete(namespace));
+    source.onBindingChange(namespace => this.#indexes.delete(namespace));
   }
 
   authorize(attributes: Attributes): Decision {
@@ -83,6 +91,7 @@ function indexBindings(bindings: Iterable<Binding>, namespace: string): Index {
 
 function subjectKey(subject: Subject, namespace: string): string {
   if (subject.kind === 'Group') return `g:${subject.name}`;
-  if (subject.kind === 'ServiceAccount') return `u:system:serviceaccount:${subject.namespace ?? namespace}:${subject.name}`;
+  if (subject.kind === 'ServiceAccount')
+    return `u:system:serviceaccount:${subject.namespace ?? namespace}:${subject.name}`;
   return `u:${subject.name}`;
 }

@@ -30,11 +30,11 @@ export class RbacCache implements RbacSource {
 
   /** Follows until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#clusterRoles, this.#roles, this.#clusterBindings, this.#bindings].map((f) => f.run(signal)));
+    await Promise.all([this.#clusterRoles, this.#roles, this.#clusterBindings, this.#bindings].map(f => f.run(signal)));
   }
 
   async synced(): Promise<void> {
-    await Promise.all([this.#clusterRoles, this.#roles, this.#clusterBindings, this.#bindings].map((f) => f.synced()));
+    await Promise.all([this.#clusterRoles, this.#roles, this.#clusterBindings, this.#bindings].map(f => f.synced()));
   }
 
   clusterRole(name: string): ClusterRole | undefined {

@@ -8,7 +8,7 @@ import type { Attributes } from './authorizer.ts';
 
 export function ruleAllows(rule: PolicyRule, a: Attributes): boolean {
   if (!rule.verbs.includes(a.verb) && !rule.verbs.includes('*')) return false;
-  if (!a.isResource) return (rule.nonResourceURLs ?? []).some((pattern) => urlCovers(pattern, a.path));
+  if (!a.isResource) return (rule.nonResourceURLs ?? []).some(pattern => urlCovers(pattern, a.path));
   const { apiGroups = [], resources = [], resourceNames } = rule;
   if (!apiGroups.includes(a.group) && !apiGroups.includes('*')) return false;
   if (!resourceCovered(resources, a.resource, a.subresource)) return false;
@@ -41,12 +41,13 @@ export function subjectMatches(subject: Subject, user: UserInfo, namespace: stri
 
 /** The parts of `wanted` that `owned` does not cover, each broken down to one verb, group, resource and name. */
 export function uncoveredRules(owned: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
-  return wanted.flatMap(breakDown).filter((part) => !owned.some((rule) => covers(rule, part)));
+  return wanted.flatMap(breakDown).filter(part => !owned.some(rule => covers(rule, part)));
 }
 
 function breakDown(rule: PolicyRule): PolicyRule[] {
   const parts: PolicyRule[] = [];
-  const names: (string | undefined)[] = (rule.resourceNames ?? []).length === 0 ? [undefined] : (rule.resourceNames ?? []);
+  const names: (string | undefined)[] =
+    (rule.resourceNames ?? []).length === 0 ? [undefined] : (rule.resourceNames ?? []);
   for (const verb of rule.verbs) {
     for (const group of rule.apiGroups ?? []) {
       for (const resource of rule.resources ?? []) {
@@ -62,10 +63,11 @@ function breakDown(rule: PolicyRule): PolicyRule[] {
 }
 
 function covers(owned: PolicyRule, part: PolicyRule): boolean {
-  const has = (list: readonly string[] | undefined, value: string): boolean => list !== undefined && (list.includes(value) || list.includes('*'));
+  const has = (list: readonly string[] | undefined, value: string): boolean =>
+    list !== undefined && (list.includes(value) || list.includes('*'));
   if (!has(owned.verbs, part.verbs[0] ?? '')) return false;
   const url = part.nonResourceURLs?.[0];
-  if (url !== undefined) return (owned.nonResourceURLs ?? []).some((pattern) => urlCovers(pattern, url));
+  if (url !== undefined) return (owned.nonResourceURLs ?? []).some(pattern => urlCovers(pattern, url));
   if (!has(owned.apiGroups, part.apiGroups?.[0] ?? '')) return false;
   const [resource = '', subresource = ''] = (part.resources?.[0] ?? '').split('/');
   if (!resourceCovered(owned.resources ?? [], resource, subresource)) return false;

@@ -11,7 +11,13 @@ import { uncoveredRules } from '../authz/rule-match.ts';
 import { defaultClusterRoleBindings, defaultRoleBindings, defaultRoles } from './bindings.ts';
 import { defaultClusterRoles } from './cluster-roles.ts';
 import { controllerRoleBindings, controllerRoles } from './controller-roles.ts';
-import { clusterInfo, extensionAuthentication, namespaceObject, priorityClasses, SYSTEM_NAMESPACES } from './default-objects.ts';
+import {
+  clusterInfo,
+  extensionAuthentication,
+  namespaceObject,
+  priorityClasses,
+  SYSTEM_NAMESPACES,
+} from './default-objects.ts';
 
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
 const AUTOUPDATE = 'rbac.authorization.kubernetes.io/autoupdate';
@@ -24,17 +30,33 @@ export interface BootstrapOptions {
 }
 
 export async function bootstrap({ transport, clientCA, clusterInfo: info }: BootstrapOptions): Promise<void> {
-  await Promise.all(SYSTEM_NAMESPACES.map((name) => ensure(transport, '/api/v1/namespaces', namespaceObject(name))));
+  await Promise.all(SYSTEM_NAMESPACES.map(name => ensure(transport, '/api/v1/namespaces', namespaceObject(name))));
   const all: Promise<void>[] = [];
-  all.push(ensureAll(transport, `${RBAC}/clusterroles`, [...defaultClusterRoles(), ...controllerRoles()], roleWithMissing));
-  all.push(ensureAll(transport, `${RBAC}/clusterrolebindings`, [...defaultClusterRoleBindings(), ...controllerRoleBindings()], bindingWithMissing));
-  for (const role of defaultRoles()) all.push(ensure(transport, `${RBAC}/namespaces/${role.metadata.namespace}/roles`, role, roleWithMissing));
+  all.push(
+    ensureAll(transport, `${RBAC}/clusterroles`, [...defaultClusterRoles(), ...controllerRoles()], roleWithMissing),
+  );
+  all.push(
+    ensureAll(
+      transport,
+      `${RBAC}/clusterrolebindings`,
+      [...defaultClusterRoleBindings(), ...controllerRoleBindings()],
+      bindingWithMissing,
+    ),
+  );
+  for (const role of defaultRoles())
+    all.push(ensure(transport, `${RBAC}/namespaces/${role.metadata.namespace}/roles`, role, roleWithMissing));
   for (const binding of defaultRoleBindings()) {
-    all.push(ensure(transport, `${RBAC}/namespaces/${binding.metadata.namespace}/rolebindings`, binding, bindingWithMissing));
+    all.push(
+      ensure(transport, `${RBAC}/namespaces/${binding.metadata.namespace}/rolebindings`, binding, bindingWithMissing),
+    );
   }
-  for (const priorityClass of priorityClasses()) all.push(ensure(transport, '/apis/scheduling.k8s.io/v1/priorityclasses', priorityClass));
+  for (const priorityClass of priorityClasses())
+    all.push(ensure(transport, '/apis/scheduling.k8s.io/v1/priorityclasses', priorityClass));
   all.push(ensure(transport, '/api/v1/namespaces/kube-system/configmaps', extensionAuthentication(clientCA), withData));
-  if (info !== undefined) all.push(ensure(transport, '/api/v1/namespaces/kube-public/configmaps', clusterInfo(info.server, info.caPem), withData));
+  if (info !== undefined)
+    all.push(
+      ensure(transport, '/api/v1/namespaces/kube-public/configmaps', clusterInfo(info.server, info.caPem), withData),
+    );
   await Promise.all(all);
 }
 
@@ -42,13 +64,20 @@ export async function bootstrap({ transport, clientCA, clusterInfo: info }: Boot
 type Repair = (current: AnyObject, wanted: AnyObject) => AnyObject | undefined;
 
 /** Like `ensure()` for many of one collection: one list tells what is there. */
-async function ensureAll(transport: Transport, path: string, wanted: readonly AnyObject[], repair: Repair): Promise<void> {
+async function ensureAll(
+  transport: Transport,
+  path: string,
+  wanted: readonly AnyObject[],
+  repair: Repair,
+): Promise<void> {
   const list = (await transport.call({ method: 'GET', path })) as { items: AnyObject[] };
-  const current = new Map(list.items.map((item) => [item.metadata.name, item]));
+  const current = new Map(list.items.map(item => [item.metadata.name, item]));
   await Promise.all(
-    wanted.map((object) => {
+    wanted.map(object => {
       const found = current.get(object.metadata.name);
-      return found === undefined ? ensure(transport, path, object, repair) : repairOne(transport, path, found, object, repair);
+      return found === undefined
+        ? ensure(transport, path, object, repair)
+        : repairOne(transport, path, found, object, repair);
     }),
   );
 }
@@ -67,9 +96,16 @@ async function ensure(transport: Transport, path: string, wanted: AnyObject, rep
   }
 }
 
-async function repairOne(transport: Transport, path: string, current: AnyObject, wanted: AnyObject, repair: Repair): Promise<void> {
+async function repairOne(
+  transport: Transport,
+  path: string,
+  current: AnyObject,
+  wanted: AnyObject,
+  repair: Repair,
+): Promise<void> {
   const next = repair(current, wanted);
-  if (next !== undefined) await transport.call({ method: 'PUT', path: `${path}/${wanted.metadata.name ?? ''}`, body: next });
+  if (next !== undefined)
+    await transport.call({ method: 'PUT', path: `${path}/${wanted.metadata.name ?? ''}`, body: next });
 }
 
 function isKept(current: AnyObject): boolean {
@@ -79,13 +115,19 @@ function isKept(current: AnyObject): boolean {
 function roleWithMissing(current: AnyObject, wanted: AnyObject): AnyObject | undefined {
   const rules: readonly PolicyRule[] = (current as ClusterRole).rules ?? [];
   const missing = uncoveredRules(rules, (wanted as ClusterRole).rules ?? []);
-  return missing.length === 0 || isKept(current) ? undefined : ({ ...current, rules: [...rules, ...missing] } as AnyObject);
+  return missing.length === 0 || isKept(current)
+    ? undefined
+    : ({ ...current, rules: [...rules, ...missing] } as AnyObject);
 }
 
 function bindingWithMissing(current: AnyObject, wanted: AnyObject): AnyObject | undefined {
   const subjects: readonly Subject[] = (current as ClusterRoleBinding).subjects ?? [];
-  const missing = ((wanted as ClusterRoleBinding).subjects ?? []).filter((subject) => !subjects.some((s) => jsonEquals(s, subject)));
-  return missing.length === 0 || isKept(current) ? undefined : ({ ...current, subjects: [...subjects, ...missing] } as AnyObject);
+  const missing = ((wanted as ClusterRoleBinding).subjects ?? []).filter(
+    subject => !subjects.some(s => jsonEquals(s, subject)),
+  );
+  return missing.length === 0 || isKept(current)
+    ? undefined
+    : ({ ...current, subjects: [...subjects, ...missing] } as AnyObject);
 }
 
 function withData(current: AnyObject, wanted: AnyObject): AnyObject | undefined {

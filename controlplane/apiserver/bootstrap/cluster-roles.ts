@@ -34,11 +34,23 @@ export const NODE_RULES: PolicyRule[] = [
 ];
 
 const VIEW_RULES: PolicyRule[] = [
-  rule(READ, 'core', 'configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status'),
-  rule(READ, 'core', 'bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status'),
+  rule(
+    READ,
+    'core',
+    'configmaps endpoints persistentvolumeclaims persistentvolumeclaims/status pods replicationcontrollers replicationcontrollers/scale serviceaccounts services services/status',
+  ),
+  rule(
+    READ,
+    'core',
+    'bindings events limitranges namespaces/status pods/log pods/status replicationcontrollers/status resourcequotas resourcequotas/status',
+  ),
   rule(READ, 'core', 'namespaces'),
   rule(READ, 'discovery.k8s.io', 'endpointslices'),
-  rule(READ, 'apps', 'controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status'),
+  rule(
+    READ,
+    'apps',
+    'controllerrevisions daemonsets daemonsets/status deployments deployments/scale deployments/status replicasets replicasets/scale replicasets/status statefulsets statefulsets/scale statefulsets/status',
+  ),
   rule(READ, 'autoscaling', 'horizontalpodautoscalers horizontalpodautoscalers/status'),
   rule(READ, 'batch', 'cronjobs cronjobs/status jobs jobs/status'),
   rule(READ, 'policy', 'poddisruptionbudgets poddisruptionbudgets/status'),
@@ -51,9 +63,17 @@ const EDIT_RULES: PolicyRule[] = [
   rule('impersonate', 'core', 'serviceaccounts'),
   rule(WRITE, 'core', 'pods pods/attach pods/exec pods/portforward pods/proxy'),
   rule('create', 'core', 'pods/eviction'),
-  rule(WRITE, 'core', 'configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy'),
+  rule(
+    WRITE,
+    'core',
+    'configmaps events persistentvolumeclaims replicationcontrollers replicationcontrollers/scale secrets serviceaccounts services services/proxy',
+  ),
   rule('create', 'core', 'serviceaccounts/token'),
-  rule(WRITE, 'apps', 'daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale'),
+  rule(
+    WRITE,
+    'apps',
+    'daemonsets deployments deployments/rollback deployments/scale replicasets replicasets/scale statefulsets statefulsets/scale',
+  ),
   rule(WRITE, 'autoscaling', 'horizontalpodautoscalers'),
   rule(WRITE, 'batch', 'cronjobs jobs'),
   rule(WRITE, 'policy', 'poddisruptionbudgets'),
@@ -77,29 +97,61 @@ export function defaultClusterRoles(): ClusterRole[] {
   const on = (target: string): Record<string, string> => ({ [`${AGGREGATE}${target}`]: 'true' });
   return [
     clusterRole('cluster-admin', [rule('*', '*', '*'), urls('*', '*')]),
-    clusterRole('system:discovery', [urls('get', '/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/')]),
-    clusterRole('system:monitoring', [urls('get', '/metrics /metrics/slis /livez /livez/* /readyz /readyz/* /healthz /healthz/*')]),
+    clusterRole('system:discovery', [
+      urls('get', '/api /api/* /apis /apis/* /healthz /livez /openapi /openapi/* /readyz /version /version/'),
+    ]),
+    clusterRole('system:monitoring', [
+      urls('get', '/metrics /metrics/slis /livez /livez/* /readyz /readyz/* /healthz /healthz/*'),
+    ]),
     clusterRole('system:basic-user', [
       rule('create', 'authorization.k8s.io', 'selfsubjectaccessreviews selfsubjectrulesreviews'),
       rule('create', 'authentication.k8s.io', 'selfsubjectreviews'),
     ]),
     clusterRole('system:public-info-viewer', [urls('get', '/healthz /livez /readyz /version /version/')]),
-    clusterRole('system:service-account-issuer-discovery', [urls('get', '/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/')]),
+    clusterRole('system:service-account-issuer-discovery', [
+      urls(
+        'get',
+        '/.well-known/openid-configuration /.well-known/openid-configuration/ /openid/v1/jwks /openid/v1/jwks/',
+      ),
+    ]),
     aggregated('admin', [...ADMIN_RULES, ...EDIT_RULES, ...VIEW_RULES], {}),
     aggregated('edit', [...EDIT_RULES, ...VIEW_RULES], on('admin')),
     aggregated('view', VIEW_RULES, on('edit')),
     clusterRole('system:aggregate-to-admin', ADMIN_RULES, on('admin')),
     clusterRole('system:aggregate-to-edit', EDIT_RULES, on('edit')),
     clusterRole('system:aggregate-to-view', VIEW_RULES, on('view')),
-    clusterRole('system:heapster', [rule(READ, 'core', 'events namespaces nodes pods'), rule(READ, 'extensions', 'deployments')]),
+    clusterRole('system:heapster', [
+      rule(READ, 'core', 'events namespaces nodes pods'),
+      rule(READ, 'extensions', 'deployments'),
+    ]),
     clusterRole('system:node', NODE_RULES),
-    clusterRole('system:node-problem-detector', [rule('get', 'core', 'nodes'), rule('patch', 'core', 'nodes/status'), rule('create patch update', EVENTS, 'events')]),
-    clusterRole('system:kubelet-api-admin', [rule(READ, 'core', 'nodes'), rule('proxy', 'core', 'nodes'), rule('*', 'core', 'nodes/log nodes/metrics nodes/proxy nodes/stats nodes/configz nodes/healthz nodes/pods nodes/checkpoint')]),
-    clusterRole('system:node-bootstrapper', [rule('create get list watch', 'certificates.k8s.io', 'certificatesigningrequests')]),
-    clusterRole('system:auth-delegator', [rule('create', 'authentication.k8s.io', 'tokenreviews'), rule('create', 'authorization.k8s.io', 'subjectaccessreviews')]),
+    clusterRole('system:node-problem-detector', [
+      rule('get', 'core', 'nodes'),
+      rule('patch', 'core', 'nodes/status'),
+      rule('create patch update', EVENTS, 'events'),
+    ]),
+    clusterRole('system:kubelet-api-admin', [
+      rule(READ, 'core', 'nodes'),
+      rule('proxy', 'core', 'nodes'),
+      rule(
+        '*',
+        'core',
+        'nodes/log nodes/metrics nodes/proxy nodes/stats nodes/configz nodes/healthz nodes/pods nodes/checkpoint',
+      ),
+    ]),
+    clusterRole('system:node-bootstrapper', [
+      rule('create get list watch', 'certificates.k8s.io', 'certificatesigningrequests'),
+    ]),
+    clusterRole('system:auth-delegator', [
+      rule('create', 'authentication.k8s.io', 'tokenreviews'),
+      rule('create', 'authorization.k8s.io', 'subjectaccessreviews'),
+    ]),
     clusterRole('system:kube-aggregator', [rule(READ, 'core', 'endpoints services')]),
     clusterRole('system:kube-controller-manager', KUBE_CONTROLLER_MANAGER),
-    clusterRole('system:kube-dns', [rule('list watch', 'core', 'endpoints services'), rule('list watch', 'discovery.k8s.io', 'endpointslices')]),
+    clusterRole('system:kube-dns', [
+      rule('list watch', 'core', 'endpoints services'),
+      rule('list watch', 'discovery.k8s.io', 'endpointslices'),
+    ]),
     clusterRole('system:persistent-volume-provisioner', [
       rule('create delete get list watch', 'core', 'persistentvolumes'),
       rule('get list update watch', 'core', 'persistentvolumeclaims'),
@@ -107,11 +159,21 @@ export function defaultClusterRoles(): ClusterRole[] {
       rule('watch', 'core', 'events'),
       rule('create patch update', EVENTS, 'events'),
     ]),
-    clusterRole('system:certificates.k8s.io:certificatesigningrequests:nodeclient', [rule('create', 'certificates.k8s.io', 'certificatesigningrequests/nodeclient')]),
-    clusterRole('system:certificates.k8s.io:certificatesigningrequests:selfnodeclient', [rule('create', 'certificates.k8s.io', 'certificatesigningrequests/selfnodeclient')]),
-    clusterRole('system:volume-scheduler', [rule('get list patch update watch', 'core', 'persistentvolumes'), rule(READ, 'storage.k8s.io', 'storageclasses'), rule('get list patch update watch', 'core', 'persistentvolumeclaims')]),
-    ...['legacy-unknown', 'kubelet-serving', 'kube-apiserver-client', 'kube-apiserver-client-kubelet'].map((signer) =>
-      clusterRole(`system:certificates.k8s.io:${signer}-approver`, [rule('approve', 'certificates.k8s.io', 'signers', `kubernetes.io/${signer}`)]),
+    clusterRole('system:certificates.k8s.io:certificatesigningrequests:nodeclient', [
+      rule('create', 'certificates.k8s.io', 'certificatesigningrequests/nodeclient'),
+    ]),
+    clusterRole('system:certificates.k8s.io:certificatesigningrequests:selfnodeclient', [
+      rule('create', 'certificates.k8s.io', 'certificatesigningrequests/selfnodeclient'),
+    ]),
+    clusterRole('system:volume-scheduler', [
+      rule('get list patch update watch', 'core', 'persistentvolumes'),
+      rule(READ, 'storage.k8s.io', 'storageclasses'),
+      rule('get list patch update watch', 'core', 'persistentvolumeclaims'),
+    ]),
+    ...['legacy-unknown', 'kubelet-serving', 'kube-apiserver-client', 'kube-apiserver-client-kubelet'].map(signer =>
+      clusterRole(`system:certificates.k8s.io:${signer}-approver`, [
+        rule('approve', 'certificates.k8s.io', 'signers', `kubernetes.io/${signer}`),
+      ]),
     ),
     clusterRole('system:node-proxier', [
       rule('list watch', 'core', 'services endpoints'),
@@ -119,6 +181,11 @@ export function defaultClusterRoles(): ClusterRole[] {
       rule('create patch update', EVENTS, 'events'),
       rule('list watch', 'discovery.k8s.io', 'endpointslices'),
       rule('list watch', 'networking.k8s.io', 'servicecidrs'),
+    ]),
+    // What the proxy, the pod network and DNS of every node read.
+    clusterRole('k8ts:node-services', [
+      rule('list watch', 'core', 'services namespaces nodes'),
+      rule('list watch', 'discovery.k8s.io', 'endpointslices'),
     ]),
     clusterRole('system:kube-scheduler', KUBE_SCHEDULER),
     clusterRole('system:cluster-trust-bundle-discovery', [rule(READ, 'certificates.k8s.io', 'clustertrustbundles')]),

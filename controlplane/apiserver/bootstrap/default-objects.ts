@@ -11,10 +11,25 @@ export function namespaceObject(name: string): AnyObject {
 
 export function priorityClasses(): AnyObject[] {
   const made = (name: string, value: number, description: string): AnyObject =>
-    ({ apiVersion: 'scheduling.k8s.io/v1', kind: 'PriorityClass', metadata: { name }, value, description, preemptionPolicy: 'PreemptLowerPriority' }) as AnyObject;
+    ({
+      apiVersion: 'scheduling.k8s.io/v1',
+      kind: 'PriorityClass',
+      metadata: { name },
+      value,
+      description,
+      preemptionPolicy: 'PreemptLowerPriority',
+    }) as AnyObject;
   return [
-    made('system-node-critical', 2_000_001_000, 'Used for system critical pods that must not be moved from their current node.'),
-    made('system-cluster-critical', 2_000_000_000, 'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.'),
+    made(
+      'system-node-critical',
+      2_000_001_000,
+      'Used for system critical pods that must not be moved from their current node.',
+    ),
+    made(
+      'system-cluster-critical',
+      2_000_000_000,
+      'Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.',
+    ),
   ];
 }
 
@@ -41,5 +56,10 @@ export function clusterInfo(server: string, caPem: string): AnyObject {
   };
   // JSON is YAML: no library is needed to write it.
   const data = { kubeconfig: `${JSON.stringify(kubeconfig)}\n` };
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'cluster-info', namespace: 'kube-public' }, data } as AnyObject;
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'cluster-info', namespace: 'kube-public' },
+    data,
+  } as AnyObject;
 }

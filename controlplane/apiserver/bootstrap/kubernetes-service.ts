@@ -34,7 +34,7 @@ export class KubernetesService {
   /** Makes all three objects as they should be. */
   async reconcile(): Promise<void> {
     const { clusterIP } = this.#options;
-    await this.#ensure('/api/v1/namespaces/default/services', serviceObject(clusterIP), (current) => {
+    await this.#ensure('/api/v1/namespaces/default/services', serviceObject(clusterIP), current => {
       const spec = (current as { spec?: { clusterIP?: string } }).spec;
       return spec?.clusterIP === clusterIP ? undefined : current;
     });
@@ -42,27 +42,41 @@ export class KubernetesService {
     // Nobody but this machine could use it, and endpoints may not hold it (tests and single processes).
     if (LOOPBACK.test(advertiseAddress)) return;
     const port = this.#options.port();
-    await this.#ensure('/api/v1/namespaces/default/endpoints', endpointsObject(advertiseAddress, port), same('subsets'));
-    await this.#ensure('/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', sliceObject(advertiseAddress, port), same('endpoints', 'ports'));
+    await this.#ensure(
+      '/api/v1/namespaces/default/endpoints',
+      endpointsObject(advertiseAddress, port),
+      same('subsets'),
+    );
+    await this.#ensure(
+      '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices',
+      sliceObject(advertiseAddress, port),
+      same('endpoints', 'ports'),
+    );
   }
 
   /** Watches the three objects and repairs them until `signal` aborts. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#options.watched.map((resource) => this.#follow(resource, signal)));
+    await Promise.all(this.#options.watched.map(resource => this.#follow(resource, signal)));
   }
 
   async #follow({ storage }: ServedResource, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        for await (const _batch of await storage.watch({ namespace: NAMESPACE, name: NAME, signal })) await this.reconcile();
+        for await (const _batch of await storage.watch({ namespace: NAMESPACE, name: NAME, signal }))
+          await this.reconcile();
       } catch (error) {
-        if (!signal.aborted) this.#options.logger.warn({ err: error }, 'Could not keep the kubernetes service as it should be');
-        await new Promise((resolve) => setTimeout(resolve, 1_000).unref());
+        if (!signal.aborted)
+          this.#options.logger.warn({ err: error }, 'Could not keep the kubernetes service as it should be');
+        await new Promise(resolve => setTimeout(resolve, 1_000).unref());
       }
     }
   }
 
-  async #ensure(path: string, wanted: AnyObject, repair: (current: AnyObject, wanted: AnyObject) => AnyObject | undefined): Promise<void> {
+  async #ensure(
+    path: string,
+    wanted: AnyObject,
+    repair: (current: AnyObject, wanted: AnyObject) => AnyObject | undefined,
+  ): Promise<void> {
     const { transport } = this.#options;
     try {
       const current = (await transport.call({ method: 'GET', path: `${path}/${NAME}` })) as AnyObject;
@@ -85,8 +99,8 @@ function same(...fields: string[]): (current: AnyObject, wanted: AnyObject) => A
   return (current, wanted) => {
     const have = current as unknown as Record<string, unknown>;
     const want = wanted as unknown as Record<string, unknown>;
-    if (fields.every((field) => jsonEquals(have[field], want[field]))) return undefined;
-    return { ...have, ...Object.fromEntries(fields.map((field) => [field, want[field]])) } as unknown as AnyObject;
+    if (fields.every(field => jsonEquals(have[field], want[field]))) return undefined;
+    return { ...have, ...Object.fromEntries(fields.map(field => [field, want[field]])) } as unknown as AnyObject;
   };
 }
 
@@ -95,7 +109,12 @@ function serviceObject(clusterIP: string): AnyObject {
     apiVersion: 'v1',
     kind: 'Service',
     metadata: { name: NAME, namespace: NAMESPACE, labels: { component: 'apiserver', provider: 'kubernetes' } },
-    spec: { type: 'ClusterIP', clusterIP, ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }], sessionAffinity: 'None' },
+    spec: {
+      type: 'ClusterIP',
+      clusterIP,
+      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: 6443 }],
+      sessionAffinity: 'None',
+    },
   } as AnyObject;
 }
 
@@ -119,4 +138,3 @@ function sliceObject(ip: string, port: number): AnyObject {
     ports: [{ name: 'https', port, protocol: 'TCP' }],
   } as AnyObject;
 }
-

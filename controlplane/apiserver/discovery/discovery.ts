@@ -2,7 +2,12 @@
  * What discovery tells of the served resources: the legacy lists per group and version, and the aggregated form of one answer for all.
  * Source: kubernetes.io/docs, "Kubernetes API Concepts", discovery; `pkg/endpoints/discovery/aggregated`.
  */
-import type { APIGroupDiscovery, APIGroupDiscoveryList, APIResourceDiscovery, APIVersionDiscovery } from '../../../proto/api/apidiscovery-v2.ts';
+import type {
+  APIGroupDiscovery,
+  APIGroupDiscoveryList,
+  APIResourceDiscovery,
+  APIVersionDiscovery,
+} from '../../../proto/api/apidiscovery-v2.ts';
 import type { APIGroup, APIGroupList, APIResource, APIResourceList } from '../../../proto/api/meta-v1.ts';
 import { STORED_VERBS, type ResourceSet, type ServedEntry, type Subresource } from '../registry/resource-set.ts';
 
@@ -33,7 +38,9 @@ export class Discovery {
 
   /** `/apis` */
   groupList(): APIGroupList {
-    const groups = this.groups().filter(({ group }) => group !== '').map(apiGroup);
+    const groups = this.groups()
+      .filter(({ group }) => group !== '')
+      .map(apiGroup);
     return { kind: 'APIGroupList', apiVersion: 'v1', groups };
   }
 
@@ -47,7 +54,12 @@ export class Discovery {
   resourceList(group: string, version: string): APIResourceList | undefined {
     const resources = this.#of(group, version).flatMap(apiResources);
     if (resources.length === 0) return undefined;
-    return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: group === '' ? version : `${group}/${version}`, resources };
+    return {
+      kind: 'APIResourceList',
+      apiVersion: 'v1',
+      groupVersion: group === '' ? version : `${group}/${version}`,
+      resources,
+    };
   }
 
   /** The aggregated document for `/api` (core) or `/apis` (the rest). */
@@ -58,7 +70,7 @@ export class Discovery {
         metadata: group === '' ? {} : { name: group },
         versions: versions.map((version): APIVersionDiscovery => ({
           version,
-          resources: this.#of(group, version).map((entry) => aggregatedResource(entry, group, version)),
+          resources: this.#of(group, version).map(entry => aggregatedResource(entry, group, version)),
           freshness: 'Current',
         })),
       }));
@@ -73,7 +85,7 @@ export class Discovery {
 }
 
 function apiGroup({ group, versions }: GroupVersions): APIGroup {
-  const list = versions.map((version) => ({ groupVersion: `${group}/${version}`, version }));
+  const list = versions.map(version => ({ groupVersion: `${group}/${version}`, version }));
   return { name: group, versions: list, preferredVersion: list[0] } as APIGroup;
 }
 
@@ -88,7 +100,7 @@ function apiResources(entry: ServedEntry): APIResource[] {
     ...(shortNames.length > 0 ? { shortNames: [...shortNames] } : {}),
     ...(categories.length > 0 ? { categories: [...categories] } : {}),
   };
-  return [main, ...[...entry.subresources.values()].map((sub) => subresource(sub, info))];
+  return [main, ...[...entry.subresources.values()].map(sub => subresource(sub, info))];
 }
 
 function subresource(sub: Subresource, info: { resource: string; namespaced: boolean }): APIResource {
@@ -122,7 +134,7 @@ function aggregatedResource(entry: ServedEntry, group: string, version: string):
   const { shortNames, categories } = entry.resource.info;
   if (shortNames.length > 0) base.shortNames = [...shortNames];
   if (categories.length > 0) base.categories = [...categories];
-  const subresources = [...entry.subresources.values()].map((sub) => ({
+  const subresources = [...entry.subresources.values()].map(sub => ({
     subresource: sub.name,
     responseKind: { group: sub.group ?? group, version: sub.version ?? version, kind: sub.kind },
     verbs: listedVerbs(sub.verbs),

@@ -16,5 +16,5 @@ export function etagResponse(request: Request, body: Buffer, contentType: string
 /** Whether the client shows that it has the document with this (quoted) ETag. */
 export function isKnown(request: Request, etag: string): boolean {
   const known = header(request, 'if-none-match');
-  return known !== undefined && known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+  return known !== undefined && known.split(',').some(tag => tag.trim().replace(/^W\//, '') === etag);
 }

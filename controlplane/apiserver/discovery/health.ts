@@ -14,21 +14,28 @@ export interface HealthCheck {
 const TEXT = 'text/plain; charset=utf-8';
 
 /** Answers `path` (`/readyz`, `/readyz/etcd`); undefined: not a health path. */
-export async function healthResponse(exchange: Exchange, endpoint: string, checks: readonly HealthCheck[]): Promise<Response | undefined> {
+export async function healthResponse(
+  exchange: Exchange,
+  endpoint: string,
+  checks: readonly HealthCheck[],
+): Promise<Response | undefined> {
   const { path, query } = exchange.request;
   const rest = path.slice(endpoint.length + 1).replace(/^\//, '');
   if (rest !== '') {
-    const one = checks.find((check) => check.name === rest);
+    const one = checks.find(check => check.name === rest);
     if (one === undefined) return undefined;
     const [result] = await run([one]);
-    return text(result?.error === undefined ? 200 : 500, result?.error === undefined ? 'ok' : `internal server error: ${result.error}`);
+    return text(
+      result?.error === undefined ? 200 : 500,
+      result?.error === undefined ? 'ok' : `internal server error: ${result.error}`,
+    );
   }
   const excluded = new Set(query.getAll('exclude'));
-  const results = await run(checks.filter((check) => !excluded.has(check.name)));
-  const failed = results.some((result) => result.error !== undefined);
+  const results = await run(checks.filter(check => !excluded.has(check.name)));
+  const failed = results.some(result => result.error !== undefined);
   const name = endpoint.slice(1);
   if (!failed && !query.has('verbose')) return text(200, 'ok');
-  const lines = results.map((r) => (r.error === undefined ? `[+]${r.name} ok` : `[-]${r.name} failed: reason withheld`));
+  const lines = results.map(r => (r.error === undefined ? `[+]${r.name} ok` : `[-]${r.name} failed: reason withheld`));
   for (const check of excluded) lines.push(`[+]${check} excluded: ok`);
   lines.push(failed ? `${name} check failed` : `${name} check passed`);
   return text(failed ? 500 : 200, `${lines.join('\n')}\n`);
@@ -53,5 +60,11 @@ function run(checks: readonly HealthCheck[]): Promise<Result[]> {
 }
 
 function text(status: number, body: string): Response {
-  return { kind: 'bytes', status, contentType: TEXT, body, headers: { 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache, private' } };
+  return {
+    kind: 'bytes',
+    status,
+    contentType: TEXT,
+    body,
+    headers: { 'x-content-type-options': 'nosniff', 'cache-control': 'no-cache, private' },
+  };
 }

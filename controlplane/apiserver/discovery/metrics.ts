@@ -40,17 +40,22 @@ export class ApiMetrics {
   }
 
   #observe({ info }: Exchange, code: number, seconds: number): void {
-    const scope = info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : info.isResource ? 'cluster' : '';
+    const scope =
+      info.name !== '' ? 'resource' : info.namespace !== '' ? 'namespace' : info.isResource ? 'cluster' : '';
     const verb = info.isResource ? info.verb.toUpperCase() : info.verb.toUpperCase();
     const labels = `group="${escape(info.group)}",resource="${escape(info.resource)}",scope="${scope}",subresource="${escape(info.subresource)}",verb="${escape(verb)}",version="${escape(info.version)}"`;
     const total = `code="${code}",${labels}`;
     this.#totals.set(total, (this.#totals.get(total) ?? 0) + 1);
     if (info.longRunning) return;
     let series = this.#durations.get(labels);
-    if (series === undefined) this.#durations.set(labels, (series = { labels, buckets: new Array<number>(BUCKETS.length).fill(0), sum: 0, count: 0 }));
+    if (series === undefined)
+      this.#durations.set(
+        labels,
+        (series = { labels, buckets: new Array<number>(BUCKETS.length).fill(0), sum: 0, count: 0 }),
+      );
     series.sum += seconds;
     series.count++;
-    const bucket = BUCKETS.findIndex((limit) => seconds <= limit);
+    const bucket = BUCKETS.findIndex(limit => seconds <= limit);
     if (bucket >= 0) series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
   }
 
@@ -94,7 +99,10 @@ function histogram({ labels, buckets, sum, count }: Series): string[] {
     lines.push(`apiserver_request_duration_seconds_bucket{${labels},le="${limit}"} ${cumulative}`);
   });
   lines.push(`apiserver_request_duration_seconds_bucket{${labels},le="+Inf"} ${count}`);
-  lines.push(`apiserver_request_duration_seconds_sum{${labels}} ${sum}`, `apiserver_request_duration_seconds_count{${labels}} ${count}`);
+  lines.push(
+    `apiserver_request_duration_seconds_sum{${labels}} ${sum}`,
+    `apiserver_request_duration_seconds_count{${labels}} ${count}`,
+  );
   return lines;
 }
 

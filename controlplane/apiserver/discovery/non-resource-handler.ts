@@ -23,11 +23,16 @@ export interface NonResourceOptions {
 
 const JSON_TYPE = 'application/json';
 /** Old clients write an at sign, which is no character of media types. */
-const PROTO_V2 = /application\/com\.github\.proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/;
-const NOT_FOUND: Response = { kind: 'bytes', status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n', headers: { 'x-content-type-options': 'nosniff' } };
+const NOT_FOUND: Response = {
+  kind: 'bytes',
+  status: 404,
+  contentType: 'text/plain; charset=utf-8',
+  body: '404 page not found\n',
+  headers: { 'x-content-type-options': 'nosniff' },
+};
 
 export function nonResourceHandler(options: NonResourceOptions): Handler {
-  return async (exchange) => {
+  return async exchange => {
     const { method } = exchange.request;
     const path = exchange.request.path.length > 1 ? exchange.request.path.replace(/\/$/, '') : '/';
     if (method !== 'GET' && method !== 'HEAD') return NOT_FOUND;
@@ -49,7 +54,12 @@ async function answer(options: NonResourceOptions, exchange: Exchange, path: str
     case 'readyz':
       return healthResponse(exchange, '/readyz', options.readyz);
     case 'metrics':
-      return { kind: 'bytes', status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: await options.metrics() };
+      return {
+        kind: 'bytes',
+        status: 200,
+        contentType: 'text/plain; version=0.0.4; charset=utf-8',
+        body: await options.metrics(),
+      };
     case 'api':
     case 'apis':
       return discovery(options, request, first, rest);
@@ -58,7 +68,9 @@ async function answer(options: NonResourceOptions, exchange: Exchange, path: str
     case '.well-known':
       return rest.join('/') === 'openid-configuration' ? json(options.issuer.configuration()) : undefined;
     case 'openid':
-      return rest.join('/') === 'v1/jwks' ? { ...json(options.issuer.keys()), contentType: 'application/jwk-set+json' } : undefined;
+      return rest.join('/') === 'v1/jwks'
+        ? { ...json(options.issuer.keys()), contentType: 'application/jwk-set+json' }
+        : undefined;
     default:
       return undefined;
   }
@@ -69,19 +81,38 @@ function json(object: unknown): Response & { kind: 'object' } {
 }
 
 function rootPaths(discovery: Discovery): string[] {
-  const paths = ['/.well-known/openid-configuration', '/api', '/api/v1', '/apis', '/healthz', '/livez', '/metrics', '/openapi/v2', '/openapi/v3', '/openid/v1/jwks', '/readyz', '/version'];
+  const paths = [
+    '/.well-known/openid-configuration',
+    '/api',
+    '/api/v1',
+    '/apis',
+    '/healthz',
+    '/livez',
+    '/metrics',
+    '/openapi/v2',
+    '/openapi/v3',
+    '/openid/v1/jwks',
+    '/readyz',
+    '/version',
+  ];
   for (const { group, versions } of discovery.groups()) {
-    if (group !== '') paths.push(`/apis/${group}`, ...versions.map((version) => `/apis/${group}/${version}`));
+    if (group !== '') paths.push(`/apis/${group}`, ...versions.map(version => `/apis/${group}/${version}`));
   }
   return paths.sort();
 }
 
-function discovery(options: NonResourceOptions, request: Request, prefix: 'api' | 'apis', rest: readonly string[]): Response | undefined {
+function discovery(
+  options: NonResourceOptions,
+  request: Request,
+  prefix: 'api' | 'apis',
+  rest: readonly string[],
+): Response | undefined {
   const all = options.discovery;
   const [first, second, more] = rest;
   if (first === undefined) {
     const accepted = aggregatedType(request);
-    if (accepted !== undefined) return etagResponse(request, Buffer.from(JSON.stringify(all.aggregated(prefix === 'api'))), accepted);
+    if (accepted !== undefined)
+      return etagResponse(request, Buffer.from(JSON.stringify(all.aggregated(prefix === 'api'))), accepted);
     if (prefix === 'apis') return json(all.groupList());
     const serverAddressByClientCIDRs = [{ clientCIDR: '0.0.0.0/0', serverAddress: options.serverAddress() }];
     return json({ kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs });
@@ -98,10 +129,11 @@ function found(object: unknown): Response | undefined {
 /** The media type of the aggregated form, if the client takes it before the legacy one. */
 function aggregatedType(request: Request): string | undefined {
   for (const clause of (header(request, 'accept') ?? '').split(',')) {
-    const parts = clause.split(';').map((part) => part.trim());
+    const parts = clause.split(';').map(part => part.trim());
     if (parts[0] !== JSON_TYPE) continue;
     if (!parts.includes('as=APIGroupDiscoveryList')) return undefined;
-    if (parts.includes('g=apidiscovery.k8s.io') && parts.includes('v=v2')) return 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
+    if (parts.includes('g=apidiscovery.k8s.io') && parts.includes('v=v2'))
+      return 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList';
   }
   return undefined;
 }

@@ -9,6 +9,8 @@ import { etagResponse, isKnown } from './etag-response.ts';
 import { KUBERNETES_VERSION } from './version.ts';
 
 const JSON_TYPE = 'application/json';
+/** Old clients write an at sign, which is no character of media types. */
+const PROTO_V2 = /application\/com\.github\.proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/;
 
 export class OpenApiDocuments {
   #loaded: Promise<{ openApi: OpenApi; protoType: string }> | undefined;
@@ -17,7 +19,7 @@ export class OpenApiDocuments {
   async answer(request: Request, [version, ...rest]: readonly string[]): Promise<Response | undefined> {
     const { openApi, protoType } = await this.#load();
     if (version === 'v2' && rest.length === 0) {
-      const proto = (header(request, 'accept') ?? '').includes(protoType);
+      const proto = PROTO_V2.test(header(request, 'accept') ?? '');
       return keptResponse(request, openApi.keptV2(proto ? 'proto' : 'json'), proto ? protoType : JSON_TYPE);
     }
     if (version !== 'v3') return undefined;
@@ -35,7 +37,11 @@ export class OpenApiDocuments {
   }
 }
 
-function keptResponse(request: Request, { gzipped, etag }: { gzipped: Buffer; etag: string }, contentType: string): Response {
+function keptResponse(
+  request: Request,
+  { gzipped, etag }: { gzipped: Buffer; etag: string },
+  contentType: string,
+): Response {
   const quoted = `"${etag}"`;
   const headers: Record<string, string> = { etag: quoted, vary: 'Accept, Accept-Encoding', 'cache-control': 'public' };
   if (isKnown(request, quoted)) return { kind: 'bytes', status: 304, contentType, body: '', headers };

@@ -26,7 +26,9 @@ export function authenticate(tokens: readonly TokenAuthenticator[]): Filter {
 }
 
 async function identify(
-  { request }: Exchange, tokens: readonly TokenAuthenticator[], byCertificate: WeakMap<PeerCertificate, UserInfo>,
+  { request }: Exchange,
+  tokens: readonly TokenAuthenticator[],
+  byCertificate: WeakMap<PeerCertificate, UserInfo>,
 ): Promise<UserInfo> {
   if (request.identity !== undefined) return request.identity;
   if (request.certificate !== undefined) {
@@ -34,7 +36,8 @@ async function identify(
     if (user === undefined) byCertificate.set(request.certificate, (user = certificateUser(request.certificate)));
     return user;
   }
-  const token = bearerToken(header(request, 'authorization')) ?? webSocketToken(header(request, 'sec-websocket-protocol'));
+  const token =
+    bearerToken(header(request, 'authorization')) ?? webSocketToken(header(request, 'sec-websocket-protocol'));
   if (token !== undefined) return tokenUser(token, tokens);
   const open = OPEN_PATHS.test(request.path) || (request.method === 'GET' && request.path === CLUSTER_INFO);
   if (open) return ANONYMOUS;
@@ -71,6 +74,9 @@ function bearerToken(authorization: string | undefined): string | undefined {
 /** Browsers cannot set headers on WebSockets: the token comes as a subprotocol. */
 function webSocketToken(protocols: string | undefined): string | undefined {
   const prefix = 'base64url.bearer.authorization.k8s.io.';
-  const found = protocols?.split(',').map((p) => p.trim()).find((p) => p.startsWith(prefix));
+  const found = protocols
+    ?.split(',')
+    .map(p => p.trim())
+    .find(p => p.startsWith(prefix));
   return found === undefined ? undefined : Buffer.from(found.slice(prefix.length), 'base64url').toString();
 }

@@ -10,7 +10,19 @@ export function authorize(authorizer: Authorizer): Filter {
     if (!user.groups.includes('system:masters')) {
       const { verb, isResource, group, version, resource, subresource, namespace, name, path } = info;
       const fieldSelector = request.query.get('fieldSelector') ?? undefined;
-      await allowOrForbid(authorizer, { user, verb, isResource, group, version, resource, subresource, namespace, name, path, fieldSelector });
+      await allowOrForbid(authorizer, {
+        user,
+        verb,
+        isResource,
+        group,
+        version,
+        resource,
+        subresource,
+        namespace,
+        name,
+        path,
+        fieldSelector,
+      });
     }
     return next(exchange);
   };

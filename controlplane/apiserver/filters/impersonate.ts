@@ -31,7 +31,8 @@ function askedFor({ request }: Exchange): Impersonation | undefined {
   const groups = listHeader(request.headers['impersonate-group']);
   const extra: Record<string, string[]> = {};
   for (const name of Object.keys(request.headers)) {
-    if (name.startsWith(EXTRA_PREFIX)) extra[decodeURIComponent(name.slice(EXTRA_PREFIX.length))] = listHeader(request.headers[name]);
+    if (name.startsWith(EXTRA_PREFIX))
+      extra[decodeURIComponent(name.slice(EXTRA_PREFIX.length))] = listHeader(request.headers[name]);
   }
   if (user !== '') return { user, uid, groups, extra };
   if (uid === undefined && groups.length === 0 && Object.keys(extra).length === 0) return undefined;
@@ -41,13 +42,25 @@ function askedFor({ request }: Exchange): Impersonation | undefined {
 /** Node joins a repeated HTTP/1.1 header with `, `. */
 function listHeader(value: string | string[] | undefined): string[] {
   if (value === undefined) return [];
-  return [value].flat().flatMap((v) => v.split(', ')).filter((v) => v !== '');
+  return [value]
+    .flat()
+    .flatMap(v => v.split(', '))
+    .filter(v => v !== '');
 }
 
 async function become(exchange: Exchange, asked: Impersonation, authorizer: Authorizer): Promise<UserInfo> {
   const may = (group: string, resource: string, subresource: string, namespace: string, name: string): Promise<void> =>
     allowOrForbid(authorizer, {
-      user: exchange.user, verb: 'impersonate', isResource: true, group, version: 'v1', resource, subresource, namespace, name, path: '',
+      user: exchange.user,
+      verb: 'impersonate',
+      isResource: true,
+      group,
+      version: 'v1',
+      resource,
+      subresource,
+      namespace,
+      name,
+      path: '',
     });
   const account = SERVICE_ACCOUNT.exec(asked.user);
   if (account === null) await may('', 'users', '', '', asked.user);
@@ -62,7 +75,8 @@ async function become(exchange: Exchange, asked: Impersonation, authorizer: Auth
 
 function groupsOf(asked: Impersonation, account: RegExpExecArray | null): string[] {
   const groups = [...asked.groups];
-  if (account !== null && groups.length === 0) groups.push('system:serviceaccounts', `system:serviceaccounts:${account[1] ?? ''}`);
+  if (account !== null && groups.length === 0)
+    groups.push('system:serviceaccounts', `system:serviceaccounts:${account[1] ?? ''}`);
   const known = asked.user === 'system:anonymous' ? 'system:unauthenticated' : 'system:authenticated';
   if (!groups.includes(known)) groups.push(known);
   return groups;

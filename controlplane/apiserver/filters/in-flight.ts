@@ -19,7 +19,8 @@ export function inFlight(limits: InFlightLimits): Filter {
   const running = { readOnly: 0, mutating: 0 };
   return async (exchange, next) => {
     const { info, request, user } = exchange;
-    if (info.longRunning || request.identity !== undefined || user.groups.includes('system:masters')) return next(exchange);
+    if (info.longRunning || request.identity !== undefined || user.groups.includes('system:masters'))
+      return next(exchange);
     const lane = READ_VERBS.has(info.verb) ? 'readOnly' : 'mutating';
     if (running[lane] >= limits[lane]) throw tooManyRequests('too many requests, please try again later', 1);
     running[lane]++;

@@ -13,7 +13,9 @@ export function panicRecovery(logger: Logger): Filter {
     } catch (error) {
       if (error instanceof StatusError) return statusResponse(error);
       if (error instanceof Error && error.name === 'AbortError') {
-        return statusResponse(new StatusError('Timeout', 504, 'Timeout: request did not complete within the allotted timeout'));
+        return statusResponse(
+          new StatusError('Timeout', 504, 'Timeout: request did not complete within the allotted timeout'),
+        );
       }
       const { method, path } = exchange.request;
       logger.error({ err: error, method, path }, 'A request failed for a reason the API server did not expect');

@@ -23,8 +23,11 @@ export async function kubeletAddress(nodes: ResourceStorage<Node>, name: string)
   const { object } = await nodes.get('', name);
   const addresses = object.status?.addresses ?? [];
   const order = ['InternalIP', ...PREFERRED];
-  const found = order.map((type) => addresses.find((a) => a.type === type)).find((a) => a !== undefined);
-  if (found === undefined) throw internalError(new Error(`node ${name} has no address that the API server could reach: status.addresses is empty`));
+  const found = order.map(type => addresses.find(a => a.type === type)).find(a => a !== undefined);
+  if (found === undefined)
+    throw internalError(
+      new Error(`node ${name} has no address that the API server could reach: status.addresses is empty`),
+    );
   const port = object.status?.daemonEndpoints?.kubeletEndpoint?.Port ?? KUBELET_PORT;
   return { host: found.address, port: port === 0 ? KUBELET_PORT : port };
 }

@@ -27,15 +27,39 @@ export interface PodConnectOptions {
   readonly kubelet: KubeletClient | undefined;
 }
 
-const LOG_PARAMETERS = ['follow', 'previous', 'sinceSeconds', 'sinceTime', 'timestamps', 'tailLines', 'limitBytes', 'stream'];
+const LOG_PARAMETERS = [
+  'follow',
+  'previous',
+  'sinceSeconds',
+  'sinceTime',
+  'timestamps',
+  'tailLines',
+  'limitBytes',
+  'stream',
+];
 const EMPTY: Response = { kind: 'bytes', status: 200, contentType: 'text/plain', body: '' };
 
 export function podConnectSubresources(options: PodConnectOptions): Subresource[] {
   return [
-    { name: 'attach', kind: 'PodAttachOptions', verbs: ['create', 'get'], handle: (exchange) => stream(options, exchange, 'attach') },
-    { name: 'exec', kind: 'PodExecOptions', verbs: ['create', 'get'], handle: (exchange) => stream(options, exchange, 'exec') },
-    { name: 'log', kind: 'Pod', verbs: ['get'], handle: (exchange) => log(options, exchange) },
-    { name: 'portforward', kind: 'PodPortForwardOptions', verbs: ['create', 'get'], handle: (exchange) => portForward(options, exchange) },
+    {
+      name: 'attach',
+      kind: 'PodAttachOptions',
+      verbs: ['create', 'get'],
+      handle: exchange => stream(options, exchange, 'attach'),
+    },
+    {
+      name: 'exec',
+      kind: 'PodExecOptions',
+      verbs: ['create', 'get'],
+      handle: exchange => stream(options, exchange, 'exec'),
+    },
+    { name: 'log', kind: 'Pod', verbs: ['get'], handle: exchange => log(options, exchange) },
+    {
+      name: 'portforward',
+      kind: 'PodPortForwardOptions',
+      verbs: ['create', 'get'],
+      handle: exchange => portForward(options, exchange),
+    },
   ];
 }
 
@@ -64,7 +88,8 @@ async function log(options: PodConnectOptions, exchange: Exchange): Promise<Resp
 function checkLogOptions(query: URLSearchParams): void {
   for (const parameter of ['sinceSeconds', 'tailLines', 'limitBytes']) {
     const value = query.get(parameter);
-    if (value !== null && value !== '' && !/^-?\d+$/.test(value)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`);
+    if (value !== null && value !== '' && !/^-?\d+$/.test(value))
+      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`);
   }
 }
 
@@ -79,16 +104,23 @@ async function stream(options: PodConnectOptions, exchange: Exchange, what: 'exe
   if (isTrue(query.get('stderr'))) passed.set('error', '1');
   if (isTrue(query.get('tty'))) passed.set('tty', '1');
   if (what === 'exec') for (const word of query.getAll('command')) passed.append('command', word);
-  if (passed.size === 0 || (what === 'exec' && !passed.has('command'))) throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
-  return proxyRequest(exchange.request, await targetOf(options, pod, `/${what}/${namespace}/${name}/${container}?${passed.toString()}`));
+  if (passed.size === 0 || (what === 'exec' && !passed.has('command')))
+    throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
+  return proxyRequest(
+    exchange.request,
+    await targetOf(options, pod, `/${what}/${namespace}/${name}/${container}?${passed.toString()}`),
+  );
 }
 
 async function portForward(options: PodConnectOptions, exchange: Exchange): Promise<Response> {
   const pod = await connectablePod(options, exchange);
   const { namespace, name } = exchange.info;
-  const ports = exchange.request.query.getAll('ports').flatMap((p) => p.split(','));
-  const query = ports.map((port) => `port=${encodeURIComponent(port)}`).join('&');
-  return proxyRequest(exchange.request, await targetOf(options, pod, `/portForward/${namespace}/${name}${query === '' ? '' : `?${query}`}`));
+  const ports = exchange.request.query.getAll('ports').flatMap(p => p.split(','));
+  const query = ports.map(port => `port=${encodeURIComponent(port)}`).join('&');
+  return proxyRequest(
+    exchange.request,
+    await targetOf(options, pod, `/portForward/${namespace}/${name}${query === '' ? '' : `?${query}`}`),
+  );
 }
 
 async function connectablePod({ pods, authorizer }: PodConnectOptions, exchange: Exchange): Promise<Pod> {
@@ -106,10 +138,13 @@ function chosenContainer(pod: Pod, asked: string): string {
   const name = pod.metadata.name ?? '';
   if (asked === '') {
     if (containers.length === 1) return containers[0]?.name ?? '';
-    const inits = initContainers.length > 0 ? ` or one of the init containers: [${initContainers.map((c) => c.name).join(' ')}]` : '';
-    throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${containers.map((c) => c.name).join(' ')}]${inits}`);
+    const inits =
+      initContainers.length > 0 ? ` or one of the init containers: [${initContainers.map(c => c.name).join(' ')}]` : '';
+    throw badRequest(
+      `a container name must be specified for pod ${name}, choose one of: [${containers.map(c => c.name).join(' ')}]${inits}`,
+    );
   }
-  const known = [...containers, ...initContainers, ...ephemeralContainers].some((c) => c.name === asked);
+  const known = [...containers, ...initContainers, ...ephemeralContainers].some(c => c.name === asked);
   if (!known) throw badRequest(`container ${asked} is not valid for pod ${name}`);
   return asked;
 }

@@ -25,8 +25,20 @@ export interface Target {
 const CONNECT_MS = 10_000;
 /** Belong to one connection, or to this server alone. */
 const NOT_PASSED = new Set([
-  'host', 'connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade',
-  'authorization', 'http2-settings', 'impersonate-user', 'impersonate-group', 'impersonate-uid',
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'authorization',
+  'http2-settings',
+  'impersonate-user',
+  'impersonate-group',
+  'impersonate-uid',
 ]);
 
 /** @throws StatusError ServiceUnavailable when the target cannot be reached */
@@ -37,7 +49,8 @@ export function proxyRequest(request: Request, target: Target): Promise<Response
 function passedHeaders(request: Request): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(request.headers)) {
-    if (value !== undefined && !name.startsWith(':') && !name.startsWith('impersonate-extra-') && !NOT_PASSED.has(name)) headers[name] = value;
+    if (value !== undefined && !name.startsWith(':') && !name.startsWith('impersonate-extra-') && !NOT_PASSED.has(name))
+      headers[name] = value;
   }
   if (request.remoteAddress !== '') headers['x-forwarded-for'] = request.remoteAddress;
   return headers;
@@ -64,7 +77,7 @@ function forward(request: Request, target: Target): Promise<Response> {
   return new Promise((resolve, reject) => {
     const answered = (message: IncomingMessage): void => resolve(streamOf(message));
     const upstream = target.scheme === 'https' ? httpsRequest(options, answered) : httpRequest(options, answered);
-    upstream.once('error', (error) => reject(unreachable(target, error)));
+    upstream.once('error', error => reject(unreachable(target, error)));
     upstream.setTimeout(CONNECT_MS, () => {
       // Only the connect is bounded: logs may be silent for as long as they like.
       if (upstream.socket?.connecting === true) upstream.destroy(new Error('i/o timeout'));
@@ -89,8 +102,10 @@ async function tunnel(request: Request, target: Target): Promise<Response> {
   const backend = await connect(target);
   const { socket, head } = upgrade;
   const headers = { ...passedHeaders(request), connection: 'Upgrade', upgrade: request.headers['upgrade'] };
-  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map((v) => `${name}: ${String(v)}`));
-  backend.write(`${request.method} ${target.path} HTTP/1.1\r\nhost: ${target.host}:${target.port}\r\n${lines.join('\r\n')}\r\n\r\n`);
+  const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map(v => `${name}: ${String(v)}`));
+  backend.write(
+    `${request.method} ${target.path} HTTP/1.1\r\nhost: ${target.host}:${target.port}\r\n${lines.join('\r\n')}\r\n\r\n`,
+  );
   if (head.length > 0) backend.write(head);
   // From here on nobody looks at what passes, the answer's head included.
   backend.pipe(socket);
@@ -110,7 +125,13 @@ function connect(target: Target): Promise<Socket> {
   const { host, port, cert, key, ca } = target;
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => reject(unreachable(target, error));
-    const tls = { host, port, ...(cert === undefined ? {} : { cert, key }), ...(ca === undefined ? { rejectUnauthorized: false } : { ca }), ALPNProtocols: ['http/1.1'] };
+    const tls = {
+      host,
+      port,
+      ...(cert === undefined ? {} : { cert, key }),
+      ...(ca === undefined ? { rejectUnauthorized: false } : { ca }),
+      ALPNProtocols: ['http/1.1'],
+    };
     const socket: Socket = target.scheme === 'https' ? tlsConnect(tls) : tcpConnect({ host, port });
     socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error('i/o timeout')));
     socket.once('error', fail);

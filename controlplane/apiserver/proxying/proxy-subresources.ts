@@ -30,7 +30,12 @@ interface Named {
 export function proxySubresource(options: ProxyOptions, of: 'nodes' | 'pods' | 'services'): Subresource {
   const kind = of === 'nodes' ? 'NodeProxyOptions' : of === 'pods' ? 'PodProxyOptions' : 'ServiceProxyOptions';
   const proxy = of === 'nodes' ? toNode : of === 'pods' ? toPod : toService;
-  return { name: 'proxy', kind, verbs: ['*'], handle: (exchange) => proxy(options, exchange, splitName(exchange.info.name)) };
+  return {
+    name: 'proxy',
+    kind,
+    verbs: ['*'],
+    handle: exchange => proxy(options, exchange, splitName(exchange.info.name)),
+  };
 }
 
 function splitName(text: string): Named {
@@ -38,7 +43,8 @@ function splitName(text: string): Named {
   if (parts.length === 1) return { scheme: '', name: text, port: '' };
   if (parts.length === 2) return { scheme: '', name: parts[0] ?? '', port: parts[1] ?? '' };
   const [scheme = '', name = '', port = ''] = parts;
-  if (parts.length > 3 || (scheme !== '' && scheme !== 'http' && scheme !== 'https')) throw badRequest(`invalid proxy name ${JSON.stringify(text)}`);
+  if (parts.length > 3 || (scheme !== '' && scheme !== 'http' && scheme !== 'https'))
+    throw badRequest(`invalid proxy name ${JSON.stringify(text)}`);
   return { scheme, name, port };
 }
 
@@ -53,34 +59,58 @@ function pathBehind({ request, info }: Exchange): string {
 async function toNode({ nodes, kubelet }: ProxyOptions, exchange: Exchange, { name, port }: Named): Promise<Response> {
   const address = await kubeletAddress(nodes, name);
   const target = { ...address, ...(port === '' ? {} : { port: Number(port) }) };
-  return proxyRequest(exchange.request, { scheme: 'https', ...target, path: pathBehind(exchange), cert: kubelet?.cert, key: kubelet?.key, ca: kubelet?.ca });
+  return proxyRequest(exchange.request, {
+    scheme: 'https',
+    ...target,
+    path: pathBehind(exchange),
+    cert: kubelet?.cert,
+    key: kubelet?.key,
+    ca: kubelet?.ca,
+  });
 }
 
 async function toPod({ pods }: ProxyOptions, exchange: Exchange, { scheme, name, port }: Named): Promise<Response> {
   const { object: pod } = await pods.get(exchange.info.namespace, name);
   const host = pod.status?.podIP ?? '';
   if (host === '') throw badRequest('address not allowed');
-  const first = (pod.spec?.containers ?? []).flatMap((c) => c.ports ?? [])[0]?.containerPort;
+  const first = (pod.spec?.containers ?? []).flatMap(c => c.ports ?? [])[0]?.containerPort;
   const chosen = port === '' ? (first ?? 80) : Number(port);
-  return proxyRequest(exchange.request, { scheme: scheme === '' ? 'http' : scheme, host, port: chosen, path: pathBehind(exchange) });
+  return proxyRequest(exchange.request, {
+    scheme: scheme === '' ? 'http' : scheme,
+    host,
+    port: chosen,
+    path: pathBehind(exchange),
+  });
 }
 
-async function toService({ services, endpointSlices }: ProxyOptions, exchange: Exchange, { scheme, name, port }: Named): Promise<Response> {
+async function toService(
+  { services, endpointSlices }: ProxyOptions,
+  exchange: Exchange,
+  { scheme, name, port }: Named,
+): Promise<Response> {
   const { namespace } = exchange.info;
   const { object: service } = await services.get(namespace, name);
   const ports = service.spec?.ports ?? [];
-  const wanted = port === '' && ports.length === 1 ? ports[0] : ports.find((p) => p.name === port || String(p.port) === port);
+  const wanted =
+    port === '' && ports.length === 1 ? ports[0] : ports.find(p => p.name === port || String(p.port) === port);
   const none = (): never => {
     throw serviceUnavailable(`no endpoints available for service ${JSON.stringify(exchange.info.name)}`);
   };
-  if (wanted === undefined) throw serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
+  if (wanted === undefined)
+    throw serviceUnavailable(`no service port ${JSON.stringify(port)} found for service ${JSON.stringify(name)}`);
   const predicate = (slice: EndpointSlice): boolean => slice.metadata.labels?.['kubernetes.io/service-name'] === name;
   const { items } = await endpointSlices.list({ namespace, predicate });
   const candidates = items.flatMap(({ object }) => {
-    const found = (object.ports ?? []).find((p) => (p.name ?? '') === (wanted.name ?? ''))?.port;
+    const found = (object.ports ?? []).find(p => (p.name ?? '') === (wanted.name ?? ''))?.port;
     if (found === undefined) return [];
-    return (object.endpoints ?? []).filter((e) => e.conditions?.ready !== false).flatMap((e) => e.addresses.map((host) => ({ host, port: found })));
+    return (object.endpoints ?? [])
+      .filter(e => e.conditions?.ready !== false)
+      .flatMap(e => e.addresses.map(host => ({ host, port: found })));
   });
   const chosen = candidates[Math.floor(Math.random() * candidates.length)] ?? none();
-  return proxyRequest(exchange.request, { scheme: scheme === '' ? 'http' : scheme, ...chosen, path: pathBehind(exchange) });
+  return proxyRequest(exchange.request, {
+    scheme: scheme === '' ? 'http' : scheme,
+    ...chosen,
+    path: pathBehind(exchange),
+  });
 }

@@ -29,7 +29,11 @@ const NAME_ATTEMPTS = 8;
  * @throws StatusError
  */
 export async function createObject(
-  parts: RegistryParts, resource: ServedResource, object: AnyObject, namespace: string, context: WriteContext,
+  parts: RegistryParts,
+  resource: ServedResource,
+  object: AnyObject,
+  namespace: string,
+  context: WriteContext,
 ): Promise<StoredObject<AnyObject>> {
   const generated = !object.metadata.name && Boolean(object.metadata.generateName);
   await prepareForCreate(parts, resource, object, namespace, context);
@@ -47,7 +51,12 @@ export async function createObject(
   try {
     for (let attempt = 1; ; attempt++) {
       try {
-        const stored = await storage.create(place, object.metadata.name ?? '', object, ttlSeconds === undefined ? {} : { ttlSeconds });
+        const stored = await storage.create(
+          place,
+          object.metadata.name ?? '',
+          object,
+          ttlSeconds === undefined ? {} : { ttlSeconds },
+        );
         reserved?.commit();
         return stored;
       } catch (error) {
@@ -64,13 +73,26 @@ export async function createObject(
 
 /** Everything of a create but the write. */
 export async function prepareForCreate(
-  { admission, ownership }: RegistryParts, resource: ServedResource, object: AnyObject, namespace: string, context: WriteContext,
+  { admission, ownership }: RegistryParts,
+  resource: ServedResource,
+  object: AnyObject,
+  namespace: string,
+  context: WriteContext,
 ): Promise<void> {
   const { strategy, storedInfo } = resource;
   settleNamespace(resource, object, namespace);
   strategy.default?.(object);
   const name = object.metadata.name ?? '';
-  const attributes = { operation: 'CREATE', resource, subresource: '', namespace, name, object, older: undefined, context } as const;
+  const attributes = {
+    operation: 'CREATE',
+    resource,
+    subresource: '',
+    namespace,
+    name,
+    object,
+    older: undefined,
+    context,
+  } as const;
   await admission.admit(attributes);
   fillForCreate(object, context.nowMs, strategy.tracksGeneration);
   strategy.prepareForCreate?.(object, context);
@@ -86,5 +108,10 @@ const META = FieldPath.of('metadata');
 function metaErrors(object: AnyObject, { strategy, info }: ServedResource): FieldError[] {
   const check = strategy.validateName;
   // A name that the server has made up is checked in full, its prefix only as far as a prefix can be.
-  return validateObjectMeta(object.metadata, info.namespaced, check === undefined ? dns1123Subdomain : (name) => check(name, false), META);
+  return validateObjectMeta(
+    object.metadata,
+    info.namespaced,
+    check === undefined ? dns1123Subdomain : name => check(name, false),
+    META,
+  );
 }

@@ -27,16 +27,34 @@ const MAX_RACES = 20;
 
 /** @throws StatusError NotFound, Conflict (preconditions) */
 export async function deleteObject(
-  { admission }: RegistryParts, resource: ServedResource, namespace: string, name: string, options: DeletionOptions, context: WriteContext,
+  { admission }: RegistryParts,
+  resource: ServedResource,
+  namespace: string,
+  name: string,
+  options: DeletionOptions,
+  context: WriteContext,
 ): Promise<DeletionOutcome> {
   for (let race = 0; ; race++) {
     const current = await resource.storage.get(namespace, name);
     checkPreconditions(resource, current.object, options.preconditions);
     const older = current.object;
-    await admission.validate({ operation: 'DELETE', resource, subresource: '', namespace, name, object: undefined, older, context });
+    await admission.validate({
+      operation: 'DELETE',
+      resource,
+      subresource: '',
+      namespace,
+      name,
+      object: undefined,
+      older,
+      context,
+    });
     const plan = planFor(resource, older, options, context);
     if (plan.kind === 'pending') return { stored: current, gone: false };
-    if (context.dryRun) return { stored: plan.kind === 'mark' ? unstored(marked(resource, older, plan)) : current, gone: plan.kind === 'delete' };
+    if (context.dryRun)
+      return {
+        stored: plan.kind === 'mark' ? unstored(marked(resource, older, plan)) : current,
+        gone: plan.kind === 'delete',
+      };
     const exactly = { uid: older.metadata.uid ?? '', resourceVersion: current.resourceVersion };
     try {
       if (plan.kind === 'delete') {
@@ -44,7 +62,9 @@ export async function deleteObject(
         resource.hooks?.afterDelete?.(stored.object);
         return { stored, gone: true };
       }
-      const { stored } = await resource.storage.guaranteedUpdate(namespace, name, exactly, (object) => marked(resource, object, plan));
+      const { stored } = await resource.storage.guaranteedUpdate(namespace, name, exactly, object =>
+        marked(resource, object, plan),
+      );
       return { stored, gone: false };
     } catch (error) {
       if (!isConflict(error) || race >= MAX_RACES) throw error;
@@ -52,7 +72,12 @@ export async function deleteObject(
   }
 }
 
-function planFor(resource: ServedResource, object: AnyObject, options: DeletionOptions, { nowMs }: WriteContext): DeletionPlan {
+function planFor(
+  resource: ServedResource,
+  object: AnyObject,
+  options: DeletionOptions,
+  { nowMs }: WriteContext,
+): DeletionPlan {
   const { strategy, hooks } = resource;
   return deletionPlan({
     object,
@@ -77,10 +102,18 @@ function marked(resource: ServedResource, older: AnyObject, plan: DeletionPlan &
   return object;
 }
 
-function checkPreconditions({ info }: ServedResource, object: AnyObject, preconditions: Preconditions | undefined): void {
+function checkPreconditions(
+  { info }: ServedResource,
+  object: AnyObject,
+  preconditions: Preconditions | undefined,
+): void {
   const { uid, resourceVersion, name = '' } = object.metadata;
   if (preconditions?.uid !== undefined && preconditions.uid !== uid) {
-    throw conflict(groupResource(info), name, `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid ?? ''}`);
+    throw conflict(
+      groupResource(info),
+      name,
+      `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid ?? ''}`,
+    );
   }
   if (preconditions?.resourceVersion !== undefined && preconditions.resourceVersion !== resourceVersion) {
     const text = `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${resourceVersion ?? ''}`;

@@ -21,7 +21,12 @@ export interface DeletionInput {
 export type DeletionPlan =
   | { readonly kind: 'delete' }
   | { readonly kind: 'pending' }
-  | { readonly kind: 'mark'; readonly deletionAtMs: number; readonly graceSeconds: number; readonly finalizers: readonly string[] };
+  | {
+      readonly kind: 'mark';
+      readonly deletionAtMs: number;
+      readonly graceSeconds: number;
+      readonly finalizers: readonly string[];
+    };
 
 const ORPHAN = 'orphan';
 const FOREGROUND = 'foregroundDeletion';
@@ -44,20 +49,29 @@ export function deletionPlan(input: DeletionInput): DeletionPlan {
   if (wanted === 0 && !blocked) return { kind: 'delete' };
   if (wanted !== current || changed) {
     const grace = wanted ?? 0;
-    return { kind: 'mark', deletionAtMs: deletionAtMs - ((current ?? 0) - grace) * 1000, graceSeconds: grace, finalizers };
+    return {
+      kind: 'mark',
+      deletionAtMs: deletionAtMs - ((current ?? 0) - grace) * 1000,
+      graceSeconds: grace,
+      finalizers,
+    };
   }
   return { kind: 'pending' };
 }
 
 /** A grace period that runs may only be shortened. */
-function shorterGrace({ graceSeconds, requestedGraceSeconds }: DeletionInput, current: number | undefined): number | undefined {
+function shorterGrace(
+  { graceSeconds, requestedGraceSeconds }: DeletionInput,
+  current: number | undefined,
+): number | undefined {
   if (graceSeconds === undefined || current === undefined) return 0;
   return requestedGraceSeconds !== undefined && requestedGraceSeconds < current ? requestedGraceSeconds : current;
 }
 
 function finalizersFor({ propagation, defaultPropagation }: DeletionInput, old: readonly string[]): string[] {
-  const asked = propagation ?? (old.includes(ORPHAN) ? 'Orphan' : old.includes(FOREGROUND) ? 'Foreground' : defaultPropagation);
-  const kept = old.filter((f) => f !== ORPHAN && f !== FOREGROUND);
+  const asked =
+    propagation ?? (old.includes(ORPHAN) ? 'Orphan' : old.includes(FOREGROUND) ? 'Foreground' : defaultPropagation);
+  const kept = old.filter(f => f !== ORPHAN && f !== FOREGROUND);
   if (asked === 'Orphan') return [...kept, ORPHAN];
   if (asked === 'Foreground') return [...kept, FOREGROUND];
   return kept;

@@ -12,5 +12,11 @@ export interface FieldOwnership {
    * @returns the merged object, fresh, in the request's version
    * @throws StatusError Conflict unless `force`
    */
-  apply(resource: ServedResource, older: AnyObject | undefined, applied: AnyObject, force: boolean, context: WriteContext): AnyObject;
+  apply(
+    resource: ServedResource,
+    older: AnyObject | undefined,
+    applied: AnyObject,
+    force: boolean,
+    context: WriteContext,
+  ): AnyObject;
 }

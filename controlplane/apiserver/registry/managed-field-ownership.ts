@@ -13,7 +13,12 @@ const STATUS = [['status']];
 const ALL_BUT_STATUS = [['spec'], ['metadata', 'labels'], ['metadata', 'finalizers'], ['metadata', 'ownerReferences']];
 
 export function managedFieldOwnership(schemaOf: (typePackage: string, kind: string) => Schema): FieldOwnership {
-  const change = ({ info, storedInfo, strategy, conversion }: ServedResource, live: AnyObject | undefined, context: WriteContext, stored: boolean): Change => {
+  const change = (
+    { info, storedInfo, strategy, conversion }: ServedResource,
+    live: AnyObject | undefined,
+    context: WriteContext,
+    stored: boolean,
+  ): Change => {
     // Updates are tracked in the stored form: it is what there is to compare.
     const tracked = stored && conversion !== undefined ? storedInfo : info;
     const { subresource } = context;
@@ -24,7 +29,11 @@ export function managedFieldOwnership(schemaOf: (typePackage: string, kind: stri
       apiVersion: apiVersionOf(tracked),
       ...(subresource === '' ? {} : { subresource }),
       now: timestamp(context.nowMs),
-      ...(subresource === 'status' ? { ignored: ALL_BUT_STATUS } : subresource === '' && strategy.status !== undefined ? { ignored: STATUS } : {}),
+      ...(subresource === 'status'
+        ? { ignored: ALL_BUT_STATUS }
+        : subresource === '' && strategy.status !== undefined
+          ? { ignored: STATUS }
+          : {}),
     };
   };
   return {

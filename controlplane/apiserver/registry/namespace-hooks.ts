@@ -5,7 +5,7 @@ import type { Namespace } from '../../../proto/api/core-v1.ts';
 import type { RegistryHooks } from './served-resource.ts';
 
 export const namespaceHooks: RegistryHooks = {
-  isHeld: (object) => ((object as Namespace).spec?.finalizers ?? []).length > 0,
+  isHeld: object => ((object as Namespace).spec?.finalizers ?? []).length > 0,
   onDeletionBegun(object) {
     const namespace = object as Namespace;
     namespace.status = { ...namespace.status, phase: 'Terminating' };

@@ -31,13 +31,15 @@ export function settleNamespace(resource: ServedResource, object: AnyObject, nam
     return;
   }
   if (meta.namespace === undefined || meta.namespace === '') meta.namespace = namespace;
-  else if (meta.namespace !== namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  else if (meta.namespace !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
 }
 
 /** Sets what only the server may set on a new object. The name may still be a generateName. */
 export function fillForCreate(object: AnyObject, nowMs: number, tracksGeneration: boolean): void {
   const meta = object.metadata;
-  if (meta.resourceVersion !== undefined && meta.resourceVersion !== '') throw badRequest('resourceVersion should not be set on objects to be created');
+  if (meta.resourceVersion !== undefined && meta.resourceVersion !== '')
+    throw badRequest('resourceVersion should not be set on objects to be created');
   if ((meta.name === undefined || meta.name === '') && meta.generateName) meta.name = generateName(meta.generateName);
   delete meta.resourceVersion;
   delete meta.deletionTimestamp;
@@ -56,9 +58,18 @@ export function fillForUpdate(resource: ServedResource, object: AnyObject, older
   const { info } = resource;
   const name = was.name ?? '';
   if (meta.uid !== undefined && meta.uid !== '' && meta.uid !== was.uid) {
-    throw conflict(groupResource(info), name, `Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${was.uid ?? ''}`);
+    throw conflict(
+      groupResource(info),
+      name,
+      `Precondition failed: UID in precondition: ${meta.uid}, UID in object meta: ${was.uid ?? ''}`,
+    );
   }
-  if (meta.resourceVersion !== undefined && meta.resourceVersion !== '' && meta.resourceVersion !== '0' && meta.resourceVersion !== was.resourceVersion) {
+  if (
+    meta.resourceVersion !== undefined &&
+    meta.resourceVersion !== '' &&
+    meta.resourceVersion !== '0' &&
+    meta.resourceVersion !== was.resourceVersion
+  ) {
     throw conflict(groupResource(info), name);
   }
   meta.name = name;

@@ -26,17 +26,30 @@ export interface VirtualResource {
 }
 
 export type ServedEntry =
-  | { readonly kind: 'stored'; readonly resource: ServedResource; readonly subresources: ReadonlyMap<string, Subresource> }
+  | {
+      readonly kind: 'stored';
+      readonly resource: ServedResource;
+      readonly subresources: ReadonlyMap<string, Subresource>;
+    }
   | { readonly kind: 'virtual'; readonly resource: VirtualResource };
 
-export const STORED_VERBS: readonly string[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+export const STORED_VERBS: readonly string[] = [
+  'create',
+  'delete',
+  'deletecollection',
+  'get',
+  'list',
+  'patch',
+  'update',
+  'watch',
+];
 
 export class ResourceSet {
   readonly #entries = new Map<string, ServedEntry>();
 
   addStored(resource: ServedResource, subresources: readonly Subresource[]): void {
     const { group, version, resource: plural } = resource.info;
-    const byName = new Map(subresources.map((s) => [s.name, s]));
+    const byName = new Map(subresources.map(s => [s.name, s]));
     this.#entries.set(key(group, version, plural), { kind: 'stored', resource, subresources: byName });
   }
 
@@ -52,7 +65,8 @@ export class ResourceSet {
   /** A stored resource that must be there: one of the built-in kinds. */
   stored(group: string, resource: string): ServedResource {
     for (const entry of this.#entries.values()) {
-      if (entry.kind === 'stored' && entry.resource.info.group === group && entry.resource.info.resource === resource) return entry.resource;
+      if (entry.kind === 'stored' && entry.resource.info.group === group && entry.resource.info.resource === resource)
+        return entry.resource;
     }
     throw new Error(`the resource ${resource} of group "${group}" is not served`);
   }

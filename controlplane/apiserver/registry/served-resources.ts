@@ -9,7 +9,20 @@ import { namespaceHooks } from './namespace-hooks.ts';
 import { apiVersionOf, type RegistryHooks, type ServedResource } from './served-resource.ts';
 
 /** Kinds whose DELETE answers with the object. */
-const RETURNS_DELETED = new Set(['pods', 'services', 'serviceaccounts', 'podtemplates', 'resourcequotas', 'persistentvolumes', 'persistentvolumeclaims', 'storageclasses', 'volumeattachments', 'csinodes', 'csidrivers', 'volumeattributesclasses']);
+const RETURNS_DELETED = new Set([
+  'pods',
+  'services',
+  'serviceaccounts',
+  'podtemplates',
+  'resourcequotas',
+  'persistentvolumes',
+  'persistentvolumeclaims',
+  'storageclasses',
+  'volumeattachments',
+  'csinodes',
+  'csidrivers',
+  'volumeattributesclasses',
+]);
 
 export interface ServedResourcesOptions {
   readonly storage: Storage;
@@ -17,11 +30,18 @@ export interface ServedResourcesOptions {
 }
 
 export function servedResources({ storage, serviceHooks }: ServedResourcesOptions): ServedResource[] {
-  return kinds.map((info) => {
-    const converted = convertedKinds.find((kind) => kind.info === info);
+  return kinds.map(info => {
+    const converted = convertedKinds.find(kind => kind.info === info);
     const strategy = strategyOf(info);
     const storedInfo = strategy.info;
-    const hooks = storedInfo.group !== '' ? undefined : storedInfo.kind === 'Service' ? serviceHooks : storedInfo.kind === 'Namespace' ? namespaceHooks : undefined;
+    const hooks =
+      storedInfo.group !== ''
+        ? undefined
+        : storedInfo.kind === 'Service'
+          ? serviceHooks
+          : storedInfo.kind === 'Namespace'
+            ? namespaceHooks
+            : undefined;
     return {
       info,
       storedInfo,
@@ -42,11 +62,31 @@ const PREFIXES: Readonly<Record<string, string>> = {
   'networking.k8s.io/ingresses': '/registry/ingress/',
 };
 
-function configOf(info: KindInfo): { group: string; resource: string; apiVersion: string; kind: string; prefix: string } {
+function configOf(info: KindInfo): {
+  group: string;
+  resource: string;
+  apiVersion: string;
+  kind: string;
+  prefix: string;
+} {
   const { group, resource, kind } = info;
   const legacy = new Set(['', 'apps', 'batch', 'autoscaling', 'policy', 'extensions']);
   // Groups with a domain keep theirs in the key, but for the first few.
-  const short = new Set(['coordination.k8s.io', 'discovery.k8s.io', 'networking.k8s.io', 'storage.k8s.io', 'scheduling.k8s.io', 'certificates.k8s.io', 'node.k8s.io', 'rbac.authorization.k8s.io', 'admissionregistration.k8s.io', 'flowcontrol.apiserver.k8s.io', 'events.k8s.io']);
-  const prefix = PREFIXES[`${group}/${resource}`] ?? (legacy.has(group) || short.has(group) ? `/registry/${resource}/` : `/registry/${group}/${resource}/`);
+  const short = new Set([
+    'coordination.k8s.io',
+    'discovery.k8s.io',
+    'networking.k8s.io',
+    'storage.k8s.io',
+    'scheduling.k8s.io',
+    'certificates.k8s.io',
+    'node.k8s.io',
+    'rbac.authorization.k8s.io',
+    'admissionregistration.k8s.io',
+    'flowcontrol.apiserver.k8s.io',
+    'events.k8s.io',
+  ]);
+  const prefix =
+    PREFIXES[`${group}/${resource}`] ??
+    (legacy.has(group) || short.has(group) ? `/registry/${resource}/` : `/registry/${group}/${resource}/`);
   return { group, resource, apiVersion: apiVersionOf(info), kind, prefix };
 }

@@ -18,7 +18,7 @@ export class StorageFollower<T extends KubeObject> {
   constructor(storage: ResourceStorage<T>, onChange: (key: string, object: T | undefined) => void = () => {}) {
     this.#storage = storage;
     this.#onChange = onChange;
-    this.#synced = new Promise((resolve) => (this.#resolveSynced = resolve));
+    this.#synced = new Promise(resolve => (this.#resolveSynced = resolve));
   }
 
   get(namespace: string, name: string): T | undefined {
@@ -47,7 +47,11 @@ export class StorageFollower<T extends KubeObject> {
 
   async #follow(signal: AbortSignal): Promise<void> {
     let stale: Set<string> | undefined = new Set(this.#objects.keys());
-    for await (const batch of await this.#storage.watch({ sendInitialEvents: true, allowWatchBookmarks: true, signal })) {
+    for await (const batch of await this.#storage.watch({
+      sendInitialEvents: true,
+      allowWatchBookmarks: true,
+      signal,
+    })) {
       for (const event of batch) {
         if (event.type !== 'BOOKMARK') this.#apply(event, stale);
         else if (stale !== undefined && event.object.metadata?.annotations?.[INITIAL_EVENTS_END] === 'true') {
@@ -74,5 +78,5 @@ export class StorageFollower<T extends KubeObject> {
 }
 
 function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+  return new Promise(resolve => setTimeout(resolve, ms).unref());
 }

@@ -14,7 +14,12 @@ import type { KindInfo } from '../../../proto/api/kinds.ts';
 export interface RequestContext {
   /** Milliseconds since the epoch at the start of the request. */
   nowMs: number;
-  user: { name: string; uid?: string | undefined; groups: readonly string[]; extra?: Readonly<Record<string, readonly string[]>> | undefined };
+  user: {
+    name: string;
+    uid?: string | undefined;
+    groups: readonly string[];
+    extra?: Readonly<Record<string, readonly string[]>> | undefined;
+  };
   dryRun: boolean;
 }
 

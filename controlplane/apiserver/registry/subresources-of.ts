@@ -21,12 +21,16 @@ export interface SpecialSubresources {
 }
 
 /** In the order in which discovery lists them. */
-export function subresourcesOf(parts: RestParts, resource: ServedResource, special: SpecialSubresources): Subresource[] {
+export function subresourcesOf(
+  parts: RestParts,
+  resource: ServedResource,
+  special: SpecialSubresources,
+): Subresource[] {
   const { info, strategy } = resource;
   const own = specialFor(parts, info, special);
   if (strategy.scale !== undefined) own.push(scaleSubresource(parts));
   if (strategy.status !== undefined) own.push(updateStyle(parts, 'status', info.kind));
-  const known = new Set(own.map((sub) => sub.name));
+  const known = new Set(own.map(sub => sub.name));
   for (const name of Object.keys(strategy.subresources ?? {})) {
     if (!known.has(name)) own.push(updateStyle(parts, name, info.kind));
   }

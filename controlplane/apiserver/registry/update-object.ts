@@ -42,7 +42,11 @@ class Emptied extends Error {
 }
 
 /** @throws StatusError NotFound, Conflict, Invalid and whatever admission says */
-export async function updateObject(parts: RegistryParts, resource: ServedResource, request: UpdateRequest): Promise<UpdateOutcome> {
+export async function updateObject(
+  parts: RegistryParts,
+  resource: ServedResource,
+  request: UpdateRequest,
+): Promise<UpdateOutcome> {
   for (;;) {
     try {
       return await updateOnce(parts, resource, request);
@@ -60,7 +64,11 @@ export async function updateObject(parts: RegistryParts, resource: ServedResourc
   }
 }
 
-async function updateOnce(parts: RegistryParts, resource: ServedResource, request: UpdateRequest): Promise<UpdateOutcome> {
+async function updateOnce(
+  parts: RegistryParts,
+  resource: ServedResource,
+  request: UpdateRequest,
+): Promise<UpdateOutcome> {
   const { storage, hooks, info } = resource;
   const { namespace, name, preconditions, context } = request;
   let reserved: Reservation | undefined;
@@ -93,11 +101,15 @@ async function updateOnce(parts: RegistryParts, resource: ServedResource, reques
   }
   try {
     const ttl = (object: AnyObject): number | undefined => resource.strategy.ttlSeconds?.(object);
-    const ttlSeconds = resource.strategy.ttlSeconds === undefined ? undefined : ttl(storage.peek(namespace, name)?.object ?? { metadata: {} });
+    const ttlSeconds =
+      resource.strategy.ttlSeconds === undefined
+        ? undefined
+        : ttl(storage.peek(namespace, name)?.object ?? { metadata: {} });
     const options = ttlSeconds === undefined ? {} : { ttlSeconds };
-    const result = request.create === true
-      ? await storage.guaranteedUpsert(namespace, name, preconditions, next, options)
-      : await storage.guaranteedUpdate(namespace, name, preconditions, next, options);
+    const result =
+      request.create === true
+        ? await storage.guaranteedUpsert(namespace, name, preconditions, next, options)
+        : await storage.guaranteedUpdate(namespace, name, preconditions, next, options);
     (reserved as Reservation | undefined)?.commit();
     return { stored: result.stored, created: result.created };
   } catch (error) {
@@ -107,17 +119,26 @@ async function updateOnce(parts: RegistryParts, resource: ServedResource, reques
 }
 
 async function prepareForUpdate(
-  { admission, ownership }: RegistryParts, resource: ServedResource, object: AnyObject, older: AnyObject, request: UpdateRequest,
+  { admission, ownership }: RegistryParts,
+  resource: ServedResource,
+  object: AnyObject,
+  older: AnyObject,
+  request: UpdateRequest,
 ): Promise<void> {
   const { strategy, info, storedInfo } = resource;
   const { namespace, name, context } = request;
   const { subresource } = context;
   if (object.metadata.name !== undefined && object.metadata.name !== '' && object.metadata.name !== name) {
-    throw conflict(groupResource(info), name, `the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`);
+    throw conflict(
+      groupResource(info),
+      name,
+      `the name of the object (${object.metadata.name}) does not match the name on the URL (${name})`,
+    );
   }
   const givenVersion = object.metadata.resourceVersion;
   fillForUpdate(resource, object, older);
-  const own = subresource === '' ? undefined : subresource === 'status' ? strategy.status : strategy.subresources?.[subresource];
+  const own =
+    subresource === '' ? undefined : subresource === 'status' ? strategy.status : strategy.subresources?.[subresource];
   own?.prepareForUpdate(object, older, context);
   strategy.default?.(object);
   const attributes = { operation: 'UPDATE', resource, subresource, namespace, name, object, older, context } as const;
@@ -138,9 +159,15 @@ async function prepareForUpdate(
 
 const META = FieldPath.of('metadata');
 
-function metaErrors(object: AnyObject, older: AnyObject, { strategy }: ServedResource, given: string | undefined): FieldError[] {
+function metaErrors(
+  object: AnyObject,
+  older: AnyObject,
+  { strategy }: ServedResource,
+  given: string | undefined,
+): FieldError[] {
   // What the client sent counts for the rule that a resourceVersion must be there.
-  const resourceVersion = strategy.allowUnconditionalUpdate === false ? (given ?? '') : (older.metadata.resourceVersion ?? '');
+  const resourceVersion =
+    strategy.allowUnconditionalUpdate === false ? (given ?? '') : (older.metadata.resourceVersion ?? '');
   return validateObjectMetaUpdate({ ...object.metadata, resourceVersion }, older.metadata, META);
 }
 

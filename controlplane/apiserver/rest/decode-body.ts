@@ -28,12 +28,20 @@ const ACCEPTED = ['application/json', 'application/yaml', PROTOBUF];
  * The body as an object of the expected kind, with apiVersion, kind and metadata filled in.
  * @throws StatusError BadRequest, UnsupportedMediaType, RequestEntityTooLarge
  */
-export async function decodeObject(exchange: Exchange, expected: ExpectedKind, validation: FieldValidation): Promise<AnyObject> {
+export async function decodeObject(
+  exchange: Exchange,
+  expected: ExpectedKind,
+  validation: FieldValidation,
+): Promise<AnyObject> {
   const { body } = exchange.request;
   if (body.kind === 'object') return settle(deepCopy(body.object), expected);
   if (mediaType(exchange) === PROTOBUF && expected.typePackage !== undefined) {
     const { protobufObject } = await import('./protobuf/protobuf-object.ts');
-    const value = protobufObject(body.kind === 'none' ? Buffer.alloc(0) : await body.read(), expected.typePackage, expected.kind);
+    const value = protobufObject(
+      body.kind === 'none' ? Buffer.alloc(0) : await body.read(),
+      expected.typePackage,
+      expected.kind,
+    );
     return checked(exchange, { value, duplicateFields: [] }, expected, validation);
   }
   const parsed = await parseBody(exchange, validation !== 'Ignore');
@@ -41,7 +49,12 @@ export async function decodeObject(exchange: Exchange, expected: ExpectedKind, v
 }
 
 /** Checks an object that a patch made, as if it had come in a body. */
-export function checked(exchange: Exchange, parsed: Parsed, expected: ExpectedKind, validation: FieldValidation): AnyObject {
+export function checked(
+  exchange: Exchange,
+  parsed: Parsed,
+  expected: ExpectedKind,
+  validation: FieldValidation,
+): AnyObject {
   const { kind, apiVersion, schema } = expected;
   const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
   const refuse = (text: string): never => {
@@ -52,8 +65,8 @@ export function checked(exchange: Exchange, parsed: Parsed, expected: ExpectedKi
   try {
     const { value, unknownFields } = checkObject(schema, object);
     const problems = [
-      ...unknownFields.map((path) => `unknown field ${JSON.stringify(path)}`),
-      ...parsed.duplicateFields.map((path) => `duplicate field ${JSON.stringify(path)}`),
+      ...unknownFields.map(path => `unknown field ${JSON.stringify(path)}`),
+      ...parsed.duplicateFields.map(path => `duplicate field ${JSON.stringify(path)}`),
     ];
     if (problems.length > 0 && validation === 'Strict') refuse(`strict decoding error: ${problems.join(', ')}`);
     if (validation === 'Warn') for (const problem of problems) exchange.warn(problem);
@@ -75,7 +88,8 @@ export async function parseBody(exchange: Exchange, duplicates: boolean, type = 
     if (type !== 'application/json' && type !== '') throw unsupportedMediaType(ACCEPTED);
     return duplicates ? parseJsonStrict(bytes.toString()) : { value: parseJson(bytes.toString()), duplicateFields: [] };
   } catch (error) {
-    if (error instanceof CodecError) throw badRequest(`the object provided is unrecognized: couldn't get version/kind; ${error.message}`);
+    if (error instanceof CodecError)
+      throw badRequest(`the object provided is unrecognized: couldn't get version/kind; ${error.message}`);
     throw error;
   }
 }
@@ -99,7 +113,9 @@ function settle(value: unknown, { apiVersion, kind }: ExpectedKind): AnyObject {
   if (!isJsonObject(value)) throw badRequest(`the object provided is unrecognized (must be of type ${kind})`);
   const object = value as unknown as AnyObject;
   if (object.apiVersion !== undefined && object.apiVersion !== '' && object.apiVersion !== apiVersion) {
-    throw badRequest(`the API version in the data (${object.apiVersion}) does not match the expected API version (${apiVersion})`);
+    throw badRequest(
+      `the API version in the data (${object.apiVersion}) does not match the expected API version (${apiVersion})`,
+    );
   }
   if (object.kind !== undefined && object.kind !== '' && object.kind !== kind) {
     throw badRequest(`${object.kind} in version ${JSON.stringify(apiVersion)} cannot be handled as a ${kind}`);

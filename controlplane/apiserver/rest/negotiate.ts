@@ -27,12 +27,13 @@ export function negotiate(request: Request): Negotiated {
 }
 
 function clauseForm(clause: string): Negotiated | undefined {
-  const [type = '', ...parameters] = clause.split(';').map((part) => part.trim());
+  const [type = '', ...parameters] = clause.split(';').map(part => part.trim());
   const mediaType = mediaTypeOf(type);
   if (mediaType === undefined) return undefined;
-  const values = new Map(parameters.map((p) => p.split('=', 2) as [string, string]));
+  const values = new Map(parameters.map(p => p.split('=', 2) as [string, string]));
   const as = values.get('as');
-  if (as === undefined) return mediaType === PLAIN.mediaType ? PLAIN : { as: 'object', mediaType, contentType: mediaType };
+  if (as === undefined)
+    return mediaType === PLAIN.mediaType ? PLAIN : { as: 'object', mediaType, contentType: mediaType };
   if (values.get('g') !== 'meta.k8s.io' || values.get('v') !== 'v1') return undefined;
   if (as !== 'Table' && as !== 'PartialObjectMetadata' && as !== 'PartialObjectMetadataList') return undefined;
   return { as, mediaType, contentType: `${mediaType};as=${as};g=meta.k8s.io;v=v1` };

@@ -42,7 +42,15 @@ export async function patchObject(parts: RestParts, exchange: Exchange, resource
     change(older) {
       const current = fromStorage(resource, older as AnyObject) as unknown as JsonObject;
       const value = patched(current, patch.value, type, expected.schema);
-      return toStorage(resource, checked(exchange, { value: unshared(value, current), duplicateFields: patch.duplicateFields }, expected, scope.query.fieldValidation));
+      return toStorage(
+        resource,
+        checked(
+          exchange,
+          { value: unshared(value, current), duplicateFields: patch.duplicateFields },
+          expected,
+          scope.query.fieldValidation,
+        ),
+      );
     },
   });
   return representObject(exchange, resource, stored, 200);
@@ -54,7 +62,9 @@ async function readPatch(exchange: Exchange, type: string, scope: WriteScope): P
   const text = body.kind === 'none' ? '' : (await body.read()).toString();
   try {
     if (type === APPLY_YAML) return text.trimStart().startsWith('{') ? parseJsonStrict(text) : await parseYaml(text);
-    return scope.query.fieldValidation === 'Ignore' ? { value: parseJson(text), duplicateFields: [] } : parseJsonStrict(text);
+    return scope.query.fieldValidation === 'Ignore'
+      ? { value: parseJson(text), duplicateFields: [] }
+      : parseJsonStrict(text);
   } catch (error) {
     if (error instanceof CodecError) throw badRequest(`error decoding patch: ${error.message}`);
     throw error;
@@ -69,7 +79,11 @@ function patched(current: JsonObject, patch: unknown, type: string, schema: Sche
     } catch (error) {
       if (!(error instanceof JsonPatchError)) throw error;
       if (error.kind === 'malformed') throw badRequest(error.message);
-      throw new StatusError('Invalid', 422, `the server rejected our request due to an error in our request: ${error.message}`);
+      throw new StatusError(
+        'Invalid',
+        422,
+        `the server rejected our request due to an error in our request: ${error.message}`,
+      );
     }
   }
   if (!isJsonObject(patch)) throw badRequest('the patch must be a JSON object');
@@ -83,7 +97,11 @@ function unshared(value: unknown, current: JsonObject): unknown {
 }
 
 async function applyObject(
-  parts: RestParts, exchange: Exchange, resource: ServedResource, patch: Parsed, { query, context }: WriteScope,
+  parts: RestParts,
+  exchange: Exchange,
+  resource: ServedResource,
+  patch: Parsed,
+  { query, context }: WriteScope,
 ): Promise<Response> {
   const { request, info } = exchange;
   if ((request.query.get('fieldManager') ?? '') === '' && request.identity === undefined) {
@@ -93,7 +111,8 @@ async function applyObject(
   const force = isTrue(request.query.get('force'));
   const applied = checked(exchange, { ...patch, value: deepCopy(patch.value) }, expected, query.fieldValidation);
   const { name, namespace, managedFields } = applied.metadata;
-  if (name !== undefined && name !== info.name) throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
+  if (name !== undefined && name !== info.name)
+    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
   if (namespace !== undefined && resource.info.namespaced && namespace !== info.namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   }

@@ -22,13 +22,15 @@ const PROPAGATION = ['Background', 'Foreground', 'Orphan'];
 
 export function writeQuery(exchange: Exchange): WriteQuery {
   const { query } = exchange.request;
-  if (exchange.request.rawQuery === '') return { dryRun: false, fieldManager: defaultManager(exchange), fieldValidation: 'Warn' };
+  if (exchange.request.rawQuery === '')
+    return { dryRun: false, fieldManager: defaultManager(exchange), fieldValidation: 'Warn' };
   const fieldValidation = query.get('fieldValidation') ?? '';
   if (fieldValidation !== '' && !FIELD_VALIDATION.includes(fieldValidation)) {
     throw invalid(OPTIONS, '', [notSupportedError('fieldValidation', fieldValidation, FIELD_VALIDATION)]);
   }
   const manager = query.get('fieldManager') ?? '';
-  if (manager.length > 128) throw invalid(OPTIONS, '', [invalidError('fieldManager', manager, 'may not be more than 128 bytes')]);
+  if (manager.length > 128)
+    throw invalid(OPTIONS, '', [invalidError('fieldManager', manager, 'may not be more than 128 bytes')]);
   return {
     dryRun: dryRunOf(query.getAll('dryRun')),
     fieldManager: manager === '' ? defaultManager(exchange) : manager,
@@ -45,8 +47,8 @@ function defaultManager({ request, user }: Exchange): string {
 }
 
 function dryRunOf(values: readonly string[]): boolean {
-  const given = values.filter((v) => v !== '');
-  if (given.some((v) => v !== 'All')) throw invalid(OPTIONS, '', [notSupportedError('dryRun', given, ['All'])]);
+  const given = values.filter(v => v !== '');
+  if (given.some(v => v !== 'All')) throw invalid(OPTIONS, '', [notSupportedError('dryRun', given, ['All'])]);
   return given.length > 0;
 }
 
@@ -86,20 +88,28 @@ export function listParameters(query: URLSearchParams, watch: boolean): ListPara
   };
 }
 
-function checkMatch(watch: boolean, match: string | undefined, resourceVersion: string | undefined, initial: boolean | undefined): void {
+function checkMatch(
+  watch: boolean,
+  match: string | undefined,
+  resourceVersion: string | undefined,
+  initial: boolean | undefined,
+): void {
   const refuse = (field: string, why: string): never => {
     throw invalid(LIST_OPTIONS, '', [forbiddenError(field, why)]);
   };
   if (!watch) {
     if (initial !== undefined) refuse('sendInitialEvents', 'sendInitialEvents is forbidden for list');
-    if (match !== undefined && resourceVersion === undefined) refuse('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided');
-    if (match === 'Exact' && resourceVersion === '0') refuse('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
+    if (match !== undefined && resourceVersion === undefined)
+      refuse('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided');
+    if (match === 'Exact' && resourceVersion === '0')
+      refuse('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
     return;
   }
   if (initial !== undefined && match !== 'NotOlderThan') {
     refuse('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
   }
-  if (initial === undefined && match !== undefined) refuse('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
+  if (initial === undefined && match !== undefined)
+    refuse('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
 }
 
 function text(query: URLSearchParams, name: string): string | undefined {
@@ -111,7 +121,8 @@ function integer(query: URLSearchParams, name: string): number | undefined {
   const value = text(query, name);
   if (value === undefined) return undefined;
   const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`);
+  if (!Number.isSafeInteger(number))
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`);
   return number;
 }
 
@@ -121,21 +132,29 @@ const DELETE_OPTIONS = { group: 'meta.k8s.io', kind: 'DeleteOptions' };
 export function deletionOptions(query: URLSearchParams, body: unknown): DeletionOptions & { dryRun: boolean } {
   const given: Record<string, unknown> = isJsonObject(body) ? body : {};
   const grace = given['gracePeriodSeconds'] ?? integer(query, 'gracePeriodSeconds');
-  const orphan = given['orphanDependents'] ?? (query.has('orphanDependents') ? isTrue(query.get('orphanDependents')) : undefined);
+  const orphan =
+    given['orphanDependents'] ?? (query.has('orphanDependents') ? isTrue(query.get('orphanDependents')) : undefined);
   const policy = given['propagationPolicy'] ?? text(query, 'propagationPolicy');
   if (policy !== undefined && !PROPAGATION.includes(policy as string)) {
     throw invalid(DELETE_OPTIONS, '', [notSupportedError('propagationPolicy', policy, [...PROPAGATION, 'nil'])]);
   }
   if (policy !== undefined && orphan !== undefined) {
-    throw invalid(DELETE_OPTIONS, '', [invalidError('propagationPolicy', policy, 'orphanDependents and deletionPropagation cannot be both set')]);
+    throw invalid(DELETE_OPTIONS, '', [
+      invalidError('propagationPolicy', policy, 'orphanDependents and deletionPropagation cannot be both set'),
+    ]);
   }
-  if (grace !== undefined && (typeof grace !== 'number' || !Number.isSafeInteger(grace))) throw badRequest('gracePeriodSeconds must be an integer');
-  const preconditions = isJsonObject(given['preconditions']) ? (given['preconditions'] as { uid?: string; resourceVersion?: string }) : undefined;
+  if (grace !== undefined && (typeof grace !== 'number' || !Number.isSafeInteger(grace)))
+    throw badRequest('gracePeriodSeconds must be an integer');
+  const preconditions = isJsonObject(given['preconditions'])
+    ? (given['preconditions'] as { uid?: string; resourceVersion?: string })
+    : undefined;
   const dryRun = given['dryRun'];
   return {
     // Upstream takes a negative grace period for one second.
     gracePeriodSeconds: grace === undefined ? undefined : grace < 0 ? 1 : grace,
-    propagationPolicy: (policy as Propagation | undefined) ?? (orphan === undefined ? undefined : orphan === true ? 'Orphan' : 'Background'),
+    propagationPolicy:
+      (policy as Propagation | undefined) ??
+      (orphan === undefined ? undefined : orphan === true ? 'Orphan' : 'Background'),
     preconditions,
     dryRun: dryRunOf(Array.isArray(dryRun) ? dryRun.map(String) : query.getAll('dryRun')),
   };

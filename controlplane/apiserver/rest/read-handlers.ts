@@ -18,13 +18,23 @@ export async function getObject(exchange: Exchange, resource: ServedResource): P
   const { namespace, name } = exchange.info;
   const resourceVersion = exchange.request.query.get('resourceVersion');
   const query = resourceVersion === null || resourceVersion === '' ? undefined : { resourceVersion };
-  return representObject(exchange, resource, await resource.storage.get(placeOf(resource, namespace), name, query), 200);
+  return representObject(
+    exchange,
+    resource,
+    await resource.storage.get(placeOf(resource, namespace), name, query),
+    200,
+  );
 }
 
 export async function listObjects(exchange: Exchange, resource: ServedResource): Promise<Response> {
   const parameters = listParameters(exchange.request.query, false);
   const query: ListQuery<AnyObject> = {
-    ...selection(resource, placeOf(resource, exchange.info.namespace), parameters.labelSelector, parameters.fieldSelector),
+    ...selection(
+      resource,
+      placeOf(resource, exchange.info.namespace),
+      parameters.labelSelector,
+      parameters.fieldSelector,
+    ),
     ...(parameters.resourceVersion === undefined ? {} : { resourceVersion: parameters.resourceVersion }),
     ...(parameters.resourceVersionMatch === undefined ? {} : { resourceVersionMatch: parameters.resourceVersionMatch }),
     ...(parameters.limit > 0 ? { limit: parameters.limit } : {}),
@@ -36,20 +46,33 @@ export async function listObjects(exchange: Exchange, resource: ServedResource):
 export async function watchObjects(exchange: Exchange, resource: ServedResource, clock: Clock): Promise<Response> {
   const { info, request } = exchange;
   const parameters = listParameters(request.query, true);
-  const selected = selection(resource, placeOf(resource, info.namespace), parameters.labelSelector, parameters.fieldSelector);
-  const timeoutMs = parameters.timeoutSeconds !== undefined && parameters.timeoutSeconds > 0
-    ? parameters.timeoutSeconds * 1000
-    : MIN_WATCH_MS * (1 + Math.random());
+  const selected = selection(
+    resource,
+    placeOf(resource, info.namespace),
+    parameters.labelSelector,
+    parameters.fieldSelector,
+  );
+  const timeoutMs =
+    parameters.timeoutSeconds !== undefined && parameters.timeoutSeconds > 0
+      ? parameters.timeoutSeconds * 1000
+      : MIN_WATCH_MS * (1 + Math.random());
   const over = new AbortController();
   const stop = (): void => over.abort();
   request.signal.addEventListener('abort', stop, { once: true });
   if (request.signal.aborted) stop();
   // Callers in this process end their watches themselves.
-  const cancel = request.identity === undefined || parameters.timeoutSeconds !== undefined ? clock.after(timeoutMs, stop) : undefined;
-  over.signal.addEventListener('abort', () => {
-    cancel?.();
-    request.signal.removeEventListener('abort', stop);
-  }, { once: true });
+  const cancel =
+    request.identity === undefined || parameters.timeoutSeconds !== undefined
+      ? clock.after(timeoutMs, stop)
+      : undefined;
+  over.signal.addEventListener(
+    'abort',
+    () => {
+      cancel?.();
+      request.signal.removeEventListener('abort', stop);
+    },
+    { once: true },
+  );
   const query: WatchQuery<AnyObject> = {
     ...selected,
     // `GET /.../pods/x?watch=1`: of that one name.

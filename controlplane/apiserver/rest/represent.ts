@@ -13,7 +13,12 @@ import { negotiate } from './negotiate.ts';
 import { partialMetadata, TableWriter, type IncludeObject } from './table.ts';
 
 /** One object. */
-export function representObject(exchange: Exchange, resource: ServedResource, stored: StoredObject<AnyObject>, status: number): Response {
+export function representObject(
+  exchange: Exchange,
+  resource: ServedResource,
+  stored: StoredObject<AnyObject>,
+  status: number,
+): Response {
   const { as, mediaType, contentType } = negotiate(exchange.request);
   const { conversion } = resource;
   if (as === 'object' && mediaType === 'application/json') {
@@ -24,7 +29,12 @@ export function representObject(exchange: Exchange, resource: ServedResource, st
   if (as === 'object') return { kind: 'object', status, object, contentType };
   if (as === 'PartialObjectMetadata') return { kind: 'object', status, object: partialMetadata(object), contentType };
   const metadata = { resourceVersion: stored.resourceVersion };
-  return { kind: 'object', status, object: tableWriter(exchange, resource).table([object], metadata, exchange.nowMs), contentType };
+  return {
+    kind: 'object',
+    status,
+    object: tableWriter(exchange, resource).table([object], metadata, exchange.nowMs),
+    contentType,
+  };
 }
 
 export function representList(exchange: Exchange, resource: ServedResource, list: StoredList<AnyObject>): Response {
@@ -35,18 +45,30 @@ export function representList(exchange: Exchange, resource: ServedResource, list
     ...(list.continue === undefined ? {} : { continue: list.continue }),
     ...(list.remainingItemCount === undefined ? {} : { remainingItemCount: list.remainingItemCount }),
   };
-  const items = conversion === undefined ? list.items : list.items.map((item) => unstored(conversion.fromStorage(item.object)));
+  const items =
+    conversion === undefined ? list.items : list.items.map(item => unstored(conversion.fromStorage(item.object)));
   if (as === 'object') {
     const listKind = `${info.kind}List`;
-    if (mediaType === 'application/json') return { kind: 'list', apiVersion: apiVersionOf(info), listKind, metadata, items };
-    const object = { kind: listKind, apiVersion: apiVersionOf(info), metadata, items: items.map((item) => item.object) };
+    if (mediaType === 'application/json')
+      return { kind: 'list', apiVersion: apiVersionOf(info), listKind, metadata, items };
+    const object = { kind: listKind, apiVersion: apiVersionOf(info), metadata, items: items.map(item => item.object) };
     return { kind: 'object', status: 200, object, contentType };
   }
-  const objects = items.map((item) => item.object);
+  const objects = items.map(item => item.object);
   if (as === 'Table') {
-    return { kind: 'object', status: 200, object: tableWriter(exchange, resource).table(objects, metadata, exchange.nowMs), contentType };
+    return {
+      kind: 'object',
+      status: 200,
+      object: tableWriter(exchange, resource).table(objects, metadata, exchange.nowMs),
+      contentType,
+    };
   }
-  const object = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items: objects.map(partialMetadata) };
+  const object = {
+    kind: 'PartialObjectMetadataList',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata,
+    items: objects.map(partialMetadata),
+  };
   return { kind: 'object', status: 200, object, contentType };
 }
 
@@ -55,13 +77,16 @@ export function representWatch(exchange: Exchange, resource: ServedResource, eve
   const { conversion } = resource;
   const base = { kind: 'watch', events } as const;
   if (as === 'object') {
-    return conversion === undefined ? base : { ...base, convert: (object) => conversion.fromStorage(object as AnyObject) };
+    return conversion === undefined
+      ? base
+      : { ...base, convert: object => conversion.fromStorage(object as AnyObject) };
   }
   const shown = (event: WatchEvent): AnyObject => {
     const object = event.object as AnyObject;
     return conversion === undefined || event.type === 'BOOKMARK' ? object : conversion.fromStorage(object);
   };
-  if (as !== 'Table') return { ...base, contentType, encode: (event) => eventFrame(event.type, partialMetadata(shown(event))) };
+  if (as !== 'Table')
+    return { ...base, contentType, encode: event => eventFrame(event.type, partialMetadata(shown(event))) };
   const writer = tableWriter(exchange, resource);
   let first = true;
   const encode = (event: WatchEvent): Buffer => {

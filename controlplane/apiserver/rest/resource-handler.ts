@@ -12,28 +12,45 @@ import { getObject, listObjects, watchObjects } from './read-handlers.ts';
 import type { RestParts } from './rest-parts.ts';
 import { deleteCollection, deleteOne, postObject, putObject } from './write-handlers.ts';
 
-const NOT_FOUND: Response = { kind: 'bytes', status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' };
+const NOT_FOUND: Response = {
+  kind: 'bytes',
+  status: 404,
+  contentType: 'text/plain; charset=utf-8',
+  body: '404 page not found\n',
+};
 
 export function resourceHandler(parts: RestParts, resources: ResourceSet, clock: Clock): Handler {
-  return async (exchange) => {
+  return async exchange => {
     const { group, version, resource } = exchange.info;
     const entry = resources.get(group, version, resource);
     return entry === undefined ? NOT_FOUND : dispatch(parts, exchange, entry, clock);
   };
 }
 
-function dispatch(parts: RestParts, exchange: Exchange, entry: ServedEntry, clock: Clock): Promise<Response> | Response {
+function dispatch(
+  parts: RestParts,
+  exchange: Exchange,
+  entry: ServedEntry,
+  clock: Clock,
+): Promise<Response> | Response {
   const { verb, subresource, namespace, name } = exchange.info;
   if (entry.kind === 'virtual') {
-    if (!entry.resource.verbs.includes(verb)) throw methodNotSupported({ group: entry.resource.info.group, resource: entry.resource.info.resource }, verb);
+    if (!entry.resource.verbs.includes(verb))
+      throw methodNotSupported({ group: entry.resource.info.group, resource: entry.resource.info.resource }, verb);
     return entry.resource.handle(exchange);
   }
   const { resource, subresources } = entry;
-  if (resource.info.namespaced ? namespace === '' && name !== '' && needsName(verb) : namespace !== '' && resource.info.resource !== 'namespaces') return NOT_FOUND;
+  if (
+    resource.info.namespaced
+      ? namespace === '' && name !== '' && needsName(verb)
+      : namespace !== '' && resource.info.resource !== 'namespaces'
+  )
+    return NOT_FOUND;
   if (subresource !== '') {
     const found = subresources.get(subresource);
     if (found === undefined) return NOT_FOUND;
-    if (!found.verbs.includes(verb) && !found.verbs.includes('*')) throw methodNotSupported(groupResource(resource.info), verb);
+    if (!found.verbs.includes(verb) && !found.verbs.includes('*'))
+      throw methodNotSupported(groupResource(resource.info), verb);
     return found.handle(exchange, resource);
   }
   switch (verb) {

@@ -29,13 +29,18 @@ export function writeScope(exchange: Exchange, subresource = exchange.info.subre
     dryRun: query.dryRun,
     fieldManager: query.fieldManager,
     subresource,
-    warn: (text) => exchange.warn(text),
+    warn: text => exchange.warn(text),
   };
   return { query, context };
 }
 
 export function expectedKind(parts: RestParts, info: KindInfo): ExpectedKind {
-  return { apiVersion: apiVersionOf(info), kind: info.kind, schema: parts.schemaOf(info.typePackage, info.kind), typePackage: info.typePackage };
+  return {
+    apiVersion: apiVersionOf(info),
+    kind: info.kind,
+    schema: parts.schemaOf(info.typePackage, info.kind),
+    typePackage: info.typePackage,
+  };
 }
 
 export function toStorage({ conversion }: ServedResource, object: AnyObject): AnyObject {

@@ -16,27 +16,33 @@ export interface Selection {
 }
 
 /** @throws StatusError BadRequest */
-export function selection(resource: ServedResource, namespace: string, labelSelector: string, fieldSelector: string): Selection {
+export function selection(
+  resource: ServedResource,
+  namespace: string,
+  labelSelector: string,
+  fieldSelector: string,
+): Selection {
   const place = namespace === '' ? {} : { namespace };
   if (labelSelector === '' && fieldSelector === '') return place;
   const labels = parseLabelSelector(labelSelector);
   const fields = fieldSelector === '' ? undefined : parseFieldSelector(fieldSelector, supportedFields(resource));
   const name = fields?.exactMatch('metadata.name');
   const predicates: ((object: AnyObject) => boolean)[] = [];
-  if (!labels.isEmpty) predicates.push((object) => labels.matches(object.metadata.labels));
+  if (!labels.isEmpty) predicates.push(object => labels.matches(object.metadata.labels));
   if (fields !== undefined && !fields.isEmpty && !(name !== undefined && fields.requirements.length === 1)) {
     predicates.push(fieldPredicate(resource, fields));
   }
   const [first, second] = predicates;
-  const predicate = first === undefined || second === undefined ? first : (object: AnyObject) => first(object) && second(object);
+  const predicate =
+    first === undefined || second === undefined ? first : (object: AnyObject) => first(object) && second(object);
   return { ...place, ...(name === undefined ? {} : { name }), ...(predicate === undefined ? {} : { predicate }) };
 }
 
 function fieldPredicate(resource: ServedResource, fields: FieldSelector): (object: AnyObject) => boolean {
   const { strategy } = resource;
-  return (object) => {
+  return object => {
     const values = strategy.selectableFields?.(object);
-    return fields.matches((field) => {
+    return fields.matches(field => {
       if (field === 'metadata.name') return object.metadata.name ?? '';
       if (field === 'metadata.namespace') return object.metadata.namespace ?? '';
       return values?.[field] ?? (resource.conversion === undefined ? '' : convertedField(resource, object, field));

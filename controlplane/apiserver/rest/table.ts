@@ -24,12 +24,12 @@ export class TableWriter {
       apiVersion: 'meta.k8s.io/v1',
       metadata,
       columnDefinitions: withColumns ? this.#columns.map(definition) : [],
-      rows: objects.map((object) => this.#row(object, nowMs)),
+      rows: objects.map(object => this.#row(object, nowMs)),
     };
   }
 
   #row(object: AnyObject, nowMs: number): TableRow {
-    const cells = this.#columns.map((column) => column.cell(object, nowMs)) as TableRow['cells'];
+    const cells = this.#columns.map(column => column.cell(object, nowMs)) as TableRow['cells'];
     if (this.#include === 'None') return { cells };
     return { cells, object: (this.#include === 'Object' ? object : partialMetadata(object)) as TableRow['object'] };
   }
@@ -42,11 +42,11 @@ export function partialMetadata(object: AnyObject): AnyObject {
 
 function completed(own: readonly Column<AnyObject>[] | undefined): readonly Column<AnyObject>[] {
   if (own === undefined) return [nameColumn, createdAtColumn];
-  const names = new Set(own.map((column) => column.name));
+  const names = new Set(own.map(column => column.name));
   const columns = names.has('Name') ? [...own] : [nameColumn, ...own];
   if (!names.has('Age') && !names.has('Created At')) {
     // Wide columns stay behind Age, as upstream's do.
-    const wide = columns.findIndex((column) => column.priority > 0);
+    const wide = columns.findIndex(column => column.priority > 0);
     columns.splice(wide < 0 ? columns.length : wide, 0, ageColumn);
   }
   return columns;

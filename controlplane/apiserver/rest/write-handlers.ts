@@ -29,7 +29,13 @@ export async function postObject(parts: RestParts, exchange: Exchange, resource:
   if (info.namespaced && namespace === '') throw badRequest('an empty namespace may not be set during creation');
   const { query, context } = writeScope(exchange);
   const object = await decodeObject(exchange, expectedKind(parts, info), query.fieldValidation);
-  const stored = await createObject(parts, resource, toStorage(resource, object), placeOf(resource, namespace), context);
+  const stored = await createObject(
+    parts,
+    resource,
+    toStorage(resource, object),
+    placeOf(resource, namespace),
+    context,
+  );
   return representObject(exchange, resource, stored, 201);
 }
 
@@ -38,7 +44,8 @@ export async function putObject(parts: RestParts, exchange: Exchange, resource: 
   const { namespace, name } = exchange.info;
   const body = await decodeObject(exchange, expectedKind(parts, resource.info), query.fieldValidation);
   if (body.metadata.name === undefined || body.metadata.name === '') throw badRequest('name must be provided');
-  if (body.metadata.name !== name) throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${name})`);
+  if (body.metadata.name !== name)
+    throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${name})`);
   const given = toStorage(resource, body);
   const { stored, created } = await updateObject(parts, resource, {
     namespace: placeOf(resource, namespace),
@@ -46,7 +53,12 @@ export async function putObject(parts: RestParts, exchange: Exchange, resource: 
     context,
     create: resource.strategy.allowCreateOnUpdate === true && context.subresource === '',
     change(older) {
-      if (resource.info.namespaced && body.metadata.namespace !== undefined && body.metadata.namespace !== '' && body.metadata.namespace !== namespace) {
+      if (
+        resource.info.namespaced &&
+        body.metadata.namespace !== undefined &&
+        body.metadata.namespace !== '' &&
+        body.metadata.namespace !== namespace
+      ) {
         throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
       }
       // Defaulting and admission change the object, and another try needs what the client sent.
@@ -60,26 +72,50 @@ export async function putObject(parts: RestParts, exchange: Exchange, resource: 
 
 export async function deleteOne(parts: RestParts, exchange: Exchange, resource: ServedResource): Promise<Response> {
   const { namespace, name } = exchange.info;
-  const options = deletionOptions(exchange.request.query, await parseOptional(exchange, 'apimachinery/pkg/apis/meta/v1', 'DeleteOptions'));
+  const options = deletionOptions(
+    exchange.request.query,
+    await parseOptional(exchange, 'apimachinery/pkg/apis/meta/v1', 'DeleteOptions'),
+  );
   const { context } = writeScope(exchange);
-  const outcome = await deleteObject(parts, resource, placeOf(resource, namespace), name, options, { ...context, dryRun: options.dryRun });
+  const outcome = await deleteObject(parts, resource, placeOf(resource, namespace), name, options, {
+    ...context,
+    dryRun: options.dryRun,
+  });
   return deletionResponse(exchange, resource, outcome);
 }
 
 function deletionResponse(exchange: Exchange, resource: ServedResource, { stored, gone }: DeletionOutcome): Response {
   if (!gone || resource.returnsDeleted) return representObject(exchange, resource, stored, 200);
   const { info } = resource;
-  const details = { name: stored.name, ...(info.group === '' ? {} : { group: info.group }), kind: info.resource, uid: stored.object.metadata.uid ?? '' };
-  return { kind: 'object', status: 200, object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details } };
+  const details = {
+    name: stored.name,
+    ...(info.group === '' ? {} : { group: info.group }),
+    kind: info.resource,
+    uid: stored.object.metadata.uid ?? '',
+  };
+  return {
+    kind: 'object',
+    status: 200,
+    object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details },
+  };
 }
 
-export async function deleteCollection(parts: RestParts, exchange: Exchange, resource: ServedResource): Promise<Response> {
+export async function deleteCollection(
+  parts: RestParts,
+  exchange: Exchange,
+  resource: ServedResource,
+): Promise<Response> {
   const { query } = exchange.request;
-  const options = deletionOptions(query, await parseOptional(exchange, 'apimachinery/pkg/apis/meta/v1', 'DeleteOptions'));
+  const options = deletionOptions(
+    query,
+    await parseOptional(exchange, 'apimachinery/pkg/apis/meta/v1', 'DeleteOptions'),
+  );
   const { labelSelector, fieldSelector } = listParameters(query, false);
   const { context: base } = writeScope(exchange);
   const context = { ...base, dryRun: options.dryRun };
-  const { items, resourceVersion } = await resource.storage.list(selection(resource, placeOf(resource, exchange.info.namespace), labelSelector, fieldSelector));
+  const { items, resourceVersion } = await resource.storage.list(
+    selection(resource, placeOf(resource, exchange.info.namespace), labelSelector, fieldSelector),
+  );
   const deleted: StoredObject<AnyObject>[] = [];
   const queue = items.values();
   const worker = async (): Promise<void> => {
@@ -93,5 +129,11 @@ export async function deleteCollection(parts: RestParts, exchange: Exchange, res
   };
   await Promise.all(Array.from({ length: DELETE_WORKERS }, worker));
   const { info } = resource;
-  return { kind: 'list', apiVersion: apiVersionOf(info), listKind: `${info.kind}List`, metadata: { resourceVersion }, items: deleted };
+  return {
+    kind: 'list',
+    apiVersion: apiVersionOf(info),
+    listKind: `${info.kind}List`,
+    metadata: { resourceVersion },
+    items: deleted,
+  };
 }

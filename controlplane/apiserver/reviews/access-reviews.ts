@@ -4,7 +4,11 @@
 import { badRequest } from '../../../machinery/meta/status-error.ts';
 import { requiredError } from '../../../machinery/meta/field-error.ts';
 import { invalid } from '../../../machinery/meta/status-error.ts';
-import type { SubjectAccessReviewSpec, SelfSubjectAccessReviewSpec, SubjectAccessReviewStatus } from '../../../proto/api/authorization-v1.ts';
+import type {
+  SubjectAccessReviewSpec,
+  SelfSubjectAccessReviewSpec,
+  SubjectAccessReviewStatus,
+} from '../../../proto/api/authorization-v1.ts';
 import type { Attributes, Authorizer } from '../authz/authorizer.ts';
 import type { RbacAuthorizer } from '../authz/rbac-authorizer.ts';
 import { decodeObject } from '../rest/decode-body.ts';
@@ -21,30 +25,52 @@ export function accessReviews(parts: RestParts, authorizer: Authorizer, rbac: Rb
   const review = (kind: string, resource: string, namespaced: boolean): VirtualResource => ({
     info: { group: GROUP, version: 'v1', kind, resource, singular: kind.toLowerCase(), namespaced },
     verbs: ['create'],
-    handle: (exchange) => accessReview(parts, authorizer, exchange, kind),
+    handle: exchange => accessReview(parts, authorizer, exchange, kind),
   });
   return [
     review('LocalSubjectAccessReview', 'localsubjectaccessreviews', true),
     review('SelfSubjectAccessReview', 'selfsubjectaccessreviews', false),
     {
-      info: { group: GROUP, version: 'v1', kind: 'SelfSubjectRulesReview', resource: 'selfsubjectrulesreviews', singular: 'selfsubjectrulesreview', namespaced: false },
+      info: {
+        group: GROUP,
+        version: 'v1',
+        kind: 'SelfSubjectRulesReview',
+        resource: 'selfsubjectrulesreviews',
+        singular: 'selfsubjectrulesreview',
+        namespaced: false,
+      },
       verbs: ['create'],
-      handle: (exchange) => rulesReview(parts, rbac, exchange),
+      handle: exchange => rulesReview(parts, rbac, exchange),
     },
     review('SubjectAccessReview', 'subjectaccessreviews', false),
   ];
 }
 
 async function decode<T>(parts: RestParts, exchange: Exchange, kind: string): Promise<T> {
-  const expected = { apiVersion: `${GROUP}/v1`, kind, schema: parts.schemaOf('api/authorization/v1', kind), typePackage: 'api/authorization/v1' };
+  const expected = {
+    apiVersion: `${GROUP}/v1`,
+    kind,
+    schema: parts.schemaOf('api/authorization/v1', kind),
+    typePackage: 'api/authorization/v1',
+  };
   return (await decodeObject(exchange, expected, writeScope(exchange).query.fieldValidation)) as unknown as T;
 }
 
-async function accessReview(parts: RestParts, authorizer: Authorizer, exchange: Exchange, kind: string): Promise<ObjectResponse> {
+async function accessReview(
+  parts: RestParts,
+  authorizer: Authorizer,
+  exchange: Exchange,
+  kind: string,
+): Promise<ObjectResponse> {
   const review = await decode<{ spec?: Spec }>(parts, exchange, kind);
   const spec = review.spec ?? {};
   if (spec.resourceAttributes === undefined && spec.nonResourceAttributes === undefined) {
-    throw invalid({ group: GROUP, kind }, '', [requiredError('spec.resourceAttributes', 'exactly one of nonResourceAttributes or resourceAttributes must be specified')]);
+    throw invalid({ group: GROUP, kind }, '', [
+      requiredError(
+        'spec.resourceAttributes',
+        'exactly one of nonResourceAttributes or resourceAttributes must be specified',
+      ),
+    ]);
   }
   const namespace = exchange.info.namespace;
   if (namespace !== '' && spec.resourceAttributes?.namespace !== namespace) {
@@ -66,8 +92,22 @@ function attributesOf(user: UserInfo, { resourceAttributes: r, nonResourceAttrib
   const none = { group: '', version: '', resource: '', subresource: '', namespace: '', name: '' };
   if (r === undefined) return { ...none, user, isResource: false, verb: n?.verb ?? '', path: n?.path ?? '' };
   const { verb = '', group = '', version = '', resource = '', subresource = '', namespace = '', name = '' } = r;
-  const fieldSelector = r.fieldSelector?.rawSelector ?? r.fieldSelector?.requirements?.map((q) => `${q.key}=${q.values?.[0] ?? ''}`).join(',');
-  return { user, isResource: true, verb, group, version, resource, subresource, namespace, name, path: '', fieldSelector };
+  const fieldSelector =
+    r.fieldSelector?.rawSelector ??
+    r.fieldSelector?.requirements?.map(q => `${q.key}=${q.values?.[0] ?? ''}`).join(',');
+  return {
+    user,
+    isResource: true,
+    verb,
+    group,
+    version,
+    resource,
+    subresource,
+    namespace,
+    name,
+    path: '',
+    fieldSelector,
+  };
 }
 
 async function rulesReview(parts: RestParts, rbac: RbacAuthorizer, exchange: Exchange): Promise<ObjectResponse> {
@@ -79,10 +119,19 @@ async function rulesReview(parts: RestParts, rbac: RbacAuthorizer, exchange: Exc
     rules.unshift({ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }, { verbs: ['*'], nonResourceURLs: ['*'] });
   }
   const resourceRules = rules
-    .filter((rule) => (rule.resources ?? []).length > 0)
-    .map(({ verbs, apiGroups = [], resources = [], resourceNames = [] }) => ({ verbs, apiGroups, resources, ...(resourceNames.length > 0 ? { resourceNames } : {}) }));
+    .filter(rule => (rule.resources ?? []).length > 0)
+    .map(({ verbs, apiGroups = [], resources = [], resourceNames = [] }) => ({
+      verbs,
+      apiGroups,
+      resources,
+      ...(resourceNames.length > 0 ? { resourceNames } : {}),
+    }));
   const nonResourceRules = rules
-    .filter((rule) => (rule.nonResourceURLs ?? []).length > 0)
+    .filter(rule => (rule.nonResourceURLs ?? []).length > 0)
     .map(({ verbs, nonResourceURLs = [] }) => ({ verbs, nonResourceURLs }));
-  return { kind: 'object', status: 201, object: { ...review, status: { resourceRules, nonResourceRules, incomplete: false } } };
+  return {
+    kind: 'object',
+    status: 201,
+    object: { ...review, status: { resourceRules, nonResourceRules, incomplete: false } },
+  };
 }

@@ -59,5 +59,5 @@ export type Filter = (exchange: Exchange, next: Handler) => Promise<Response>;
 
 /** One handler out of filters, the first outermost, and what answers in the end. Built once. */
 export function compose(filters: readonly Filter[], handler: Handler): Handler {
-  return filters.reduceRight<Handler>((next, filter) => (exchange) => filter(exchange, next), handler);
+  return filters.reduceRight<Handler>((next, filter) => exchange => filter(exchange, next), handler);
 }

@@ -82,12 +82,18 @@ function inProcessRequest(identity: UserInfo, request: ApiRequest): Request {
 async function* events(response: WatchResponse): AsyncIterable<WatchEvent> {
   const { convert } = response;
   for await (const batch of response.events) {
-    for (const event of batch) yield convert === undefined ? event : { type: event.type, object: convert(event.object) };
+    for (const event of batch)
+      yield convert === undefined ? event : { type: event.type, object: convert(event.object) };
   }
 }
 
 function listObject(list: ListResponse): unknown {
-  return { kind: list.listKind, apiVersion: list.apiVersion, metadata: list.metadata, items: list.items.map((item) => item.object) };
+  return {
+    kind: list.listKind,
+    apiVersion: list.apiVersion,
+    metadata: list.metadata,
+    items: list.items.map(item => item.object),
+  };
 }
 
 function decodeBytes(contentType: string, body: Buffer | string): unknown {

@@ -23,7 +23,16 @@ export interface RequestInfo {
   readonly longRunning: boolean;
 }
 
-const NON_RESOURCE = { prefix: '', group: '', version: '', namespace: '', resource: '', subresource: '', name: '', rest: [] as string[] };
+const NON_RESOURCE = {
+  prefix: '',
+  group: '',
+  version: '',
+  namespace: '',
+  resource: '',
+  subresource: '',
+  name: '',
+  rest: [] as string[],
+};
 const LONG_SUBRESOURCES = new Set(['attach', 'exec', 'proxy', 'log', 'portforward']);
 
 export function requestInfo(request: Request): RequestInfo {
@@ -60,7 +69,8 @@ function resourceInfo(request: Request, base: Base, parts: string[]): RequestInf
   if (collection && verb === 'get') verb = isTrue(request.query.get('watch')) ? 'watch' : 'list';
   if (collection && verb === 'delete') verb = 'deletecollection';
   // A watch or list of one name is authorized as that name.
-  if (collection && (verb === 'list' || verb === 'watch' || verb === 'deletecollection')) name = nameFromSelector(request.query.get('fieldSelector'));
+  if (collection && (verb === 'list' || verb === 'watch' || verb === 'deletecollection'))
+    name = nameFromSelector(request.query.get('fieldSelector'));
   else if (verb === 'get' && isTrue(request.query.get('watch')) && subresource === '') verb = 'watch';
   const longRunning = verb === 'watch' || LONG_SUBRESOURCES.has(subresource);
   return { ...base, isResource: true, verb, namespace, resource, subresource, name, rest, longRunning };
@@ -68,7 +78,15 @@ function resourceInfo(request: Request, base: Base, parts: string[]): RequestInf
 
 /** A query parameter that is on: anything but `false` and `0`. */
 export function isTrue(value: string | null): boolean {
-  return value !== null && value !== 'false' && value !== '0' && value !== 'False' && value !== 'F' && value !== 'f' && value !== 'FALSE';
+  return (
+    value !== null &&
+    value !== 'false' &&
+    value !== '0' &&
+    value !== 'False' &&
+    value !== 'F' &&
+    value !== 'f' &&
+    value !== 'FALSE'
+  );
 }
 
 function verbOf(method: string): string {

@@ -120,13 +120,7 @@ export interface HijackedResponse extends Common {
 }
 
 export type Response =
-  | StoredResponse
-  | ObjectResponse
-  | ListResponse
-  | WatchResponse
-  | BytesResponse
-  | StreamResponse
-  | HijackedResponse;
+  StoredResponse | ObjectResponse | ListResponse | WatchResponse | BytesResponse | StreamResponse | HijackedResponse;
 
 /** The first value of a header. */
 export function header(request: Request, name: string): string | undefined {

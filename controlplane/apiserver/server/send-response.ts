@@ -31,7 +31,8 @@ export async function sendResponse(exchange: Exchange, response: Response, sink:
     case 'hijacked':
       return;
     case 'stored':
-      if (isPretty(request)) return sendBytes(request, sink, response.status, headers, JSON_TYPE, pretty(response.stored.object));
+      if (isPretty(request))
+        return sendBytes(request, sink, response.status, headers, JSON_TYPE, pretty(response.stored.object));
       return sendBytes(request, sink, response.status, headers, JSON_TYPE, response.stored.bytes);
     case 'object': {
       const type = response.contentType ?? JSON_TYPE;
@@ -56,7 +57,8 @@ function commonHeaders(exchange: Exchange, response: Response): Record<string, s
   const headers: Record<string, string | string[]> = { 'audit-id': exchange.auditId };
   if (response.kind !== 'stream' && response.kind !== 'bytes') headers['cache-control'] = 'no-cache, private';
   if (exchange.warnings.length > 0) headers['warning'] = exchange.warnings.map(warningHeader);
-  for (const [name, value] of Object.entries(response.headers ?? {})) headers[name] = typeof value === 'string' ? value : [...value];
+  for (const [name, value] of Object.entries(response.headers ?? {}))
+    headers[name] = typeof value === 'string' ? value : [...value];
   return headers;
 }
 
@@ -86,23 +88,34 @@ function pretty(object: unknown): Buffer {
 }
 
 async function sendBytes(
-  request: Request, sink: Sink, status: number, headers: Record<string, string | string[]>, type: string, body: Buffer,
+  request: Request,
+  sink: Sink,
+  status: number,
+  headers: Record<string, string | string[]>,
+  type: string,
+  body: Buffer,
 ): Promise<void> {
   headers['content-type'] = type;
-  if (body.length > GZIP_MIN_BYTES && headers['content-encoding'] === undefined && acceptsGzip(request)) return sendGzip(sink, status, headers, [body]);
+  if (body.length > GZIP_MIN_BYTES && headers['content-encoding'] === undefined && acceptsGzip(request))
+    return sendGzip(sink, status, headers, [body]);
   headers['content-length'] = String(body.length);
   sink.writeHead(status, headers);
   if (request.method === 'HEAD') sink.body.end();
   else sink.body.end(body);
 }
 
-async function sendList(request: Request, list: ListResponse, headers: Record<string, string | string[]>, sink: Sink): Promise<void> {
+async function sendList(
+  request: Request,
+  list: ListResponse,
+  headers: Record<string, string | string[]>,
+  sink: Sink,
+): Promise<void> {
   headers['content-type'] = JSON_TYPE;
   const meta = JSON.stringify({ kind: list.listKind, apiVersion: list.apiVersion, metadata: list.metadata });
   const head = Buffer.from(`${meta.slice(0, -1)},"items":[`);
   const tail = Buffer.from(']}');
   if (isPretty(request)) {
-    const items = list.items.map((item) => item.object);
+    const items = list.items.map(item => item.object);
     return sendBytes(request, sink, 200, headers, JSON_TYPE, pretty({ ...(JSON.parse(meta) as object), items }));
   }
   let bytes = head.length + tail.length + Math.max(0, list.items.length - 1);
@@ -137,7 +150,12 @@ function acceptsGzip(request: Request): boolean {
   return header(request, 'accept-encoding')?.includes('gzip') === true;
 }
 
-async function sendGzip(sink: Sink, status: number, headers: Record<string, string | string[]>, blocks: Iterable<Buffer>): Promise<void> {
+async function sendGzip(
+  sink: Sink,
+  status: number,
+  headers: Record<string, string | string[]>,
+  blocks: Iterable<Buffer>,
+): Promise<void> {
   headers['content-encoding'] = 'gzip';
   headers['vary'] = 'Accept-Encoding';
   sink.writeHead(status, headers);
@@ -153,7 +171,7 @@ async function sendWatch(watch: WatchResponse, headers: Record<string, string | 
   const { body } = sink;
   for await (const batch of watch.events) {
     if (body.destroyed) break;
-    const frames = batch.map((event) => watchFrame(watch, event));
+    const frames = batch.map(event => watchFrame(watch, event));
     const only = frames[0];
     if (only === undefined) continue;
     if (!(await writeAll(body, frames.length === 1 ? [only] : joinFrames(frames)))) break;

@@ -4,7 +4,13 @@
  *
  * Client certificates are asked for and not demanded: one that the client CA did not sign identifies nobody.
  */
-import { createSecureServer, type Http2SecureServer, type ServerHttp2Session, type ServerHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
+import {
+  createSecureServer,
+  type Http2SecureServer,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+  type IncomingHttpHeaders,
+} from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { constants } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
@@ -73,7 +79,7 @@ export class TlsServer {
       this.#server.once('error', reject);
       this.#server.listen({ port: this.#options.port, host: this.#options.bindAddress, exclusive: true }, () => {
         this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#options.logger.error({ err: error }, 'The API server socket failed'));
+        this.#server.on('error', error => this.#options.logger.error({ err: error }, 'The API server socket failed'));
         resolve();
       });
     });
@@ -81,7 +87,7 @@ export class TlsServer {
 
   /** Takes no new connection, lets running requests end for a moment, then cuts what is left. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()));
     for (const session of this.#sessions) session.close();
     const cut = setTimeout(() => {
       for (const session of this.#sessions) session.destroy();
@@ -98,7 +104,7 @@ export class TlsServer {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
-    server.on('session', (session) => {
+    server.on('session', session => {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
       session.on('error', () => session.destroy());
@@ -108,11 +114,15 @@ export class TlsServer {
       socket.destroy();
     });
     server.on('sessionError', () => {});
-    server.on('request', (request: unknown, response: unknown) => this.#onHttp1(request as IncomingMessage, response as ServerResponse));
+    server.on('request', (request: unknown, response: unknown) =>
+      this.#onHttp1(request as IncomingMessage, response as ServerResponse),
+    );
     // Listening for 'request' installs Node's compatibility layer for HTTP/2; streams are answered by us instead.
     server.removeAllListeners('stream');
     server.on('stream', (stream, headers) => this.#onHttp2(stream, headers));
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => this.#onUpgrade(request, socket, head));
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+      this.#onUpgrade(request, socket, head),
+    );
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       response.writeContinue();
       this.#onHttp1(request, response);
@@ -133,7 +143,13 @@ export class TlsServer {
     const { session } = stream;
     if (session === undefined) return;
     stream.on('error', () => {});
-    const request = new WireRequest(headers[':method'] ?? 'GET', headers[':path'] ?? '/', headers, stream, this.#sessionConnection(session as ServerHttp2Session));
+    const request = new WireRequest(
+      headers[':method'] ?? 'GET',
+      headers[':path'] ?? '/',
+      headers,
+      stream,
+      this.#sessionConnection(session as ServerHttp2Session),
+    );
     stream.once('close', () => request.abort());
     const sink: Sink = {
       body: stream,
@@ -173,7 +189,14 @@ export class TlsServer {
   }
 
   #wireRequest(message: IncomingMessage, upgrade: UpgradeRequest | undefined): WireRequest {
-    return new WireRequest(message.method ?? 'GET', message.url ?? '/', message.headers, message, this.#connection(message.socket), upgrade);
+    return new WireRequest(
+      message.method ?? 'GET',
+      message.url ?? '/',
+      message.headers,
+      message,
+      this.#connection(message.socket),
+      upgrade,
+    );
   }
 }
 
@@ -182,7 +205,7 @@ function rawSink(socket: Duplex): Sink {
   return {
     body: socket,
     writeHead(status, fields) {
-      const lines = Object.entries(fields).flatMap(([name, value]) => [value].flat().map((v) => `${name}: ${v}`));
+      const lines = Object.entries(fields).flatMap(([name, value]) => [value].flat().map(v => `${name}: ${v}`));
       socket.write(`HTTP/1.1 ${status} Refused\r\n${lines.join('\r\n')}\r\nconnection: close\r\n\r\n`);
     },
   };

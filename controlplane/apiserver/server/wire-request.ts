@@ -99,7 +99,7 @@ function readBody(stream: Readable, length: string | string[] | undefined): Prom
       else (chunks ??= [first]).push(chunk);
     });
     stream.once('end', () => resolve(chunks !== undefined ? Buffer.concat(chunks) : (first ?? Buffer.alloc(0))));
-    stream.once('error', (error) => reject(badRequest('the request body could not be read', { cause: error })));
+    stream.once('error', error => reject(badRequest('the request body could not be read', { cause: error })));
     stream.once('close', () => reject(badRequest('the request body ended early')));
   });
 }

@@ -13,7 +13,8 @@ export class PortRange {
     const match = /^(\d+)-(\d+)$/.exec(range);
     this.first = Number(match?.[1]);
     this.last = Number(match?.[2]);
-    if (!(this.first > 0 && this.last >= this.first && this.last < 65536)) throw new Error(`"${range}" is no port range such as 30000-32767`);
+    if (!(this.first > 0 && this.last >= this.first && this.last < 65536))
+      throw new Error(`"${range}" is no port range such as 30000-32767`);
   }
 
   reserve(port: number): 'ok' | 'taken' | 'outside' {

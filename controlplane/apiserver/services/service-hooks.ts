@@ -106,20 +106,27 @@ export class ServiceHooks implements RegistryHooks {
   #families(spec: ServiceSpec): FieldError[] {
     const given = spec.clusterIPs ?? (spec.clusterIP && spec.clusterIP !== 'None' ? [spec.clusterIP] : []);
     const wantsDual = spec.ipFamilyPolicy === 'PreferDualStack' || spec.ipFamilyPolicy === 'RequireDualStack';
-    const available = this.#ranges.map((range) => range.family);
+    const available = this.#ranges.map(range => range.family);
     if (spec.ipFamilyPolicy === 'RequireDualStack' && available.length < 2) {
-      return [invalidError(SPEC.child('ipFamilyPolicy'), spec.ipFamilyPolicy, 'this cluster is not configured for dual-stack services')];
+      return [
+        invalidError(
+          SPEC.child('ipFamilyPolicy'),
+          spec.ipFamilyPolicy,
+          'this cluster is not configured for dual-stack services',
+        ),
+      ];
     }
-    const unknown = (spec.ipFamilies ?? []).find((family) => !available.includes(family as 'IPv4' | 'IPv6'));
+    const unknown = (spec.ipFamilies ?? []).find(family => !available.includes(family as 'IPv4' | 'IPv6'));
     if (unknown !== undefined) {
       return [invalidError(SPEC.child('ipFamilies').index(0), unknown, `not configured on this cluster`)];
     }
     if ((spec.ipFamilies ?? []).length === 0) {
-      const fromAddresses = given.filter((a) => a !== 'None').map((a) => (a.includes(':') ? 'IPv6' : 'IPv4'));
+      const fromAddresses = given.filter(a => a !== 'None').map(a => (a.includes(':') ? 'IPv6' : 'IPv4'));
       spec.ipFamilies = fromAddresses.length > 0 ? fromAddresses : [available[0] ?? 'IPv4'];
     }
-    const second = available.find((family) => !spec.ipFamilies?.includes(family));
-    if (wantsDual && spec.ipFamilies?.length === 1 && second !== undefined) spec.ipFamilies = [...spec.ipFamilies, second];
+    const second = available.find(family => !spec.ipFamilies?.includes(family));
+    if (wantsDual && spec.ipFamilies?.length === 1 && second !== undefined)
+      spec.ipFamilies = [...spec.ipFamilies, second];
     spec.ipFamilyPolicy ??= spec.ipFamilies?.length === 2 ? 'RequireDualStack' : 'SingleStack';
     return [];
   }
@@ -130,13 +137,20 @@ export class ServiceHooks implements RegistryHooks {
     for (const [i, family] of (spec.ipFamilies ?? []).entries()) {
       const asked = wanted[i];
       const at = SPEC.child('clusterIPs').index(i);
-      const range = this.#ranges.find((r) => r.family === family);
+      const range = this.#ranges.find(r => r.family === family);
       if (range === undefined) continue;
       if (asked !== undefined && asked !== '') {
         if (!held.has(asked)) {
           const outcome = range.reserve(asked);
           const shown = [...wanted];
-          if (outcome === 'taken') return [invalidError(SPEC.child('clusterIPs'), shown, `failed to allocate IP ${asked}: provided IP is already allocated`)];
+          if (outcome === 'taken')
+            return [
+              invalidError(
+                SPEC.child('clusterIPs'),
+                shown,
+                `failed to allocate IP ${asked}: provided IP is already allocated`,
+              ),
+            ];
           if (outcome === 'outside') {
             const why = `failed to allocate IP ${asked}: the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${range.cidr}`;
             return [invalidError(SPEC.child('clusterIPs'), shown, why)];
@@ -147,11 +161,13 @@ export class ServiceHooks implements RegistryHooks {
         continue;
       }
       const address = range.allocate();
-      if (address === undefined) return [internalFieldError(at, new Error(`failed to allocate a serviceIP: range ${range.cidr} is full`))];
+      if (address === undefined)
+        return [internalFieldError(at, new Error(`failed to allocate a serviceIP: range ${range.cidr} is full`))];
       taking.taken(() => range.release(address));
       addresses.push(address);
     }
-    for (const address of held) if (!addresses.includes(address)) taking.releaseAfter(() => this.#range(address)?.release(address));
+    for (const address of held)
+      if (!addresses.includes(address)) taking.releaseAfter(() => this.#range(address)?.release(address));
     spec.clusterIPs = addresses;
     spec.clusterIP = addresses[0];
     return [];
@@ -167,16 +183,24 @@ export class ServiceHooks implements RegistryHooks {
         if (kept) port.nodePort = kept;
         errors.push(...this.#takePort(port, i, held, mine, taking));
       }
-      if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local') this.#healthPort(spec, older, held, mine, taking);
+      if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local')
+        this.#healthPort(spec, older, held, mine, taking);
     } else {
       // A type that has no node ports keeps none that it had before.
-      for (const port of spec.ports ?? []) if (port.nodePort !== undefined && (port.nodePort === 0 || held.has(port.nodePort))) delete port.nodePort;
+      for (const port of spec.ports ?? [])
+        if (port.nodePort !== undefined && (port.nodePort === 0 || held.has(port.nodePort))) delete port.nodePort;
     }
     for (const port of held) if (!mine.has(port)) taking.releaseAfter(() => this.#ports.release(port));
     return errors;
   }
 
-  #takePort(port: ServicePort, index: number, held: ReadonlySet<number>, mine: Set<number>, taking: Taking): FieldError[] {
+  #takePort(
+    port: ServicePort,
+    index: number,
+    held: ReadonlySet<number>,
+    mine: Set<number>,
+    taking: Taking,
+  ): FieldError[] {
     const at = SPEC.child('ports').index(index).child('nodePort');
     const asked = port.nodePort ?? 0;
     if (asked !== 0) {
@@ -184,7 +208,13 @@ export class ServiceHooks implements RegistryHooks {
         const outcome = this.#ports.reserve(asked);
         if (outcome === 'taken') return [invalidError(at, asked, 'provided port is already allocated')];
         if (outcome === 'outside') {
-          return [invalidError(at, asked, `provided port is not in the valid range. The range of valid ports is ${this.#ports.first}-${this.#ports.last}`)];
+          return [
+            invalidError(
+              at,
+              asked,
+              `provided port is not in the valid range. The range of valid ports is ${this.#ports.first}-${this.#ports.last}`,
+            ),
+          ];
         }
         taking.taken(() => this.#ports.release(asked));
       }
@@ -199,7 +229,13 @@ export class ServiceHooks implements RegistryHooks {
     return [];
   }
 
-  #healthPort(spec: ServiceSpec, older: ServiceSpec | undefined, held: ReadonlySet<number>, mine: Set<number>, taking: Taking): void {
+  #healthPort(
+    spec: ServiceSpec,
+    older: ServiceSpec | undefined,
+    held: ReadonlySet<number>,
+    mine: Set<number>,
+    taking: Taking,
+  ): void {
     const kept = spec.healthCheckNodePort || older?.healthCheckNodePort;
     if (kept) {
       if (!held.has(kept) && this.#ports.reserve(kept) === 'ok') taking.taken(() => this.#ports.release(kept));
@@ -214,7 +250,7 @@ export class ServiceHooks implements RegistryHooks {
   }
 
   #range(address: string): AddressRange | undefined {
-    return this.#ranges.find((range) => range.contains(address));
+    return this.#ranges.find(range => range.contains(address));
   }
 }
 
@@ -223,16 +259,16 @@ function needsNodePorts(spec: ServiceSpec): boolean {
 }
 
 function samePort(port: ServicePort, older: ServiceSpec | undefined): ServicePort | undefined {
-  return older?.ports?.find((p) => p.port === port.port && (p.protocol ?? 'TCP') === (port.protocol ?? 'TCP'));
+  return older?.ports?.find(p => p.port === port.port && (p.protocol ?? 'TCP') === (port.protocol ?? 'TCP'));
 }
 
 function addressesOf(spec: ServiceSpec | undefined): string[] {
   const all = spec?.clusterIPs ?? (spec?.clusterIP ? [spec.clusterIP] : []);
-  return all.filter((address) => address !== '' && address !== 'None');
+  return all.filter(address => address !== '' && address !== 'None');
 }
 
 function nodePortsOf(spec: ServiceSpec | undefined): number[] {
-  const ports = (spec?.ports ?? []).map((port) => port.nodePort ?? 0);
+  const ports = (spec?.ports ?? []).map(port => port.nodePort ?? 0);
   if (spec?.healthCheckNodePort) ports.push(spec.healthCheckNodePort);
-  return [...new Set(ports.filter((port) => port > 0))];
+  return [...new Set(ports.filter(port => port > 0))];
 }

@@ -16,22 +16,42 @@ import type { Exchange } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
 
 export function bindingSubresource(parts: RestParts): Subresource {
-  return { name: 'binding', kind: 'Binding', verbs: ['create'], handle: (exchange, pods) => bind(parts, exchange, pods, exchange.info.name) };
+  return {
+    name: 'binding',
+    kind: 'Binding',
+    verbs: ['create'],
+    handle: (exchange, pods) => bind(parts, exchange, pods, exchange.info.name),
+  };
 }
 
 /** Binds the pod that the body names (`POST bindings`) or the path (`POST pods/x/binding`). */
-export async function bind(parts: RestParts, exchange: Exchange, pods: ServedResource, pathName: string): Promise<Response> {
+export async function bind(
+  parts: RestParts,
+  exchange: Exchange,
+  pods: ServedResource,
+  pathName: string,
+): Promise<Response> {
   const { query, context } = writeScope(exchange);
-  const expected = { apiVersion: 'v1', kind: 'Binding', schema: parts.schemaOf('api/core/v1', 'Binding'), typePackage: 'api/core/v1' };
+  const expected = {
+    apiVersion: 'v1',
+    kind: 'Binding',
+    schema: parts.schemaOf('api/core/v1', 'Binding'),
+    typePackage: 'api/core/v1',
+  };
   const binding = (await decodeObject(exchange, expected, query.fieldValidation)) as unknown as Binding;
   const name = pathName === '' ? (binding.metadata.name ?? '') : pathName;
   checkBinding(binding, name);
   const { namespace } = exchange.info;
   const preconditions = binding.metadata.uid ? { uid: binding.metadata.uid } : undefined;
-  const assigned = (current: AnyObject): AnyObject => assign(current as Pod, binding, name, pods, timestamp(context.nowMs));
+  const assigned = (current: AnyObject): AnyObject =>
+    assign(current as Pod, binding, name, pods, timestamp(context.nowMs));
   if (context.dryRun) assigned((await pods.storage.get(namespace, name)).object);
   else await pods.storage.guaranteedUpdate(namespace, name, preconditions, assigned);
-  return { kind: 'object', status: 201, object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } };
+  return {
+    kind: 'object',
+    status: 201,
+    object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 },
+  };
 }
 
 function checkBinding(binding: Binding, name: string): void {
@@ -46,7 +66,8 @@ function assign(pod: Pod, binding: Binding, name: string, { info }: ServedResour
   const refuse = (why: string): never => {
     throw conflict(groupResource(info), name, why);
   };
-  if (pod.metadata.deletionTimestamp !== undefined) refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
+  if (pod.metadata.deletionTimestamp !== undefined)
+    refuse(`pod ${name} is being deleted, cannot be assigned to a host`);
   const bound = pod.spec?.nodeName ?? '';
   if (bound !== '') refuse(`pod ${name} is already assigned to node ${JSON.stringify(bound)}`);
   if ((pod.spec?.schedulingGates ?? []).length > 0) refuse(`pod ${name} has non-empty .spec.schedulingGates`);
@@ -76,6 +97,6 @@ export function bindingResource(parts: RestParts, pods: ServedResource): Virtual
   return {
     info: { group: '', version: 'v1', kind: 'Binding', resource: 'bindings', singular: 'binding', namespaced: true },
     verbs: ['create'],
-    handle: (exchange) => bind(parts, exchange, pods, ''),
+    handle: exchange => bind(parts, exchange, pods, ''),
   };
 }

@@ -37,7 +37,11 @@ export function evictionSubresource(parts: RestParts, budgets: ResourceStorage<P
       const pod = (await pods.storage.get(namespace, name)).object as Pod;
       if (needsBudget(pod)) await takeFromBudget(budgets, pod, context.nowMs, context.dryRun);
       await deleteObject(parts, pods, namespace, name, options, context);
-      return { kind: 'object', status: 201, object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 } };
+      return {
+        kind: 'object',
+        status: 201,
+        object: { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 },
+      };
     },
   };
 }
@@ -45,12 +49,20 @@ export function evictionSubresource(parts: RestParts, budgets: ResourceStorage<P
 /** Pods that do not run disturb nobody. */
 function needsBudget(pod: Pod): boolean {
   const phase = pod.status?.phase;
-  return phase !== 'Succeeded' && phase !== 'Failed' && phase !== 'Pending' && pod.metadata.deletionTimestamp === undefined;
+  return (
+    phase !== 'Succeeded' && phase !== 'Failed' && phase !== 'Pending' && pod.metadata.deletionTimestamp === undefined
+  );
 }
 
-async function takeFromBudget(storage: ResourceStorage<PodDisruptionBudget>, pod: Pod, nowMs: number, dryRun: boolean): Promise<void> {
+async function takeFromBudget(
+  storage: ResourceStorage<PodDisruptionBudget>,
+  pod: Pod,
+  nowMs: number,
+  dryRun: boolean,
+): Promise<void> {
   const namespace = pod.metadata.namespace ?? '';
-  const predicate = (budget: PodDisruptionBudget): boolean => compileLabelSelector(budget.spec?.selector).matches(pod.metadata.labels);
+  const predicate = (budget: PodDisruptionBudget): boolean =>
+    compileLabelSelector(budget.spec?.selector).matches(pod.metadata.labels);
   const { items } = await storage.list({ namespace, predicate });
   if (items.length > 1) {
     const message = 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
@@ -68,7 +80,10 @@ function disrupted(budget: PodDisruptionBudget, pod: Pod, now: string): PodDisru
   const name = metadata.name ?? '';
   const why = (message: string, retryAfterSeconds: number): StatusError => {
     const cause = `The disruption budget ${name} needs ${status?.desiredHealthy ?? 0} healthy pods and has ${status?.currentHealthy ?? 0} currently`;
-    const details = { causes: [{ reason: 'DisruptionBudget', message: cause }], ...(retryAfterSeconds > 0 ? { retryAfterSeconds } : {}) };
+    const details = {
+      causes: [{ reason: 'DisruptionBudget', message: cause }],
+      ...(retryAfterSeconds > 0 ? { retryAfterSeconds } : {}),
+    };
     return new StatusError('TooManyRequests', 429, message, details);
   };
   if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) {
@@ -82,4 +97,3 @@ function disrupted(budget: PodDisruptionBudget, pod: Pod, now: string): PodDisru
   const next = { ...status, disruptionsAllowed: (status?.disruptionsAllowed ?? 0) - 1, disruptedPods: waiting };
   return { ...budget, status: next as PodDisruptionBudget['status'] };
 }
-

@@ -37,11 +37,22 @@ export function scaleSubresource(parts: RestParts): Subresource {
   };
 }
 
-async function change(parts: RestParts, exchange: Exchange, resource: ServedResource, spec: ScaleSpec<AnyObject>): Promise<ObjectResponse> {
+async function change(
+  parts: RestParts,
+  exchange: Exchange,
+  resource: ServedResource,
+  spec: ScaleSpec<AnyObject>,
+): Promise<ObjectResponse> {
   const { namespace, name, verb } = exchange.info;
-  const expected: ExpectedKind = { apiVersion: 'autoscaling/v1', kind: 'Scale', schema: parts.schemaOf('api/autoscaling/v1', 'Scale'), typePackage: 'api/autoscaling/v1' };
+  const expected: ExpectedKind = {
+    apiVersion: 'autoscaling/v1',
+    kind: 'Scale',
+    schema: parts.schemaOf('api/autoscaling/v1', 'Scale'),
+    typePackage: 'api/autoscaling/v1',
+  };
   const { query, context } = writeScope(exchange, 'scale');
-  const wanted = verb === 'update' ? ((await decodeObject(exchange, expected, query.fieldValidation)) as Scale) : undefined;
+  const wanted =
+    verb === 'update' ? ((await decodeObject(exchange, expected, query.fieldValidation)) as Scale) : undefined;
   const patch = wanted === undefined ? await readPatch(exchange) : undefined;
   const { stored } = await updateObject(parts, resource, {
     namespace,
@@ -52,11 +63,19 @@ async function change(parts: RestParts, exchange: Exchange, resource: ServedReso
       const next = wanted ?? patchedScale(exchange, scaleOf(current, spec), patch, expected);
       const replicas = next.spec?.replicas ?? 0;
       if (replicas < 0) {
-        throw invalid({ group: 'autoscaling', kind: 'Scale' }, name, [invalidError('spec.replicas', replicas, 'must be greater than or equal to 0')]);
+        throw invalid({ group: 'autoscaling', kind: 'Scale' }, name, [
+          invalidError('spec.replicas', replicas, 'must be greater than or equal to 0'),
+        ]);
       }
       const { resourceVersion, uid } = next.metadata;
-      if (resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== current.metadata.resourceVersion) throw conflict(groupResource(resource.info), name);
-      if (uid !== undefined && uid !== '' && uid !== current.metadata.uid) throw conflict(groupResource(resource.info), name);
+      if (
+        resourceVersion !== undefined &&
+        resourceVersion !== '' &&
+        resourceVersion !== current.metadata.resourceVersion
+      )
+        throw conflict(groupResource(resource.info), name);
+      if (uid !== undefined && uid !== '' && uid !== current.metadata.uid)
+        throw conflict(groupResource(resource.info), name);
       const object = deepCopy(current);
       spec.setReplicas(object, replicas);
       return object;
@@ -70,12 +89,24 @@ async function readPatch(exchange: Exchange): Promise<{ type: string; value: unk
   const { body } = exchange.request;
   if (body.kind === 'object') return { type, value: body.object };
   if (!/^application\/(json-patch|merge-patch|strategic-merge-patch|apply-patch)\+(json|yaml)$/.test(type)) {
-    throw unsupportedMediaType(['application/json-patch+json', 'application/merge-patch+json', 'application/apply-patch+yaml']);
+    throw unsupportedMediaType([
+      'application/json-patch+json',
+      'application/merge-patch+json',
+      'application/apply-patch+yaml',
+    ]);
   }
-  return { type, value: (await parseBody(exchange, false, type.endsWith('yaml') ? 'application/yaml' : 'application/json')).value };
+  return {
+    type,
+    value: (await parseBody(exchange, false, type.endsWith('yaml') ? 'application/yaml' : 'application/json')).value,
+  };
 }
 
-function patchedScale(exchange: Exchange, current: Scale, patch: { type: string; value: unknown } | undefined, expected: ExpectedKind): Scale {
+function patchedScale(
+  exchange: Exchange,
+  current: Scale,
+  patch: { type: string; value: unknown } | undefined,
+  expected: ExpectedKind,
+): Scale {
   const document = current as unknown as JsonObject;
   let value: unknown;
   if (patch?.type === 'application/json-patch+json') value = applyJsonPatch(document, parseJsonPatch(patch.value));

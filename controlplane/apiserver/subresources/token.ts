@@ -4,7 +4,11 @@
  */
 import { invalidError } from '../../../machinery/meta/field-error.ts';
 import { badRequest, conflict, invalid, notFound } from '../../../machinery/meta/status-error.ts';
-import type { ServiceAccountTokens, NameAndUid, TokenRequestInput } from '../../../machinery/pki/service-account-tokens.ts';
+import type {
+  ServiceAccountTokens,
+  NameAndUid,
+  TokenRequestInput,
+} from '../../../machinery/pki/service-account-tokens.ts';
 import type { BoundObjectReference, TokenRequest } from '../../../proto/api/authentication-v1.ts';
 import type { Node, Pod, Secret } from '../../../proto/api/core-v1.ts';
 import { timestamp } from '../registry/object-meta.ts';
@@ -39,13 +43,18 @@ export function tokenSubresource(parts: RestParts, options: TokenIssuerOptions):
     async handle(exchange, accounts) {
       const { namespace, name } = exchange.info;
       const { query, context } = writeScope(exchange);
-      const expected = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', schema: parts.schemaOf('api/authentication/v1', 'TokenRequest'), typePackage: 'api/authentication/v1' };
+      const expected = {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        schema: parts.schemaOf('api/authentication/v1', 'TokenRequest'),
+        typePackage: 'api/authentication/v1',
+      };
       const request = (await decodeObject(exchange, expected, query.fieldValidation)) as unknown as TokenRequest;
       const account = (await accounts.storage.get(namespace, name)).object;
       const expirationSeconds = checkExpiration(request.spec?.expirationSeconds ?? 3600);
       const asked: readonly string[] = request.spec?.audiences ?? [];
       const audiences = asked.length > 0 ? [...asked] : [...options.apiAudiences];
-      const injected = expirationSeconds === INJECTED_SECONDS && audiences.every((a) => options.apiAudiences.includes(a));
+      const injected = expirationSeconds === INJECTED_SECONDS && audiences.every(a => options.apiAudiences.includes(a));
       const bound = await boundTo(options, namespace, name, request.spec?.boundObjectRef);
       const input: TokenRequestInput = {
         namespace,
@@ -58,7 +67,12 @@ export function tokenSubresource(parts: RestParts, options: TokenIssuerOptions):
       const { token } = options.tokens.issue(input);
       const status = { token, expirationTimestamp: timestamp(context.nowMs + expirationSeconds * 1000) };
       const spec = { ...request.spec, audiences, expirationSeconds };
-      const object = { ...request, metadata: { name, namespace, creationTimestamp: timestamp(context.nowMs) }, spec, status };
+      const object = {
+        ...request,
+        metadata: { name, namespace, creationTimestamp: timestamp(context.nowMs) },
+        spec,
+        status,
+      };
       return { kind: 'object', status: 201, object };
     },
   };
@@ -75,23 +89,34 @@ function checkExpiration(seconds: number): number {
 
 type Bound = Partial<Pick<TokenRequestInput, 'pod' | 'secret' | 'node'>>;
 
-async function boundTo(options: TokenIssuerOptions, namespace: string, account: string, ref: BoundObjectReference | undefined): Promise<Bound> {
+async function boundTo(
+  options: TokenIssuerOptions,
+  namespace: string,
+  account: string,
+  ref: BoundObjectReference | undefined,
+): Promise<Bound> {
   if (ref === undefined) return {};
   const { kind = '', apiVersion = '', name = '', uid = '' } = ref;
   const what = `${apiVersion}, Kind=${kind}`;
-  if (apiVersion !== 'v1' && apiVersion !== '') throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(account)} to object of type ${what}`);
+  if (apiVersion !== 'v1' && apiVersion !== '')
+    throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(account)} to object of type ${what}`);
   switch (kind) {
     case 'Pod': {
       const { object } = await options.pods.get(namespace, name);
       if (object.spec?.serviceAccountName !== account) {
-        throw badRequest(`cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`);
+        throw badRequest(
+          `cannot bind token for serviceaccount ${JSON.stringify(account)} to pod running with different serviceaccount name.`,
+        );
       }
       const nodeName = object.spec.nodeName ?? '';
-      const node = nodeName === '' ? undefined : { name: nodeName, uid: options.nodes.peek('', nodeName)?.object.metadata.uid };
+      const node =
+        nodeName === '' ? undefined : { name: nodeName, uid: options.nodes.peek('', nodeName)?.object.metadata.uid };
       return { pod: checkUid('pods', name, object.metadata.uid, uid), ...(node === undefined ? {} : { node }) };
     }
     case 'Secret':
-      return { secret: checkUid('secrets', name, (await options.secrets.get(namespace, name)).object.metadata.uid, uid) };
+      return {
+        secret: checkUid('secrets', name, (await options.secrets.get(namespace, name)).object.metadata.uid, uid),
+      };
     case 'Node':
       return { node: checkUid('nodes', name, (await options.nodes.get('', name)).object.metadata.uid, uid) };
     default:

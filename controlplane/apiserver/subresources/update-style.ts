@@ -9,7 +9,12 @@ import { putObject } from '../rest/write-handlers.ts';
 
 const VERBS: readonly string[] = ['get', 'patch', 'update'];
 
-export function updateStyle(parts: RestParts, name: string, kind: string, verbs: readonly string[] = VERBS): Subresource {
+export function updateStyle(
+  parts: RestParts,
+  name: string,
+  kind: string,
+  verbs: readonly string[] = VERBS,
+): Subresource {
   return {
     name,
     kind,

@@ -18,8 +18,13 @@ export interface Envelope {
 
 /** @throws ProtobufError */
 export function readEnvelope(body: Buffer): Envelope {
-  if (!body.subarray(0, 4).equals(MAGIC)) throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
-  const envelope = { apiVersion: '', kind: '', raw: Buffer.alloc(0) };
+  if (!body.subarray(0, 4).equals(MAGIC))
+    throw new ProtobufError('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]');
+  const envelope: { apiVersion: string; kind: string; raw: Buffer } = {
+    apiVersion: '',
+    kind: '',
+    raw: Buffer.alloc(0),
+  };
   const reader = new WireReader(body.subarray(4));
   while (reader.next()) {
     if (reader.field === 2) envelope.raw = reader.bytes();
@@ -36,7 +41,12 @@ export function readEnvelope(body: Buffer): Envelope {
 }
 
 /** The message's JSON form. @throws ProtobufError */
-export function decodeMessage(layouts: Layouts, packageKey: string, name: string, bytes: Buffer): Record<string, unknown> {
+export function decodeMessage(
+  layouts: Layouts,
+  packageKey: string,
+  name: string,
+  bytes: Buffer,
+): Record<string, unknown> {
   const object: Record<string, unknown> = {};
   readInto(object, layouts.of(packageKey, name), bytes, 0);
   return object;
@@ -115,7 +125,10 @@ function readValue(reader: WireReader, type: WireType, depth: number): unknown {
 }
 
 /** Messages whose JSON is not an object. */
-function readSpecial(bytes: Buffer, kind: 'quantity' | 'intOrString' | 'time' | 'microTime' | 'duration' | 'raw'): unknown {
+function readSpecial(
+  bytes: Buffer,
+  kind: 'quantity' | 'intOrString' | 'time' | 'microTime' | 'duration' | 'raw',
+): unknown {
   const reader = new WireReader(bytes);
   const numbers = new Map<number, bigint>();
   const texts = new Map<number, Buffer>();
@@ -151,5 +164,10 @@ function parseRaw(raw: Buffer): unknown {
 }
 
 function isZero(value: unknown): boolean {
-  return value === '' || value === 0 || value === false || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
+  return (
+    value === '' ||
+    value === 0 ||
+    value === false ||
+    (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
+  );
 }

@@ -47,7 +47,12 @@ const SCALARS: Readonly<Record<string, WireType>> = {
 };
 
 const PACKAGES: Readonly<Record<string, string>> = {
-  metav1: META, corev1: 'api/core/v1', apiv1: 'api/core/v1', batchv1: 'api/batch/v1', authnv1: 'api/authentication/v1', runtime: 'apimachinery/pkg/runtime',
+  metav1: META,
+  corev1: 'api/core/v1',
+  apiv1: 'api/core/v1',
+  batchv1: 'api/batch/v1',
+  authnv1: 'api/authentication/v1',
+  runtime: 'apimachinery/pkg/runtime',
 };
 
 /** Types resolved so far belong to one decoder. */
@@ -59,7 +64,7 @@ export class Layouts {
     let layout = this.#layouts.get(key);
     if (layout === undefined) {
       const fields = apiTable[packageKey]?.[name]?.fields ?? [];
-      layout = new Map(fields.flatMap((field) => this.#field(packageKey, field)));
+      layout = new Map(fields.flatMap(field => this.#field(packageKey, field)));
       this.#layouts.set(key, layout);
     }
     return layout;
@@ -78,7 +83,8 @@ export class Layouts {
     const scalar = SCALARS[reference];
     if (scalar !== undefined) return scalar;
     if (reference.startsWith('[]')) return { kind: 'list', items: this.#type(packageKey, reference.slice(2)) };
-    if (reference.startsWith('map[')) return { kind: 'map', values: this.#type(packageKey, reference.slice(reference.indexOf(']') + 1)) };
+    if (reference.startsWith('map['))
+      return { kind: 'map', values: this.#type(packageKey, reference.slice(reference.indexOf(']') + 1)) };
     return this.#named(packageKey, reference);
   }
 

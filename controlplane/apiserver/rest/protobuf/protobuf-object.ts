@@ -18,7 +18,8 @@ export function protobufObject(body: Buffer, packageKey: string, kind: string): 
     if (envelope.kind !== '') object['kind'] = envelope.kind;
     return object;
   } catch (error) {
-    if (error instanceof ProtobufError || error instanceof RangeError) throw badRequest(`the object provided is unrecognized: ${error.message}`);
+    if (error instanceof ProtobufError || error instanceof RangeError)
+      throw badRequest(`the object provided is unrecognized: ${error.message}`);
     throw error;
   }
 }

@@ -42,7 +42,8 @@ export class WireReader {
   }
 
   fixed(length: number, delimited = false): Buffer {
-    if (!delimited && this.wire !== (length === 8 ? 1 : 5)) throw new ProtobufError(`wrong wire type ${this.wire} for field ${this.field}`);
+    if (!delimited && this.wire !== (length === 8 ? 1 : 5))
+      throw new ProtobufError(`wrong wire type ${this.wire} for field ${this.field}`);
     const end = this.#at + length;
     if (!(end <= this.#bytes.length)) throw new ProtobufError('unexpected EOF');
     const part = this.#bytes.subarray(this.#at, end);
