@@ -1,4 +1,5 @@
 /** `k8ts up`: control plane and node in one process; what they say to each other never leaves it. */
+import { nodes } from '../../machinery/client/resource.ts';
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { nodeAddress } from '../node-address.ts';
@@ -23,7 +24,9 @@ export async function assembleUp(context: DaemonContext): Promise<void> {
       cluster,
       serving,
       clientCaPem: pki.authority.certPem,
-      labels: { 'node-role.kubernetes.io/control-plane': '', ...labelsOf(config.nodeLabels) },
+      labels: labelsOf(config.nodeLabels),
     },
-  );
+  );  // A node may not give itself a role; the administrator does.
+  const role = { metadata: { labels: { 'node-role.kubernetes.io/control-plane': '' } } };
+  await clientAs('system:k8ts', ['system:masters']).of(nodes).patch({ name: nodeName }, role, { type: 'merge' });
 }
