@@ -10,8 +10,11 @@ import { documentV2 } from './document-v2.ts';
 import { documentV3 } from './document-v3.ts';
 import { gnosticDocument } from './gnostic.ts';
 
-/** What stands in Content-Type and Accept for the protobuf form of v2. */
-export const PROTO_V2_TYPE = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+/**
+ * Content-Type of the protobuf form of v2. Clients ask for it with `v2@v1.0`, but an at sign is no character of media
+ * types, and they refuse an answer that has one.
+ */
+export const PROTO_V2_TYPE = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
 /** Raised when the same input makes another document. */
 const RENDERER = 1;
