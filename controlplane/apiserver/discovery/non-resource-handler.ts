@@ -3,7 +3,7 @@
  */
 import type { Exchange, Handler } from '../server/exchange.ts';
 import { header, type Request, type Response } from '../server/request.ts';
-import { Discovery } from './discovery.ts';
+import type { Discovery } from './discovery.ts';
 import { etagResponse } from './etag-response.ts';
 import { healthResponse, type HealthCheck } from './health.ts';
 import type { OpenApiDocuments } from './open-api-documents.ts';

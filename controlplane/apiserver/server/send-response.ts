@@ -64,7 +64,6 @@ function commonHeaders(exchange: Exchange, response: Response): Record<string, s
 
 /** `299 - "text"`, quoted as RFC 7234 asks. */
 function warningHeader(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters would end the header
   return `299 - "${text.replace(/[\x00-\x1f\x7f]/g, ' ').replace(/["\\]/g, '\\$&')}"`;
 }
 
