@@ -11,7 +11,7 @@ import type { Reconciler, ReconcileResult } from '../../../machinery/client/reco
 import { pods } from '../../../machinery/client/resource.ts';
 import { subjectOf, type EventSink } from '../../../machinery/client/event-recorder.ts';
 import { runReconciler } from '../../../machinery/client/run-reconciler.ts';
-import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import type { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { ImageManager } from '../images/image-manager.ts';
