@@ -32,6 +32,10 @@ down: ## Stop the cluster; its state stays
 reset: ## Remove every trace of the cluster from this machine
 	@test -x dist/k8ts.mjs || $(MAKE) --no-print-directory build; dist/k8ts.mjs reset --yes
 
+.PHONY: install-systemd
+install-systemd: dist/k8ts.mjs ## Let systemd run it (UNIT=k8ts, k8ts-server or k8ts-agent)
+	@deploy/systemd/install.sh $(or $(UNIT),k8ts)
+
 .PHONY: proto
 proto: node_modules/.package-lock.json ## Write generated code again from the tables
 	npx --no-install tsx proto/api/generate.ts

@@ -49,7 +49,7 @@ export class Cluster {
 
   /** `k8ts up`. @returns what it printed */
   up(): Promise<string> {
-    return explained(this.control, () => this.control.k8ts(['up']));
+    return explained(this.control, () => this.control.k8ts(['up', '--timeout', '60']));
   }
 
   /** `k8ts token create` and `k8ts join` on a worker; again after it was killed. */
