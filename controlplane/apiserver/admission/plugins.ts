@@ -9,6 +9,7 @@ import type { Authorizer } from '../authz/authorizer.ts';
 import type { RbacAuthorizer } from '../authz/rbac-authorizer.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
 import type { AdmissionPlugin } from './admission.ts';
+import { certificateSigning } from './certificate-signing.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
@@ -31,6 +32,7 @@ export function admissionPlugins({ storageOf, rbac, authorizer }: AdmissionOptio
     priorityAdmission(storageOf<PriorityClass>('scheduling.k8s.io', 'priorityclasses')),
     defaultTolerationSeconds,
     // DefaultStorageClass, mutating policies and webhooks
+    certificateSigning(authorizer),
     rbacEscalation(rbac, authorizer),
     // validating policies and webhooks, ResourceQuota
   ];

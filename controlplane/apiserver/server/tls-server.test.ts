@@ -10,8 +10,17 @@ import { createApiServer, type ApiServer } from '../api-server.ts';
 const now = Date.now();
 const life = { notBeforeMs: now - 1000, notAfterMs: now + DAY_MS };
 const ca = createAuthority('ca', now);
-const serving = issueKeyPair(ca, { subject: { commonName: 'server' }, usages: ['server'], ipAddresses: ['127.0.0.1'], ...life });
-const client = issueKeyPair(ca, { subject: { commonName: 'admin', organizations: ['system:masters'] }, usages: ['client'], ...life });
+const serving = issueKeyPair(ca, {
+  subject: { commonName: 'server' },
+  usages: ['server'],
+  ipAddresses: ['127.0.0.1'],
+  ...life,
+});
+const client = issueKeyPair(ca, {
+  subject: { commonName: 'admin', organizations: ['system:masters'] },
+  usages: ['client'],
+  ...life,
+});
 const stop = new AbortController();
 let server: ApiServer;
 let stopped: Promise<void>;
@@ -36,14 +45,20 @@ afterAll(async () => {
   await stopped;
 });
 
-function http1(path: string, certificate?: { certPem: string; keyPem: string }): Promise<{ status: number; body: string }> {
+function http1(
+  path: string,
+  certificate?: { certPem: string; keyPem: string },
+): Promise<{ status: number; body: string }> {
   const tls = certificate === undefined ? {} : { cert: certificate.certPem, key: certificate.keyPem };
   return new Promise((resolve, reject) => {
-    const call = request({ host: '127.0.0.1', port: server.port, path, ca: ca.certPem, agent: false, ...tls }, (answer) => {
-      let body = '';
-      answer.on('data', (chunk) => (body += String(chunk)));
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body }));
-    });
+    const call = request(
+      { host: '127.0.0.1', port: server.port, path, ca: ca.certPem, agent: false, ...tls },
+      answer => {
+        let body = '';
+        answer.on('data', chunk => (body += String(chunk)));
+        answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body }));
+      },
+    );
     call.on('error', reject);
     call.end();
   });
@@ -57,27 +72,39 @@ test('TlsServer answers HTTP/1.1 with a client certificate', async () => {
 test('TlsServer knows nobody without a certificate, and one of another authority is none', async () => {
   expect((await http1('/api/v1/namespaces')).status).toBe(401);
   const other = createAuthority('other', now);
-  const forged = issueKeyPair(other, { subject: { commonName: 'admin', organizations: ['system:masters'] }, usages: ['client'], ...life });
+  const forged = issueKeyPair(other, {
+    subject: { commonName: 'admin', organizations: ['system:masters'] },
+    usages: ['client'],
+    ...life,
+  });
   expect((await http1('/api/v1/namespaces', forged)).status).toBe(401);
   expect(await http1('/healthz')).toEqual({ status: 200, body: 'ok' });
 });
 
 test('TlsServer answers HTTP/2 lists and refuses bodies of more than 3 MiB', async () => {
-  const session = connect(`https://127.0.0.1:${server.port}`, { ca: ca.certPem, cert: client.certPem, key: client.keyPem });
+  const session = connect(`https://127.0.0.1:${server.port}`, {
+    ca: ca.certPem,
+    cert: client.certPem,
+    key: client.keyPem,
+  });
   const call = (headers: Record<string, string>, body?: Buffer): Promise<{ status: number; body: string }> =>
     new Promise((resolve, reject) => {
       const stream = session.request(headers);
       let status = 0;
       let text = '';
-      stream.on('response', (fields) => (status = Number(fields[':status'])));
-      stream.on('data', (chunk) => (text += String(chunk)));
+      stream.on('response', fields => (status = Number(fields[':status'])));
+      stream.on('data', chunk => (text += String(chunk)));
       stream.on('end', () => resolve({ status, body: text }));
       stream.on('error', reject);
       stream.end(body);
     });
   const list = await call({ ':path': '/api/v1/namespaces' });
   expect((JSON.parse(list.body) as { items: unknown[] }).items).toHaveLength(4);
-  const post = { ':method': 'POST', ':path': '/api/v1/namespaces/default/configmaps', 'content-type': 'application/json' };
+  const post = {
+    ':method': 'POST',
+    ':path': '/api/v1/namespaces/default/configmaps',
+    'content-type': 'application/json',
+  };
   expect((await call(post, Buffer.alloc(4 * 1024 * 1024, 0x20))).status).toBe(413);
   session.close();
 });

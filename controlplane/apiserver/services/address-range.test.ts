@@ -26,7 +26,7 @@ test.each([
 
 test('AddressRange never gives what is taken, whatever happened before', () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.constant('take'), fc.nat(13))), (steps) => {
+    fc.property(fc.array(fc.oneof(fc.constant('take'), fc.nat(13))), steps => {
       const range = new AddressRange('10.0.0.0/28');
       const held: string[] = [];
       for (const step of steps) {
@@ -45,5 +45,11 @@ test('AddressRange never gives what is taken, whatever happened before', () => {
 
 test('PortRange refuses what is taken or outside', () => {
   const ports = new PortRange('30000-30001');
-  expect([ports.reserve(30000), ports.reserve(30000), ports.reserve(80), ports.allocate(), ports.allocate()]).toEqual(['ok', 'taken', 'outside', 30001, undefined]);
+  expect([ports.reserve(30000), ports.reserve(30000), ports.reserve(80), ports.allocate(), ports.allocate()]).toEqual([
+    'ok',
+    'taken',
+    'outside',
+    30001,
+    undefined,
+  ]);
 });

@@ -10,8 +10,15 @@ const envelope = (apiVersion: string, kind: string, raw: Buffer): Buffer =>
   Buffer.concat([Buffer.from('k8s\0'), field(1, Buffer.concat([field(1, apiVersion), field(2, kind)])), field(2, raw)]);
 
 test('protobufObject() reads metadata, maps and bytes', () => {
-  const metadata = Buffer.concat([field(1, 's'), field(2, ''), field(11, Buffer.concat([field(1, 'a'), field(2, 'b')]))]);
-  const raw = Buffer.concat([field(1, metadata), field(2, Buffer.concat([field(1, 'k'), field(2, Buffer.from([1, 2]))]))]);
+  const metadata = Buffer.concat([
+    field(1, 's'),
+    field(2, ''),
+    field(11, Buffer.concat([field(1, 'a'), field(2, 'b')])),
+  ]);
+  const raw = Buffer.concat([
+    field(1, metadata),
+    field(2, Buffer.concat([field(1, 'k'), field(2, Buffer.from([1, 2]))])),
+  ]);
   expect(protobufObject(envelope('v1', 'Secret', raw), 'api/core/v1', 'Secret')).toEqual({
     apiVersion: 'v1',
     kind: 'Secret',
