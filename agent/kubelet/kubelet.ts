@@ -41,6 +41,8 @@ import { StatusManager } from './pods/status-manager.ts';
 import { StatusPublisher } from './pods/status-publisher.ts';
 import { ProbeRunner } from './prober/probe-runner.ts';
 import { Prober } from './prober/prober.ts';
+import { isUnavailable } from './runtime/runtime-error.ts';
+import type { RuntimeVersion } from './runtime/runtime-service.ts';
 import type { PodAccess } from './server/pod-access.ts';
 import { LocalVolumeManager } from './volumes/local-volume-manager.ts';
 import type { VolumeManager } from './volumes/volume-manager.ts';
@@ -228,7 +230,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       await mkdir(folder, { recursive: true, mode: folder === folders.root ? 0o750 : 0o755 });
     }
     await cgroups.prepareNode();
-    const version = await runtime.version({ signal });
+    const version = await waitForRuntime(options, signal);
     runtimeName = version.runtimeName;
     registrar = new NodeRegistrar({
       client,
@@ -323,4 +325,19 @@ function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): No
     providerId: options.providerId,
     reserved: options.reserved ?? {},
   };
+}
+
+const RUNTIME_RETRY_MS = 500;
+
+/** A runtime that is away is waited for. @throws what else it answers, or the signal's reason */
+async function waitForRuntime({ runtime, clock, logger }: KubeletOptions, signal: AbortSignal): Promise<RuntimeVersion> {
+  for (let told = false; ; told = true) {
+    try {
+      return await runtime.version({ signal });
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      if (!told) logger.warn({ err: error }, 'The container runtime does not answer; waiting for it');
+      await clock.sleep(RUNTIME_RETRY_MS, signal);
+    }
+  }
 }
