@@ -2,6 +2,7 @@
  * A running k8ts: lock, log, control socket, components in order, orderly stop. The parts themselves come from `roots/`.
  */
 import { mkdirSync } from 'node:fs';
+import { sdNotify } from '../agent/host/sd-notify.ts';
 import { systemClock } from '../machinery/process/clock.ts';
 import type { Component } from '../machinery/process/component.ts';
 import { createLogger, type LogLevel } from '../machinery/process/create-logger.ts';
@@ -12,7 +13,6 @@ import { CliError, exitCodes } from './exit-codes.ts';
 import { pathsOf, type Paths } from './paths.ts';
 import { takePidLock } from './pid-lock.ts';
 import { Progress } from './progress.ts';
-import { notifySystemd } from './systemd.ts';
 import { k8tsVersion } from './version.ts';
 
 export type Role = 'up' | 'server' | 'agent';
@@ -97,7 +97,7 @@ export async function runDaemon(
     const assembled = assemble({ config, paths, progress, logger, signal: stop.signal, start, facts }).then(() => {
       if (stop.signal.aborted) return;
       phase = 'running';
-      void notifySystemd('READY=1');
+      void sdNotify(['READY=1']);
       logger.info({ role, ms: Math.round(process.uptime() * 1000) }, 'k8ts is ready');
     }, fail);
     await Promise.race([
@@ -114,7 +114,7 @@ export async function runDaemon(
     failure ??= error;
   } finally {
     if (phase !== 'failed') phase = 'stopping';
-    void notifySystemd('STOPPING=1');
+    void sdNotify(['STOPPING=1']);
     const deadline = setTimeout(() => {
       logger.error({}, 'stopping took too long; leaving');
       process.exit(exitCodes.timedOut);

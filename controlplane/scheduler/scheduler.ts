@@ -9,7 +9,7 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Client } from '../../machinery/client/client.ts';
-import type { EventRecorder } from '../../machinery/client/event-recorder.ts';
+import { subjectOf, type EventSink } from '../../machinery/client/event-recorder.ts';
 import type { InformerFactory } from '../../machinery/client/informer.ts';
 import { namespaces, nodes, persistentVolumeClaims, pods } from '../../machinery/client/resource.ts';
 import { StatusError } from '../../machinery/meta/status-error.ts';
@@ -27,7 +27,7 @@ import { SchedulingQueue } from './scheduling-queue.ts';
 export interface SchedulerOptions {
   client: Client;
   informers: InformerFactory;
-  recorder: EventRecorder;
+  recorder: EventSink;
   clock: Clock;
   logger: Logger;
   /** Pods of other schedulers are left alone. Default `default-scheduler`. */
@@ -156,7 +156,7 @@ export class Scheduler implements Component {
       this.queue.park(key);
       const known = condition(pod);
       if (known?.reason === 'Unschedulable' && known.message === decision.message) return;
-      this.options.recorder.event(pod, 'Warning', 'FailedScheduling', decision.message);
+      this.options.recorder.event(subjectOf(pods, pod), 'Warning', 'FailedScheduling', decision.message);
       this.track(this.report(pod, 'Unschedulable', decision.message, signal));
       return;
     }
@@ -174,7 +174,7 @@ export class Scheduler implements Component {
         .of(pods)
         .createSubresource(ref, 'binding', { apiVersion: 'v1', kind: 'Binding', metadata, target }, signal);
       this.queue.done(key);
-      recorder.event(pod, 'Normal', 'Scheduled', `Successfully assigned ${key} to ${nodeName}`);
+      recorder.event(subjectOf(pods, pod), 'Normal', 'Scheduled', `Successfully assigned ${key} to ${nodeName}`);
     } catch (error) {
       if (signal.aborted) return;
       this.cache.removePod(pod.metadata.uid ?? '');

@@ -114,6 +114,10 @@ function render(pkg: string): string {
       own += `  ${key}${optional ? '?' : ''}: ${t}${optional && t !== 'unknown' ? ' | undefined' : ''};\n`;
     }
     const heritage = bases.filter(b => b !== 'unknown' && b !== name);
+    if (own === '' && heritage.length === 1) {
+      body += `export type ${name} = ${heritage[0]};\n\n`;
+      continue;
+    }
     body += own === '' && heritage.length === 0
       ? `export type ${name} = Record<string, never>;\n\n`
       : `export interface ${name}${heritage.length > 0 ? ` extends ${heritage.join(', ')}` : ''} {\n${own}}\n\n`;

@@ -110,8 +110,7 @@ export interface DeviceClass {
   spec: DeviceClassSpec;
 }
 
-export interface DeviceClassConfiguration extends DeviceConfiguration {
-}
+export type DeviceClassConfiguration = DeviceConfiguration;
 
 export interface DeviceClassList {
   apiVersion?: string | undefined;

@@ -5,7 +5,7 @@
  * A path inside /proc/self/fd stands in for openat(2), which Node lacks.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, realpath, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, realpath, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { bindMount } from '../../host/mounts.ts';
 
@@ -35,11 +35,6 @@ export async function mountSubPath(volume: string, subPath: string, target: stri
   } finally {
     await handle.close();
   }
-}
-
-/** Takes away what `mountSubPath` made, once it is unmounted. */
-export async function removeSubPathTarget(target: string): Promise<void> {
-  await rm(target, { recursive: true, force: true });
 }
 
 /** The folders from the volume's root to where the subPath really is; links inside the volume count, links out of it do not. */

@@ -26,7 +26,7 @@ function urlCovers(pattern: string, path: string): boolean {
 }
 
 /** Whether `subject` of a binding (in `namespace` for a RoleBinding) is `user`. */
-export function subjectMatches(subject: Subject, user: UserInfo, namespace: string): boolean {
+function subjectMatches(subject: Subject, user: UserInfo, namespace: string): boolean {
   switch (subject.kind) {
     case 'User':
       return subject.name === user.name;

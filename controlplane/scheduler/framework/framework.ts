@@ -4,7 +4,7 @@
  * Every plugin decides purely over a snapshot: no I/O, no clock, no API call. The extension points have upstream's names
  * (kubernetes.io/docs, "Scheduling Framework"); those that k8ts calls today are PreFilter, Filter, PreScore and Score.
  */
-import type { Node, Pod } from '../../../proto/api/core-v1.ts';
+import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { NodeInfo } from './node-info.ts';
 
 /** What plugins hand from one extension point to the next, for one pod's scheduling cycle. Keys are plugin names. */
@@ -46,7 +46,3 @@ export type SchedulingDecision =
 /** Largest score of a plugin after normalisation (upstream's MaxNodeScore). */
 export const MAX_NODE_SCORE = 100;
 
-/** The node an object is about, for plugins that only look at the Node. */
-export function nodeOf(info: NodeInfo): Node {
-  return info.node;
-}
