@@ -1,7 +1,7 @@
 /** A control node and workers on a wire of their own, brought up by the commands that users run. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FailedCommand } from './command.ts';
+import { FailedCommand, readable } from './command.ts';
 import { closeEstate, openEstate, type Estate } from './estate.ts';
 import { Host, type Settings } from './host.ts';
 import { Kubectl } from './kubectl.ts';
@@ -82,7 +82,7 @@ async function explained<T>(host: Host, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof FailedCommand)) throw error;
-    throw new Error(`${error.message}\nlog of ${host.name}:\n${host.logTail()}`, { cause: error });
+    throw new Error(readable(`${error.message}\nlog of ${host.name}:\n${host.logTail()}`), { cause: error });
   }
 }
 

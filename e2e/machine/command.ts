@@ -10,6 +10,8 @@ export interface CommandResult {
 
 export interface CommandOptions {
   readonly input?: string | Buffer;
+  /** Standard input stays open until the program ends. */
+  readonly holdInput?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
   readonly cwd?: string;
@@ -17,6 +19,16 @@ export interface CommandOptions {
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 const PIPE_MS = 1_000;
+const MAX_LINE = 1_000;
+
+/** Without stack traces: a test runner would show the source around each line of theirs. */
+export function readable(text: string): string {
+  return text
+    .split('\n')
+    .filter(line => !/^\s+at /.test(line))
+    .map(line => line.slice(0, MAX_LINE))
+    .join('\n');
+}
 
 /** A program that ended otherwise than it should. */
 export class FailedCommand extends Error {
@@ -24,7 +36,7 @@ export class FailedCommand extends Error {
   readonly result: CommandResult;
 
   constructor(argv: readonly string[], result: CommandResult) {
-    super(`${argv.join(' ')}\nexit ${result.code}\n${result.stdout}${result.stderr}`);
+    super(readable(`${argv.join(' ')}\nexit ${result.code}\n${result.stdout}${result.stderr}`));
     this.result = result;
   }
 }
@@ -60,7 +72,8 @@ export function tryRun(argv: readonly string[], options: CommandOptions = {}): P
     // A daemon that it left behind may hold the pipes open; what that says is not ours to wait for.
     child.once('exit', code => setTimeout(() => finish(code), PIPE_MS).unref());
     child.stdin.on('error', () => {});
-    child.stdin.end(options.input);
+    if (options.holdInput === true) child.stdin.write(options.input ?? '');
+    else child.stdin.end(options.input);
   });
 }
 

@@ -155,6 +155,7 @@ export class Kubectl {
   }
 }
 
+/** Concatenated JSON, which kubectl reads as it reads documents of YAML; text stands alone. */
 function documents(objects: readonly (object | string)[]): string {
-  return objects.map(o => (typeof o === 'string' ? o : JSON.stringify(o))).join('\n---\n');
+  return objects.map(o => (typeof o === 'string' ? o : JSON.stringify(o))).join('\n');
 }

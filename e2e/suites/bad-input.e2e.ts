@@ -122,11 +122,11 @@ describe('objects', () => {
   test('a command that does not exist: the pod says which', async () => {
     await k.apply(pod('no-command', { command: ['/bin/nonesuch'] }));
     const p = await k.waitPod('no-command', 'to fail starting', x => {
-      const { state, lastState } = x.status.containerStatuses?.[0] ?? { state: {} };
+      const status = x.status.containerStatuses?.[0];
       return (
-        state['waiting']?.reason === 'RunContainerError' ||
-        state['terminated'] !== undefined ||
-        lastState?.['terminated'] !== undefined
+        status?.state['waiting']?.reason === 'RunContainerError' ||
+        status?.state['terminated'] !== undefined ||
+        status?.lastState?.['terminated'] !== undefined
       );
     });
     expect(JSON.stringify(p.status)).toContain('/bin/nonesuch');
@@ -162,7 +162,7 @@ describe('objects', () => {
     await k.waitReady('pod port-a');
     expect(
       (
-        await cluster.control.run(['busybox', 'wget', '-qO-', '-T', '3', `http://${cluster.control.address}:18099`])
+        await cluster.control.run(['timeout', '3', 'busybox', 'wget', '-qO-', `http://${cluster.control.address}:18099`])
       ).trim(),
     ).toBe('port-a');
     await k.apply(pod('port-b', { container }));

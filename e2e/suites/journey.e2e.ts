@@ -19,10 +19,12 @@ beforeAll(async () => {
 });
 afterAll(async () => k?.removeNamespace());
 
-/** Names of ready pods of the deployment. */
+/** Names of the deployment's pods that are ready and not about to go. */
 async function readyPods(): Promise<string[]> {
   const pods = await k.pods('app=web');
-  return pods.filter(p => p.status.containerStatuses?.every(c => c.ready)).map(p => p.metadata.name);
+  return pods
+    .filter(p => p.metadata.deletionTimestamp === undefined && p.status.containerStatuses?.every(c => c.ready))
+    .map(p => p.metadata.name);
 }
 
 describe('a fresh cluster', () => {
@@ -105,27 +107,27 @@ describe('a Deployment and a Service', () => {
     const names = await readyPods();
     const seen = new Set<string>();
     await waitFor('both pods to answer', async () => {
-      seen.add((await k.exec('client', `wget -qO- -T 3 http://${ip}`)).trim());
+      seen.add((await k.exec('client', `timeout 3 wget -qO- http://${ip}`)).trim());
       return names.every(name => seen.has(name));
     });
-    expect((await cluster.control.run(['busybox', 'wget', '-qO-', '-T', '3', `http://${ip}`])).trim()).toMatch(/^web-/);
+    expect((await cluster.control.run(['timeout', '3', 'busybox', 'wget', '-qO-', `http://${ip}`])).trim()).toMatch(/^web-/);
   });
 
   test('they answer on the NodePort', async () => {
     const port = (await k.run(['get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}'])).trim();
     const url = `http://${cluster.control.address}:${port}`;
-    expect(await cluster.control.run(['busybox', 'wget', '-qO-', '-T', '3', url])).toMatch(/^web-/);
-    expect(await k.exec('client', `wget -qO- -T 3 ${url}`)).toMatch(/^web-/);
+    expect(await cluster.control.run(['timeout', '3', 'busybox', 'wget', '-qO-', url])).toMatch(/^web-/);
+    expect(await k.exec('client', `timeout 3 wget -qO- ${url}`)).toMatch(/^web-/);
     // From another machine, too: the wire's own namespace is one.
     const { run } = await import('../machine/command.ts');
-    expect(await run(inNamespace(cluster.network.namespace, ['busybox', 'wget', '-qO-', '-T', '3', url]))).toMatch(
+    expect(await run(inNamespace(cluster.network.namespace, ['timeout', '3', 'busybox', 'wget', '-qO-', url]))).toMatch(
       /^web-/,
     );
   });
 
   test('they answer to the DNS name, short and long', async () => {
     for (const name of ['web', `web.${k.namespace}`, `web.${k.namespace}.svc.cluster.local`])
-      expect(await k.exec('client', `wget -qO- -T 5 http://${name}`)).toMatch(/^web-/);
+      expect(await k.exec('client', `timeout 5 wget -qO- http://${name}`)).toMatch(/^web-/);
     expect(await k.exec('client', `nslookup kubernetes.default.svc.cluster.local`)).toContain('10.96.0.1');
     expect((await k.tryExec('client', `nslookup no-such-name.${k.namespace}.svc.cluster.local`)).code).not.toBe(0);
   });
@@ -189,14 +191,15 @@ describe('a running pod', () => {
   });
 
   test('exec -it has a terminal', async () => {
-    // script(1) lends kubectl a terminal.
-    const command = k
-      .argv(['exec', '-it', 'client', '--', 'sh', '-c', 'tty; echo size=$(stty size)'])
-      .join(' ')
-      .replace('sh -c tty; echo size=$(stty size)', `sh -c 'tty; echo size=$(stty size)'`);
-    const out = await cluster.control.run(['script', '-qec', `stty rows 33 cols 99; ${command}`, '/dev/null']);
+    // script(1) lends kubectl a terminal. Its size follows a moment after the start.
+    const inside = 'tty; while ! stty size 2>/dev/null; do sleep 0.1; done';
+    const command = `stty rows 33 cols 99; ${k.argv(['exec', '-it', 'client', '--', 'sh', '-c']).join(' ')} '${inside}'`;
+    const out = await cluster.control.run(['script', '-qec', command, '/dev/null'], {
+      timeoutMs: 20_000,
+      holdInput: true,
+    });
     expect(out).toContain('/dev/pts/');
-    expect(out).toContain('size=33 99');
+    expect(out).toContain('33 99');
   });
 
   test('port-forward carries a request', async () => {
@@ -205,7 +208,7 @@ describe('a running pod', () => {
     const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: 'ignore' });
     try {
       const answer = await waitFor('an answer', () =>
-        cluster.control.run(['busybox', 'wget', '-qO-', '-T', '3', 'http://127.0.0.1:18080']),
+        cluster.control.run(['timeout', '3', 'busybox', 'wget', '-qO-', 'http://127.0.0.1:18080']),
       );
       expect(answer.trim()).toBe(target);
     } finally {

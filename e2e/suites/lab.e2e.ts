@@ -53,15 +53,15 @@ test('pods talk to pods of other nodes, to services and to the API server', asyn
     ['near', 'centre'],
     ['centre', 'far'],
   ] as const)
-    expect((await k.exec(from, `wget -qO- -T 5 http://${await ip(to)}:8080`)).trim()).toBe(to);
+    expect((await k.exec(from, `timeout 5 wget -qO- http://${await ip(to)}:8080`)).trim()).toBe(to);
   for (const from of ['near', 'far', 'centre']) {
-    expect(await k.exec(from, 'wget -qO- -T 5 http://web')).toMatch(/^web-/);
+    expect(await k.exec(from, 'timeout 5 wget -qO- http://web')).toMatch(/^web-/);
     expect(await k.tryExec(from, 'nc -w 3 10.96.0.1 443 </dev/null')).toMatchObject({ code: 0 });
   }
   // Without masquerade: who asks is seen by its own address.
   await k.apply(pod('listener', { command: ['/bin/sh', '-c', 'httpd -f -v -p 8080 2>&1'], spec: on('w2') }));
   await k.waitReady('pod listener');
-  await k.tryExec('near', `wget -qO- -T 5 http://${await ip('listener')}:8080`);
+  await k.tryExec('near', `timeout 5 wget -qO- http://${await ip('listener')}:8080`);
   await waitFor('the request in the log', async () => (await k.run(['logs', 'listener'])).includes(await ip('near')));
 });
 
@@ -73,7 +73,7 @@ test('logs, exec and port 10250 work through the workers', async () => {
 test('a NodePort answers on every node', async () => {
   const port = (await k.run(['get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}'])).trim();
   for (const host of cluster.hosts)
-    expect(await cluster.control.run(['busybox', 'wget', '-qO-', '-T', '5', `http://${host.address}:${port}`])).toMatch(
+    expect(await cluster.control.run(['timeout', '5', 'busybox', 'wget', '-qO-', `http://${host.address}:${port}`])).toMatch(
       /^web-/,
     );
 });
@@ -85,7 +85,7 @@ test('a worker that lost the API server keeps its pods', async () => {
   expect(worker?.pid).toBeDefined();
   await cluster.up();
   expect((await k.pod('near')).status.containerStatuses?.[0]).toMatchObject({ containerID: before, restartCount: 0 });
-  expect(await k.exec('near', 'wget -qO- -T 5 http://web')).toMatch(/^web-/);
+  expect(await k.exec('near', 'timeout 5 wget -qO- http://web')).toMatch(/^web-/);
 });
 
 test('a worker dies with all its containers: its pods are replaced elsewhere, and it may come back', async () => {
@@ -110,7 +110,7 @@ test('a worker dies with all its containers: its pods are replaced elsewhere, an
     },
     { timeoutMs: 60_000, everyMs: 500 },
   );
-  expect(await k.exec('near', 'wget -qO- -T 5 http://web')).toMatch(/^web-/);
+  expect(await k.exec('near', 'timeout 5 wget -qO- http://web')).toMatch(/^web-/);
   await cluster.join(worker);
   await waitFor('Ready again', async () => /^w2\s+Ready/m.test(await k.run(['get', 'nodes', '--no-headers'])));
   await waitFor('only six pods', async () => (await k.pods('app=web')).length === 6, {

@@ -39,13 +39,13 @@ test('readiness: the endpoint comes and goes with it, and the service with the e
     return slice?.endpoints.some(e => e.conditions.ready) ?? false;
   };
   expect(await ready()).toBe(false);
-  expect((await k.tryExec('client', 'wget -qO- -T 2 http://gate')).code).not.toBe(0);
+  expect((await k.tryExec('client', 'timeout 2 wget -qO- http://gate')).code).not.toBe(0);
   await k.exec('gate', 'touch /tmp/open');
   await k.waitReady('pod gate', 10);
   await waitFor('the endpoint', ready, { timeoutMs: 5_000 });
   await waitFor(
     'an answer',
-    async () => (await k.tryExec('client', 'wget -qO- -T 2 http://gate')).stdout.trim() === 'gate',
+    async () => (await k.tryExec('client', 'timeout 2 wget -qO- http://gate')).stdout.trim() === 'gate',
     { timeoutMs: 5_000 },
   );
   await k.exec('gate', 'rm /tmp/open');
