@@ -118,7 +118,9 @@ async function main(): Promise<void> {
           .positional('server', { type: 'string', describe: 'https://HOST:6443', demandOption: true })
           .option('token', {
             type: 'string',
-            describe: 'From `k8ts token create` on the control machine (or K8TS_TOKEN)',
+            // Without it the parser takes the `-` of standard input for an argument of its own.
+            nargs: 1,
+            describe: 'From `k8ts token create` on the control machine (or K8TS_TOKEN); - reads standard input',
             demandOption: true,
           })
           .option('foreground', { type: 'boolean', default: false, describe: 'Stay attached' })
