@@ -12,7 +12,7 @@ import type { CgroupDriver } from './plan/cgroup-names.ts';
 import type { ImageGcPolicy } from './plan/image-garbage.ts';
 import type { LogRotationPolicy } from './plan/log-rotation.ts';
 import type { KubeletFolders } from './plan/pod-paths.ts';
-import type { ResourceAmounts } from './plan/resource-amounts.ts';
+import type { ResourceAmounts } from '../../machinery/meta/pod-resources.ts';
 import type { RestartBackoff } from './plan/restart.ts';
 import type { ContainerEvent, GapEvent } from './runtime/container-event.ts';
 import type { ImageService, RuntimeService } from './runtime/runtime-service.ts';

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { ConfigMap, Container, EnvVar, Pod, Secret } from '../../../proto/api/core-v1.ts';
 import { expand } from './expand.ts';
 import { fieldValue, resourceFieldValue, type FieldContext } from './field-ref.ts';
-import type { ResourceAmounts } from './resource-amounts.ts';
+import type { ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
 
 /** What the environment is made from beside the spec. */
 export interface EnvironmentSources extends FieldContext {

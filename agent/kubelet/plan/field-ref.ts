@@ -4,7 +4,7 @@
  */
 import type { Container, Pod, ResourceFieldSelector } from '../../../proto/api/core-v1.ts';
 import { parseQuantity } from '../../../machinery/meta/quantity.ts';
-import { gibberishFree, type ResourceAmounts } from './resource-amounts.ts';
+import { gibberishFree, type ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
 
 /** What a node knows of a pod beside its spec. */
 export interface FieldContext {

@@ -2,11 +2,12 @@
  * Whether a node takes a pod that was bound to it. The scheduler decided on older facts, and static pods ask nobody.
  * Source: kubernetes 1.36 `pkg/kubelet/lifecycle/predicate.go`: reasons and texts.
  */
-import type { Node, NodeSelectorRequirement, NodeSelectorTerm, Pod } from '../../../proto/api/core-v1.ts';
+import type { Node, Pod } from '../../../proto/api/core-v1.ts';
+import { nodeMatchesPod } from '../../../machinery/meta/node-selector.ts';
 import { Quantity } from '../../../machinery/meta/quantity.ts';
 import { allContainers } from './pod-spec.ts';
 import type { PodVerdict } from './pod-status.ts';
-import { addAmounts, parseAmounts, podRequests, type Amounts } from './resource-amounts.ts';
+import { addAmounts, parseAmounts, podRequests, type Amounts } from '../../../machinery/meta/pod-resources.ts';
 
 /** @param node undefined while it is not known: then only the others count */
 export function admitPod(pod: Pod, others: readonly Pod[], node: Node | undefined): PodVerdict | undefined {
@@ -59,42 +60,7 @@ function hostPorts(pod: Pod): string[] {
 }
 
 function unfitLabels(pod: Pod, node: Node): PodVerdict | undefined {
-  const labels = node.metadata.labels ?? {};
-  const selected = Object.entries(pod.spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
-  const required = pod.spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-  const fits = required === undefined || required.nodeSelectorTerms.some(term => termMatches(term, node));
-  if (selected && fits) return undefined;
+  if (nodeMatchesPod(pod, node)) return undefined;
   const message = "Pod was rejected: Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector";
   return { reason: 'NodeAffinity', message };
-}
-
-function termMatches(term: NodeSelectorTerm, node: Node): boolean {
-  const { matchExpressions = [], matchFields = [] } = term;
-  if (matchExpressions.length + matchFields.length === 0) return false;
-  const labels = node.metadata.labels ?? {};
-  return (
-    matchExpressions.every(requirement => requirementHolds(requirement, labels[requirement.key])) &&
-    matchFields.every(requirement =>
-      requirementHolds(requirement, requirement.key === 'metadata.name' ? node.metadata.name : undefined),
-    )
-  );
-}
-
-function requirementHolds({ operator, values = [] }: NodeSelectorRequirement, value: string | undefined): boolean {
-  switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
-    case 'Gt':
-      return value !== undefined && Number(value) > Number(values[0]);
-    case 'Lt':
-      return value !== undefined && Number(value) < Number(values[0]);
-    default:
-      return false;
-  }
 }

@@ -9,7 +9,7 @@ import { admitPod } from './node-admission.ts';
 import { nodeStatus, type NodeFacts, type NodeObservation } from './node-object.ts';
 import type { ContainerView } from './pod-view.ts';
 import { INITIAL_PROBE_STATE, nextProbeState } from './probe-state.ts';
-import { podRequests, qosClassOf } from './resource-amounts.ts';
+import { podRequests, qosClassOf } from '../../../machinery/meta/pod-resources.ts';
 import { sameJson, statusPatch } from './status-patch.ts';
 
 const pod = (...containers: Container[]): Pod => ({ metadata: { name: 'p', uid: 'u' }, spec: { containers } });

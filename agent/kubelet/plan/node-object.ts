@@ -14,7 +14,7 @@ import type {
   Taint,
 } from '../../../proto/api/core-v1.ts';
 import { Quantity } from '../../../machinery/meta/quantity.ts';
-import { addAmounts, parseAmounts, type ResourceAmounts } from './resource-amounts.ts';
+import { addAmounts, parseAmounts, type ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { rfc3339 } from './time-format.ts';
 
 /** What stays the same until the kubelet restarts. */

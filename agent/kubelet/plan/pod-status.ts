@@ -8,7 +8,7 @@ import { mergeConditions, podConditions } from './pod-conditions.ts';
 import { podPhase } from './pod-phase.ts';
 import { allContainers, isTerminalPhase, type RoledContainer } from './pod-spec.ts';
 import type { ContainerView, PodView } from './pod-view.ts';
-import { qosClassOf } from './resource-amounts.ts';
+import { qosClassOf } from '../../../machinery/meta/pod-resources.ts';
 import { rfc3339 } from './time-format.ts';
 
 /** A pod that the kubelet ended by itself: `Evicted`, `DeadlineExceeded`, `OutOfcpu`. */

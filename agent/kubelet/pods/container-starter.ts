@@ -28,7 +28,7 @@ import {
 } from '../plan/pod-paths.ts';
 import { uidOf } from '../plan/pod-spec.ts';
 import type { SandboxView } from '../plan/pod-view.ts';
-import type { ResourceAmounts } from '../plan/resource-amounts.ts';
+import type { ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { BACKOFF_ANNOTATION } from '../plan/restart.ts';
 import { checkNonRoot, effectiveSecurityContext } from '../plan/security-context.ts';
 import { serviceEnv } from '../plan/service-env.ts';

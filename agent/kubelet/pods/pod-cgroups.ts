@@ -16,7 +16,7 @@ import {
 } from '../plan/cgroup-names.ts';
 import { podCgroupResources } from '../plan/linux-resources.ts';
 import { uidOf } from '../plan/pod-spec.ts';
-import { qosClassOf } from '../plan/resource-amounts.ts';
+import { qosClassOf } from '../../../machinery/meta/pod-resources.ts';
 
 export interface PodCgroupsOptions {
   readonly layout: CgroupLayout;

@@ -5,7 +5,7 @@ import { configMaps, secrets } from '../../../machinery/client/resource.ts';
 import type { KeyToPath, Pod, Volume, VolumeProjection } from '../../../proto/api/core-v1.ts';
 import type { PodObjects } from '../objects/pod-objects.ts';
 import type { FieldContext } from '../plan/field-ref.ts';
-import type { ResourceAmounts } from '../plan/resource-amounts.ts';
+import type { ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
 import {
   configMapPayload,
   downwardPayload,

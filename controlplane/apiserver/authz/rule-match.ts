@@ -2,8 +2,7 @@
  * Whether RBAC rules cover a question, and whether rules cover other rules (for the escalation check). Pure.
  * Source: kubernetes `pkg/apis/rbac/v1/evaluation_helpers.go`, `component-helpers/auth/rbac/validation`.
  */
-import type { PolicyRule, Subject } from '../../../proto/api/rbac-v1.ts';
-import type { UserInfo } from '../server/request.ts';
+import type { PolicyRule } from '../../../proto/api/rbac-v1.ts';
 import type { Attributes } from './authorizer.ts';
 
 export function ruleAllows(rule: PolicyRule, a: Attributes): boolean {
@@ -23,20 +22,6 @@ function resourceCovered(resources: readonly string[], resource: string, subreso
 
 function urlCovers(pattern: string, path: string): boolean {
   return pattern === '*' || pattern === path || (pattern.endsWith('*') && path.startsWith(pattern.slice(0, -1)));
-}
-
-/** Whether `subject` of a binding (in `namespace` for a RoleBinding) is `user`. */
-function subjectMatches(subject: Subject, user: UserInfo, namespace: string): boolean {
-  switch (subject.kind) {
-    case 'User':
-      return subject.name === user.name;
-    case 'Group':
-      return user.groups.includes(subject.name);
-    case 'ServiceAccount':
-      return user.name === `system:serviceaccount:${subject.namespace ?? namespace}:${subject.name}`;
-    default:
-      return false;
-  }
 }
 
 /** The parts of `wanted` that `owned` does not cover, each broken down to one verb, group, resource and name. */

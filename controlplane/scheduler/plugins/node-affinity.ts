@@ -1,7 +1,7 @@
 /** nodeSelector, required and preferred node affinity. Source: upstream plugin NodeAffinity. */
 import type { Plugin } from '../framework/framework.ts';
 import { normalizeByMax } from '../framework/run-plugins.ts';
-import { matchesNodeSelectorTerm, nodeMatchesPod } from '../plan/node-selector.ts';
+import { matchesNodeSelectorTerm, nodeMatchesPod } from '../../../machinery/meta/node-selector.ts';
 
 export const nodeAffinity: Plugin = {
   name: 'NodeAffinity',

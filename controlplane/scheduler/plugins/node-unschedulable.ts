@@ -1,6 +1,6 @@
 /** Turns down cordoned nodes, unless the pod tolerates their taint. Source: upstream plugin NodeUnschedulable. */
 import type { Plugin } from '../framework/framework.ts';
-import { toleratesTaint } from '../plan/tolerations.ts';
+import { toleratesTaint } from '../../../machinery/meta/tolerations.ts';
 
 export const nodeUnschedulable: Plugin = {
   name: 'NodeUnschedulable',

@@ -5,8 +5,8 @@
 import type { Pod, TopologySpreadConstraint } from '../../../proto/api/core-v1.ts';
 import type { Plugin, Snapshot } from '../framework/framework.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
-import { nodeMatchesPod } from '../plan/node-selector.ts';
-import { untoleratedTaint } from '../plan/tolerations.ts';
+import { nodeMatchesPod } from '../../../machinery/meta/node-selector.ts';
+import { untoleratedTaint } from '../../../machinery/meta/tolerations.ts';
 import { compileConstraint, type CompiledTerm } from '../plan/topology.ts';
 
 const NAME = 'PodTopologySpread';

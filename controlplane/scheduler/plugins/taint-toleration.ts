@@ -1,7 +1,7 @@
 /** Taints keep pods away (NoSchedule, NoExecute) or make nodes less welcome (PreferNoSchedule). Source: upstream plugin TaintToleration. */
 import type { Plugin } from '../framework/framework.ts';
 import { normalizeByMax } from '../framework/run-plugins.ts';
-import { toleratesTaint, untoleratedTaint } from '../plan/tolerations.ts';
+import { toleratesTaint, untoleratedTaint } from '../../../machinery/meta/tolerations.ts';
 
 export const taintToleration: Plugin = {
   name: 'TaintToleration',

@@ -4,7 +4,7 @@
  */
 import type { ConfigMap, DownwardAPIVolumeFile, KeyToPath, Pod, Secret } from '../../../../proto/api/core-v1.ts';
 import { fieldValue, resourceFieldValue, type FieldContext } from '../../plan/field-ref.ts';
-import type { ResourceAmounts } from '../../plan/resource-amounts.ts';
+import type { ResourceAmounts } from '../../../../machinery/meta/pod-resources.ts';
 
 export interface PayloadFile {
   readonly data: Buffer;

@@ -7,7 +7,7 @@ import { kindInfo } from '../kind-info.ts';
 import { defaultPodOnly, defaultPodSpec } from './default-pod-spec.ts';
 import { podColumns } from './pod-columns.ts';
 import { podEphemeralContainers, podResize, podStatus } from './pod-subresources.ts';
-import { qosClass } from './qos-class.ts';
+import { qosClassOf } from '../../../../machinery/meta/pod-resources.ts';
 import { checkPodSpec } from './validate-pod-spec.ts';
 import { validatePodUpdate } from './validate-pod-update.ts';
 
@@ -25,7 +25,7 @@ export const podStrategy: Strategy<Pod> = {
     defaultPodOnly(pod.spec);
   },
   prepareForCreate(pod) {
-    pod.status = { phase: 'Pending', qosClass: qosClass(pod.spec) };
+    pod.status = { phase: 'Pending', qosClass: qosClassOf(pod) };
     if ((pod.spec.schedulingGates ?? []).length === 0) return;
     pod.status.conditions = [
       {

@@ -2,9 +2,8 @@
  * What a pod asks for and may use, and the quality-of-service class that follows.
  * Source: kubernetes.io/docs, "Pod QoS Classes", "Sidecar containers: resource sharing"; KEP-2837 for pod-level resources.
  */
-import type { Container, Pod, PodQOSClass, ResourceList } from '../../../proto/api/core-v1.ts';
-import { Quantity, tryParseQuantity } from '../../../machinery/meta/quantity.ts';
-import { isSidecar } from './pod-spec.ts';
+import type { Container, Pod, PodQOSClass, ResourceList } from '../../proto/api/core-v1.ts';
+import { Quantity, tryParseQuantity } from './quantity.ts';
 
 /** Amounts by resource name, as the API writes them. */
 export type ResourceAmounts = Readonly<Record<string, string>>;
@@ -47,6 +46,11 @@ function requestsOf(container: Container): Amounts {
 
 function limitsOf(container: Container): Amounts {
   return parseAmounts(container.resources?.limits);
+}
+
+/** A restartable init container: it runs beside the main ones. */
+function isSidecar(container: Container): boolean {
+  return container.restartPolicy === 'Always';
 }
 
 /** Main containers and sidecars together, or one init container with the sidecars before it, whichever is more. */
@@ -92,14 +96,13 @@ export function podLimits(pod: Pod): Amounts {
 
 const QOS_RESOURCES = ['cpu', 'memory'] as const;
 
-/** The class by which the kernel and eviction treat the pod. */
-export function qosClassOf(pod: Pod): PodQOSClass {
-  const { spec } = pod;
+/** The class by which the kernel and eviction treat the pod. Takes a pod that is not validated yet too. */
+export function qosClassOf({ spec }: Pick<Pod, 'spec'>): PodQOSClass {
   const podLevel = spec.resources;
   const parts =
     podLevel?.requests !== undefined || podLevel?.limits !== undefined
       ? [podLevel]
-      : [...spec.containers, ...(spec.initContainers ?? [])].map(c => c.resources ?? {});
+      : [...(spec.containers ?? []), ...(spec.initContainers ?? [])].map(c => c.resources ?? {});
   let anything = false;
   let guaranteed = true;
   for (const { requests, limits } of parts) {

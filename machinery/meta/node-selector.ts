@@ -2,7 +2,7 @@
  * Node selectors and node affinity terms. Source: kubernetes.io/docs, "Assigning Pods to Nodes": terms are alternatives, expressions
  * of one term must all hold, an empty term matches nothing. Pure.
  */
-import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod } from '../../../proto/api/core-v1.ts';
+import type { Node, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod } from '../../proto/api/core-v1.ts';
 
 export function matchesNodeSelector(selector: NodeSelector, node: Node): boolean {
   return selector.nodeSelectorTerms.some(term => matchesNodeSelectorTerm(term, node));

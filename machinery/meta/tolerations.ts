@@ -1,5 +1,5 @@
 /** Taints and tolerations. Source: kubernetes.io/docs, "Taints and Tolerations". Pure. */
-import type { Taint, Toleration } from '../../../proto/api/core-v1.ts';
+import type { Taint, Toleration } from '../../proto/api/core-v1.ts';
 
 /** A taint's parts that matter here. */
 export type TaintLike = Pick<Taint, 'key' | 'effect'> & { value?: string | undefined };

@@ -1,0 +1,126 @@
+/**
+ * Fields of a pod that are accepted and that nodes of this version cannot honour: the one list from which the API server warns whoever
+ * writes them and the kubelet refuses to start what needs them. A field that is in neither this list nor validation works.
+ *
+ * Kept by docs/support.md: a field leaves both at once.
+ */
+import type { Container, EphemeralContainer, LifecycleHandler, PodSpec, Volume } from '../../proto/api/core-v1.ts';
+
+/**
+ * What becomes of a pod that sets the field:
+ * - `podWaits`: its sandbox is not made
+ * - `containerWaits`: its other containers run, this one waits with CreateContainerConfigError
+ * - `volumeWaits`: the volume is not mounted, so no container starts
+ * - `notEnforced`: the pod runs, without what the field asks for
+ */
+export type UnsupportedEffect = 'podWaits' | 'containerWaits' | 'volumeWaits' | 'notEnforced';
+
+export interface UnsupportedField {
+  /** From the pod's root: `spec.containers[0].volumeDevices`. */
+  readonly path: string;
+  /** Continues a sentence that begins with the path: `is not supported ...`. */
+  readonly reason: string;
+  readonly effect: UnsupportedEffect;
+  /** The container that it concerns; undefined: the whole pod. */
+  readonly container?: string;
+}
+
+/**
+ * Pure.
+ * @param root path of the spec, `spec` or, for a template, `spec.template.spec`
+ * @returns in the order of the spec
+ */
+export function unsupportedPodFields(spec: PodSpec, root = 'spec'): UnsupportedField[] {
+  const found: UnsupportedField[] = [];
+  const say = (field: string, effect: UnsupportedEffect, reason: string): void => {
+    found.push({ path: `${root}.${field}`, reason, effect });
+  };
+  if (spec.hostUsers === false) say('hostUsers', 'podWaits', 'is not supported: pods share the user namespace of the node');
+  if ((spec.resourceClaims ?? []).length > 0)
+    say('resourceClaims', 'podWaits', 'is not supported: no devices are allocated to pods');
+  if (spec.schedulingGroup !== undefined)
+    say('schedulingGroup', 'notEnforced', 'has no effect: pods are scheduled one by one');
+  if (spec.securityContext?.windowsOptions !== undefined)
+    say('securityContext.windowsOptions', 'notEnforced', 'has no effect: nodes run Linux');
+  if (spec.securityContext?.seLinuxChangePolicy === 'MountOption')
+    say('securityContext.seLinuxChangePolicy', 'notEnforced', 'has no effect: volumes are relabelled file by file');
+  for (const [index, volume] of (spec.volumes ?? []).entries()) {
+    for (const field of unsupportedOfVolume(volume)) found.push({ ...field, path: `${root}.volumes[${index}].${field.path}` });
+  }
+  for (const list of ['initContainers', 'containers', 'ephemeralContainers'] as const) {
+    const containers: readonly (Container | EphemeralContainer)[] = spec[list] ?? [];
+    for (const [index, container] of containers.entries()) {
+      for (const field of unsupportedOfContainer(container as Container)) {
+        found.push({ ...field, path: `${root}.${list}[${index}].${field.path}`, container: container.name });
+      }
+    }
+  }
+  return found;
+}
+
+const VOLUME_KINDS = new Set([
+  'name',
+  'emptyDir',
+  'hostPath',
+  'configMap',
+  'secret',
+  'downwardAPI',
+  'projected',
+  'persistentVolumeClaim',
+]);
+const PROJECTED_KINDS = new Set(['configMap', 'secret', 'downwardAPI', 'serviceAccountToken']);
+
+function unsupportedOfVolume(volume: Volume): UnsupportedField[] {
+  const found: UnsupportedField[] = [];
+  for (const [kind, source] of Object.entries(volume)) {
+    if (source !== undefined && !VOLUME_KINDS.has(kind))
+      found.push({ path: kind, reason: 'is not supported: nodes have no such volumes', effect: 'volumeWaits' });
+  }
+  const { medium = '', sizeLimit } = volume.emptyDir ?? {};
+  if (medium !== '' && medium !== 'Memory') {
+    const reason = 'is not supported: an emptyDir is on disk or in memory';
+    found.push({ path: 'emptyDir.medium', reason, effect: 'volumeWaits' });
+  } else if (sizeLimit !== undefined && medium === '') {
+    const reason = 'is not enforced on disk: only with medium Memory is the volume limited';
+    found.push({ path: 'emptyDir.sizeLimit', reason, effect: 'notEnforced' });
+  }
+  for (const [index, part] of (volume.projected?.sources ?? []).entries()) {
+    for (const [kind, source] of Object.entries(part)) {
+      if (source === undefined || PROJECTED_KINDS.has(kind)) continue;
+      const reason = 'is not supported: nodes have no such volumes';
+      found.push({ path: `projected.sources[${index}].${kind}`, reason, effect: 'volumeWaits' });
+    }
+  }
+  return found;
+}
+
+function unsupportedOfContainer(container: Container): UnsupportedField[] {
+  const found: UnsupportedField[] = [];
+  const refuse = (path: string, reason: string): void => void found.push({ path, reason, effect: 'containerWaits' });
+  for (const [index, { valueFrom }] of (container.env ?? []).entries()) {
+    if (valueFrom?.fileKeyRef !== undefined)
+      refuse(`env[${index}].valueFrom.fileKeyRef`, 'is not supported: variables are not read from files');
+  }
+  if ((container.resources?.claims ?? []).length > 0)
+    refuse('resources.claims', 'is not supported: no devices are allocated to pods');
+  if (container.resources?.limits?.['ephemeral-storage'] !== undefined) {
+    const reason = 'is not enforced: no pod is evicted for the disk space that it uses';
+    found.push({ path: 'resources.limits[ephemeral-storage]', reason, effect: 'notEnforced' });
+  }
+  if ((container.volumeDevices ?? []).length > 0)
+    refuse('volumeDevices', 'is not supported: nodes give containers no block devices');
+  const { postStart, preStop, stopSignal } = container.lifecycle ?? {};
+  if (opensSocket(postStart)) refuse('lifecycle.postStart.tcpSocket', 'is not supported: a hook is exec, httpGet or sleep');
+  if (opensSocket(preStop)) refuse('lifecycle.preStop.tcpSocket', 'is not supported: a hook is exec, httpGet or sleep');
+  if (stopSignal !== undefined)
+    refuse('lifecycle.stopSignal', "is not supported: containers get the signal that their image names, or SIGTERM");
+  if (container.securityContext?.windowsOptions !== undefined) {
+    const reason = 'has no effect: nodes run Linux';
+    found.push({ path: 'securityContext.windowsOptions', reason, effect: 'notEnforced' });
+  }
+  return found;
+}
+
+function opensSocket(handler: LifecycleHandler | undefined): boolean {
+  return handler?.tcpSocket !== undefined;
+}
