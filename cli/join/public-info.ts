@@ -8,17 +8,24 @@ const TIMEOUT_MS = 10_000;
 
 /** @returns the certificate-authority-data of the kubeconfig in it, decoded */
 export async function loadPublicInfo(server: string): Promise<string> {
-  const body = await get(new URL(PATH, server));
-  let kubeconfig: string | undefined;
-  try {
-    kubeconfig = (JSON.parse(body) as { data?: { kubeconfig?: string } }).data?.kubeconfig;
-  } catch {
-    kubeconfig = undefined;
-  }
-  const data = /certificate-authority-data:\s*"?([A-Za-z0-9+/=]+)/.exec(kubeconfig ?? '')?.[1];
-  if (data === undefined)
+  const pem = await authorityIn(await get(new URL(PATH, server)));
+  if (pem === undefined)
     throw new CliError(`${server} answers, but not as a k8ts control plane: it has no cluster-info`);
-  return Buffer.from(data, 'base64').toString('utf8');
+  return pem;
+}
+
+/** @param body cluster-info as JSON; the kubeconfig in it is YAML, of which JSON is a part */
+export async function authorityIn(body: string): Promise<string | undefined> {
+  const { parse } = await import('yaml');
+  try {
+    const { data } = JSON.parse(body) as { data: { kubeconfig: string } };
+    const { clusters } = parse(data.kubeconfig) as { clusters: { cluster: Record<string, unknown> }[] };
+    const authority = clusters[0]?.cluster['certificate-authority-data'];
+    return typeof authority === 'string' ? Buffer.from(authority, 'base64').toString('utf8') : undefined;
+  } catch {
+    // Whatever answered there, it was no cluster-info.
+    return undefined;
+  }
 }
 
 function get(url: URL): Promise<string> {
