@@ -38,6 +38,7 @@ import { serviceStrategy } from './service/service.ts';
 import { persistentVolumeClaimStrategy } from './storage/persistent-volume-claim.ts';
 import { persistentVolumeStrategy } from './storage/persistent-volume.ts';
 import { withSpec } from './validation/with-spec.ts';
+import { withWarnings } from './warnings/with-warnings.ts';
 import { storageClassStrategy } from './storage/storage-class.ts';
 import { controllerRevisionStrategy } from './workload/controller-revision.ts';
 import { daemonSetStrategy } from './workload/daemon-set.ts';
@@ -89,7 +90,7 @@ export const strategies: readonly Strategy[] = (
     storageClassStrategy,
     ...genericStrategies,
   ] as Strategy[]
-).map(withSpec);
+).map(strategy => withWarnings(withSpec(strategy)));
 
 /** A served form of a kind that is stored as another. */
 export interface ConvertedKind {
@@ -103,7 +104,7 @@ export const convertedKinds: readonly ConvertedKind[] = [
   { info: kindInfo('events.k8s.io', 'Event'), strategy: withSpec(eventStrategy), conversion: eventConversion },
   {
     info: kindInfo('autoscaling', 'HorizontalPodAutoscaler', 'v1'),
-    strategy: withSpec(horizontalPodAutoscalerStrategy),
+    strategy: withWarnings(withSpec(horizontalPodAutoscalerStrategy)),
     conversion: autoscalingV1Conversion,
   },
 ];

@@ -1,0 +1,49 @@
+/**
+ * Kinds that are stored, validated and shown, and that nothing in this version acts upon: what whoever writes one is told. A kind leaves
+ * this table with the change that makes it work; docs/support.md lists the same. Kinds whose controllers are other people's (Ingress) are not in it.
+ */
+
+/** By `group/Kind`. Kinds that are data alone (PodTemplate, ControllerRevision) need nothing that acts. */
+export const inactiveKinds: Readonly<Record<string, string>> = {
+  '/LimitRange': 'k8ts stores LimitRanges but neither defaults nor limits anything by them yet',
+  '/PersistentVolume': 'k8ts stores PersistentVolumes but binds no claims to them yet',
+  '/PersistentVolumeClaim':
+    'k8ts stores PersistentVolumeClaims but provisions and binds no volumes yet; pods that use this claim wait',
+  '/ReplicationController': 'k8ts stores ReplicationControllers but runs no controller for them yet',
+  '/ResourceQuota': 'k8ts stores ResourceQuotas but neither counts nor limits anything by them yet',
+  'admissionregistration.k8s.io/MutatingAdmissionPolicy': 'k8ts stores MutatingAdmissionPolicies but does not apply them yet',
+  'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding':
+    'k8ts stores MutatingAdmissionPolicyBindings but does not apply them yet',
+  'admissionregistration.k8s.io/MutatingWebhookConfiguration':
+    'k8ts stores MutatingWebhookConfigurations but does not call webhooks yet',
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicy':
+    'k8ts stores ValidatingAdmissionPolicies but does not enforce them yet',
+  'admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding':
+    'k8ts stores ValidatingAdmissionPolicyBindings but does not enforce them yet',
+  'admissionregistration.k8s.io/ValidatingWebhookConfiguration':
+    'k8ts stores ValidatingWebhookConfigurations but does not call webhooks yet',
+  'apps/DaemonSet': 'k8ts stores DaemonSets but runs no controller for them yet',
+  'apps/StatefulSet': 'k8ts stores StatefulSets but runs no controller for them yet',
+  'autoscaling/HorizontalPodAutoscaler': 'k8ts stores HorizontalPodAutoscalers but runs no controller for them yet',
+  'batch/CronJob': 'k8ts stores CronJobs but runs no controller for them yet',
+  'batch/Job': 'k8ts stores Jobs but runs no controller for them yet',
+  'flowcontrol.apiserver.k8s.io/FlowSchema': 'k8ts stores FlowSchemas but does not sort requests by them yet',
+  'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration':
+    'k8ts stores PriorityLevelConfigurations but does not limit requests by them yet',
+  'networking.k8s.io/IPAddress': 'k8ts stores IPAddresses but takes service addresses from its own table',
+  'networking.k8s.io/NetworkPolicy': 'k8ts stores NetworkPolicies but does not enforce them yet: all traffic is allowed',
+  'networking.k8s.io/ServiceCIDR': 'k8ts stores ServiceCIDRs but takes service addresses from --service-cidr alone',
+  'policy/PodDisruptionBudget':
+    'k8ts stores PodDisruptionBudgets but runs no controller for them yet; until then no pod that one selects can be evicted',
+  'resource.k8s.io/DeviceClass': 'k8ts stores DeviceClasses but allocates no devices yet',
+  'resource.k8s.io/ResourceClaim': 'k8ts stores ResourceClaims but allocates no devices yet',
+  'resource.k8s.io/ResourceClaimTemplate': 'k8ts stores ResourceClaimTemplates but makes no claims of them yet',
+  'resource.k8s.io/ResourceSlice': 'k8ts stores ResourceSlices but allocates no devices yet',
+  'scheduling.k8s.io/PriorityClass': 'k8ts schedules pods of a higher priority first, but preempts no others for them yet',
+  'storage.k8s.io/CSIDriver': 'k8ts stores CSIDrivers but calls no drivers yet',
+  'storage.k8s.io/CSINode': 'k8ts stores CSINodes but calls no drivers yet',
+  'storage.k8s.io/CSIStorageCapacity': 'k8ts stores CSIStorageCapacities but the scheduler does not look at them yet',
+  'storage.k8s.io/StorageClass': 'k8ts stores StorageClasses but provisions no volumes by them yet',
+  'storage.k8s.io/VolumeAttachment': 'k8ts stores VolumeAttachments but attaches no volumes yet',
+  'storage.k8s.io/VolumeAttributesClass': 'k8ts stores VolumeAttributesClasses but changes no volumes by them yet',
+};

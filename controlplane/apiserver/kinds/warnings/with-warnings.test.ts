@@ -1,0 +1,85 @@
+import { describe, expect, test } from '@jest/globals';
+import type { AnyObject } from '../../../../machinery/client/resource.ts';
+import { kinds } from '../../../../proto/api/kinds.ts';
+import { strategyOf } from '../strategies.ts';
+import { inactiveKinds } from './inactive-kinds.ts';
+
+function warnings(group: string, kind: string, content: object, older?: object): string[] {
+  const info = kinds.find(k => k.group === group && k.kind === kind);
+  if (info === undefined) throw new Error(`no kind ${kind}`);
+  const object = { metadata: { name: 'x' }, ...content } as AnyObject;
+  return strategyOf(info).warnings?.(object, older as AnyObject | undefined) ?? [];
+}
+
+test('inactiveKinds names kinds that exist', () => {
+  const known = new Set(kinds.map(({ group, kind }) => `${group}/${kind}`));
+  expect(Object.keys(inactiveKinds).filter(key => !known.has(key))).toEqual([]);
+});
+
+describe('withWarnings()', () => {
+  const set = { spec: { replicas: 1 } };
+
+  test('tells at creation that nothing acts on the kind', () => {
+    expect(warnings('apps', 'StatefulSet', set)).toEqual([
+      'k8ts stores StatefulSets but runs no controller for them yet',
+    ]);
+  });
+
+  test('tells it in every version of the kind', () => {
+    const versions = kinds.filter(k => k.kind === 'HorizontalPodAutoscaler');
+    expect(versions).toHaveLength(2);
+    for (const info of versions) {
+      const object = { metadata: { name: 'x' }, spec: {} } as AnyObject;
+      expect(strategyOf(info).warnings?.(object, undefined)).toHaveLength(1);
+    }
+  });
+
+  test('says nothing when metadata or status alone change', () => {
+    const older = { metadata: { name: 'x' }, ...set };
+    const changed = { metadata: { name: 'x', labels: { a: 'b' } }, spec: { replicas: 1 }, status: { replicas: 1 } };
+    expect(warnings('apps', 'StatefulSet', changed, older)).toEqual([]);
+  });
+
+  test('says it again when the spec changes', () => {
+    const older = { metadata: { name: 'x' }, ...set };
+    expect(warnings('apps', 'StatefulSet', { spec: { replicas: 2 } }, older)).toHaveLength(1);
+  });
+
+  test.each([
+    ['', 'Pod', { spec: { containers: [{ name: 'c' }] } }],
+    ['apps', 'Deployment', { spec: { template: { spec: { containers: [{ name: 'c' }] } } } }],
+    ['', 'Service', { spec: { type: 'NodePort' } }],
+    ['', 'ConfigMap', { data: {} }],
+  ])('says nothing of %s/%s that works', (group, kind, content) => {
+    expect(warnings(group, kind, content)).toEqual([]);
+  });
+
+  test.each([
+    [
+      '',
+      'Pod',
+      { spec: { hostUsers: false, containers: [] } },
+      'spec.hostUsers: is not supported: pods share the user namespace of the node; the pod will wait',
+    ],
+    [
+      'apps',
+      'Deployment',
+      { spec: { template: { spec: { containers: [{ name: 'c', lifecycle: { stopSignal: 'SIGHUP' } }] } } } },
+      'spec.template.spec.containers[0].lifecycle.stopSignal: is not supported: containers get the signal that their image names, or SIGTERM; the pod will wait',
+    ],
+    [
+      '',
+      'Service',
+      { spec: { type: 'LoadBalancer' } },
+      'spec.type: no load balancer is made by k8ts; the service answers on its cluster address and node ports',
+    ],
+    [
+      '',
+      'Service',
+      { spec: { trafficDistribution: 'PreferClose' } },
+      'spec.trafficDistribution: has no effect yet; traffic goes to all endpoints alike',
+    ],
+  ])('names the field of %s/%s', (group, kind, content, expected) => {
+    expect(warnings(group, kind, content)).toEqual([expected]);
+  });
+});

@@ -1,0 +1,69 @@
+import { expect, test } from '@jest/globals';
+import type { Container, PodSpec } from '../../proto/api/core-v1.ts';
+import { unsupportedPodFields } from './unsupported-pod-fields.ts';
+
+function of(spec: Partial<PodSpec>, container: Partial<Container> = {}): string[] {
+  const fields = unsupportedPodFields({ containers: [{ name: 'c', ...container }], ...spec });
+  return fields.map(({ path, effect, container: name }) => `${path} ${effect}${name === undefined ? '' : ` ${name}`}`);
+}
+
+test('unsupportedPodFields() finds nothing in a pod that works', () => {
+  const volumes = [
+    { name: 'a', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+    { name: 'b', hostPath: { path: '/x' } },
+    { name: 'c', projected: { sources: [{ serviceAccountToken: { path: 'token' } }, { configMap: { name: 'x' } }] } },
+    { name: 'd', persistentVolumeClaim: { claimName: 'x' } },
+  ];
+  const container = {
+    env: [{ name: 'A', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }],
+    lifecycle: { preStop: { exec: { command: ['true'] } } },
+    resources: { limits: { cpu: '1', memory: '1Mi' } },
+  };
+  expect(of({ volumes, hostUsers: true }, container)).toEqual([]);
+});
+
+test.each<[Partial<PodSpec>, string]>([
+  [{ hostUsers: false }, 'spec.hostUsers podWaits'],
+  [{ resourceClaims: [{ name: 'gpu' }] }, 'spec.resourceClaims podWaits'],
+  [{ securityContext: { windowsOptions: {} } }, 'spec.securityContext.windowsOptions notEnforced'],
+  [
+    { securityContext: { seLinuxChangePolicy: 'MountOption' } },
+    'spec.securityContext.seLinuxChangePolicy notEnforced',
+  ],
+  [{ volumes: [{ name: 'a', nfs: { server: 's', path: '/' } }] }, 'spec.volumes[0].nfs volumeWaits'],
+  [{ volumes: [{ name: 'a', image: { reference: 'x' } }] }, 'spec.volumes[0].image volumeWaits'],
+  [{ volumes: [{ name: 'a', emptyDir: { medium: 'HugePages' } }] }, 'spec.volumes[0].emptyDir.medium volumeWaits'],
+  [{ volumes: [{ name: 'a', emptyDir: { sizeLimit: '1Gi' } }] }, 'spec.volumes[0].emptyDir.sizeLimit notEnforced'],
+  [
+    { volumes: [{ name: 'a', projected: { sources: [{ clusterTrustBundle: { path: 'ca' } }] } }] },
+    'spec.volumes[0].projected.sources[0].clusterTrustBundle volumeWaits',
+  ],
+])('unsupportedPodFields() of a pod: %j', (spec, expected) => {
+  expect(of(spec)).toEqual([expected]);
+});
+
+test.each<[Partial<Container>, string]>([
+  [{ volumeDevices: [{ name: 'v', devicePath: '/dev/x' }] }, 'volumeDevices containerWaits'],
+  [{ lifecycle: { stopSignal: 'SIGHUP' } }, 'lifecycle.stopSignal containerWaits'],
+  [{ lifecycle: { preStop: { tcpSocket: { port: 1 } } } }, 'lifecycle.preStop.tcpSocket containerWaits'],
+  [{ lifecycle: { postStart: { tcpSocket: { port: 1 } } } }, 'lifecycle.postStart.tcpSocket containerWaits'],
+  [
+    { env: [{ name: 'A', valueFrom: { fileKeyRef: { volumeName: 'v', path: 'p', key: 'k' } } }] },
+    'env[0].valueFrom.fileKeyRef containerWaits',
+  ],
+  [{ resources: { claims: [{ name: 'gpu' }] } }, 'resources.claims containerWaits'],
+  [{ resources: { limits: { 'ephemeral-storage': '1Gi' } } }, 'resources.limits[ephemeral-storage] notEnforced'],
+  [{ securityContext: { windowsOptions: {} } }, 'securityContext.windowsOptions notEnforced'],
+])('unsupportedPodFields() of a container: %j', (container, expected) => {
+  expect(of({}, container)).toEqual([`spec.containers[0].${expected} c`]);
+});
+
+test('unsupportedPodFields() names init containers and templates', () => {
+  const spec: PodSpec = {
+    containers: [],
+    initContainers: [{ name: 'i', volumeDevices: [{ name: 'v', devicePath: '/dev/x' }] }],
+  };
+  expect(unsupportedPodFields(spec, 'spec.template.spec')[0]?.path).toBe(
+    'spec.template.spec.initContainers[0].volumeDevices',
+  );
+});
