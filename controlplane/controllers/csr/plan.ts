@@ -18,8 +18,13 @@ export interface RequestContent {
   hasOtherNames: boolean;
 }
 
-/** A node's addresses, as its Node object tells them; undefined: there is no such node. */
-export type NodeNames = ReadonlySet<string> | undefined;
+/** By what names nodes are reached, as their Node objects tell. */
+export interface NodeNames {
+  /** Of the node that asks: its name and addresses. undefined: it did not register yet, as one that joins just now. */
+  readonly own: ReadonlySet<string> | undefined;
+  /** Of all other nodes. */
+  readonly others: ReadonlySet<string>;
+}
 
 /**
  * Differs: upstream asks a SubjectAccessReview whether the requester may have it approved; here the requester's groups decide (bootstrappers for a
@@ -28,14 +33,18 @@ export type NodeNames = ReadonlySet<string> | undefined;
 export function planApproval(
   csr: CertificateSigningRequest,
   content: RequestContent,
-  nodeNames: NodeNames,
+  names: NodeNames,
 ): 'approve' | 'leave' {
   if (csr.spec.signerName === KUBELET_CLIENT)
     return isNodeClient(csr, content) && mayBecome(csr, content) ? 'approve' : 'leave';
-  if (csr.spec.signerName !== KUBELET_SERVING || !isNodeServing(csr, content) || nodeNames === undefined)
-    return 'leave';
-  const own = [...content.dnsNames, ...content.ipAddresses].every(name => nodeNames.has(name));
-  return own ? 'approve' : 'leave';
+  if (csr.spec.signerName !== KUBELET_SERVING || !isNodeServing(csr, content)) return 'leave';
+  return [...content.dnsNames, ...content.ipAddresses].every(name => isOwn(name, content, names)) ? 'approve' : 'leave';
+}
+
+/** A node that did not register yet may have its own name, and any address that is nobody's: it could register with the same. */
+function isOwn(name: string, { subject, ipAddresses }: RequestContent, { own, others }: NodeNames): boolean {
+  if (others.has(name)) return false;
+  return own?.has(name) ?? (ipAddresses.includes(name) || subject.commonName === `${NODE_USER}${name}`);
 }
 
 /** Why a request is not signed; undefined when it may be. */
