@@ -1,6 +1,7 @@
 /**
  * Starts a process that outlives this one: own session, no inherited pipes, output appended to a file.
  *
+ * - It has the usual umask, 022, whatever ours is.
  * - O_APPEND, so that the file can be cut while the daemon writes (rotateLog).
  */
 import { spawn } from 'node:child_process';
@@ -25,12 +26,15 @@ export async function startDaemon(options: DaemonOptions): Promise<number> {
   const log = await open(logPath, 'a', 0o640);
   try {
     return await new Promise<number>((resolve, reject) => {
+      // Ours may be stricter; containerd would make image roots with it that users other than root cannot enter.
+      const ours = process.umask(0o022);
       const child = spawn(file, args, {
         detached: true,
         stdio: ['ignore', log.fd, log.fd],
         cwd: '/',
         ...(env === undefined ? {} : { env }),
       });
+      process.umask(ours);
       child.once('spawn', () => {
         child.unref();
         if (child.pid !== undefined) resolve(child.pid);
