@@ -53,8 +53,7 @@ async function up(workers: number, conformance: boolean, json: boolean): Promise
     'legacy-token-secrets': conformance,
   };
   const begin = performance.now();
-  const cluster = await named(NAME, { workers, settings, keep: true });
-  await cluster.network.attachRoot([CLUSTER_CIDR, SERVICE_CIDR]);
+  const cluster = await named(NAME, { workers, settings, keep: true, reachable: [CLUSTER_CIDR, SERVICE_CIDR] });
   if (!json) console.log(`✔ ${workers + 1} nodes ${((performance.now() - begin) / 1000).toFixed(1)} s`);
   tell(cluster, json);
 }

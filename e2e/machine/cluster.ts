@@ -13,6 +13,8 @@ export interface ClusterOptions {
   readonly settings?: Settings;
   /** It stays when this process ends. */
   readonly keep?: boolean;
+  /** The host's own namespace may reach the hosts, and these ranges by way of the control node. */
+  readonly reachable?: readonly string[];
 }
 
 export class Cluster {
@@ -22,8 +24,11 @@ export class Cluster {
   readonly workers: readonly Host[];
   readonly kubectl: Kubectl;
 
+  private readonly options: ClusterOptions;
+
   constructor(estate: Estate, options: ClusterOptions) {
     this.estate = estate;
+    this.options = options;
     this.network = new LabNetwork(estate);
     this.control = new Host(estate, this.network, 'cp', 1, options.settings);
     this.workers = Array.from(
@@ -44,6 +49,7 @@ export class Cluster {
   /** Namespaces and folders; nothing runs yet. */
   async build(): Promise<void> {
     await this.network.create();
+    if (this.options.reachable !== undefined) await this.network.attachRoot(this.options.reachable);
     for (const host of this.hosts) await host.create();
   }
 
@@ -60,7 +66,7 @@ export class Cluster {
       writeFileSync(file, made.token, { mode: 0o600 });
     }
     const input = readFileSync(file, 'utf8');
-    return explained(worker, () => worker.k8ts(['join', this.serverUrl, '--token', '-'], { input }));
+    return explained(worker, () => worker.k8ts(['join', this.serverUrl, '--token=-'], { input }));
   }
 
   /** Everything: built, up, joined. */

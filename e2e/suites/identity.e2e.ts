@@ -69,7 +69,7 @@ test('a pod reaches the API server by its service and verifies it with the CA it
     require('node:tls').connect({ host: '10.96.0.1', port: 443, ca: process.argv[1], servername: 'kubernetes.default.svc' }, function () {
       console.log(this.authorized); this.end();
     });`;
-  expect((await cluster.control.run([process.execPath, '-e', script, ca])).trim()).toBe('true');
+  expect((await cluster.control.run([process.execPath, '-e', script, '--', ca])).trim()).toBe('true');
 });
 
 test('a token that nobody signed, or that is broken, is refused', async () => {

@@ -192,7 +192,7 @@ describe('a running pod', () => {
 
   test('exec -it has a terminal', async () => {
     // script(1) lends kubectl a terminal. Its size follows a moment after the start.
-    const inside = 'tty; while ! stty size 2>/dev/null; do sleep 0.1; done';
+    const inside = 'tty; while [ -z "$(stty size 2>/dev/null)" ]; do sleep 0.1; done; stty size';
     const command = `stty rows 33 cols 99; ${k.argv(['exec', '-it', 'client', '--', 'sh', '-c']).join(' ')} '${inside}'`;
     const out = await cluster.control.run(['script', '-qec', command, '/dev/null'], {
       timeoutMs: 20_000,
