@@ -75,6 +75,8 @@ export function listParameters(query: URLSearchParams, watch: boolean): ListPara
   const initial = query.get('sendInitialEvents');
   const sendInitialEvents = initial === null || initial === '' ? undefined : isTrue(initial);
   checkMatch(watch, match, resourceVersion, sendInitialEvents);
+  if (text(query, 'shardSelector') !== undefined)
+    throw invalid(LIST_OPTIONS, '', [forbiddenError('shardSelector', 'lists and watches are not sharded by this server')]);
   return {
     limit: integer(query, 'limit') ?? 0,
     continue: text(query, 'continue'),
@@ -145,6 +147,10 @@ export function deletionOptions(query: URLSearchParams, body: unknown): Deletion
   }
   if (grace !== undefined && (typeof grace !== 'number' || !Number.isSafeInteger(grace)))
     throw badRequest('gracePeriodSeconds must be an integer');
+  if (given['ignoreStoreReadErrorWithClusterBreakingPotential'] === true) {
+    const why = 'this server deletes no objects that it cannot read';
+    throw invalid(DELETE_OPTIONS, '', [forbiddenError('ignoreStoreReadErrorWithClusterBreakingPotential', why)]);
+  }
   const preconditions = isJsonObject(given['preconditions'])
     ? (given['preconditions'] as { uid?: string; resourceVersion?: string })
     : undefined;

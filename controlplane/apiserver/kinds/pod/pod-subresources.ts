@@ -64,6 +64,9 @@ export const podResize: SubresourceStrategy<Pod> = {
     const errors: FieldError[] = [];
     checkPodSpec(errors, SPEC, pod.spec, true);
     if (older.spec.os?.name === 'windows') errors.push(forbiddenError(SPEC, 'windows pods cannot be resized'));
+    // Nodes give a container its share when they make it, and never again: taking the change would be a promise that nobody keeps.
+    if (!jsonEquals(pod.spec, older.spec))
+      errors.push(forbiddenError(SPEC, 'nodes of this cluster cannot resize containers that run; replace the pod'));
     return errors;
   },
 };
