@@ -29,11 +29,12 @@ export function argvOf(pid: number): string[] {
   return read(`/proc/${pid}/cmdline`).split('\0').slice(0, -1);
 }
 
-/** Pids whose command line names `text`, or whose cgroup path does. Never our own. */
+/** Pids whose command line names `text`, or whose cgroup path does. Neither our own nor zombies. */
 export function pidsNaming(text: string): number[] {
   return allPids().filter(
     pid =>
-      pid !== process.pid && (argvOf(pid).some(a => a.includes(text)) || read(`/proc/${pid}/cgroup`).includes(text)),
+      pid !== process.pid &&
+      startTicks(pid) !== undefined && (argvOf(pid).some(a => a.includes(text)) || read(`/proc/${pid}/cgroup`).includes(text)),
   );
 }
 

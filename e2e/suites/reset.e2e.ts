@@ -50,7 +50,8 @@ async function snapshot(host: Host): Promise<Snapshot> {
   return {
     mounts: mounts.filter(path => path.startsWith(host.directory)),
     links: (await lines(host, 'ip', '-o', 'link')).map(l => l.replace(/^\d+: ([^:@]+).*$/, '$1')).sort(),
-    routes: await lines(host, 'ip', 'route', 'show', 'table', 'all'),
+    // Link-local addresses come a while after their link does.
+    routes: (await lines(host, 'ip', 'route', 'show', 'table', 'all')).filter(l => !l.includes('fe80:')),
     policies: await lines(host, 'ip', 'rule'),
     // Rules, and chains that are not built in.
     chainsAndRules: saved.filter(l => l.startsWith('-A') || /^:\S+ -/.test(l)),
