@@ -11,7 +11,8 @@ import { isTrue } from '../server/request-info.ts';
 import type { Response } from '../server/request.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
 import { kubeletAddress } from './kubelet-address.ts';
-import { proxyRequest, type Target } from './proxy-request.ts';
+import { forwardRequest, proxyRequest, type Target } from './proxy-request.ts';
+import { answerOverWebSocket, wantsWebSocket } from './websocket-stream.ts';
 
 export interface KubeletClient {
   /** PEM. */
@@ -82,7 +83,12 @@ async function log(options: PodConnectOptions, exchange: Exchange): Promise<Resp
   }
   const text = passed.toString();
   const path = `/containerLogs/${namespace}/${name}/${container}${text === '' ? '' : `?${text}`}`;
-  return proxyRequest(exchange.request, await targetOf(options, pod, path));
+  const target = await targetOf(options, pod, path);
+  if (!wantsWebSocket(exchange.request)) return proxyRequest(exchange.request, target);
+  const answer = await forwardRequest(exchange.request, target);
+  return answer.kind === 'stream' && answer.status === 200
+    ? answerOverWebSocket(exchange.request, answer.body)
+    : answer;
 }
 
 function checkLogOptions(query: URLSearchParams): void {

@@ -43,7 +43,7 @@ const NOT_PASSED = new Set([
 
 /** @throws StatusError ServiceUnavailable when the target cannot be reached */
 export function proxyRequest(request: Request, target: Target): Promise<Response> {
-  return request.upgrade === undefined ? forward(request, target) : tunnel(request, target);
+  return request.upgrade === undefined ? forwardRequest(request, target) : tunnel(request, target);
 }
 
 function passedHeaders(request: Request): OutgoingHttpHeaders {
@@ -61,7 +61,8 @@ function unreachable(target: Target, error: Error): StatusError {
   return new StatusError('ServiceUnavailable', 503, text, undefined, { cause: error });
 }
 
-function forward(request: Request, target: Target): Promise<Response> {
+/** Never upgrades. @throws as `proxyRequest` */
+export function forwardRequest(request: Request, target: Target): Promise<Response> {
   const { cert, key, ca } = target;
   const options = {
     method: request.method,

@@ -1,0 +1,98 @@
+/**
+ * A stream for a client that asked for it over a WebSocket: one message a chunk, then the connection is closed. What the client says is
+ * read past, but for its close.
+ * Source: RFC 6455; kubernetes `k8s.io/streaming/pkg/httpstream/wsstream`, whose readers speak `binary.k8s.io` (the default) and
+ * `base64.binary.k8s.io`.
+ */
+import { createHash } from 'node:crypto';
+import type { Duplex, Readable } from 'node:stream';
+import { badRequest } from '../../../machinery/meta/status-error.ts';
+import type { Request, Response } from '../server/request.ts';
+
+const HANDSHAKE_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+const BINARY = 'binary.k8s.io';
+const BASE64 = 'base64.binary.k8s.io';
+const OPCODES = { text: 1, binary: 2, close: 8 } as const;
+const NORMAL_CLOSURE = Buffer.from([0x03, 0xe8]);
+
+/** Whether the client wants this very request to become a WebSocket. */
+export function wantsWebSocket(request: Request): boolean {
+  return request.upgrade !== undefined && String(request.headers['upgrade'] ?? '').toLowerCase() === 'websocket';
+}
+
+/** Takes the connection over. @throws StatusError before anything was answered: no key, or none of the protocols is known */
+export function answerOverWebSocket(request: Request, body: Readable): Response {
+  const socket = request.upgrade?.socket;
+  const key = request.headers['sec-websocket-key'];
+  if (socket === undefined || typeof key !== 'string') throw badRequest('the WebSocket handshake has no key');
+  const protocol = chosenProtocol(String(request.headers['sec-websocket-protocol'] ?? ''));
+  const accept = createHash('sha1').update(`${key}${HANDSHAKE_GUID}`).digest('base64');
+  const head = [
+    'HTTP/1.1 101 Switching Protocols',
+    'upgrade: websocket',
+    'connection: Upgrade',
+    `sec-websocket-accept: ${accept}`,
+    ...(protocol === '' ? [] : [`sec-websocket-protocol: ${protocol}`]),
+  ];
+  socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  socket.once('close', () => body.destroy());
+  // The client has nothing to say here; without a reader its close would never be seen.
+  socket.resume();
+  void send(socket, body, protocol);
+  return { kind: 'hijacked' };
+}
+
+async function send(socket: Duplex, body: Readable, protocol: string): Promise<void> {
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      const frame =
+        protocol === BASE64
+          ? webSocketFrame('text', Buffer.from(chunk.toString('base64')))
+          : webSocketFrame('binary', chunk);
+      if (!socket.write(frame)) await drained(socket);
+    }
+  } catch {
+    // Either side went away in the midst of it; the close below says so.
+  }
+  socket.end(webSocketFrame('close', NORMAL_CLOSURE));
+}
+
+/** Of those that the client offers; empty if it offers none. @throws StatusError BadRequest when it offers only others */
+function chosenProtocol(offered: string): string {
+  const names = offered
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '');
+  if (names.length === 0) return '';
+  const known = names.find(name => name === BINARY || name === BASE64);
+  if (known === undefined) throw badRequest(`none of the protocols [${names.join(' ')}] is known; use ${BINARY} or ${BASE64}`);
+  return known;
+}
+
+/** One whole message, unmasked as servers send it. */
+export function webSocketFrame(kind: keyof typeof OPCODES, payload: Buffer): Buffer {
+  const { length } = payload;
+  const head = Buffer.alloc(length < 126 ? 2 : length < 65_536 ? 4 : 10);
+  head[0] = 0x80 | OPCODES[kind];
+  if (length < 126) head[1] = length;
+  else if (length < 65_536) {
+    head[1] = 126;
+    head.writeUInt16BE(length, 2);
+  } else {
+    head[1] = 127;
+    head.writeBigUInt64BE(BigInt(length), 2);
+  }
+  return Buffer.concat([head, payload]);
+}
+
+function drained(socket: Duplex): Promise<void> {
+  return new Promise(resolve => {
+    const go = (): void => {
+      socket.off('drain', go);
+      socket.off('close', go);
+      resolve();
+    };
+    socket.once('drain', go);
+    socket.once('close', go);
+  });
+}
