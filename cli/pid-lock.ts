@@ -6,11 +6,15 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 
 import { dirname } from 'node:path';
 import { CliError, exitCodes } from './exit-codes.ts';
 
-/** Field 22 of /proc/PID/stat: when the process began, in ticks since boot. Undefined if there is no such process. */
+/**
+ * Field 22 of /proc/PID/stat: when the process began, in ticks since boot. Undefined if there is no such process, or if it has ended and
+ * nobody has asked for its exit code yet (a zombie).
+ */
 function startTicks(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : fields[19];
   } catch {
     return undefined;
   }
