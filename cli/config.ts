@@ -114,10 +114,21 @@ export function readConfig(argv: Readonly<Record<string, unknown>>): Config {
     const given = argv[name] ?? option.default;
     config[camel(name)] = option.type === 'list' && given !== undefined ? listOf(given) : given;
   }
-  const problems = problemsOf(config as Config);
+  const wrongTypes = typeProblems(config);
+  const problems = wrongTypes.length > 0 ? wrongTypes : problemsOf(config as Config);
   if (problems.length > 0)
     throw new CliError(`Wrong configuration:\n${problems.map(p => `  ${p}`).join('\n')}`, exitCodes.usage);
   return config as Config;
+}
+
+/** What the file gave in the wrong type; flags and environment come in the right one. */
+function typeProblems(config: Readonly<Record<string, unknown>>): string[] {
+  return (Object.entries(optionTable) as [OptionName, OptionRow][]).flatMap(([name, { type }]) => {
+    const value = config[camel(name)];
+    if (value === undefined || type === 'list') return [];
+    const isRight = typeof value === type && !Number.isNaN(value);
+    return isRight ? [] : [`--${name}: ${typeof value === 'number' ? value : JSON.stringify(value)} is no ${type}`];
+  });
 }
 
 function listOf(value: unknown): string[] {

@@ -2,9 +2,10 @@
  * The `k8ts` command. Commands are loaded when they are run, so that `k8ts version` does not pay for the cluster.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import yargs, { type Argv } from 'yargs';
+import yargs, { type Argv, type Options } from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { optionTable, readConfig, type OptionName } from './config.ts';
+import { environmentValue, unknownVariables, variableOf } from './environment.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 import { Output, type OutputFormat } from './output.ts';
 import { versionText } from './version.ts';
@@ -21,16 +22,49 @@ function withOptions(parts: Parts): (args: Argv) => Argv {
       const o = optionTable[name];
       if (!parts.includes(o.part)) continue;
       const fallback = o.default === undefined ? {} : { defaultDescription: String(o.default) };
+      const given = environmentValue(name, o.type === 'list' ? 'string' : o.type, process.env);
       args.option(name, {
         type: o.type === 'list' ? 'string' : o.type,
         describe: o.describe,
         group: GROUPS[o.part],
+        requiresArg: o.type !== 'boolean',
         ...fallback,
+        ...(given === undefined ? {} : { default: given, defaultDescription: variableOf(name) }),
         ...(o.type === 'list' ? { array: true as const } : {}),
       });
     }
     return args;
   };
+}
+
+/** Options of single commands; the others stand in the table. */
+const COMMAND_OPTIONS = [
+  'config',
+  'output',
+  'foreground',
+  'timeout',
+  'merge-kubeconfig',
+  'token',
+  'ttl',
+  'description',
+  'print-join-command',
+  'keep-pods',
+  'yes',
+  'follow',
+  'tail',
+  'containerd',
+] as const;
+
+/** The option, with what the environment says as its default. */
+function setting<const O extends Options>(name: (typeof COMMAND_OPTIONS)[number], option: O): O {
+  const type = option.type === 'number' || option.type === 'boolean' ? option.type : 'string';
+  const given = environmentValue(name, type, process.env);
+  return given === undefined ? option : { ...option, default: given, defaultDescription: variableOf(name) };
+}
+
+function warnOfUnknownVariables(): void {
+  for (const name of unknownVariables([...Object.keys(optionTable), ...COMMAND_OPTIONS], process.env))
+    process.stderr.write(`k8ts: ${name} is no setting of k8ts and has no effect\n`);
 }
 
 const output = (args: Args): Output => new Output((args['output'] as OutputFormat | undefined) ?? 'text');
@@ -67,38 +101,53 @@ async function configOf(args: Args) {
 const everything: Parts = ['server', 'agent', 'log', 'paths'];
 
 async function main(): Promise<void> {
+  warnOfUnknownVariables();
   const cli = yargs(hideBin(process.argv))
     .scriptName('k8ts')
     .usage('$0 <command>\n\nA Kubernetes cluster in one small process.')
     .parserConfiguration({ 'camel-case-expansion': false, 'duplicate-arguments-array': false })
-    .env('K8TS')
-    .option('config', {
-      type: 'string',
-      describe: 'Configuration file (YAML, flag names as keys)',
-      defaultDescription: '/etc/k8ts/config.yaml',
-    })
-    .option('output', {
-      alias: 'o',
-      choices: ['text', 'json'] as const,
-      default: 'text' as const,
-      describe: 'For people or for programs',
-    })
+    .option(
+      'config',
+      setting('config', {
+        type: 'string',
+        describe: 'Configuration file (YAML, flag names as keys)',
+        defaultDescription: '/etc/k8ts/config.yaml',
+      }),
+    )
+    .option(
+      'output',
+      setting('output', {
+        alias: 'o',
+        choices: ['text', 'json'] as const,
+        default: 'text' as const,
+        describe: 'For people or for programs',
+      }),
+    )
     .command(
       'up',
       'Start a whole cluster on this machine',
       a =>
         withOptions(everything)(a)
-          .option('foreground', {
-            type: 'boolean',
-            default: false,
-            describe: 'Stay attached (for systemd and for debugging)',
-          })
-          .option('timeout', { type: 'number', default: 120, describe: 'Seconds to wait until the node is Ready' })
-          .option('merge-kubeconfig', {
-            type: 'boolean',
-            default: false,
-            describe: "Add the cluster to the user's own kubeconfig",
-          }),
+          .option(
+            'foreground',
+            setting('foreground', {
+              type: 'boolean',
+              default: false,
+              describe: 'Stay attached (for systemd and for debugging)',
+            }),
+          )
+          .option(
+            'timeout',
+            setting('timeout', { type: 'number', default: 120, describe: 'Seconds to wait until the node is Ready' }),
+          )
+          .option(
+            'merge-kubeconfig',
+            setting('merge-kubeconfig', {
+              type: 'boolean',
+              default: false,
+              describe: "Add the cluster to the user's own kubeconfig",
+            }),
+          ),
       async (args: Args) => (await import('./commands/up.ts')).up(await configOf(args), args, output(args)),
     )
     .command('server', 'Run the control plane alone, in the foreground', withOptions(everything), async (args: Args) =>
@@ -116,15 +165,21 @@ async function main(): Promise<void> {
       a =>
         withOptions(['agent', 'log', 'paths'])(a)
           .positional('server', { type: 'string', describe: 'https://HOST:6443', demandOption: true })
-          .option('token', {
-            type: 'string',
-            // Without it the parser takes the `-` of standard input for an argument of its own.
-            nargs: 1,
-            describe: 'From `k8ts token create` on the control machine (or K8TS_TOKEN); - reads standard input',
-            demandOption: true,
-          })
-          .option('foreground', { type: 'boolean', default: false, describe: 'Stay attached' })
-          .option('timeout', { type: 'number', default: 120, describe: 'Seconds to wait until the node is Ready' }),
+          .option(
+            'token',
+            setting('token', {
+              type: 'string',
+              // Without it the parser takes the `-` of standard input for an argument of its own.
+              nargs: 1,
+              describe: 'From `k8ts token create` on the control machine (or K8TS_TOKEN); - reads standard input',
+              demandOption: true,
+            }),
+          )
+          .option('foreground', setting('foreground', { type: 'boolean', default: false, describe: 'Stay attached' }))
+          .option(
+            'timeout',
+            setting('timeout', { type: 'number', default: 120, describe: 'Seconds to wait until the node is Ready' }),
+          ),
       async (args: Args) => (await import('./commands/join.ts')).join(await configOf(args), args, output(args)),
     )
     .command(
@@ -133,13 +188,26 @@ async function main(): Promise<void> {
       a =>
         withOptions(['paths'])(a)
           .positional('action', { choices: ['create', 'list', 'delete'] as const, demandOption: true })
-          .option('ttl', { type: 'string', default: '24h', describe: 'How long a new token is good for; 0 for ever' })
-          .option('description', { type: 'string', default: '', describe: 'What a new token is for' })
-          .option('print-join-command', {
-            type: 'boolean',
-            default: true,
-            describe: 'Print the whole command for the other machine',
-          }),
+          .option(
+            'ttl',
+            setting('ttl', {
+              type: 'string',
+              default: '24h',
+              describe: 'How long a new token is good for; 0 for ever',
+            }),
+          )
+          .option(
+            'description',
+            setting('description', { type: 'string', default: '', describe: 'What a new token is for' }),
+          )
+          .option(
+            'print-join-command',
+            setting('print-join-command', {
+              type: 'boolean',
+              default: true,
+              describe: 'Print the whole command for the other machine',
+            }),
+          ),
       async (args: Args) => (await import('./commands/token.ts')).token(await configOf(args), args, output(args)),
     )
     .command(
@@ -147,8 +215,11 @@ async function main(): Promise<void> {
       'Stop k8ts, its pods and its container runtime; state stays',
       a =>
         withOptions(['paths', 'agent'])(a)
-          .option('keep-pods', { type: 'boolean', default: false, describe: 'Leave containers running' })
-          .option('timeout', { type: 'number', default: 90, describe: 'Seconds to wait' }),
+          .option(
+            'keep-pods',
+            setting('keep-pods', { type: 'boolean', default: false, describe: 'Leave containers running' }),
+          )
+          .option('timeout', setting('timeout', { type: 'number', default: 90, describe: 'Seconds to wait' })),
       async (args: Args) => (await import('./commands/down.ts')).down(await configOf(args), args, output(args)),
     )
     .command('status', 'Say what runs here', withOptions(['paths']), async (args: Args) =>
@@ -158,12 +229,15 @@ async function main(): Promise<void> {
       'reset',
       'Remove every trace of k8ts from this machine',
       a =>
-        withOptions(['paths', 'agent'])(a).option('yes', {
-          alias: 'y',
-          type: 'boolean',
-          default: false,
-          describe: 'Do not ask',
-        }),
+        withOptions(['paths', 'agent'])(a).option(
+          'yes',
+          setting('yes', {
+            alias: 'y',
+            type: 'boolean',
+            default: false,
+            describe: 'Do not ask',
+          }),
+        ),
       async (args: Args) => (await import('./commands/reset.ts')).reset(await configOf(args), args, output(args)),
     )
     .command(
@@ -171,9 +245,18 @@ async function main(): Promise<void> {
       "Show k8ts's own log",
       a =>
         withOptions(['paths'])(a)
-          .option('follow', { alias: 'f', type: 'boolean', default: false, describe: 'Go on as it grows' })
-          .option('tail', { type: 'number', default: 100, describe: 'How many lines from the end; -1 for all' })
-          .option('containerd', { type: 'boolean', default: false, describe: "The container runtime's log instead" }),
+          .option(
+            'follow',
+            setting('follow', { alias: 'f', type: 'boolean', default: false, describe: 'Go on as it grows' }),
+          )
+          .option(
+            'tail',
+            setting('tail', { type: 'number', default: 100, describe: 'How many lines from the end; -1 for all' }),
+          )
+          .option(
+            'containerd',
+            setting('containerd', { type: 'boolean', default: false, describe: "The container runtime's log instead" }),
+          ),
       async (args: Args) => (await import('./commands/logs.ts')).logs(await configOf(args), args),
     )
     .command(
@@ -198,9 +281,15 @@ async function main(): Promise<void> {
     .alias('help', 'h')
     .version(versionText().text)
     .wrap(Math.min(120, process.stdout.columns ?? 100))
-    .fail((message, error) => {
+    .check(args => {
+      const wrong = Object.keys(args).filter(name => Number.isNaN(args[name]));
+      if (wrong.length === 0) return true;
+      throw new CliError(`Not a number: ${wrong.map(name => `--${name}`).join(', ')}`, exitCodes.usage);
+    })
+    .fail((message, error: Error | undefined) => {
       // A handler's own error goes on as it is; what yargs says of the command line is a usage error.
-      throw error ?? new CliError(`${message}\nSee k8ts --help`, exitCodes.usage);
+      if (error !== undefined && error.name !== 'YError') throw error;
+      throw new CliError(`${message || error?.message || ''}\nSee k8ts --help`, exitCodes.usage);
     });
   await cli.parseAsync();
 }
