@@ -26,10 +26,7 @@ test.each<[Partial<PodSpec>, string]>([
   [{ hostUsers: false }, 'spec.hostUsers podWaits'],
   [{ resourceClaims: [{ name: 'gpu' }] }, 'spec.resourceClaims podWaits'],
   [{ securityContext: { windowsOptions: {} } }, 'spec.securityContext.windowsOptions notEnforced'],
-  [
-    { securityContext: { seLinuxChangePolicy: 'MountOption' } },
-    'spec.securityContext.seLinuxChangePolicy notEnforced',
-  ],
+  [{ securityContext: { seLinuxChangePolicy: 'MountOption' } }, 'spec.securityContext.seLinuxChangePolicy notEnforced'],
   [{ volumes: [{ name: 'a', nfs: { server: 's', path: '/' } }] }, 'spec.volumes[0].nfs volumeWaits'],
   [{ volumes: [{ name: 'a', image: { reference: 'x' } }] }, 'spec.volumes[0].image volumeWaits'],
   [{ volumes: [{ name: 'a', emptyDir: { medium: 'HugePages' } }] }, 'spec.volumes[0].emptyDir.medium volumeWaits'],

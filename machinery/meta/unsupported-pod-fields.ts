@@ -35,7 +35,8 @@ export function unsupportedPodFields(spec: PodSpec, root = 'spec'): UnsupportedF
   const say = (field: string, effect: UnsupportedEffect, reason: string): void => {
     found.push({ path: `${root}.${field}`, reason, effect });
   };
-  if (spec.hostUsers === false) say('hostUsers', 'podWaits', 'is not supported: pods share the user namespace of the node');
+  if (spec.hostUsers === false)
+    say('hostUsers', 'podWaits', 'is not supported: pods share the user namespace of the node');
   if ((spec.resourceClaims ?? []).length > 0)
     say('resourceClaims', 'podWaits', 'is not supported: no devices are allocated to pods');
   if (spec.schedulingGroup !== undefined)
@@ -45,7 +46,8 @@ export function unsupportedPodFields(spec: PodSpec, root = 'spec'): UnsupportedF
   if (spec.securityContext?.seLinuxChangePolicy === 'MountOption')
     say('securityContext.seLinuxChangePolicy', 'notEnforced', 'has no effect: volumes are relabelled file by file');
   for (const [index, volume] of (spec.volumes ?? []).entries()) {
-    for (const field of unsupportedOfVolume(volume)) found.push({ ...field, path: `${root}.volumes[${index}].${field.path}` });
+    for (const field of unsupportedOfVolume(volume))
+      found.push({ ...field, path: `${root}.volumes[${index}].${field.path}` });
   }
   for (const list of ['initContainers', 'containers', 'ephemeralContainers'] as const) {
     const containers: readonly (Container | EphemeralContainer)[] = spec[list] ?? [];
@@ -110,10 +112,11 @@ function unsupportedOfContainer(container: Container): UnsupportedField[] {
   if ((container.volumeDevices ?? []).length > 0)
     refuse('volumeDevices', 'is not supported: nodes give containers no block devices');
   const { postStart, preStop, stopSignal } = container.lifecycle ?? {};
-  if (opensSocket(postStart)) refuse('lifecycle.postStart.tcpSocket', 'is not supported: a hook is exec, httpGet or sleep');
+  if (opensSocket(postStart))
+    refuse('lifecycle.postStart.tcpSocket', 'is not supported: a hook is exec, httpGet or sleep');
   if (opensSocket(preStop)) refuse('lifecycle.preStop.tcpSocket', 'is not supported: a hook is exec, httpGet or sleep');
   if (stopSignal !== undefined)
-    refuse('lifecycle.stopSignal', "is not supported: containers get the signal that their image names, or SIGTERM");
+    refuse('lifecycle.stopSignal', 'is not supported: containers get the signal that their image names, or SIGTERM');
   if (container.securityContext?.windowsOptions !== undefined) {
     const reason = 'has no effect: nodes run Linux';
     found.push({ path: 'securityContext.windowsOptions', reason, effect: 'notEnforced' });

@@ -76,7 +76,9 @@ export function listParameters(query: URLSearchParams, watch: boolean): ListPara
   const sendInitialEvents = initial === null || initial === '' ? undefined : isTrue(initial);
   checkMatch(watch, match, resourceVersion, sendInitialEvents);
   if (text(query, 'shardSelector') !== undefined)
-    throw invalid(LIST_OPTIONS, '', [forbiddenError('shardSelector', 'lists and watches are not sharded by this server')]);
+    throw invalid(LIST_OPTIONS, '', [
+      forbiddenError('shardSelector', 'lists and watches are not sharded by this server'),
+    ]);
   return {
     limit: integer(query, 'limit') ?? 0,
     continue: text(query, 'continue'),

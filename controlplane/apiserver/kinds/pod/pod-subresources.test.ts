@@ -18,7 +18,8 @@ function running(): Pod {
 test('podResize.validateUpdate() refuses a change, since no node carries it out', () => {
   const older = running();
   const wanted = deepCopy(older);
-  for (const container of wanted.spec.containers) container.resources = { limits: { cpu: '2' }, requests: { cpu: '2' } };
+  for (const container of wanted.spec.containers)
+    container.resources = { limits: { cpu: '2' }, requests: { cpu: '2' } };
   podResize.prepareForUpdate(wanted, older, CONTEXT);
   expect((podResize.validateUpdate?.(wanted, older) ?? []).map(String)).toEqual([
     'spec: Forbidden: nodes of this cluster cannot resize containers that run; replace the pod',

@@ -11,7 +11,8 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
     'k8ts stores PersistentVolumeClaims but provisions and binds no volumes yet; pods that use this claim wait',
   '/ReplicationController': 'k8ts stores ReplicationControllers but runs no controller for them yet',
   '/ResourceQuota': 'k8ts stores ResourceQuotas but neither counts nor limits anything by them yet',
-  'admissionregistration.k8s.io/MutatingAdmissionPolicy': 'k8ts stores MutatingAdmissionPolicies but does not apply them yet',
+  'admissionregistration.k8s.io/MutatingAdmissionPolicy':
+    'k8ts stores MutatingAdmissionPolicies but does not apply them yet',
   'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding':
     'k8ts stores MutatingAdmissionPolicyBindings but does not apply them yet',
   'admissionregistration.k8s.io/MutatingWebhookConfiguration':
@@ -31,7 +32,8 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
   'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration':
     'k8ts stores PriorityLevelConfigurations but does not limit requests by them yet',
   'networking.k8s.io/IPAddress': 'k8ts stores IPAddresses but takes service addresses from its own table',
-  'networking.k8s.io/NetworkPolicy': 'k8ts stores NetworkPolicies but does not enforce them yet: all traffic is allowed',
+  'networking.k8s.io/NetworkPolicy':
+    'k8ts stores NetworkPolicies but does not enforce them yet: all traffic is allowed',
   'networking.k8s.io/ServiceCIDR': 'k8ts stores ServiceCIDRs but takes service addresses from --service-cidr alone',
   'policy/PodDisruptionBudget':
     'k8ts stores PodDisruptionBudgets but runs no controller for them yet; until then no pod that one selects can be evicted',
@@ -39,7 +41,8 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
   'resource.k8s.io/ResourceClaim': 'k8ts stores ResourceClaims but allocates no devices yet',
   'resource.k8s.io/ResourceClaimTemplate': 'k8ts stores ResourceClaimTemplates but makes no claims of them yet',
   'resource.k8s.io/ResourceSlice': 'k8ts stores ResourceSlices but allocates no devices yet',
-  'scheduling.k8s.io/PriorityClass': 'k8ts schedules pods of a higher priority first, but preempts no others for them yet',
+  'scheduling.k8s.io/PriorityClass':
+    'k8ts schedules pods of a higher priority first, but preempts no others for them yet',
   'storage.k8s.io/CSIDriver': 'k8ts stores CSIDrivers but calls no drivers yet',
   'storage.k8s.io/CSINode': 'k8ts stores CSINodes but calls no drivers yet',
   'storage.k8s.io/CSIStorageCapacity': 'k8ts stores CSIStorageCapacities but the scheduler does not look at them yet',

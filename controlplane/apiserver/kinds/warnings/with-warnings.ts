@@ -18,11 +18,7 @@ export function withWarnings(strategy: Strategy): Strategy {
     warnings(object: AnyObject, older: AnyObject | undefined): string[] {
       const said = own?.(object, older) ?? [];
       if (older !== undefined && sameContent(object, older)) return said;
-      return [
-        ...(inactive === undefined ? [] : [inactive]),
-        ...fieldWarnings(group, kind, object),
-        ...said,
-      ];
+      return [...(inactive === undefined ? [] : [inactive]), ...fieldWarnings(group, kind, object), ...said];
     },
   };
 }
