@@ -73,7 +73,6 @@ export const optionTable = {
   ),
   'containerd-binary': row('agent', 'string', 'containerd', 'The containerd to start'),
   'cgroup-root': row('agent', 'string', 'k8ts', 'Parent of all pod cgroups'),
-  'cgroups-per-qos': row('agent', 'boolean', true, 'Sort pod cgroups by quality of service'),
   'pod-bridge': row('agent', 'string', 'k8ts0', 'Bridge that connects the pods of this node'),
   'max-pods': row('agent', 'number', 110, 'Most pods on this node'),
 } as const satisfies Record<string, OptionRow>;
@@ -147,8 +146,8 @@ function problemsOf(c: Config): string[] {
   };
   const cidr = (flag: OptionName, value: string): void => {
     const [, address = '', bits = ''] = CIDR.exec(value) ?? [];
-    if (isIP(address) === 0 || Number(bits) > (isIP(address) === 4 ? 32 : 128))
-      say(flag, value, 'is no address range, such as 10.244.0.0/16');
+    // IPv6 is not there yet: a range that nodes cannot use must not be taken.
+    if (isIP(address) !== 4 || Number(bits) > 32) say(flag, value, 'is no IPv4 range, such as 10.244.0.0/16');
   };
   const port = (flag: OptionName, value: number): void => {
     if (!Number.isInteger(value) || value < 1 || value > 65535) say(flag, value, 'is no port (1 to 65535)');

@@ -15,12 +15,12 @@ type Parts = readonly ('paths' | 'server' | 'agent' | 'log')[];
 
 const GROUPS = { paths: 'Where things lie:', server: 'Control plane:', agent: 'Node:', log: 'Logging:' } as const;
 
-/** Declares the options of the named parts, straight from the table. */
-function withOptions(parts: Parts): (args: Argv) => Argv {
+/** Declares the options of the named parts and those named besides, straight from the table. */
+function withOptions(parts: Parts, besides: readonly OptionName[] = []): (args: Argv) => Argv {
   return args => {
     for (const name of Object.keys(optionTable) as OptionName[]) {
       const o = optionTable[name];
-      if (!parts.includes(o.part)) continue;
+      if (!parts.includes(o.part) && !besides.includes(name)) continue;
       const fallback = o.default === undefined ? {} : { defaultDescription: String(o.default) };
       const given = environmentValue(name, o.type === 'list' ? 'string' : o.type, process.env);
       args.option(name, {
@@ -150,8 +150,11 @@ async function main(): Promise<void> {
           ),
       async (args: Args) => (await import('./commands/up.ts')).up(await configOf(args), args, output(args)),
     )
-    .command('server', 'Run the control plane alone, in the foreground', withOptions(everything), async (args: Args) =>
-      (await import('./commands/run.ts')).runDaemon('server', await configOf(args)),
+    .command(
+      'server',
+      'Run the control plane alone, in the foreground',
+      withOptions(['server', 'log', 'paths'], ['node-name', 'node-ip']),
+      async (args: Args) => (await import('./commands/run.ts')).runDaemon('server', await configOf(args)),
     )
     .command(
       'agent',
