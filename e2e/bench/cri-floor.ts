@@ -3,7 +3,11 @@
  * faster on the same runtime.
  */
 import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { RuntimeServiceClient } from '../../proto/cri/runtime.gen.ts';
+import {
+  RuntimeServiceClient,
+  type CreateContainerResponse,
+  type RunPodSandboxResponse,
+} from '../../proto/cri/runtime.gen.ts';
 
 const DEADLINE_MS = 120_000;
 const NAMESPACE = 'cri-floor';
@@ -59,7 +63,7 @@ export class CriFloor {
       linux: { cgroupParent: `${this.cgroupParent}/${name}` },
     };
     const c = this.client;
-    const sandbox = await call(done => c.runPodSandbox({ config: sandboxConfig }, new Metadata(), deadline(), done));
+    const sandbox = await call<RunPodSandboxResponse>(done => c.runPodSandbox({ config: sandboxConfig }, new Metadata(), deadline(), done));
     const podSandboxId = sandbox.podSandboxId ?? '';
     const config = {
       metadata: { name: 'main', attempt: 0 },
@@ -67,7 +71,7 @@ export class CriFloor {
       command: ['/bin/sleep', '100000'],
       logPath: `${name}.log`,
     };
-    const container = await call(done =>
+    const container = await call<CreateContainerResponse>(done =>
       c.createContainer({ podSandboxId, config, sandboxConfig }, new Metadata(), deadline(), done),
     );
     await call(done => c.startContainer({ containerId: container.containerId }, new Metadata(), deadline(), done));

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { newCluster, sharedCluster, type Cluster } from '../machine/cluster.ts';
 import { run, tryRun } from '../machine/command.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
+import { inNamespace } from '../machine/network-namespace.ts';
 import { waitFor } from '../machine/wait-for.ts';
 import { IDLE, pod, shell } from './objects.ts';
 
@@ -252,11 +253,9 @@ describe('the command', () => {
     { what: 'kubelet', port: 10250 },
   ])("the $what's port in use: names port $port", async ({ port }) => {
     const { control } = await built();
-    const squatter = spawn(
-      'nsenter',
-      [`--net=/run/netns/${control.namespace}`, 'busybox', 'nc', '-lk', '-p', String(port), '-e', 'true'],
-      { stdio: 'ignore' },
-    );
+    const listen = `require('node:net').createServer().listen(${port}, '0.0.0.0')`;
+    const [program = '', ...args] = inNamespace(control.namespace, [process.execPath, '-e', listen]);
+    const squatter = spawn(program, args, { stdio: 'ignore' });
     try {
       await waitFor('the squatter', async () => (await control.run(['ss', '-Hltn'])).includes(`:${port} `));
       const { code, stderr } = await control.tryK8ts(['up', '--timeout', '20']);
