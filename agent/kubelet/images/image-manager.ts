@@ -8,7 +8,8 @@
 import type { Container, Pod, Secret } from '../../../proto/api/core-v1.ts';
 import type { AuthConfig, Image, PodSandboxConfig } from '../../../proto/cri/runtime.gen.ts';
 import type { Decoded } from '../../../proto/cri/decoded.ts';
-import type { EventSink, EventSubject } from '../../../machinery/client/event-recorder.ts';
+import { subjectOf, type EventSink, type EventSubject } from '../../../machinery/client/event-recorder.ts';
+import { pods } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { credentialsFor } from '../plan/image-credentials.ts';
@@ -188,10 +189,13 @@ export class ImageManager {
     const { clock, recorder, logger } = this.options;
     const name = fullImageName(parsed);
     const beganMs = clock.monotonicMs();
+    let credentials: readonly AuthConfig[] = [];
     recorder.event(subject, 'Normal', 'Pulling', `Pulling image "${text}"`);
     try {
       const secrets = await this.options.pullSecrets(pod);
-      const startedMs = await this.pullShared(parsed, secrets, sandboxConfig);
+      this.tellMissingSecrets(pod, secrets);
+      credentials = credentialsFor(parsed.domain, parsed.path, secrets);
+      const startedMs = await this.pullShared(name, credentials, sandboxConfig);
       const tookMs = clock.monotonicMs() - startedMs;
       const waitedMs = clock.monotonicMs() - beganMs;
       const image = await this.options.images.imageStatus({ image: name });
@@ -204,8 +208,8 @@ export class ImageManager {
       const fresh = this.fresh.get(uid) ?? new Set();
       this.fresh.set(uid, fresh.add(name));
     } catch (error) {
-      const detail =
-        error instanceof RuntimeError ? error.detail : error instanceof Error ? error.message : String(error);
+      const why = error instanceof RuntimeError ? error.detail : error instanceof Error ? error.message : String(error);
+      const detail = `${why} (${credentialsInWords(pod, parsed.domain, credentials.length)})`;
       const message = `failed to pull image "${text}" after ${seconds(clock.monotonicMs() - beganMs)}: ${detail}`;
       attempt.failure = { message, atMs: clock.now(), told: false };
       attempt.backoffMs = attempt.backoffMs === 0 ? FIRST_BACKOFF_MS : Math.min(MAX_BACKOFF_MS, attempt.backoffMs * 2);
@@ -218,16 +222,21 @@ export class ImageManager {
     }
   }
 
+  private tellMissingSecrets(pod: Pod, found: readonly Secret[]): void {
+    const missing = pullSecretNames(pod).filter(name => !found.some(secret => secret.metadata.name === name));
+    if (missing.length === 0) return;
+    const message = `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`;
+    this.options.recorder.event(subjectOf(pods, pod), 'Warning', 'FailedToRetrieveImagePullSecret', message);
+  }
+
   /** @returns when the pull began (monotonic) */
   private async pullShared(
-    parsed: ImageName,
-    secrets: readonly Secret[],
+    name: string,
+    credentials: readonly AuthConfig[],
     sandboxConfig: PodSandboxConfig | undefined,
   ): Promise<number> {
     const { images, clock } = this.options;
-    const name = fullImageName(parsed);
-    const credentials = credentialsFor(parsed.domain, parsed.path, secrets);
-    const auths: (AuthConfig | undefined)[] = credentials.length === 0 ? [undefined] : credentials;
+    const auths: readonly (AuthConfig | undefined)[] = credentials.length === 0 ? [undefined] : credentials;
     let startedMs = clock.monotonicMs();
     let lastError: unknown;
     for (const auth of auths) {
@@ -253,6 +262,18 @@ export class ImageManager {
     }
     throw lastError;
   }
+}
+
+function pullSecretNames(pod: Pod): string[] {
+  return (pod.spec.imagePullSecrets ?? []).flatMap(({ name }) => (name === undefined || name === '' ? [] : [name]));
+}
+
+/** How the pull logged in: what a registry's "unauthorized" leaves open. */
+function credentialsInWords(pod: Pod, domain: string, count: number): string {
+  if (count > 0) return `with ${count === 1 ? 'the credentials' : `each of ${count} credentials`} for ${domain}`;
+  return pullSecretNames(pod).length === 0
+    ? 'without credentials: the pod has no imagePullSecrets'
+    : `without credentials: none of the pod's imagePullSecrets is for ${domain}`;
 }
 
 function seconds(ms: number): string {

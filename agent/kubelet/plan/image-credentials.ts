@@ -11,7 +11,11 @@ export interface ImageCredential {
   readonly password: string;
   readonly identityToken: string;
   readonly registryToken: string;
-  readonly serverAddress: string;
+  /**
+   * Always empty: the key that fitted the image has decided already. containerd takes it for a URL, fails on "host:5000", and would hold
+   * the credentials back from mirrors.
+   */
+  readonly serverAddress: '';
 }
 
 interface Entry {
@@ -41,11 +45,11 @@ function entriesOf(secret: Secret): Entry[] {
   const auths = config === undefined ? parsed : asRecord(parsed)['auths'];
   return Object.entries(asRecord(auths)).map(([key, value]) => ({
     pattern: patternOf(key),
-    credential: credentialOf(key, asRecord(value)),
+    credential: credentialOf(asRecord(value)),
   }));
 }
 
-function credentialOf(serverAddress: string, entry: Record<string, unknown>): ImageCredential {
+function credentialOf(entry: Record<string, unknown>): ImageCredential {
   const text = (key: string): string => (typeof entry[key] === 'string' ? (entry[key] as string) : '');
   const decoded = Buffer.from(text('auth'), 'base64').toString();
   const colon = decoded.indexOf(':');
@@ -55,7 +59,7 @@ function credentialOf(serverAddress: string, entry: Record<string, unknown>): Im
     password: text('password') === '' ? authPassword : text('password'),
     identityToken: text('identitytoken'),
     registryToken: text('registrytoken'),
-    serverAddress,
+    serverAddress: '',
   };
 }
 

@@ -65,7 +65,8 @@ function chosenProtocol(offered: string): string {
     .filter(name => name !== '');
   if (names.length === 0) return '';
   const known = names.find(name => name === BINARY || name === BASE64);
-  if (known === undefined) throw badRequest(`none of the protocols [${names.join(' ')}] is known; use ${BINARY} or ${BASE64}`);
+  if (known === undefined)
+    throw badRequest(`none of the protocols [${names.join(' ')}] is known; use ${BINARY} or ${BASE64}`);
   return known;
 }
 
