@@ -9,7 +9,7 @@ lane \
   "types" "npx --no-install tsc -p ." \
   "layers and cycles" "npx --no-install depcruise --output-type err-long --config .dependency-cruiser.mjs proto machinery agent controlplane cli e2e" \
   "dead code" "npx --no-install knip" \
-  "format" "npx --no-install prettier --check --log-level warn --cache --cache-location node_modules/.cache/prettier ." &
+  "format" "npx --no-install prettier --check --log-level warn --cache --cache-location node_modules/.cache/prettier/.prettier-cache ." &
 first=$!
 lane \
   "generated code" "npx --no-install tsx proto/api/generate.ts --check && npx --no-install tsx proto/cri/generate.ts --check" \
