@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { X509Certificate } from 'node:crypto';
 import type { Deployment } from '../../proto/api/apps-v1.ts';
-import type { Namespace, Node, Pod, Service } from '../../proto/api/core-v1.ts';
+import type { Namespace, Node, Pod, ReplicationController, Service } from '../../proto/api/core-v1.ts';
 import { RestClient } from '../../machinery/client/rest-client.ts';
 import {
   certificateSigningRequests,
@@ -13,6 +13,7 @@ import {
   nodes,
   pods,
   replicaSets,
+  replicationControllers,
   secrets,
   serviceAccounts,
   services,
@@ -220,6 +221,38 @@ test('an orphaned pod that matches is adopted, and one that stops matching is re
   expect(released.metadata.deletionTimestamp).toBeUndefined();
 });
 
+test('a replication controller keeps its pods, tells of them, adopts what matches, and leaves them when orphaned', async () => {
+  await makeNamespace('rc');
+  const labels = { app: 'old' };
+  const spec = { containers: [{ name: 'c', image: 'x' }] };
+  const metadata = { namespace: 'rc', name: 'lone', labels };
+  await admin.of(pods).create({ metadata, spec } as Pod);
+  await admin.of(replicationControllers).create({
+    metadata: { namespace: 'rc', name: 'web' },
+    spec: { replicas: 2, selector: labels, template: { metadata: { labels }, spec } },
+  } as ReplicationController);
+  const two = await eventually('two pods', async () => {
+    const { items } = await admin.of(pods).list({ namespace: 'rc' });
+    const owned = items.filter(pod => pod.metadata.ownerReferences?.[0]?.kind === 'ReplicationController');
+    return owned.length === 2 ? owned : undefined;
+  });
+  expect(two.map(pod => pod.metadata.name)).toContain('lone');
+  await runPods('rc');
+  const ref = { namespace: 'rc', name: 'web' };
+  const rc = await eventually('its status', async () => {
+    const found = await admin.of(replicationControllers).get(ref);
+    return found.status?.readyReplicas === 2 ? found : undefined;
+  });
+  expect(rc.status).toMatchObject({ replicas: 2, fullyLabeledReplicas: 2, availableReplicas: 2 });
+  expect(rc.status).not.toHaveProperty('terminatingReplicas');
+  await admin.of(replicationControllers).delete(ref, { propagationPolicy: 'Orphan' });
+  await eventually('orphans', async () => {
+    const { items } = await admin.of(pods).list({ namespace: 'rc' });
+    return items.every(pod => (pod.metadata.ownerReferences ?? []).length === 0) ? true : undefined;
+  });
+  expect((await admin.of(pods).list({ namespace: 'rc' })).items.length).toBe(2);
+});
+
 test('a service gets its endpoints, and loses those of pods that end', async () => {
   await makeNamespace('d');
   await admin.of(deployments).create(deployment('d', 'x', 2));
@@ -301,12 +334,10 @@ test('a joining node gets its certificate', async () => {
 test('a Secret for a token of a service account is filled, and goes with the account', async () => {
   await makeNamespace('f');
   const annotations = { 'kubernetes.io/service-account.name': 'default' };
-  await admin
-    .of(secrets)
-    .create({
-      metadata: { namespace: 'f', name: 't', annotations },
-      type: 'kubernetes.io/service-account-token',
-    } as never);
+  await admin.of(secrets).create({
+    metadata: { namespace: 'f', name: 't', annotations },
+    type: 'kubernetes.io/service-account-token',
+  } as never);
   const filled = await eventually('token', async () => {
     const found = await admin.of(secrets).get({ namespace: 'f', name: 't' });
     return found.data?.['token'] === undefined ? undefined : found;

@@ -21,6 +21,7 @@ import { NodeCidrController } from './node-cidr/node-cidr-controller.ts';
 import { NodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts';
 import { TaintEvictionController } from './node-lifecycle/taint-eviction-controller.ts';
 import { PodGcController } from './pod-gc/pod-gc-controller.ts';
+import { replicaSetKind, replicationControllerKind } from './replicaset/replica-kind.ts';
 import { ReplicaSetController } from './replicaset/replicaset-controller.ts';
 import { RootCaController } from './root-ca/root-ca-controller.ts';
 import type { Controller, ControllerContext } from './runtime/controller.ts';
@@ -102,7 +103,8 @@ class Controllers implements Component {
         everyAccount: legacyTokenSecrets,
       }),
       new DeploymentController(this.contextFor('deployment-controller')),
-      new ReplicaSetController(this.contextFor('replicaset-controller')),
+      new ReplicaSetController(this.contextFor('replicaset-controller'), replicaSetKind),
+      new ReplicaSetController(this.contextFor('replication-controller'), replicationControllerKind),
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
       new NodeLifecycleController(this.contextFor('node-controller'), this.options.nodeGracePeriodMs),

@@ -13,6 +13,7 @@ import type {
   PersistentVolume,
   PersistentVolumeClaim,
   Pod,
+  ReplicationController,
   Secret,
   Service,
   ServiceAccount,
@@ -59,6 +60,7 @@ export const nodes = builtin<Node>('', 'Node');
 export const persistentVolumeClaims = builtin<PersistentVolumeClaim>('', 'PersistentVolumeClaim');
 export const persistentVolumes = builtin<PersistentVolume>('', 'PersistentVolume');
 export const pods = builtin<Pod>('', 'Pod');
+export const replicationControllers = builtin<ReplicationController>('', 'ReplicationController');
 export const secrets = builtin<Secret>('', 'Secret');
 export const serviceAccounts = builtin<ServiceAccount>('', 'ServiceAccount');
 export const services = builtin<Service>('', 'Service');

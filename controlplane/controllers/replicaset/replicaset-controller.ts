@@ -1,17 +1,17 @@
 /**
- * Keeps as many pods as a ReplicaSet asks for.
+ * Keeps as many pods as a ReplicaSet or a ReplicationController asks for.
  *
  * - Pods that were made or deleted and do not show in the informer yet are counted from memory (PendingWrites), so none is made twice.
  * - Pods are made in growing batches: a template that the API refuses costs one call, not hundreds.
  */
-import type { ReplicaSet } from '../../../proto/api/apps-v1.ts';
+import type { ReplicaSetStatus } from '../../../proto/api/apps-v1.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
-import { pods, replicaSets } from '../../../machinery/client/resource.ts';
+import { pods, type AnyObject } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { compileLabelSelector } from '../../../machinery/meta/label-selector.ts';
+import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { controllerOf, keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
@@ -21,22 +21,26 @@ import { podFromTemplate } from '../runtime/plan/pod-from-template.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { slowStart } from '../runtime/slow-start.ts';
 import { planReplicas, planStatus } from './plan.ts';
+import type { ReplicaKind } from './replica-kind.ts';
 
 type Failure = { reason: 'FailedCreate' | 'FailedDelete'; message: string };
 
-export class ReplicaSetController implements Controller, Reconciler {
-  readonly name = 'replicaset-controller';
+export class ReplicaSetController<T extends AnyObject> implements Controller, Reconciler {
+  readonly name: string;
+  private readonly kind: ReplicaKind<T>;
   private readonly context: ControllerContext;
   private readonly queue: WorkQueue;
-  private readonly sets: Informer<ReplicaSet>;
+  private readonly sets: Informer<T>;
   private readonly pods: Informer<Pod>;
   private readonly pending: PendingWrites<Pod>;
 
-  constructor(context: ControllerContext) {
+  constructor(context: ControllerContext, kind: ReplicaKind<T>) {
+    this.name = kind.controllerName;
+    this.kind = kind;
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.pending = new PendingWrites(context.clock);
-    this.sets = context.informers.informer(replicaSets);
+    this.sets = context.informers.informer(kind.resource);
     this.pods = context.informers.informer(pods);
     addOwnerIndexes(this.sets);
     addOwnerIndexes(this.pods);
@@ -68,8 +72,8 @@ export class ReplicaSetController implements Controller, Reconciler {
     const set = this.sets.lister.get(namespace, name);
     if (set === undefined) return 'awaitChange';
     const { client, clock } = this.context;
-    const selector = compileLabelSelector(set.spec?.selector);
-    const claim = { client, owner: set, ownerResource: replicaSets, selector, informer: this.pods, signal };
+    const selector = this.selectorOf(set);
+    const claim = { client, owner: set, ownerResource: this.kind.resource, selector, informer: this.pods, signal };
     const claimed = await claimChildren(claim);
     const uid = set.metadata.uid ?? '';
     const before = this.pending.overlay(uid, claimed).objects;
@@ -77,18 +81,18 @@ export class ReplicaSetController implements Controller, Reconciler {
     // Read again: what was made or deleted just now counts.
     const listed = this.pods.lister.byIndex(BY_CONTROLLER, uid).filter(pod => selector.matches(pod.metadata.labels));
     const { objects } = this.pending.overlay(uid, listed);
-    const { status, afterMs } = planStatus(set, objects, failure?.told, clock.now());
+    const { status, afterMs } = planStatus(this.kind.asReplicaSet(set), objects, failure?.told, clock.now());
     await this.writeStatus(set, status, signal);
     if (failure !== undefined) throw failure.error;
     return afterMs === undefined ? 'awaitChange' : { afterMs };
   }
 
   private async manage(
-    set: ReplicaSet,
+    set: T,
     owned: readonly Pod[],
     signal: AbortSignal,
   ): Promise<{ told: Failure; error: unknown } | undefined> {
-    const plan = planReplicas(set, owned, this.related(set, owned));
+    const plan = planReplicas(this.kind.asReplicaSet(set), owned, this.related(set, owned));
     let told: Failure | undefined;
     try {
       if (plan.create > 0) await slowStart(plan.create, () => this.createPod(set, signal));
@@ -102,13 +106,13 @@ export class ReplicaSetController implements Controller, Reconciler {
     }
   }
 
-  private async createPod(set: ReplicaSet, signal: AbortSignal): Promise<void> {
+  private async createPod(set: T, signal: AbortSignal): Promise<void> {
     const { client, events } = this.context;
-    const template = set.spec?.template;
+    const template = this.kind.asReplicaSet(set).spec?.template;
     if (template === undefined) return;
-    const subject = subjectOf(replicaSets, set);
+    const subject = subjectOf(this.kind.resource, set);
     try {
-      const pod = await client.of(pods).create(podFromTemplate(template, set, replicaSets), { signal });
+      const pod = await client.of(pods).create(podFromTemplate(template, set, this.kind.resource), { signal });
       if (this.pods.lister.get(pod.metadata.namespace, pod.metadata.name ?? '') === undefined) {
         this.pending.noteCreated(set.metadata.uid ?? '', pod);
       }
@@ -126,14 +130,14 @@ export class ReplicaSetController implements Controller, Reconciler {
     }
   }
 
-  private async deletePod(set: ReplicaSet, pod: Pod, signal: AbortSignal): Promise<void> {
+  private async deletePod(set: T, pod: Pod, signal: AbortSignal): Promise<void> {
     const { client, events } = this.context;
     const { namespace, name = '', uid } = pod.metadata;
     const owner = set.metadata.uid ?? '';
     this.pending.noteDeleted(owner, pod);
     try {
       await client.of(pods).delete({ namespace, name }, { preconditions: { uid }, signal });
-      events.event(subjectOf(replicaSets, set), 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
+      events.event(subjectOf(this.kind.resource, set), 'Normal', 'SuccessfulDelete', `Deleted pod: ${name}`);
     } catch (error) {
       this.pending.seen(owner, pod, true);
       if (!isNotFound(error)) throw error;
@@ -141,25 +145,28 @@ export class ReplicaSetController implements Controller, Reconciler {
   }
 
   /** Pods of all sets with the same owner, as a Deployment has them. */
-  private related(set: ReplicaSet, owned: readonly Pod[]): readonly Pod[] {
+  private related(set: T, owned: readonly Pod[]): readonly Pod[] {
     const owner = controllerOf(set);
     if (owner === undefined) return owned;
     const siblings = this.sets.lister.byIndex(BY_CONTROLLER, owner.uid);
     return siblings.flatMap(sibling => this.pods.lister.byIndex(BY_CONTROLLER, sibling.metadata.uid ?? ''));
   }
 
-  private async writeStatus(
-    set: ReplicaSet,
-    status: NonNullable<ReplicaSet['status']>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  private async writeStatus(set: T, status: ReplicaSetStatus, signal: AbortSignal): Promise<void> {
+    const { metadata, status: old } = this.kind.asReplicaSet(set);
+    const next = this.kind.withStatus(set, status);
     // A status with zeros alone is written once, so that it says that the controller saw the set.
-    if (set.status?.observedGeneration === set.metadata.generation && sameStatus(set.status, status)) return;
+    const same = sameStatus(old, this.kind.asReplicaSet(next).status ?? {});
+    if (old?.observedGeneration === metadata.generation && same) return;
     try {
-      await this.context.client.of(replicaSets).updateStatus({ ...set, status }, { signal });
+      await this.context.client.of(this.kind.resource).updateStatus(next, { signal });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+  }
+
+  private selectorOf(set: T): LabelSelector {
+    return compileLabelSelector(this.kind.asReplicaSet(set).spec?.selector);
   }
 
   private onPod(pod: Pod, gone: boolean): void {
@@ -169,7 +176,7 @@ export class ReplicaSetController implements Controller, Reconciler {
       if (!gone && pod.metadata.deletionTimestamp === undefined) this.wakeMatching(pod);
       return;
     }
-    if (owner.kind !== 'ReplicaSet') return;
+    if (owner.kind !== this.kind.resource.kind) return;
     this.pending.seen(owner.uid, pod, gone);
     this.queue.add(objectKey(namespace, owner.name));
   }
@@ -177,7 +184,7 @@ export class ReplicaSetController implements Controller, Reconciler {
   /** An orphan: every set that could adopt it looks. */
   private wakeMatching(pod: Pod): void {
     for (const set of this.sets.lister.list(pod.metadata.namespace)) {
-      const selector = compileLabelSelector(set.spec?.selector);
+      const selector = this.selectorOf(set);
       if (!selector.isEmpty && selector.matches(pod.metadata.labels)) this.queue.add(keyOf(set));
     }
   }
