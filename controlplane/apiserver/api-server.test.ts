@@ -100,6 +100,29 @@ describe('createApiServer()', () => {
     expect((await failure(get(`${DEFAULT}/configmaps/dry`))).reason).toBe('NotFound');
   });
 
+  test('apply that creates owns what it set as an applier', async () => {
+    const made = (await patch(
+      `${DEFAULT}/configmaps/applied`,
+      { apiVersion: 'v1', kind: 'ConfigMap', data: { a: '1' } },
+      'application/apply-patch+yaml',
+      { fieldManager: 'kubectl' },
+    )) as { metadata: { managedFields?: { manager: string; operation: string; fieldsV1: unknown }[] } };
+    expect(made.metadata.managedFields).toMatchObject([
+      { manager: 'kubectl', operation: 'Apply', fieldsV1: { 'f:data': { 'f:a': {} } } },
+    ]);
+  });
+
+  test('a pod waits for the default account of a new namespace, and not for others', async () => {
+    await post('/api/v1/namespaces', { metadata: { name: 'fresh' } });
+    const waiting = post('/api/v1/namespaces/fresh/pods', pod('early'));
+    await post('/api/v1/namespaces/fresh/serviceaccounts', { metadata: { name: 'default' } });
+    expect((await waiting).metadata.name).toBe('early');
+    const refused = await failure(post('/api/v1/namespaces/fresh/pods', pod('lost', { serviceAccountName: 'none' })));
+    expect(refused.message).toBe(
+      'pods "lost" is forbidden: error looking up service account fresh/none: serviceaccount "none" not found',
+    );
+  });
+
   test('a finalizer holds an object until it is removed', async () => {
     const path = `${DEFAULT}/configmaps/held`;
     await post(`${DEFAULT}/configmaps`, { metadata: { name: 'held', finalizers: ['example.com/x'] } });

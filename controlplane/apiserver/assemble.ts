@@ -85,7 +85,7 @@ export function assemble(options: ApiServerOptions): Assembly {
   });
   const authorizer = new UnionAuthorizer([mastersAuthorizer, node, rbac]);
 
-  const plugins: AdmissionPlugin[] = admissionPlugins({ storageOf, rbac, authorizer });
+  const plugins: AdmissionPlugin[] = admissionPlugins({ storageOf, rbac, authorizer, clock });
   const parts: RestParts = {
     admission: new AdmissionChain(plugins),
     ownership: managedFieldOwnership(schemaOf),

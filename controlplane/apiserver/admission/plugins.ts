@@ -3,6 +3,7 @@
  * webhooks have their places marked.
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
+import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Namespace, ServiceAccount } from '../../../proto/api/core-v1.ts';
 import type { PriorityClass } from '../../../proto/api/scheduling-v1.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
@@ -21,13 +22,14 @@ export interface AdmissionOptions {
   storageOf<T extends AnyObject>(group: string, resource: string): ResourceStorage<T>;
   readonly rbac: RbacAuthorizer;
   readonly authorizer: Authorizer;
+  readonly clock: Clock;
 }
 
-export function admissionPlugins({ storageOf, rbac, authorizer }: AdmissionOptions): AdmissionPlugin[] {
+export function admissionPlugins({ storageOf, rbac, authorizer, clock }: AdmissionOptions): AdmissionPlugin[] {
   return [
     namespaceLifecycle(storageOf<Namespace>('', 'namespaces')),
     // LimitRanger
-    serviceAccountAdmission(storageOf<ServiceAccount>('', 'serviceaccounts')),
+    serviceAccountAdmission(storageOf<ServiceAccount>('', 'serviceaccounts'), clock),
     nodeRestriction,
     priorityAdmission(storageOf<PriorityClass>('scheduling.k8s.io', 'priorityclasses')),
     defaultTolerationSeconds,

@@ -2,7 +2,7 @@
  * pods/log, exec, attach and portforward: asked of the kubelet that runs the pod.
  * Source: kubernetes `pkg/registry/core/pod/{strategy,rest}`.
  */
-import { badRequest } from '../../../machinery/meta/status-error.ts';
+import { badRequest, internalError, StatusError } from '../../../machinery/meta/status-error.ts';
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
 import { allowOrForbid, type Authorizer } from '../authz/authorizer.ts';
 import type { Subresource } from '../registry/resource-set.ts';
@@ -38,6 +38,8 @@ const LOG_PARAMETERS = [
   'limitBytes',
   'stream',
 ];
+/** More of a kubelet's words than that is no message. */
+const MAX_REFUSAL_CHARS = 2_000;
 const EMPTY: Response = { kind: 'bytes', status: 200, contentType: 'text/plain', body: '' };
 
 export function podConnectSubresources(options: PodConnectOptions): Subresource[] {

@@ -71,13 +71,17 @@ export async function createObject(
   }
 }
 
-/** Everything of a create but the write. */
+/**
+ * Everything of a create but the write.
+ * @param ownershipIsSet server-side apply has written managedFields already
+ */
 export async function prepareForCreate(
   { admission, ownership }: RegistryParts,
   resource: ServedResource,
   object: AnyObject,
   namespace: string,
   context: WriteContext,
+  ownershipIsSet = false,
 ): Promise<void> {
   const { strategy, storedInfo } = resource;
   settleNamespace(resource, object, namespace);
@@ -96,7 +100,7 @@ export async function prepareForCreate(
   await admission.admit(attributes);
   fillForCreate(object, context.nowMs, strategy.tracksGeneration);
   strategy.prepareForCreate?.(object, context);
-  ownership.recordUpdate(resource, object, undefined, context);
+  if (!ownershipIsSet) ownership.recordUpdate(resource, object, undefined, context);
   const errors = [...metaErrors(object, resource), ...(strategy.validate?.(object) ?? [])];
   if (errors.length > 0) throw invalid(storedInfo, object.metadata.name ?? '', errors);
   for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning);

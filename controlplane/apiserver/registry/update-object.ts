@@ -81,7 +81,7 @@ async function updateOnce(
     createdNow = older === undefined;
     if (older === undefined) {
       object.metadata.name ??= name;
-      await prepareForCreate(parts, resource, object, namespace, context);
+      await prepareForCreate(parts, resource, object, namespace, context, request.ownershipIsSet);
       reserved = hooks?.beforeCreate?.(object, context);
       return object;
     }
