@@ -9,13 +9,13 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 node_modules/.package-lock.json: package.json package-lock.json
-	@deploy/step "npm packages" npm ci --no-progress --loglevel=error
-	@touch $@
+	@deploy/step "npm packages" deploy/as-owner npm ci --ignore-scripts --no-progress --no-audit --no-fund --no-update-notifier --loglevel=error
+	@deploy/as-owner touch $@
 
 SOURCES := $(shell find proto machinery agent controlplane cli -name '*.ts' -not -name '*.test.ts' -not -name '*.integration.ts' 2>/dev/null) proto/api/table/k8s-api-1.36.json
 
 dist/k8ts.mjs: node_modules/.package-lock.json $(SOURCES) deploy/build.mjs package.json
-	@deploy/step "bundle" node deploy/build.mjs
+	@deploy/step "bundle" deploy/as-owner node deploy/build.mjs
 
 .PHONY: build
 build: dist/k8ts.mjs ## Build the one bundle, dist/k8ts.mjs
