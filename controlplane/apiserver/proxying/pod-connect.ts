@@ -86,11 +86,24 @@ async function log(options: PodConnectOptions, exchange: Exchange): Promise<Resp
   const text = passed.toString();
   const path = `/containerLogs/${namespace}/${name}/${container}${text === '' ? '' : `?${text}`}`;
   const target = await targetOf(options, pod, path);
-  if (!wantsWebSocket(exchange.request)) return proxyRequest(exchange.request, target);
-  const answer = await forwardRequest(exchange.request, target);
-  return answer.kind === 'stream' && answer.status === 200
-    ? answerOverWebSocket(exchange.request, answer.body)
-    : answer;
+  if (!wantsWebSocket(exchange.request)) return refusalAsStatus(await proxyRequest(exchange.request, target));
+  const answer = await refusalAsStatus(await forwardRequest(exchange.request, target));
+  return answer.kind === 'stream' ? answerOverWebSocket(exchange.request, answer.body) : answer;
+}
+
+/** A kubelet refuses in plain words; kubectl shows those of a Status alone. */
+async function refusalAsStatus(response: Response): Promise<Response> {
+  if (response.kind !== 'stream' || response.status < 300) return response;
+  let text = '';
+  response.body.setEncoding('utf8');
+  for await (const chunk of response.body) {
+    text += String(chunk);
+    if (text.length > MAX_REFUSAL_CHARS) break;
+  }
+  text = text.trim();
+  if (response.status === 400) throw badRequest(text);
+  if (response.status === 404) throw new StatusError('NotFound', 404, text);
+  throw internalError(new Error(text === '' ? `the kubelet answered ${response.status}` : text));
 }
 
 function checkLogOptions(query: URLSearchParams): void {
