@@ -42,6 +42,7 @@ export class HookRunner {
       if (answer.statusCode >= 400) throw new Error(`HTTP probe failed with statuscode: ${answer.statusCode}`);
       return;
     }
-    if (handler.sleep !== undefined) await this.clock.sleep(handler.sleep.seconds * 1000, signal);
+    if (handler.sleep !== undefined) return this.clock.sleep(handler.sleep.seconds * 1000, signal);
+    throw new Error('the handler is none of exec, httpGet and sleep');
   }
 }

@@ -7,12 +7,20 @@ import { nodeMatchesPod } from '../../../machinery/meta/node-selector.ts';
 import { Quantity } from '../../../machinery/meta/quantity.ts';
 import { allContainers } from './pod-spec.ts';
 import type { PodVerdict } from './pod-status.ts';
+import { forbiddenSysctl } from './sysctls.ts';
 import { addAmounts, parseAmounts, podRequests, type Amounts } from '../../../machinery/meta/pod-resources.ts';
 
-/** @param node undefined while it is not known: then only the others count */
+/** @param node undefined while it is not known: then only what the pod itself says counts */
 export function admitPod(pod: Pod, others: readonly Pod[], node: Node | undefined): PodVerdict | undefined {
-  if (node === undefined) return undefined;
+  const own = wrongSystem(pod) ?? forbiddenSysctl(pod);
+  if (own !== undefined || node === undefined) return own;
   return unfitLabels(pod, node) ?? takenPort(pod, others) ?? missingResource(pod, others, node);
+}
+
+function wrongSystem({ spec }: Pod): PodVerdict | undefined {
+  if (spec.os === undefined || spec.os.name === 'linux') return undefined;
+  const message = "Pod was rejected: Failed to admit pod as the OS field doesn't match node OS";
+  return { reason: 'PodOSNotSupported', message };
 }
 
 function missingResource(pod: Pod, others: readonly Pod[], node: Node): PodVerdict | undefined {

@@ -32,6 +32,7 @@ import type { ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { BACKOFF_ANNOTATION } from '../plan/restart.ts';
 import { checkNonRoot, effectiveSecurityContext } from '../plan/security-context.ts';
 import { serviceEnv } from '../plan/service-env.ts';
+import { unsupportedOfContainer } from '../plan/unsupported.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import { VolumeError, type PreparedVolumes, type VolumeManager } from '../volumes/volume-manager.ts';
@@ -155,6 +156,8 @@ export class ContainerStarter {
     const { pod, start, sandbox, image, subject, volumes } = input;
     const { container, attempt } = start;
     const uid = uidOf(pod);
+    const unsupported = unsupportedOfContainer(pod, container.name);
+    if (unsupported !== undefined) throw new ConfigError(unsupported);
     const context = effectiveSecurityContext(pod, container);
     const user = { uid: image.uid === undefined ? undefined : Number(image.uid.value), username: image.username };
     checkNonRoot(context, user, pod.metadata.name ?? '', container.name);

@@ -11,6 +11,7 @@ import { podFolder, podLogFolder, type KubeletFolders } from '../plan/pod-paths.
 import { uidOf } from '../plan/pod-spec.ts';
 import type { SandboxView } from '../plan/pod-view.ts';
 import { sandboxConfig } from '../plan/sandbox-config.ts';
+import { notEnforced, unsupportedByNode } from '../plan/unsupported.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { Gate } from './gate.ts';
 import type { PodCgroups } from './pod-cgroups.ts';
@@ -62,7 +63,10 @@ export class SandboxStarter {
 
   /** @throws RuntimeError, Error in words, or the signal's reason */
   async start(pod: Pod, attempt: number, signal: AbortSignal): Promise<StartedSandbox> {
-    const { runtime, cache, cgroups, folders, gate } = this.options;
+    const { runtime, cache, cgroups, folders, gate, recorder } = this.options;
+    const unsupported = unsupportedByNode(pod);
+    if (unsupported !== undefined) throw new Error(unsupported);
+    for (const text of notEnforced(pod)) recorder.event(subjectOf(pods, pod), 'Warning', 'FieldNotEnforced', text);
     const [config] = await Promise.all([
       this.configFor(pod, attempt),
       cgroups.ensurePod(pod),

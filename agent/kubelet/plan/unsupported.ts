@@ -1,0 +1,29 @@
+/**
+ * What of a pod this node refuses because it cannot honour it, and where: what the pod as a whole needs stops its sandbox, what one
+ * container needs stops that container, and what is only not enforced is told. Volumes are refused by the volume manager itself.
+ */
+import type { Pod } from '../../../proto/api/core-v1.ts';
+import { unsupportedPodFields, type UnsupportedField } from '../../../machinery/meta/unsupported-pod-fields.ts';
+
+function sentences(fields: readonly UnsupportedField[]): string | undefined {
+  return fields.length === 0 ? undefined : fields.map(({ path, reason }) => `${path} ${reason}`).join('; ');
+}
+
+/** Why the pod cannot have a sandbox here; undefined: it can. */
+export function unsupportedByNode(pod: Pod): string | undefined {
+  return sentences(unsupportedPodFields(pod.spec).filter(({ effect }) => effect === 'podWaits'));
+}
+
+/** Why the container cannot be made here; undefined: it can. */
+export function unsupportedOfContainer(pod: Pod, name: string): string | undefined {
+  return sentences(
+    unsupportedPodFields(pod.spec).filter(field => field.effect === 'containerWaits' && field.container === name),
+  );
+}
+
+/** What the pod runs without; one sentence a field. */
+export function notEnforced(pod: Pod): string[] {
+  return unsupportedPodFields(pod.spec)
+    .filter(({ effect }) => effect === 'notEnforced')
+    .map(({ path, reason }) => `${path} ${reason}`);
+}
