@@ -83,8 +83,9 @@ test('anonymous callers see health and version, nothing else', async () => {
   expect((await ask(`${cluster.serverUrl}/livez`)).code).toBe(200);
   expect((await ask(`${cluster.serverUrl}/version`)).code).toBe(200);
   const denied = await ask(`${cluster.serverUrl}/api/v1/pods`);
-  expect(denied.code).toBe(403);
-  expect(denied.body).toContain('system:anonymous');
+  // Not even known as anonymous there: the caller is told to say who it is.
+  expect(denied.code).toBe(401);
+  expect(denied.body).toContain('Unauthorized');
 });
 
 test("the kubelet's API asks, too", async () => {
