@@ -7,7 +7,7 @@
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import type { Node, Pod, Secret, Service } from '../../proto/api/core-v1.ts';
-import { pods, secrets, services } from '../../machinery/client/resource.ts';
+import { pods, runtimeClasses, secrets, services } from '../../machinery/client/resource.ts';
 import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import { ImageManager } from './images/image-manager.ts';
@@ -135,6 +135,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     clusterDns,
     resolvConfPath: options.resolvConfPath ?? '/etc/resolv.conf',
     recorder,
+    runtimeHandler: async (pod, signal) => {
+      const name = pod.spec.runtimeClassName ?? '';
+      return name === '' ? '' : (await client.of(runtimeClasses).get({ name }, signal)).handler;
+    },
     gate: new Gate(options.parallelSandboxes ?? 6),
   });
   const servicesFor = (pod: Pod): Service[] => {
@@ -330,7 +334,10 @@ function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): No
 const RUNTIME_RETRY_MS = 500;
 
 /** A runtime that is away is waited for. @throws what else it answers, or the signal's reason */
-async function waitForRuntime({ runtime, clock, logger }: KubeletOptions, signal: AbortSignal): Promise<RuntimeVersion> {
+async function waitForRuntime(
+  { runtime, clock, logger }: KubeletOptions,
+  signal: AbortSignal,
+): Promise<RuntimeVersion> {
   for (let told = false; ; told = true) {
     try {
       return await runtime.version({ signal });

@@ -280,6 +280,12 @@ export class PodSyncer {
     const subject = this.subject(record.pod, container);
     const view = sandbox.view;
     const targetId = start.role === 'ephemeral' ? this.targetOf(record, container.name) : '';
+    if (targetId === undefined) {
+      const message = `unable to find the target container of ${container.name}, or it does not run`;
+      this.options.recorder.event(subject, 'Warning', 'Failed', `Error: ${message}`);
+      waiting.set(container.name, { reason: 'CreateContainerConfigError', message });
+      return { started: false, retryMs: MAX_RETRY_MS };
+    }
     const input = {
       pod: record.pod,
       start,
@@ -309,12 +315,11 @@ export class PodSyncer {
     }
   }
 
-  private targetOf(record: PodRecord, ephemeral: string): string {
+  /** Id of the container whose processes it joins, '' for none; undefined when that one does not run. */
+  private targetOf(record: PodRecord, ephemeral: string): string | undefined {
     const wanted = record.pod.spec.ephemeralContainers?.find(c => c.name === ephemeral)?.targetContainerName;
     if (wanted === undefined || wanted === '') return '';
-    return (
-      this.options.cache.view(record.uid)?.containers.find(c => c.name === wanted && c.state === 'running')?.id ?? ''
-    );
+    return this.options.cache.view(record.uid)?.containers.find(c => c.name === wanted && c.state === 'running')?.id;
   }
 
   private async postStart(

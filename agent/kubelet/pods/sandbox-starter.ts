@@ -25,6 +25,8 @@ export interface SandboxStarterOptions {
   /** The node's resolv.conf. */
   readonly resolvConfPath: string;
   readonly recorder: EventSink;
+  /** The runtime's handler for the pod; '' for its default. @throws in words when its RuntimeClass does not exist */
+  readonly runtimeHandler: (pod: Pod, signal: AbortSignal) => Promise<string>;
   /** Bounds heavy calls, so that a burst does not slow each of them. */
   readonly gate: Gate;
 }
@@ -67,13 +69,13 @@ export class SandboxStarter {
     const unsupported = unsupportedByNode(pod);
     if (unsupported !== undefined) throw new Error(unsupported);
     for (const text of notEnforced(pod)) recorder.event(subjectOf(pods, pod), 'Warning', 'FieldNotEnforced', text);
-    const [config] = await Promise.all([
+    const [config, handler] = await Promise.all([
       this.configFor(pod, attempt),
+      this.options.runtimeHandler(pod, signal),
       cgroups.ensurePod(pod),
       mkdir(podLogFolder(folders, pod), { recursive: true }),
       mkdir(podFolder(folders, uidOf(pod)), { recursive: true, mode: 0o750 }),
     ]);
-    const handler = ''; // RuntimeClass: the runtime's default
     const id = await gate.run(() => runtime.runPodSandbox(config, handler, { signal }), signal);
     const { uid = '', namespace = '', name = '' } = pod.metadata;
     return { view: await cache.addSandbox({ uid, namespace, name }, id), config };

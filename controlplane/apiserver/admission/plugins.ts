@@ -5,6 +5,7 @@
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Namespace, ServiceAccount } from '../../../proto/api/core-v1.ts';
+import type { RuntimeClass } from '../../../proto/api/node-v1.ts';
 import type { PriorityClass } from '../../../proto/api/scheduling-v1.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
 import type { RbacAuthorizer } from '../authz/rbac-authorizer.ts';
@@ -16,6 +17,7 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { priorityAdmission } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
+import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 
 export interface AdmissionOptions {
@@ -33,6 +35,7 @@ export function admissionPlugins({ storageOf, rbac, authorizer, clock }: Admissi
     nodeRestriction,
     priorityAdmission(storageOf<PriorityClass>('scheduling.k8s.io', 'priorityclasses')),
     defaultTolerationSeconds,
+    runtimeClassAdmission(storageOf<RuntimeClass>('node.k8s.io', 'runtimeclasses')),
     // DefaultStorageClass, mutating policies and webhooks
     certificateSigning(authorizer),
     rbacEscalation(rbac, authorizer),
