@@ -10,5 +10,5 @@ fi
 NODE_OPTIONS=--experimental-vm-modules npx --no-install jest -w 1 --testMatch "**/e2e/suites/${suite:-*}.e2e.ts"
 code=$?
 # Whatever way the run went, nothing of it stays.
-npx --no-install tsx e2e/machine/sweep.ts
+npx --no-install tsx e2e/sweep/main.ts
 exit $code

@@ -63,7 +63,9 @@ export class CriFloor {
       linux: { cgroupParent: `${this.cgroupParent}/${name}` },
     };
     const c = this.client;
-    const sandbox = await call<RunPodSandboxResponse>(done => c.runPodSandbox({ config: sandboxConfig }, new Metadata(), deadline(), done));
+    const sandbox = await call<RunPodSandboxResponse>(done =>
+      c.runPodSandbox({ config: sandboxConfig }, new Metadata(), deadline(), done),
+    );
     const podSandboxId = sandbox.podSandboxId ?? '';
     const config = {
       metadata: { name: 'main', attempt: 0 },

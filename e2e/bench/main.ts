@@ -110,7 +110,12 @@ async function measure(cluster: Cluster): Promise<Figures> {
   }
   const of = (rounds: typeof ours) => ({
     one: summarize(rounds.flatMap(r => r.one)),
-    atOnceMs: Math.round(percentile(rounds.map(r => r.atOnceMs), 50)),
+    atOnceMs: Math.round(
+      percentile(
+        rounds.map(r => r.atOnceMs),
+        50,
+      ),
+    ),
   });
   const [k8ts, floor] = [of(ours), of(floors)];
   const ratios = { oneP50: k8ts.one.p50 / floor.one.p50, atOnce: k8ts.atOnceMs / floor.atOnceMs };
@@ -118,10 +123,22 @@ async function measure(cluster: Cluster): Promise<Figures> {
   say(`one pod at a time, runtime     ${line(floor.one)}`);
   say(`one pod at a time, k8ts        ${line(k8ts.one)}: p50 ${ratios.oneP50.toFixed(2)}x (1.5x, p99 600 ms wanted)`);
   say(`${number('at-once')} pods at once, runtime        ${floor.atOnceMs} ms`);
-  say(`${number('at-once')} pods at once, k8ts           ${k8ts.atOnceMs} ms: ${ratios.atOnce.toFixed(2)}x (1.25x wanted)`);
+  say(
+    `${number('at-once')} pods at once, k8ts           ${k8ts.atOnceMs} ms: ${ratios.atOnce.toFixed(2)}x (1.25x wanted)`,
+  );
   say(`k8ts up after kill -9          ${restartMs.toFixed(0)} ms`);
   const suite = await runSuite(cluster);
-  return { upMs, dnsPodMs, restartMs, memoryMB, cpuPercent, floor, k8ts, ratios, ...(suite === undefined ? {} : { suite }) };
+  return {
+    upMs,
+    dnsPodMs,
+    restartMs,
+    memoryMB,
+    cpuPercent,
+    floor,
+    k8ts,
+    ratios,
+    ...(suite === undefined ? {} : { suite }),
+  };
 }
 
 /** The same figures by a client that other systems are measured with, where there is one. */

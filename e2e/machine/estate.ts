@@ -15,7 +15,7 @@ import { clearEstate } from './clear-estate.ts';
 import { startTicks } from './processes.ts';
 
 const ROOT = join(tmpdir(), 'k8ts-e2e');
-const SWEEP = fileURLToPath(new URL('./sweep.ts', import.meta.url));
+const SWEEP = fileURLToPath(new URL('../sweep/main.ts', import.meta.url));
 
 export interface Estate {
   /** Part of every name: at most 8 characters. */

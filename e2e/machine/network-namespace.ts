@@ -28,10 +28,6 @@ export async function deleteNamespace(name: string): Promise<void> {
   if (existsSync(`${DIRECTORY}/${name}`)) await tryRun(['ip', 'netns', 'delete', name]);
 }
 
-export function namespaceExists(name: string): boolean {
-  return existsSync(`${DIRECTORY}/${name}`);
-}
-
 /** The command line that runs `argv` there. Not `ip netns exec`: that mounts another /sys, in which there are no cgroups. */
 export function inNamespace(name: string, argv: readonly string[]): string[] {
   return ['nsenter', `--net=${DIRECTORY}/${name}`, ...argv];

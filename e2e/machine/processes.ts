@@ -34,7 +34,8 @@ export function pidsNaming(text: string): number[] {
   return allPids().filter(
     pid =>
       pid !== process.pid &&
-      startTicks(pid) !== undefined && (argvOf(pid).some(a => a.includes(text)) || read(`/proc/${pid}/cgroup`).includes(text)),
+      startTicks(pid) !== undefined &&
+      (argvOf(pid).some(a => a.includes(text)) || read(`/proc/${pid}/cgroup`).includes(text)),
   );
 }
 

@@ -110,7 +110,9 @@ describe('a Deployment and a Service', () => {
       seen.add((await k.exec('client', `timeout 3 wget -qO- http://${ip}`)).trim());
       return names.every(name => seen.has(name));
     });
-    expect((await cluster.control.run(['timeout', '3', 'busybox', 'wget', '-qO-', `http://${ip}`])).trim()).toMatch(/^web-/);
+    expect((await cluster.control.run(['timeout', '3', 'busybox', 'wget', '-qO-', `http://${ip}`])).trim()).toMatch(
+      /^web-/,
+    );
   });
 
   test('they answer on the NodePort', async () => {

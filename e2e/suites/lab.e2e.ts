@@ -73,9 +73,9 @@ test('logs, exec and port 10250 work through the workers', async () => {
 test('a NodePort answers on every node', async () => {
   const port = (await k.run(['get', 'service', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}'])).trim();
   for (const host of cluster.hosts)
-    expect(await cluster.control.run(['timeout', '5', 'busybox', 'wget', '-qO-', `http://${host.address}:${port}`])).toMatch(
-      /^web-/,
-    );
+    expect(
+      await cluster.control.run(['timeout', '5', 'busybox', 'wget', '-qO-', `http://${host.address}:${port}`]),
+    ).toMatch(/^web-/);
 });
 
 test('a worker that lost the API server keeps its pods', async () => {

@@ -1,4 +1,0 @@
-/** Takes away what runs without an owner left on this host: `tsx e2e/machine/sweep.ts`. Safe to run at any time. */
-import { sweepEstates } from './estate.ts';
-
-for (const id of await sweepEstates()) console.log(`swept what the run ${id} left`);
