@@ -25,6 +25,6 @@ suite "unit" 5 -w 2 --silent
 suite "integration" 10 -w 1 --testTimeout 60000 --testMatch '**/*.integration.ts'
 suite "end to end" 20 -w 1 --testMatch '**/e2e/suites/*.e2e.ts'
 # Whatever way the run went, nothing of it stays.
-npx --no-install tsx e2e/machine/sweep.ts || failed=$((failed + 1))
+npx --no-install tsx e2e/sweep/main.ts || failed=$((failed + 1))
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
