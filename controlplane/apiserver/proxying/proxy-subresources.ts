@@ -2,16 +2,18 @@
  * nodes/proxy, pods/proxy and services/proxy: any HTTP request passed through to a kubelet, a pod or one of a service's endpoints.
  * Names may say scheme and port: `https:name:port`.
  */
+import { isIPv6 } from 'node:net';
 import { badRequest, serviceUnavailable } from '../../../machinery/meta/status-error.ts';
 import type { Node, Pod, Service } from '../../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
 import type { Subresource } from '../registry/resource-set.ts';
 import type { Exchange } from '../server/exchange.ts';
-import type { Response } from '../server/request.ts';
+import { header, type Response } from '../server/request.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
 import { kubeletAddress } from './kubelet-address.ts';
 import type { KubeletClient } from './pod-connect.ts';
-import { proxyRequest } from './proxy-request.ts';
+import { proxyRequest, type Target } from './proxy-request.ts';
+import { rewriteAnswer } from './rewrite-answer.ts';
 
 export interface ProxyOptions {
   readonly nodes: ResourceStorage<Node>;
@@ -48,21 +50,43 @@ function splitName(text: string): Named {
   return { scheme, name, port };
 }
 
-/** What stands behind `/proxy` in the path, with the query. */
-function pathBehind({ request, info }: Exchange): string {
-  const marker = `/${info.subresource}`;
-  const at = request.path.indexOf(marker, request.path.indexOf(`/${info.resource}/`) + info.resource.length + 2);
-  const rest = request.path.slice(at + marker.length);
-  return `${rest === '' ? '/' : rest}${request.rawQuery === '' ? '' : `?${request.rawQuery}`}`;
+/** The path up to `/proxy`, and what stands behind it. */
+function splitPath({ request, info }: Exchange): { prefix: string; rest: string } {
+  // /api/v1/nodes/NAME/proxy, /api/v1/namespaces/NAMESPACE/pods/NAME/proxy
+  const prefix = request.path
+    .split('/')
+    .slice(0, info.namespace === '' ? 6 : 8)
+    .join('/');
+  return { prefix, rest: request.path.slice(prefix.length) };
+}
+
+/** Browsers find their way: redirects and links of HTML lead through the proxy again. */
+async function proxyThrough(exchange: Exchange, target: Omit<Target, 'path'>): Promise<Response> {
+  const { request } = exchange;
+  const { prefix, rest } = splitPath(exchange);
+  const query = request.rawQuery === '' ? '' : `?${request.rawQuery}`;
+  // Relative links need the slash.
+  if (rest === '' && request.upgrade === undefined) {
+    const headers = { location: `${prefix}/${query}` };
+    return { kind: 'bytes', status: 301, contentType: 'text/plain', headers, body: '' };
+  }
+  const answer = await proxyRequest(request, { ...target, path: `${rest === '' ? '/' : rest}${query}` });
+  const host = header(request, 'host') ?? header(request, ':authority');
+  const rewrite = { prefix, host, backend: hostHeader(target) };
+  return rewriteAnswer(answer, rewrite, request.method !== 'HEAD');
+}
+
+function hostHeader({ scheme, host, port }: Omit<Target, 'path'>): string {
+  const name = isIPv6(host) ? `[${host}]` : host;
+  return port === (scheme === 'https' ? 443 : 80) ? name : `${name}:${port}`;
 }
 
 async function toNode({ nodes, kubelet }: ProxyOptions, exchange: Exchange, { name, port }: Named): Promise<Response> {
   const address = await kubeletAddress(nodes, name);
   const target = { ...address, ...(port === '' ? {} : { port: Number(port) }) };
-  return proxyRequest(exchange.request, {
+  return proxyThrough(exchange, {
     scheme: 'https',
     ...target,
-    path: pathBehind(exchange),
     cert: kubelet?.cert,
     key: kubelet?.key,
     ca: kubelet?.ca,
@@ -75,11 +99,10 @@ async function toPod({ pods }: ProxyOptions, exchange: Exchange, { scheme, name,
   if (host === '') throw badRequest('address not allowed');
   const first = (pod.spec?.containers ?? []).flatMap(c => c.ports ?? [])[0]?.containerPort;
   const chosen = port === '' ? (first ?? 80) : Number(port);
-  return proxyRequest(exchange.request, {
+  return proxyThrough(exchange, {
     scheme: scheme === '' ? 'http' : scheme,
     host,
     port: chosen,
-    path: pathBehind(exchange),
   });
 }
 
@@ -108,9 +131,8 @@ async function toService(
       .flatMap(e => e.addresses.map(host => ({ host, port: found })));
   });
   const chosen = candidates[Math.floor(Math.random() * candidates.length)] ?? none();
-  return proxyRequest(exchange.request, {
+  return proxyThrough(exchange, {
     scheme: scheme === '' ? 'http' : scheme,
     ...chosen,
-    path: pathBehind(exchange),
   });
 }
