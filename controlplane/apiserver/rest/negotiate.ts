@@ -15,13 +15,16 @@ export interface Negotiated {
 const PLAIN: Negotiated = { as: 'object', mediaType: 'application/json', contentType: 'application/json' };
 const ACCEPTED = ['application/json', 'application/yaml'];
 
-/** @throws StatusError NotAcceptable when nothing that is asked for can be given */
-export function negotiate(request: Request): Negotiated {
+/**
+ * @param tables false: what answers has no table and no metadata of its own
+ * @throws StatusError NotAcceptable when nothing that is asked for can be given
+ */
+export function negotiate(request: Request, tables = true): Negotiated {
   const accept = header(request, 'accept');
   if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/json') return PLAIN;
   for (const clause of accept.split(',')) {
     const found = clauseForm(clause);
-    if (found !== undefined) return found;
+    if (found !== undefined && (tables || found.as === 'object')) return found;
   }
   throw notAcceptable(ACCEPTED);
 }

@@ -4,9 +4,10 @@
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { badRequest } from '../../../machinery/meta/status-error.ts';
 import { apiVersionOf, type ServedResource } from '../registry/served-resource.ts';
+import type { Strategy } from '../registry/strategy.ts';
 import { unstored } from '../registry/unstored.ts';
 import type { Exchange } from '../server/exchange.ts';
-import type { Response, WatchResponse } from '../server/request.ts';
+import type { Request, Response, WatchResponse } from '../server/request.ts';
 import { eventFrame } from '../server/watch-frame.ts';
 import type { StoredList, StoredObject, Watch, WatchEvent } from '../storage/storage.ts';
 import { negotiate } from './negotiate.ts';
@@ -98,9 +99,29 @@ export function representWatch(exchange: Exchange, resource: ServedResource, eve
 }
 
 function tableWriter({ request }: Exchange, resource: ServedResource): TableWriter {
-  const include = (request.query.get('includeObject') || 'Metadata') as IncludeObject;
+  return new TableWriter(resource.strategy.columns, includedObject(request));
+}
+
+/** @throws StatusError BadRequest */
+function includedObject(request: Request): IncludeObject {
+  const include = request.query.get('includeObject') || 'Metadata';
   if (include !== 'None' && include !== 'Metadata' && include !== 'Object') {
     throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
   }
-  return new TableWriter(resource.strategy, include);
+  return include;
+}
+
+/** An object that is made up for the answer and stored nowhere (Scale). */
+export function representMade(exchange: Exchange, object: AnyObject, columns: Strategy['columns']): Response {
+  const { as, contentType } = negotiate(exchange.request);
+  if (as === 'object') return { kind: 'object', status: 200, object, contentType };
+  if (as !== 'Table') return { kind: 'object', status: 200, object: partialMetadata(object), contentType };
+  const { resourceVersion = '' } = object.metadata;
+  const writer = new TableWriter(columns, includedObject(exchange.request));
+  return {
+    kind: 'object',
+    status: 200,
+    object: writer.table([object], { resourceVersion }, exchange.nowMs),
+    contentType,
+  };
 }

@@ -3,10 +3,11 @@
  */
 import { methodNotSupported } from '../../../machinery/meta/status-error.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
-import type { ResourceSet, ServedEntry } from '../registry/resource-set.ts';
+import type { ResourceSet, ServedEntry, VirtualResource } from '../registry/resource-set.ts';
 import { groupResource } from '../registry/served-resource.ts';
 import type { Exchange, Handler } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
+import { negotiate } from './negotiate.ts';
 import { patchObject } from './patch-handler.ts';
 import { getObject, listObjects, watchObjects } from './read-handlers.ts';
 import type { RestParts } from './rest-parts.ts';
@@ -37,7 +38,7 @@ function dispatch(
   if (entry.kind === 'virtual') {
     if (!entry.resource.verbs.includes(verb))
       throw methodNotSupported({ group: entry.resource.info.group, resource: entry.resource.info.resource }, verb);
-    return entry.resource.handle(exchange);
+    return answerVirtual(exchange, entry.resource);
   }
   const { resource, subresources } = entry;
   if (
@@ -73,6 +74,12 @@ function dispatch(
     default:
       throw methodNotSupported(groupResource(resource.info), verb);
   }
+}
+
+async function answerVirtual(exchange: Exchange, resource: VirtualResource): Promise<Response> {
+  const { contentType } = negotiate(exchange.request, false);
+  const response = await resource.handle(exchange);
+  return response.kind === 'object' && response.contentType === undefined ? { ...response, contentType } : response;
 }
 
 function needsName(verb: string): boolean {

@@ -13,8 +13,9 @@ export class TableWriter {
   readonly #columns: readonly Column<AnyObject>[];
   readonly #include: IncludeObject;
 
-  constructor(strategy: Strategy, include: IncludeObject) {
-    this.#columns = completed(strategy.columns);
+  /** @param columns without Name and Age where the usual ones will do; undefined: name and creation alone */
+  constructor(columns: Strategy['columns'], include: IncludeObject) {
+    this.#columns = completed(columns);
     this.#include = include;
   }
 

@@ -10,12 +10,24 @@ import { badRequest, conflict, invalid, unsupportedMediaType } from '../../../ma
 import type { Scale } from '../../../proto/api/autoscaling-v1.ts';
 import type { Subresource } from '../registry/resource-set.ts';
 import { groupResource, type ServedResource } from '../registry/served-resource.ts';
+import { column } from '../kinds/columns/column.ts';
 import { updateObject } from '../registry/update-object.ts';
-import type { ScaleSpec } from '../registry/strategy.ts';
+import type { ScaleSpec, Strategy } from '../registry/strategy.ts';
 import { checked, decodeObject, mediaType, parseBody, type ExpectedKind } from '../rest/decode-body.ts';
+import { representMade } from '../rest/represent.ts';
 import { writeScope, type RestParts } from '../rest/rest-parts.ts';
 import type { Exchange } from '../server/exchange.ts';
-import type { ObjectResponse } from '../server/request.ts';
+import type { Response } from '../server/request.ts';
+
+const COLUMNS: Strategy['columns'] = [
+  column('Desired', 'Number of replicas that are wanted.', scale => (scale as Scale).spec?.replicas ?? 0, 'integer'),
+  column(
+    'Available',
+    'Number of replicas that were seen last.',
+    scale => (scale as Scale).status?.replicas ?? 0,
+    'integer',
+  ),
+];
 
 export function scaleSubresource(parts: RestParts): Subresource {
   return {
@@ -30,7 +42,7 @@ export function scaleSubresource(parts: RestParts): Subresource {
       const { namespace, name } = exchange.info;
       if (exchange.info.verb === 'get') {
         const { object } = await resource.storage.get(namespace, name);
-        return answer(scaleOf(object, scale));
+        return answer(exchange, scaleOf(object, scale));
       }
       return change(parts, exchange, resource, scale);
     },
@@ -42,7 +54,7 @@ async function change(
   exchange: Exchange,
   resource: ServedResource,
   spec: ScaleSpec<AnyObject>,
-): Promise<ObjectResponse> {
+): Promise<Response> {
   const { namespace, name, verb } = exchange.info;
   const expected: ExpectedKind = {
     apiVersion: 'autoscaling/v1',
@@ -81,7 +93,7 @@ async function change(
       return object;
     },
   });
-  return answer(scaleOf(stored.object, spec));
+  return answer(exchange, scaleOf(stored.object, spec));
 }
 
 async function readPatch(exchange: Exchange): Promise<{ type: string; value: unknown }> {
@@ -126,6 +138,6 @@ function scaleOf(object: AnyObject, spec: ScaleSpec<AnyObject>): Scale {
   };
 }
 
-function answer(scale: Scale): ObjectResponse {
-  return { kind: 'object', status: 200, object: scale };
+function answer(exchange: Exchange, scale: Scale): Response {
+  return representMade(exchange, scale as AnyObject, COLUMNS);
 }

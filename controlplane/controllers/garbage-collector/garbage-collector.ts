@@ -175,9 +175,19 @@ export class GarbageCollector implements Controller, Reconciler {
     const blocks = (d: GraphNode): boolean => d.owners.some(o => o.uid === node.uid && o.blockOwnerDeletion === true);
     if (dependents.some(blocks)) {
       for (const dependent of dependents) if (!dependent.deleting) this.queue.add(dependent.uid);
+      if (this.graph.waitsForItself(node.uid)) await this.unblock(node, signal);
       return;
     }
     await this.dropFinalizer(node, FOREGROUND, signal);
+  }
+
+  /** In a circle of owners everyone would wait for ever: none waits for this one any more. */
+  private async unblock(node: GraphNode, signal: AbortSignal): Promise<void> {
+    const live = await this.get(node, signal);
+    const owners = live?.metadata.ownerReferences ?? [];
+    if (live === undefined || !owners.some(owner => owner.blockOwnerDeletion === true)) return;
+    const ownerReferences = owners.map(owner => ({ ...owner, blockOwnerDeletion: false }));
+    await this.patchMetadata(live, node, { ownerReferences }, signal);
   }
 
   private async orphan(node: GraphNode, signal: AbortSignal): Promise<void> {

@@ -37,6 +37,21 @@ export class OwnerGraph {
     return found;
   }
 
+  /** Whether it is its own dependent's dependent, by way of such as wait for theirs too. */
+  waitsForItself(uid: string): boolean {
+    const seen = new Set<string>();
+    const open = [uid];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      for (const dependent of this.dependentsOf(at)) {
+        if (dependent.uid === uid) return true;
+        if (!dependent.foreground || seen.has(dependent.uid)) continue;
+        seen.add(dependent.uid);
+        open.push(dependent.uid);
+      }
+    }
+    return false;
+  }
+
   /** @returns the node as it was and as it is */
   put(resource: Resource<AnyObject>, object: AnyObject): { older: GraphNode | undefined; node: GraphNode } {
     const {
