@@ -21,7 +21,7 @@ import type { DaemonContext } from '../daemon.ts';
 import { nodeAddress } from '../node-address.ts';
 import { nthAddress } from '../service-range.ts';
 import { loadClusterPki, type ClusterPki } from './cluster-pki.ts';
-import { running } from './running.ts';
+import { running, stoppedLast } from './running.ts';
 
 /** What the rest of the process needs of the control plane that runs in it. */
 export interface ControlPlane {
@@ -118,12 +118,14 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
   const admin = clientAs('system:k8ts', ['system:masters']);
   const schedulerClient = clientAs('system:kube-scheduler');
   const schedulerInformers = new SharedInformerFactory({ client: schedulerClient, clock, logger });
+  const schedulerEvents = new EventRecorder({ client: schedulerClient, clock, logger, component: 'default-scheduler' });
+  await start(stoppedLast('scheduler-events', () => schedulerEvents.stop()));
   const scheduler = new Scheduler({
     client: schedulerClient,
     informers: schedulerInformers,
     clock,
     logger: logger.child({ part: 'scheduler' }),
-    recorder: new EventRecorder({ client: schedulerClient, clock, logger, component: 'default-scheduler' }),
+    recorder: schedulerEvents,
   });
   const controllers = createControllers({
     clientFor: name => clientAs(`system:serviceaccount:kube-system:${name}`, SERVICE_ACCOUNT_GROUPS),

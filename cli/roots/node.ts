@@ -36,7 +36,7 @@ import type { ClusterSettings } from '../cluster-objects.ts';
 import { kubernetesVersion } from '../version.ts';
 import { dnsAnswers, nodeIsReady } from './node-checks.ts';
 import { createNodeParts, type NodeParts } from './node-parts.ts';
-import { running } from './running.ts';
+import { running, stoppedLast } from './running.ts';
 
 /** Who the parts of a node are to the API server. */
 export interface NodeClients {
@@ -198,6 +198,7 @@ export async function startNode(
     logger: logger.child({ part: 'kubelet-server' }),
   });
 
+  await start(stoppedLast('node-events', () => recorder.stop()));
   await Promise.all([
     start(running('node-informers', signal => informers.run(signal))),
     start(running('service-informers', signal => serviceInformers.run(signal))),

@@ -8,3 +8,13 @@ export function running(
 ): Component {
   return { name, run, ready };
 }
+
+/** Does nothing until those that were started after it have stopped; then `stop`. */
+export function stoppedLast(name: string, stop: () => Promise<void>): Component {
+  const untilAborted = (signal: AbortSignal): Promise<void> =>
+    new Promise(resolve => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  return running(name, signal => untilAborted(signal).then(stop));
+}

@@ -26,7 +26,7 @@ export async function assembleUp(context: DaemonContext): Promise<void> {
       clientCaPem: pki.authority.certPem,
       labels: labelsOf(config.nodeLabels),
     },
-  );  // A node may not give itself a role; the administrator does.
+  ); // A node may not give itself a role; the administrator does.
   const role = { metadata: { labels: { 'node-role.kubernetes.io/control-plane': '' } } };
   await clientAs('system:k8ts', ['system:masters']).of(nodes).patch({ name: nodeName }, role, { type: 'merge' });
 }

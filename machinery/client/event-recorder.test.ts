@@ -54,6 +54,26 @@ describe('EventRecorder', () => {
     expect(body(requests[2])).toMatchObject({ count: 3 });
   });
 
+  test('event() writes a moment later, what came meanwhile together', async () => {
+    const { recorder, requests, clock } = setUp();
+    recorder.event(subject, 'Normal', 'Pulled', 'one');
+    await clock.advance(100);
+    recorder.event(subject, 'Normal', 'Created', 'two');
+    await clock.advance(99);
+    expect(requests).toEqual([]);
+    await clock.advance(1);
+    expect(requests.map(r => body(r)['reason'])).toEqual(['Pulled', 'Created']);
+  });
+
+  test('stop() writes what waits and takes no more', async () => {
+    const { recorder, requests } = setUp();
+    recorder.event(subject, 'Normal', 'Pulled', 'one');
+    await recorder.stop();
+    recorder.event(subject, 'Normal', 'Created', 'two');
+    await recorder.flush();
+    expect(requests).toHaveLength(1);
+  });
+
   test('event() begins anew when the first one expired', async () => {
     const { recorder, requests } = setUp(r => {
       if (r.method === 'PATCH') throw notFound({ group: '', resource: 'events' }, 'x');

@@ -2,6 +2,7 @@
  * Records Events (core/v1) about objects, as `kubectl describe` and `kubectl get events` show them.
  *
  * - Never blocks and never throws: events wait in a bounded queue that one writer empties; what does not fit is dropped and counted.
+ * - They are written a moment later and together: what they tell of goes first, and writes that meet share one commit of the store.
  * - The same event again raises `count` of the first one (a patch); many that differ in their message alone become one
  *   "(combined from similar events)"; an object that sends too many is cut off for a while.
  * Source: the behaviour of client-go `tools/record` (EventCorrelator).
@@ -34,6 +35,9 @@ export interface EventRecorderOptions {
   capacity?: number | undefined;
 }
 
+/** Long enough for a pod's whole start to fit in, short enough for `kubectl describe`. */
+const GATHER_MS = 200;
+const WRITES_AT_ONCE = 16;
 const RETRIES = 5;
 const RETRY_MS = 1000;
 
@@ -44,6 +48,8 @@ export class EventRecorder implements EventSink {
   private writer: Promise<void> | undefined;
   private stopped = false;
   private readonly stopping = new AbortController();
+  /** Somebody waits for the events to be written: there is nothing to gather. */
+  private hurry = new AbortController();
   private sequence = 0;
   /** Events lost because the queue was full or the server refused. */
   dropped = 0;
@@ -67,7 +73,9 @@ export class EventRecorder implements EventSink {
 
   /** Resolves when all events so far are written or dropped. */
   async flush(): Promise<void> {
+    this.hurry.abort();
     while (this.writer !== undefined) await this.writer;
+    this.hurry = new AbortController();
   }
 
   /** Takes no more events and gives those that wait a short time to be written. */
@@ -81,11 +89,22 @@ export class EventRecorder implements EventSink {
   }
 
   private async write(): Promise<void> {
-    // Callers go on first: recording an event must not delay what it tells of.
-    await new Promise(resolve => setImmediate(resolve));
-    for (let draft = this.waiting.shift(); draft !== undefined; draft = this.waiting.shift()) {
-      await this.writeOne(draft);
+    while (this.waiting.length > 0) {
+      await this.options.clock.sleep(GATHER_MS, this.hurry.signal).catch(() => undefined);
+      while (this.waiting.length > 0) await Promise.all(this.nextBatch().map(draft => this.writeOne(draft)));
     }
+  }
+
+  /** Of one event's counts only the first: a patch needs what the write before it made. */
+  private nextBatch(): EventDraft[] {
+    const records = new Set(this.waiting.slice(0, WRITES_AT_ONCE).map(draft => draft.record));
+    const batch: EventDraft[] = [];
+    for (const draft of this.waiting.slice(0, WRITES_AT_ONCE)) {
+      if (!records.delete(draft.record)) break;
+      batch.push(draft);
+    }
+    this.waiting.splice(0, batch.length);
+    return batch;
   }
 
   private async writeOne(draft: EventDraft): Promise<void> {
