@@ -5,6 +5,7 @@ import type { Namespace, Node, Pod, ReplicationController, Service } from '../..
 import { RestClient } from '../../machinery/client/rest-client.ts';
 import {
   certificateSigningRequests,
+  clusterRoles,
   configMaps,
   deployments,
   endpoints,
@@ -385,6 +386,37 @@ test('a silent node becomes Unknown and tainted, and its pods leave when they to
       .catch(() => undefined);
     return found === undefined || found.metadata.deletionTimestamp !== undefined ? true : undefined;
   });
+});
+
+test('Endpoints that a user wrote become slices, which follow them and go with them', async () => {
+  await makeNamespace('mirror');
+  await admin.of(services).create({ metadata: { namespace: 'mirror', name: 's' }, spec: { ports: [{ port: 80 }] } });
+  const subsets = [{ addresses: [{ ip: '192.0.2.1' }], ports: [{ port: 8080 }] }];
+  const made = await admin.of(endpoints).create({ metadata: { namespace: 'mirror', name: 's' }, subsets });
+  const addresses = async (): Promise<string> => {
+    const { items } = await admin.of(endpointSlices).list({ namespace: 'mirror' });
+    return items.flatMap(slice => (slice.endpoints ?? []).flatMap(endpoint => endpoint.addresses)).join();
+  };
+  const are = (want: string) => eventually(want, async () => ((await addresses()) === want ? true : undefined));
+  await are('192.0.2.1');
+  const changed = [{ addresses: [{ ip: '192.0.2.2' }], ports: [{ port: 8080 }] }];
+  await admin.of(endpoints).update({ ...made, subsets: changed });
+  await are('192.0.2.2');
+  await admin.of(endpoints).delete({ namespace: 'mirror', name: 's' });
+  await are('');
+});
+
+test('a role made of others gets their rules', async () => {
+  const rules = [{ verbs: ['get'], apiGroups: ['example.test'], resources: ['widgets'] }];
+  const labels = { 'rbac.authorization.k8s.io/aggregate-to-view': 'true' };
+  await admin.of(clusterRoles).create({ metadata: { name: 'widgets', labels }, rules });
+  const has = (name: string) =>
+    eventually(`rule in ${name}`, async () => {
+      const role = await admin.of(clusterRoles).get({ name });
+      return role.rules?.some(rule => rule.apiGroups?.includes('example.test')) === true ? true : undefined;
+    });
+  // Through view into edit, and through that into admin.
+  for (const name of ['view', 'edit', 'admin']) expect(await has(name)).toBe(true);
 });
 
 test('at rest the controllers ask nothing, and nothing they did was refused', async () => {

@@ -15,6 +15,7 @@ import { CsrController } from './csr/csr-controller.ts';
 import { DeploymentController } from './deployment/deployment-controller.ts';
 import { EndpointsController } from './endpoints/endpoints-controller.ts';
 import { EndpointSliceController } from './endpointslice/endpointslice-controller.ts';
+import { EndpointSliceMirroringController } from './endpointslice-mirroring/endpointslice-mirroring-controller.ts';
 import { GarbageCollector } from './garbage-collector/garbage-collector.ts';
 import { NamespaceController } from './namespace/namespace-controller.ts';
 import { NodeCidrController } from './node-cidr/node-cidr-controller.ts';
@@ -23,6 +24,7 @@ import { TaintEvictionController } from './node-lifecycle/taint-eviction-control
 import { PodGcController } from './pod-gc/pod-gc-controller.ts';
 import { replicaSetKind, replicationControllerKind } from './replicaset/replica-kind.ts';
 import { ReplicaSetController } from './replicaset/replicaset-controller.ts';
+import { RoleAggregationController } from './role-aggregation/role-aggregation-controller.ts';
 import { RootCaController } from './root-ca/root-ca-controller.ts';
 import type { Controller, ControllerContext } from './runtime/controller.ts';
 import { TokenController, type LegacyTokenIssuer } from './service-account-token/token-controller.ts';
@@ -107,6 +109,8 @@ class Controllers implements Component {
       new ReplicaSetController(this.contextFor('replication-controller'), replicationControllerKind),
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
+      new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),
+      new RoleAggregationController(this.contextFor('clusterrole-aggregation-controller')),
       new NodeLifecycleController(this.contextFor('node-controller'), this.options.nodeGracePeriodMs),
       new TaintEvictionController(this.contextFor('taint-eviction-controller', 'node-controller')),
       new PodGcController(this.contextFor('pod-garbage-collector'), this.options.terminatedPodThreshold),
