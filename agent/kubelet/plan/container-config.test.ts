@@ -143,6 +143,7 @@ describe('containerConfig()', () => {
     hostsFile: '/pods/u/etc-hosts',
     terminationMessageFile: '/pods/u/containers/c/2',
     nodeMemoryBytes: 1 << 30,
+    seccompFolder: '/k/seccomp',
     ...more,
   });
 
@@ -216,6 +217,15 @@ describe('security contexts', () => {
 
   test('checkNonRoot() takes a numeric user', () => {
     expect(() => checkNonRoot({ runAsNonRoot: true }, { uid: 5, username: '' }, 'p', 'c')).not.toThrow();
+  });
+});
+
+test('containerConfig() finds seccomp profiles of the node in its folder', () => {
+  const securityContext = { seccompProfile: { type: 'Localhost', localhostProfile: 'a/b.json' } };
+  const plain = { name: 'c', securityContext };
+  expect(containerSecurityContext(pod(), plain, '', '/k/seccomp').seccomp).toEqual({
+    profileType: SecurityProfile_ProfileType.Localhost,
+    localhostRef: '/k/seccomp/a/b.json',
   });
 });
 

@@ -35,6 +35,8 @@ export interface ContainerConfigInput {
   /** On the node; mounted where the spec wants the message. */
   readonly terminationMessageFile: string;
   readonly nodeMemoryBytes: number;
+  /** Absolute; seccomp profiles of the node lie in it. */
+  readonly seccompFolder: string;
   /** Container whose processes an ephemeral container joins. */
   readonly targetId?: string;
 }
@@ -60,7 +62,7 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
     tty: container.tty === true,
     linux: {
       resources: containerResources(pod, container, input.nodeMemoryBytes),
-      securityContext: containerSecurityContext(pod, container, input.targetId ?? ''),
+      securityContext: containerSecurityContext(pod, container, input.targetId ?? '', input.seccompFolder),
     },
   };
 }

@@ -98,12 +98,20 @@ export function namespaceOptions(pod: Pod, targetId = ''): NamespaceOption {
   };
 }
 
-/** @throws ConfigError */
-export function containerSecurityContext(pod: Pod, container: Container, targetId = ''): LinuxContainerSecurityContext {
+/**
+ * @param seccompFolder where the node keeps profiles: specs name them relative to it
+ * @throws ConfigError
+ */
+export function containerSecurityContext(
+  pod: Pod,
+  container: Container,
+  targetId = '',
+  seccompFolder = '',
+): LinuxContainerSecurityContext {
   const context = effectiveSecurityContext(pod, container);
   const privileged = context.privileged === true;
   const unmasked = privileged || context.procMount === 'Unmasked';
-  const seccomp = privileged ? unconfined : seccompProfile(context.seccompProfile);
+  const seccomp = privileged ? unconfined : seccompProfile(context.seccompProfile, seccompFolder);
   return {
     privileged,
     namespaceOptions: namespaceOptions(pod, targetId),
@@ -144,14 +152,14 @@ export function sandboxSecurityContext(pod: Pod): LinuxSandboxSecurityContext {
 
 const unconfined: SecurityProfile = { profileType: SecurityProfile_ProfileType.Unconfined, localhostRef: '' };
 
-function seccompProfile(profile: SeccompProfile | undefined): SecurityProfile {
+function seccompProfile(profile: SeccompProfile | undefined, folder: string): SecurityProfile {
   if (profile?.type === 'RuntimeDefault')
     return { profileType: SecurityProfile_ProfileType.RuntimeDefault, localhostRef: '' };
   if (profile?.type !== 'Localhost') return unconfined;
   if (profile.localhostProfile === undefined || profile.localhostProfile === '') {
     throw new ConfigError('localhostProfile must be set if seccompProfile type is Localhost.');
   }
-  return { profileType: SecurityProfile_ProfileType.Localhost, localhostRef: profile.localhostProfile };
+  return { profileType: SecurityProfile_ProfileType.Localhost, localhostRef: `${folder}/${profile.localhostProfile}` };
 }
 
 function appArmorProfile(profile: AppArmorProfile): SecurityProfile {

@@ -197,6 +197,7 @@ export class ContainerStarter {
       hostsFile,
       terminationMessageFile: messageFile,
       nodeMemoryBytes: options.nodeMemoryBytes,
+      seccompFolder: `${options.folders.root}/seccomp`,
       targetId: input.targetId,
     });
     const backoff = { [BACKOFF_ANNOTATION]: String(start.nextBackoffMs) };
