@@ -38,7 +38,7 @@ export function createNodeCleanup(config: Config, paths: Paths, parts: NodeParts
     clusterCIDR: config.clusterCidr,
     localServiceIPs: [],
     bridge: config.podBridge,
-    cniConfDir: paths.cniConfig,
+    cniConfDir: parts.cniConfDir,
     cniIpamDir: paths.cniState,
   });
   const model = { nodeName: '', family: 'IPv4', localServiceIPs: new Set<string>(), localhostNodePorts: true } as const;

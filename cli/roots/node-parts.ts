@@ -17,9 +17,13 @@ import { Iptables } from '../../agent/node-iptables/index.ts';
 import type { Config } from '../config.ts';
 import type { Paths } from '../paths.ts';
 
+/** Where runtimes that others configured look for their network. */
+const COMMON_CNI_DIRECTORY = '/etc/cni/net.d';
+
 export function createNodeParts(config: Config, paths: Paths, logger: Logger) {
   const socketPath = config.containerRuntimeEndpoint?.replace(/^unix:(\/\/)?/, '') ?? paths.containerdSocket;
   const cri = new CriClient(socketPath);
+  const cniConfDir = config.containerRuntimeEndpoint === undefined ? paths.cniConfig : COMMON_CNI_DIRECTORY;
   const containerd =
     config.containerRuntimeEndpoint !== undefined
       ? undefined
@@ -30,7 +34,7 @@ export function createNodeParts(config: Config, paths: Paths, logger: Logger) {
             socketPath,
             logPath: join(paths.logDir, 'containerd.log'),
             cniBinDirs: CNI_PLUGIN_DIRS,
-            cniConfDir: paths.cniConfig,
+            cniConfDir,
             registryConfigDir: join(paths.configDir, 'registries'),
             sandboxImage: PAUSE_IMAGE,
             cgroupDriver: 'cgroupfs',
@@ -48,6 +52,8 @@ export function createNodeParts(config: Config, paths: Paths, logger: Logger) {
   });
   return {
     socketPath,
+    /** Where the runtime looks for the pod network. */
+    cniConfDir,
     cri,
     containerd,
     importer,

@@ -116,7 +116,7 @@ export async function startNode(
     clusterCIDR: cluster.clusterCidr,
     localServiceIPs: [cluster.clusterDns],
     bridge: config.podBridge,
-    cniConfDir: paths.cniConfig,
+    cniConfDir: parts.cniConfDir,
     cniIpamDir: paths.cniState,
     clock,
     log: logger.child({ part: 'network' }),
