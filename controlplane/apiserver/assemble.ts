@@ -30,6 +30,7 @@ import { healthChecks } from './discovery/health-checks.ts';
 import { podConnectSubresources } from './proxying/pod-connect.ts';
 import { proxySubresource, type ProxyOptions } from './proxying/proxy-subresources.ts';
 import { managedFieldOwnership } from './registry/managed-field-ownership.ts';
+import { noCustomResources } from './registry/no-custom-resources.ts';
 import { ResourceSet } from './registry/resource-set.ts';
 import { servedResources } from './registry/served-resources.ts';
 import { subresourcesOf } from './registry/subresources-of.ts';
@@ -155,6 +156,7 @@ export function assemble(options: ApiServerOptions): Assembly {
     bindingResource(parts, pods),
     ...authenticationReviews(parts, lookup),
     ...accessReviews(parts, authorizer, rbac),
+    noCustomResources(async () => (await pods.storage.list({ limit: 1 })).resourceVersion),
   ])
     resources.addVirtual(virtual);
 

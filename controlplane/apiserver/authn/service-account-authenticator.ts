@@ -3,6 +3,7 @@
  * checked here, each time.
  * Source: kubernetes `pkg/serviceaccount/claims.go` (Validate) and `legacy.go`.
  */
+import { timingSafeEqual } from 'node:crypto';
 import { unauthorized } from '../../../machinery/meta/status-error.ts';
 import {
   TokenError,
@@ -39,8 +40,10 @@ export async function serviceAccountUser(
   if (!(await lives(objects.serviceAccounts, namespace, serviceAccount.name, serviceAccount.uid, nowMs)))
     throw unauthorized();
   if (pod !== undefined && !(await lives(objects.pods, namespace, pod.name, pod.uid, nowMs))) throw unauthorized();
-  if (secret !== undefined && !(await lives(objects.secrets, namespace, secret.name, secret.uid, nowMs)))
-    throw unauthorized();
+  if (secret !== undefined) {
+    if (!(await lives(objects.secrets, namespace, secret.name, secret.uid, nowMs))) throw unauthorized();
+    if (verified.legacy && !holds(objects.secrets, namespace, secret.name, token)) throw unauthorized();
+  }
   // Beside a pod the node only informs.
   if (node !== undefined && pod === undefined && !(await lives(objects.nodes, '', node.name, node.uid, nowMs)))
     throw unauthorized();
@@ -62,6 +65,14 @@ async function lives(
   if (object === undefined || (uid !== undefined && object.metadata?.uid !== uid)) return false;
   const deletion = object.metadata?.deletionTimestamp;
   return deletion === undefined || nowMs < Date.parse(deletion) + DELETION_LEEWAY_MS;
+}
+
+/** Whether the Secret still has this token: a new one in its place revokes the old. */
+function holds(secrets: ResourceStorage, namespace: string, name: string, token: string): boolean {
+  const secret = secrets.peek(namespace, name)?.object as { data?: Record<string, string> } | undefined;
+  const held = Buffer.from(secret?.data?.['token'] ?? '', 'base64');
+  const shown = Buffer.from(token);
+  return held.length === shown.length && timingSafeEqual(held, shown);
 }
 
 function userOf({ namespace, serviceAccount, pod, node, id }: VerifiedToken): UserInfo {

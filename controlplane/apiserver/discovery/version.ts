@@ -3,6 +3,9 @@
  */
 export const KUBERNETES_VERSION = 'v1.36.0';
 
+/** Git's own name for no commit: clients want hexadecimal digits, and a bundle does not know where it came from. */
+const NO_COMMIT = '0'.repeat(40);
+
 export function versionInfo(): Readonly<Record<string, string>> {
   return {
     major: '1',
@@ -12,7 +15,7 @@ export function versionInfo(): Readonly<Record<string, string>> {
     minCompatibilityMajor: '1',
     minCompatibilityMinor: '35',
     gitVersion: `${KUBERNETES_VERSION}+k8ts`,
-    gitCommit: '',
+    gitCommit: NO_COMMIT,
     gitTreeState: 'clean',
     buildDate: '1970-01-01T00:00:00Z',
     goVersion: `node ${process.version}`,

@@ -27,8 +27,13 @@ export async function getObject(exchange: Exchange, resource: ServedResource): P
 }
 
 export async function listObjects(exchange: Exchange, resource: ServedResource): Promise<Response> {
+  return representList(exchange, resource, await resource.storage.list(listQuery(exchange, resource)));
+}
+
+/** What a request for a collection selects, and which page of it. @throws StatusError */
+export function listQuery(exchange: Exchange, resource: ServedResource): ListQuery<AnyObject> {
   const parameters = listParameters(exchange.request.query, false);
-  const query: ListQuery<AnyObject> = {
+  return {
     ...selection(
       resource,
       placeOf(resource, exchange.info.namespace),
@@ -40,7 +45,6 @@ export async function listObjects(exchange: Exchange, resource: ServedResource):
     ...(parameters.limit > 0 ? { limit: parameters.limit } : {}),
     ...(parameters.continue === undefined ? {} : { continue: parameters.continue }),
   };
-  return representList(exchange, resource, await resource.storage.list(query));
 }
 
 export async function watchObjects(exchange: Exchange, resource: ServedResource, clock: Clock): Promise<Response> {

@@ -7,17 +7,16 @@ import { badRequest, methodNotSupported } from '../../../machinery/meta/status-e
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { createObject } from '../registry/create-object.ts';
 import { deleteObject, type DeletionOutcome } from '../registry/delete-object.ts';
-import { apiVersionOf, groupResource, type ServedResource } from '../registry/served-resource.ts';
+import { groupResource, type ServedResource } from '../registry/served-resource.ts';
 import { updateObject } from '../registry/update-object.ts';
 import type { Exchange } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
 import type { StoredObject } from '../storage/storage.ts';
 import { decodeObject, parseOptional } from './decode-body.ts';
-import { deletionOptions, listParameters } from './query-options.ts';
-import { placeOf } from './read-handlers.ts';
-import { representObject } from './represent.ts';
+import { deletionOptions } from './query-options.ts';
+import { listQuery, placeOf } from './read-handlers.ts';
+import { representList, representObject } from './represent.ts';
 import { expectedKind, toStorage, writeScope, type RestParts } from './rest-parts.ts';
-import { selection } from './selection.ts';
 
 /** How many objects of a collection are deleted at once. */
 const DELETE_WORKERS = 8;
@@ -105,19 +104,15 @@ export async function deleteCollection(
   exchange: Exchange,
   resource: ServedResource,
 ): Promise<Response> {
-  const { query } = exchange.request;
   const options = deletionOptions(
-    query,
+    exchange.request.query,
     await parseOptional(exchange, 'apimachinery/pkg/apis/meta/v1', 'DeleteOptions'),
   );
-  const { labelSelector, fieldSelector } = listParameters(query, false);
   const { context: base } = writeScope(exchange);
   const context = { ...base, dryRun: options.dryRun };
-  const { items, resourceVersion } = await resource.storage.list(
-    selection(resource, placeOf(resource, exchange.info.namespace), labelSelector, fieldSelector),
-  );
+  const listed = await resource.storage.list(listQuery(exchange, resource));
   const deleted: StoredObject<AnyObject>[] = [];
-  const queue = items.values();
+  const queue = listed.items.values();
   const worker = async (): Promise<void> => {
     for (const item of queue) {
       try {
@@ -128,12 +123,5 @@ export async function deleteCollection(
     }
   };
   await Promise.all(Array.from({ length: DELETE_WORKERS }, worker));
-  const { info } = resource;
-  return {
-    kind: 'list',
-    apiVersion: apiVersionOf(info),
-    listKind: `${info.kind}List`,
-    metadata: { resourceVersion },
-    items: deleted,
-  };
+  return representList(exchange, resource, { ...listed, items: deleted });
 }
