@@ -6,7 +6,7 @@ NODES ?= 2
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 node_modules/.package-lock.json: package.json package-lock.json
 	@deploy/step "npm packages" deploy/as-owner npm ci --ignore-scripts --no-progress --no-audit --no-fund --no-update-notifier --loglevel=error
@@ -31,6 +31,7 @@ down: ## Stop the cluster; its state stays
 .PHONY: reset
 reset: ## Remove every trace of the cluster from this machine
 	@test -x dist/k8ts.mjs || $(MAKE) --no-print-directory build; dist/k8ts.mjs reset --yes
+	@test "$$(readlink -f /usr/local/bin/k8ts)" != "$$PWD/dist/k8ts.mjs" || { rm -f /usr/local/bin/k8ts && echo "✔ the link /usr/local/bin/k8ts is removed"; }
 
 .PHONY: install-systemd
 install-systemd: dist/k8ts.mjs ## Let systemd run it (UNIT=k8ts, k8ts-server or k8ts-agent)

@@ -6,9 +6,11 @@ import { RestClient } from '../machinery/client/rest-client.ts';
 import { systemClock } from '../machinery/process/clock.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 import type { Paths } from './paths.ts';
+import { requireAccess } from './require-access.ts';
 
 /** @throws CliError when there is no kubeconfig here */
 export async function adminClient(paths: Paths): Promise<{ client: Client; close(): Promise<void> }> {
+  requireAccess(paths.adminKubeconfig, 'token');
   if (!existsSync(paths.adminKubeconfig)) {
     throw new CliError(
       `There is no ${paths.adminKubeconfig}: run this on the control machine, after k8ts up`,

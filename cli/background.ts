@@ -1,5 +1,6 @@
 /**
- * Starts k8ts in the background and tells how it comes along: each step with its time, until it runs, fails or takes too long.
+ * Starts k8ts in the background, itself or by systemd, and tells how it comes along: each step with its time, until it runs, fails or takes
+ * too long.
  */
 import { spawn, type SpawnOptions } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
@@ -10,6 +11,8 @@ import { seconds, type Output } from './output.ts';
 import type { Paths } from './paths.ts';
 
 const POLL_MS = 50;
+/** A step that takes longer is shown while it runs. */
+const SHOW_AFTER_MS = 1_000;
 const MAX_LOG_BYTES = 20 * 1024 * 1024;
 
 /**
@@ -37,11 +40,51 @@ export async function startInBackground(
   let exited: number | undefined;
   child.once('exit', code => (exited = code ?? exitCodes.failed));
   child.unref();
+  const failure = (): CliError | undefined =>
+    exited === undefined
+      ? undefined
+      : new CliError(
+          `k8ts did not start (exit ${exited}):\n${tailOf(paths.log, logStart)}\nThe whole log: k8ts logs`,
+          exited,
+        );
+  return followStart(paths, timeoutSeconds, output, failure, child.pid);
+}
+
+/** Lets systemd start the unit. @throws CliError that tells where the cause is written */
+export function startBySystemd(
+  unit: string,
+  paths: Paths,
+  timeoutSeconds: number,
+  output: Output,
+): Promise<DaemonStatus> {
+  const child = spawn('systemctl', ['start', unit], { stdio: 'ignore' });
+  let exited: number | undefined;
+  child.once('exit', code => (exited = code ?? exitCodes.failed));
+  child.unref();
+  const failure = (): CliError | undefined =>
+    exited === undefined || exited === 0
+      ? undefined
+      : new CliError(`systemd could not start ${unit}; its log: journalctl -u ${unit} -n 30`);
+  return followStart(paths, timeoutSeconds, output, failure);
+}
+
+/**
+ * Waits for a k8ts that starts.
+ * @param failure what to throw if it can start no more
+ * @param pid whose status counts; any when left out
+ */
+export async function followStart(
+  paths: Paths,
+  timeoutSeconds: number,
+  output: Output,
+  failure: () => CliError | undefined,
+  pid?: number,
+): Promise<DaemonStatus> {
   const begin = Date.now();
   const shown = new Set<string>();
   for (;;) {
     const status = await askStatus(paths.controlSocket);
-    const ours = status?.pid === child.pid ? status : undefined;
+    const ours = pid === undefined || status?.pid === pid ? status : undefined;
     for (const step of ours?.steps ?? []) {
       if (step.state === 'running' || shown.has(step.name)) continue;
       shown.add(step.name);
@@ -49,12 +92,10 @@ export async function startInBackground(
       else output.failedStep(step.name, step.ms, step.detail);
     }
     if (ours?.phase === 'running') return ours;
-    if (exited !== undefined) {
-      throw new CliError(
-        `k8ts did not start (exit ${exited}):\n${tailOf(paths.log, logStart)}\nThe whole log: k8ts logs`,
-        exited,
-      );
-    }
+    const failed = failure();
+    if (failed !== undefined) throw failed;
+    const longest = ours?.steps.find(step => step.state === 'running');
+    if (longest !== undefined && longest.ms > SHOW_AFTER_MS) output.waiting(longest.name, longest.ms);
     if (Date.now() - begin > timeoutSeconds * 1000) {
       const waiting = ours?.steps.find(step => step.state === 'running');
       const where = waiting === undefined ? '' : ` It waits for: ${waiting.name} (${seconds(waiting.ms)}).`;

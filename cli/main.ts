@@ -8,6 +8,7 @@ import { optionTable, readConfig, type OptionName } from './config.ts';
 import { environmentValue, unknownVariables, variableOf } from './environment.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 import { Output, type OutputFormat } from './output.ts';
+import { suggest } from './suggest.ts';
 import { versionText } from './version.ts';
 
 type Args = Record<string, unknown>;
@@ -98,9 +99,29 @@ async function configOf(args: Args) {
   return readConfig({ ...fromFile, ...Object.fromEntries(Object.entries(args).filter(([, v]) => v !== undefined)) });
 }
 
+const COMMANDS = [
+  'up',
+  'server',
+  'agent',
+  'join',
+  'token',
+  'down',
+  'status',
+  'reset',
+  'logs',
+  'images',
+  'version',
+  'completion',
+];
+
 const everything: Parts = ['server', 'agent', 'log', 'paths'];
 
+/** Where iptables and its like are; a shell of `su` or cron does not look there. */
+const SYSTEM_PATHS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
+
 async function main(): Promise<void> {
+  const path = (process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin').split(':');
+  process.env['PATH'] = [...path, ...SYSTEM_PATHS.filter(folder => !path.includes(folder))].join(':');
   warnOfUnknownVariables();
   const cli = yargs(hideBin(process.argv))
     .scriptName('k8ts')
@@ -260,7 +281,7 @@ async function main(): Promise<void> {
             'containerd',
             setting('containerd', { type: 'boolean', default: false, describe: "The container runtime's log instead" }),
           ),
-      async (args: Args) => (await import('./commands/logs.ts')).logs(await configOf(args), args),
+      async (args: Args) => (await import('./commands/logs.ts')).logs(await configOf(args), args, output(args)),
     )
     .command(
       'images <action> [path]',
@@ -278,7 +299,7 @@ async function main(): Promise<void> {
       (args: Args) => output(args).result(versionText(), versionText().text),
     )
     .completion('completion', 'Print a completion script for bash or zsh')
-    .demandCommand(1, 'Say what to do: k8ts --help lists the commands')
+    .demandCommand(1, 'Say what to do')
     .strict()
     .help()
     .alias('help', 'h')
@@ -292,15 +313,24 @@ async function main(): Promise<void> {
     .fail((message, error: Error | undefined) => {
       // A handler's own error goes on as it is; what yargs says of the command line is a usage error.
       if (error !== undefined && error.name !== 'YError') throw error;
-      throw new CliError(`${message || error?.message || ''}\nSee k8ts --help`, exitCodes.usage);
+      const meant = suggest(hideBin(process.argv), COMMANDS, [
+        ...Object.keys(optionTable),
+        ...COMMAND_OPTIONS,
+        'help',
+        'version',
+      ]);
+      const lines = [message || error?.message || '', meant, 'See k8ts --help'].filter(line => line !== '');
+      throw new CliError(lines.join('\n'), exitCodes.usage);
     });
   await cli.parseAsync();
 }
 
 main().catch((error: unknown) => {
-  const cause = error instanceof Error && error.cause instanceof Error ? `\n  because: ${error.cause.message}` : '';
-  if (error instanceof CliError) process.stderr.write(`k8ts: ${error.message}${cause}\n`);
-  else
-    process.stderr.write(`k8ts: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}${cause}\n`);
+  const message = error instanceof Error ? error.message : String(error);
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : message;
+  process.stderr.write(`k8ts: ${message}${cause === message ? '' : `\n  because: ${cause}`}\n`);
+  // Who looks for the place in the code asks for it.
+  if (!(error instanceof CliError) && error instanceof Error && process.env['K8TS_LOG_LEVEL'] === 'debug')
+    process.stderr.write(`${error.stack ?? ''}\n`);
   process.exit(error instanceof CliError ? error.exitCode : exitCodes.failed);
 });

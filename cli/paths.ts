@@ -24,6 +24,7 @@ export function pathsOf(config: Pick<Config, 'dataDir' | 'configDir' | 'runDir' 
     undo: join(dataDir, 'agent', 'undo.json'),
     adminKubeconfig: join(configDir, 'kubeconfig.yaml'),
     agentKubeconfig: join(configDir, 'agent.yaml'),
+    mergedKubeconfigs: join(dataDir, 'merged-kubeconfigs.json'),
     configFile: join(configDir, 'config.yaml'),
     lock: join(runDir, 'k8ts.pid'),
     controlSocket: join(runDir, 'k8ts.sock'),

@@ -13,6 +13,8 @@ command -v kubectl >/dev/null || missing+=(kubernetes-client)
 command -v apt-get >/dev/null || { echo "k8ts: this is no Debian; install these yourself: ${missing[*]}" >&2; exit 1; }
 here=$(dirname "$0")
 export DEBIAN_FRONTEND=noninteractive
-# Debian's containerd would start a service of its own; k8ts runs a private one.
-"$here/step" "apt-get update" apt-get update -qq
-"$here/step" "install ${#missing[@]} Debian packages" apt-get install -y --no-install-recommends "${missing[@]}"
+# Debian's containerd starts a service of its own; k8ts runs a private one beside it and leaves that alone.
+"$here/step" "apt-get update" apt-get -o DPkg::Lock::Timeout=300 update -qq
+# Another package manager that is at work (unattended upgrades, say) is waited for.
+"$here/step" "install ${#missing[@]} Debian packages" apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}" || {
+  echo "k8ts: apt-get could not install ${missing[*]}; see above, check the network and /etc/apt/sources.list, and run this again" >&2; exit 1; }

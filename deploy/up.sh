@@ -2,12 +2,15 @@
 # `make up`: from a fresh Debian machine to a running cluster with a demo. Every step is idempotent; a second run changes nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 [ "$(id -u)" = 0 ] || { echo "k8ts: starting containers needs root; run: sudo make up" >&2; exit 5; }
 node -e 'process.exit(+process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null ||
   { echo "k8ts: needs Node.js 20 or newer on the PATH (found: $(node --version 2>/dev/null || echo none)); install it and run this again" >&2; exit 1; }
 
+command -v npm >/dev/null || { echo "k8ts: there is Node.js, but no npm on the PATH; install it and run this again" >&2; exit 1; }
+
 deploy/debian-packages.sh
-make --no-print-directory build
+make --no-print-directory -s build
 if [ "$(readlink -f /usr/local/bin/k8ts 2>/dev/null)" != "$PWD/dist/k8ts.mjs" ]; then
   ln -sf "$PWD/dist/k8ts.mjs" /usr/local/bin/k8ts
 fi
@@ -21,13 +24,20 @@ deploy/step "demo is Ready" kubectl rollout status deployment/demo --timeout=120
 ip=$(kubectl get service demo -o jsonpath='{.spec.clusterIP}')
 port=$(kubectl get service demo -o jsonpath='{.spec.ports[0].nodePort}')
 node=$(kubectl get nodes -o jsonpath='{.items[0].status.addresses[?(@.type=="InternalIP")].address}')
+# A machine may have neither; busybox came with the packages.
+get=$(command -v wget >/dev/null && echo "wget -qO-" || { command -v curl >/dev/null && echo "curl -s"; } || echo "busybox wget -qO-")
+if [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then
+  kubeconfig="sudo k8ts up --merge-kubeconfig        lets $SUDO_USER's kubectl in (adds to ~/.kube/config)"
+else
+  kubeconfig="export KUBECONFIG=$KUBECONFIG"
+fi
 cat <<T
 
 The cluster runs. Try:
-  export KUBECONFIG=$KUBECONFIG
+  $kubeconfig
   kubectl get nodes,pods -A -o wide
-  wget -qO- http://$ip          the demo, by its ClusterIP
-  wget -qO- http://$node:$port   the demo, by its NodePort
-  k8ts status                    what runs here; k8ts logs says why
-  sudo make down                 stop it; sudo make reset removes every trace
+  $(printf '%-38s' "$get http://$ip") the demo, by its ClusterIP
+  $(printf '%-38s' "$get http://$node:$port") the demo, by its NodePort
+  $(printf '%-38s' "sudo k8ts status") what runs here; sudo k8ts logs says why
+  $(printf '%-38s' "sudo make down") stop it; sudo make reset removes every trace
 T

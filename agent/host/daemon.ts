@@ -32,7 +32,7 @@ export async function startDaemon(options: DaemonOptions): Promise<number> {
         detached: true,
         stdio: ['ignore', log.fd, log.fd],
         cwd: '/',
-        ...(env === undefined ? {} : { env }),
+        env: withoutOwnService(env ?? process.env),
       });
       process.umask(ours);
       child.once('spawn', () => {
@@ -54,6 +54,19 @@ export async function startDaemon(options: DaemonOptions): Promise<number> {
   } finally {
     await log.close();
   }
+}
+
+/** systemd must not take its READY=1 for ours, nor hand it our sockets. */
+function withoutOwnService(env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+  const ours = new Set([
+    'NOTIFY_SOCKET',
+    'WATCHDOG_PID',
+    'WATCHDOG_USEC',
+    'LISTEN_PID',
+    'LISTEN_FDS',
+    'LISTEN_FDNAMES',
+  ]);
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !ours.has(name)));
 }
 
 /** Keeps a daemon's log bounded: past `maxBytes` it becomes PATH.1 (replacing the one there) and starts empty. */

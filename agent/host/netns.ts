@@ -4,6 +4,7 @@
  * The first `ip netns add` of a host binds that directory onto itself, recursively: namespaces mounted there before are then
  * mounted twice and can no longer be deleted. (The private containerd mounts its namespaces elsewhere; other runtimes do not.)
  */
+import { readdir, rmdir } from 'node:fs/promises';
 import { makeShared } from './mounts.ts';
 import { readMountinfo, type Mount } from './mountinfo.ts';
 import { run } from './exec.ts';
@@ -13,6 +14,15 @@ const NETNS_DIRECTORY = '/run/netns';
 /** Does beforehand what `ip netns add` would do, so that it finds it done. */
 export function prepareNetnsDirectory(directory = NETNS_DIRECTORY): Promise<void> {
   return makeShared(directory);
+}
+
+/** Takes the directory away once no namespace is left in it; false when it is in use or not there. */
+export async function removeNetnsDirectory(directory = NETNS_DIRECTORY): Promise<boolean> {
+  const names = await readdir(directory).catch(() => undefined);
+  if (names === undefined || names.length > 0) return false;
+  for (const { mountPoint } of await readMountinfo()) if (mountPoint === directory) await run(['umount', directory]);
+  await rmdir(directory);
+  return true;
 }
 
 /** The namespaces mounted more than once, with the number of mounts too many. */

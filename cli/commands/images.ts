@@ -9,10 +9,12 @@ import type { Config } from '../config.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import { pathsOf } from '../paths.ts';
+import { requireAccess } from '../require-access.ts';
 import { createNodeParts } from '../roots/node-parts.ts';
 
 export async function images(config: Config, args: Readonly<Record<string, unknown>>, output: Output): Promise<void> {
   const parts = createNodeParts(config, pathsOf(config), silentLogger);
+  requireAccess(parts.socketPath, `images ${String(args['action'])}`);
   if (!existsSync(parts.socketPath))
     throw new CliError(`No container runtime at ${parts.socketPath}; start it with: k8ts up`, exitCodes.notRunning);
   try {

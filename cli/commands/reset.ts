@@ -1,10 +1,10 @@
 /** `k8ts reset`: takes away every trace that k8ts left on this machine, and says what it was. Safe to repeat. */
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { allDirectories, detectCgroups } from '../../agent/host/cgroup-layout.ts';
 import { removeCgroupTree } from '../../agent/host/cgroup-tree.ts';
 import { unmountBelow } from '../../agent/host/mounts.ts';
-import { undoDoubleMounts } from '../../agent/host/netns.ts';
+import { removeNetnsDirectory, undoDoubleMounts } from '../../agent/host/netns.ts';
 import { silentLogger } from '../../machinery/process/logger.ts';
 import { nodeNameOf, type Config } from '../config.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
@@ -12,9 +12,13 @@ import type { Output } from '../output.ts';
 import { pathsOf } from '../paths.ts';
 import { createNodeCleanup } from '../roots/node-cleanup.ts';
 import { createNodeParts } from '../roots/node-parts.ts';
+import { removeFromOwnKubeconfigs } from '../own-kubeconfig.ts';
 import { stopDaemon } from '../stop-daemon.ts';
+import { removeUnits } from '../systemd.ts';
 
 const STOP_SECONDS = 30;
+/** Where CNI's library leaves results; others may have theirs there. */
+const SHARED_DIRECTORIES = ['/var/lib/cni/results', '/var/lib/cni'];
 
 export async function reset(config: Config, args: Readonly<Record<string, unknown>>, output: Output): Promise<void> {
   if (process.getuid?.() !== 0) throw new CliError('Resetting needs root; try: sudo k8ts reset', exitCodes.notRoot);
@@ -40,14 +44,16 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
   };
   const parts = createNodeParts(config, paths, silentLogger);
   const cleanup = createNodeCleanup(config, paths, parts);
+  await step('systemd', () => Promise.resolve(removeUnits(paths)));
   await step('k8ts', async () =>
     (await stopDaemon(paths, STOP_SECONDS)) === undefined ? [] : ['the running process'],
   );
   await step('pods', async () => {
     if (parts.containerd === undefined || !(existsSync(paths.containerd) || existsSync(paths.containerdRun))) return [];
-    await cleanup.removeSandboxes();
+    const pods = await cleanup.removeSandboxes();
     const { shims, processes, mounts } = await parts.containerd.reset();
     return [
+      ...count(pods, 'pod'),
       ...count(shims, 'pod or container shim'),
       ...count(processes, 'process', 'processes'),
       ...count(mounts.length, 'runtime mount'),
@@ -56,7 +62,10 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
   parts.cri.close();
   await step('rules', () => cleanup.removeRules());
   await step('network', () => cleanup.removeNetwork());
-  await step('network namespaces', async () => count((await undoDoubleMounts()).length, 'double mount'));
+  await step('network namespaces', async () => [
+    ...count((await undoDoubleMounts()).length, 'double mount'),
+    ...((await removeNetnsDirectory()) ? ['/run/netns'] : []),
+  ]);
   await step('sysctls', async () => (await parts.sysctls.undo()).map(key => `sysctl ${key}`));
   await step('cgroups', async () => {
     const layout = await detectCgroups();
@@ -68,19 +77,28 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
   await step('mounts', async () =>
     count((await Promise.all([paths.dataDir, paths.runDir].map(unmountBelow))).flat().length, 'mount'),
   );
+  await step('kubeconfigs', async () => (await removeFromOwnKubeconfigs(paths)).map(file => `context k8ts in ${file}`));
   await step('files', () => {
     const there = [paths.dataDir, paths.configDir, paths.runDir, paths.logDir].filter(path => existsSync(path));
     for (const path of there) rmSync(path, { recursive: true, force: true });
+    for (const path of SHARED_DIRECTORIES) removeIfEmpty(path);
     return Promise.resolve(there);
   });
   output.result(
     { removed, problems },
-    removed.length === 0 && problems.length === 0 ? 'There was nothing of k8ts here; nothing changed' : undefined,
+    removed.length === 0 && problems.length === 0
+      ? 'There was nothing of k8ts here; nothing changed'
+      : 'Removed. The program itself and the Debian packages stay',
   );
   if (problems.length > 0)
     throw new CliError(
       `Not everything could be removed:\n${problems.map(p => `  ${p}`).join('\n')}\nMend that and run k8ts reset again`,
     );
+}
+
+/** Somebody else's content stays, and a missing folder is no error. */
+function removeIfEmpty(path: string): void {
+  if (existsSync(path) && readdirSync(path).length === 0) rmdirSync(path);
 }
 
 function count(n: number, one: string, many = `${one}s`): string[] {

@@ -4,9 +4,12 @@ import { askStatus, type DaemonStatus } from '../control-socket.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import { pathsOf } from '../paths.ts';
+import { requireAccess } from '../require-access.ts';
 
 export async function status(config: Config, output: Output): Promise<void> {
-  const running = await askStatus(pathsOf(config).controlSocket);
+  const { controlSocket } = pathsOf(config);
+  requireAccess(controlSocket, 'status');
+  const running = await askStatus(controlSocket);
   if (running === undefined) {
     if (!output.isJson) throw new CliError('k8ts is not running here; start it with: k8ts up', exitCodes.notRunning);
     output.result({ phase: 'stopped' });

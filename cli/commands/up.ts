@@ -1,13 +1,13 @@
 /** `k8ts up`: a whole cluster on this machine, in the background unless told otherwise. */
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { loadKubeconfig, mergeKubeconfig } from '../../machinery/client/kubeconfig.ts';
-import { startInBackground } from '../background.ts';
+import { followStart, startBySystemd, startInBackground } from '../background.ts';
 import type { Config } from '../config.ts';
-import { askStatus } from '../control-socket.ts';
+import { askStatus, type DaemonStatus } from '../control-socket.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { addToOwnKubeconfig } from '../own-kubeconfig.ts';
 import { seconds, type Output } from '../output.ts';
-import { pathsOf } from '../paths.ts';
+import { pathsOf, type Paths } from '../paths.ts';
+import { installedUnits } from '../systemd.ts';
+import { lockHolder } from '../pid-lock.ts';
 import { runDaemon } from './run.ts';
 
 export async function up(config: Config, args: Readonly<Record<string, unknown>>, output: Output): Promise<void> {
@@ -16,16 +16,11 @@ export async function up(config: Config, args: Readonly<Record<string, unknown>>
     throw new CliError('Running containers needs root; try: sudo k8ts up', exitCodes.notRoot);
   const paths = pathsOf(config);
   const running = await askStatus(paths.controlSocket);
-  if (running !== undefined) {
+  if (running !== undefined && running.phase !== 'starting') {
     output.result(running, `k8ts runs already (pid ${running.pid}, up ${running.uptimeSeconds} s); nothing changed`);
   } else {
     const begin = performance.now();
-    const status = await startInBackground(
-      [...process.argv.slice(2), '--foreground'],
-      paths,
-      Number(args['timeout']),
-      output,
-    );
+    const status = await start(running !== undefined, paths, Number(args['timeout']), output);
     const facts = `node ${status.nodeName ?? ''} is Ready, cluster DNS answers at ${status.clusterDns ?? ''}`;
     output.result(
       status,
@@ -33,8 +28,33 @@ export async function up(config: Config, args: Readonly<Record<string, unknown>>
     );
   }
   if (args['merge-kubeconfig'] === true) {
-    const own = process.env['KUBECONFIG']?.split(':')[0] ?? join(homedir(), '.kube', 'config');
-    await mergeKubeconfig(own, { ...(await loadKubeconfig(paths.adminKubeconfig)), name: 'k8ts' });
+    const own = await addToOwnKubeconfig(paths);
     output.line(`Added context "k8ts" to ${own} and made it the current one`);
   }
+}
+
+const UNIT = 'k8ts.service';
+/** Flags that concern the command, not the cluster. */
+const COMMAND_FLAGS = ['--timeout', '--merge-kubeconfig', '--output', '-o'];
+
+/** Where its unit is installed systemd starts it; one that starts already is waited for. */
+function start(isStarting: boolean, paths: Paths, timeoutSeconds: number, output: Output): Promise<DaemonStatus> {
+  if (isStarting) {
+    const ended = (): CliError | undefined =>
+      lockHolder(paths.lock) === undefined
+        ? new CliError('The k8ts that was about to start has ended; see k8ts logs')
+        : undefined;
+    return followStart(paths, timeoutSeconds, output, ended);
+  }
+  const args = process.argv.slice(2);
+  if (!installedUnits(paths).includes(UNIT))
+    return startInBackground([...args, '--foreground'], paths, timeoutSeconds, output);
+  const settings = args.filter(arg => arg.startsWith('-') && !COMMAND_FLAGS.includes(arg.split('=')[0] ?? ''));
+  if (settings.length > 0) {
+    throw new CliError(
+      `systemd starts k8ts here (${UNIT}) and knows nothing of ${settings.join(' ')}; write it into ${paths.configFile}`,
+      exitCodes.usage,
+    );
+  }
+  return startBySystemd(UNIT, paths, timeoutSeconds, output);
 }

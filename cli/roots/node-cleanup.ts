@@ -12,8 +12,8 @@ import { emptyInformer } from './empty-informer.ts';
 import type { NodeParts } from './node-parts.ts';
 
 export interface NodeCleanup {
-  /** Orderly removal of sandboxes gives back addresses and host ports; what fails is left to the runtime's reset. */
-  removeSandboxes(): Promise<void>;
+  /** Orderly removal of sandboxes, whose number it tells, gives back addresses and host ports; what fails is left to the runtime's reset. */
+  removeSandboxes(): Promise<number>;
   /** @returns what there was */
   removeRules(): Promise<string[]>;
   /** @returns what there was */
@@ -47,6 +47,7 @@ export function createNodeCleanup(config: Config, paths: Paths, parts: NodeParts
     async removeSandboxes() {
       const sandboxes = await cri.listPodSandbox(undefined, { timeoutMs: SANDBOX_MS }).catch(() => []);
       await Promise.all(sandboxes.map(s => cri.stopPodSandbox(s.id, { timeoutMs: SANDBOX_MS }).catch(() => undefined)));
+      return sandboxes.length;
     },
     async removeRules() {
       const before = await iptables.save();

@@ -19,6 +19,10 @@ if [ ! -x /usr/local/bin/k8ts ]; then
   [ -f "$here/../../dist/k8ts.mjs" ] || { echo "k8ts is not built; first: make build" >&2; exit 1; }
   ln -sf "$(readlink -f "$here/../../dist/k8ts.mjs")" /usr/local/bin/k8ts
 fi
+# systemd looks for programs in fewer places than a shell does.
+path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
+PATH=$path command -v node >/dev/null || {
+  echo "k8ts: systemd finds no node in $path; link yours there: ln -s $(command -v node || echo PATH/TO/node) /usr/local/bin/node" >&2; exit 1; }
 # k8ts starts its own containerd, with its own folders; Debian's is not needed.
 if cmp -s "$here/$unit.service" "$units/$unit.service" && systemctl is-active --quiet "$unit.service"; then
   echo "✔ $unit.service runs already; nothing changed"
