@@ -61,6 +61,8 @@ export class ImageManager {
   private readonly attempts = new Map<string, Attempt>();
   /** Pulls in flight, by image and credentials. */
   private readonly pulls = new Map<string, Promise<string>>();
+  /** Questions for an image in flight, by name. */
+  private readonly inspections = new Map<string, Promise<Decoded<Image> | undefined>>();
   /** Pod UID -> images pulled for it and not yet used, so that policy Always pulls once a start. */
   private readonly fresh = new Map<string, Set<string>>();
 
@@ -127,7 +129,13 @@ export class ImageManager {
     subject: EventSubject,
   ): Promise<{ found: Decoded<Image> | undefined } | Extract<ImageState, { kind: 'waiting' }>> {
     try {
-      return { found: await this.options.images.imageStatus({ image: name }) };
+      // Pods that start together ask once.
+      let asked = this.inspections.get(name);
+      if (asked === undefined) {
+        asked = this.options.images.imageStatus({ image: name }).finally(() => this.inspections.delete(name));
+        this.inspections.set(name, asked);
+      }
+      return { found: await asked };
     } catch (error) {
       const detail = error instanceof RuntimeError ? error.detail : String(error);
       const message = `Failed to inspect image "${text}": ${detail}`;

@@ -2,7 +2,8 @@
  * The newest view of every pod that the runtime holds, kept by events and told by the kubelet's own acts; a list of everything is
  * made only at a gap in the events.
  *
- * - What an event says is never believed: it makes the container's status be asked for.
+ * - What an event says is never believed: it makes the container's status be asked for. Of what the kubelet starts or stops just now
+ *   (`during`), its own question afterwards is enough.
  * - An answer that is older than what is known (a list that began before a container was made) removes nothing.
  * - One container's hung status call delays nothing else.
  */
@@ -35,7 +36,7 @@ interface Entry {
   view: PodView | undefined;
 }
 
-/** The runtime's status lags behind its own exit event by a few milliseconds. */
+/** The runtime's status lags behind its exit events by a few milliseconds. */
 const EXIT_RECHECK_MS = [3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000];
 const RELIST_RETRY_MS = 1000;
 const STATUS_CALLS_AT_ONCE = 8;
@@ -46,7 +47,9 @@ export class PodCache {
   /** Container or sandbox id -> pod UID, and when (in `sequence`) it came. */
   private readonly owners = new Map<string, { uid: string; since: number }>();
   private readonly listeners = new Set<(uid: string) => void>();
-  private readonly refreshing = new Map<string, Promise<void>>();
+  private readonly refreshing = new Map<string, { readonly untilExited: boolean; readonly done: Promise<void> }>();
+  /** Ids that `during` holds; `missed` is the event that was not heard meanwhile. */
+  private readonly acting = new Map<string, { readonly act: 'start' | 'stop'; missed: ContainerEvent | undefined }>();
   private readonly synced: Promise<void>;
   private markSynced: () => void = () => {};
   private readonly oomKilled = new Set<string>();
@@ -89,8 +92,13 @@ export class PodCache {
     if (owner === undefined) return;
     const entry = this.entries.get(owner.uid);
     if (entry === undefined) return;
+    const acting = this.acting.get(containerId);
+    if (acting?.act === (event.kind === 'started' ? 'start' : 'stop') && event.kind !== 'oom') {
+      acting.missed = event;
+      return;
+    }
     if (entry.sandboxes.has(containerId)) {
-      if (event.kind === 'exited') void this.refreshSandbox(containerId).catch(() => undefined);
+      if (event.kind === 'exited') void this.recheckSandbox(containerId);
       return;
     }
     const known = entry.containers.get(containerId);
@@ -108,6 +116,27 @@ export class PodCache {
     this.refreshContainer(containerId, event.kind === 'exited').catch((error: unknown) => {
       this.options.logger.warn({ err: error, containerId }, 'Cannot read the status of a container after its event');
     });
+  }
+
+  /**
+   * Runs `act`, which starts or stops that container or sandbox: the events of it are heard only if the act fails, since whoever acts
+   * asks for the outcome. A container that ends while it is started is heard as ever.
+   */
+  async during<T>(id: string, kind: 'start' | 'stop', act: () => Promise<T>): Promise<T> {
+    const acting = { act: kind, missed: undefined as ContainerEvent | undefined };
+    this.acting.set(id, acting);
+    const end = (): void => {
+      if (this.acting.get(id) === acting) this.acting.delete(id);
+    };
+    try {
+      const result = await act();
+      end();
+      return result;
+    } catch (error) {
+      end();
+      if (acting.missed !== undefined) this.handle(acting.missed);
+      throw error;
+    }
   }
 
   /** A sandbox was made just now. */
@@ -136,12 +165,15 @@ export class PodCache {
    */
   refreshContainer(containerId: string, untilExited = false): Promise<void> {
     const running = this.refreshing.get(containerId);
-    if (running !== undefined && !untilExited) return running;
-    const refresh = this.readContainer(containerId, untilExited).finally(() => {
-      if (this.refreshing.get(containerId) === refresh) this.refreshing.delete(containerId);
-    });
+    if (running !== undefined && (running.untilExited || !untilExited)) return running.done;
+    const refresh = {
+      untilExited,
+      done: this.readContainer(containerId, untilExited).finally(() => {
+        if (this.refreshing.get(containerId) === refresh) this.refreshing.delete(containerId);
+      }),
+    };
     this.refreshing.set(containerId, refresh);
-    return refresh;
+    return refresh.done;
   }
 
   private async readContainer(containerId: string, untilExited: boolean): Promise<void> {
@@ -171,6 +203,19 @@ export class PodCache {
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
+    }
+  }
+
+  /** Its pause container ended, and nobody here asked for that. */
+  private async recheckSandbox(sandboxId: string): Promise<void> {
+    try {
+      for (const recheckMs of EXIT_RECHECK_MS) {
+        if (!(await this.refreshSandbox(sandboxId)).ready) return;
+        await this.options.clock.sleep(recheckMs);
+      }
+    } catch (error) {
+      if (isNotFound(error)) this.drop(sandboxId);
+      else this.options.logger.warn({ err: error, sandboxId }, 'Cannot read the status of a sandbox after its event');
     }
   }
 

@@ -55,7 +55,7 @@ export class ContainerKiller {
       left = Math.max(MIN_GRACE_AFTER_PRE_STOP_SECONDS, graceSeconds - usedSeconds);
     }
     signal.throwIfAborted();
-    await runtime.stopContainer(view.id, left, { signal });
+    await cache.during(view.id, 'stop', () => runtime.stopContainer(view.id, left, { signal }));
     await cache.refreshContainer(view.id, true);
   }
 

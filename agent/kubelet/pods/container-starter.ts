@@ -137,7 +137,7 @@ export class ContainerStarter {
     );
     recorder.event(subject, 'Normal', 'Created', 'Container created');
     try {
-      await runtime.startContainer(id);
+      await cache.during(id, 'start', () => runtime.startContainer(id));
     } catch (error) {
       const detail = detailOf(error);
       recorder.event(subject, 'Warning', 'Failed', `Error: ${detail}`);

@@ -37,6 +37,10 @@ export interface PodRecord {
   terminatingSinceMs: number | undefined;
   /** Grace period that the kill under way was begun with. */
   graceInUse: number | undefined;
+  /** Its control group was removed; nothing makes it again. */
+  cgroupRemoved: boolean;
+  /** Monotonic; when nothing but its remains was left. */
+  removableSinceMs: number | undefined;
 }
 
 export function newRecord(uid: string, pod: Pod): PodRecord {
@@ -57,5 +61,7 @@ export function newRecord(uid: string, pod: Pod): PodRecord {
     failures: 0,
     terminatingSinceMs: undefined,
     graceInUse: undefined,
+    cgroupRemoved: false,
+    removableSinceMs: undefined,
   };
 }

@@ -52,9 +52,15 @@ const MAX_RETRY_MS = 15_000;
 
 export class PodSyncer {
   private readonly options: PodSyncerOptions;
+  private startingNow = 0;
 
   constructor(options: PodSyncerOptions) {
     this.options = options;
+  }
+
+  /** Pods whose containers are being started. */
+  get starting(): number {
+    return this.startingNow;
   }
 
   /** @throws what stopped it; the worker then tries again with back-off */
@@ -82,10 +88,12 @@ export class PodSyncer {
     this.killInBackground(record, actions.kill);
     let retryMs = this.nextWait(actions);
     if (willAct) {
+      this.startingNow++;
       try {
         const startRetryMs = await this.startAll(record, actions, signal);
         retryMs = earliest(retryMs, startRetryMs);
       } finally {
+        this.startingNow--;
         prober.sync(record.pod, cache.view(uid));
         if (!signal.aborted) publisher.publish(record, { urgent: true });
       }
@@ -122,7 +130,10 @@ export class PodSyncer {
     const { runtime, cache } = this.options;
     await Promise.all(
       ids.map(async id => {
-        await abandonOnAbort(runtime.stopPodSandbox(id), signal);
+        await abandonOnAbort(
+          cache.during(id, 'stop', () => runtime.stopPodSandbox(id)),
+          signal,
+        );
         cache.sandboxStopped(id);
         const inside = cache
           .views()

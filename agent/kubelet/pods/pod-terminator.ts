@@ -66,7 +66,7 @@ export class PodTerminator {
       sandboxes
         .filter(sandbox => sandbox.ready)
         .map(async sandbox => {
-          await runtime.stopPodSandbox(sandbox.id);
+          await cache.during(sandbox.id, 'stop', () => runtime.stopPodSandbox(sandbox.id));
           cache.sandboxStopped(sandbox.id);
         }),
     );
@@ -118,7 +118,8 @@ export class PodTerminator {
       throw mounts.reason;
     }
     // A group that is still busy is no reason to keep the pod: it is tried again when the pod is removed.
-    if (groups.status === 'rejected')
+    if (groups.status === 'fulfilled') record.cgroupRemoved = true;
+    else
       this.options.logger.info({ err: groups.reason, pod: podKey(record.pod) }, 'Control group of a pod stays a while');
   }
 
@@ -142,7 +143,7 @@ export class PodTerminator {
       });
       cache.drop(container.id);
     }
-    await cgroups.removePod(record.uid);
+    if (!record.cgroupRemoved) await cgroups.removePod(record.uid);
     await rm(podLogFolder(folders, record.pod), { recursive: true, force: true });
     await removePodFolder(podFolder(folders, record.uid));
   }

@@ -48,6 +48,10 @@ export interface PodWorkersOptions {
 /** More pods than a node can have: a pod that hangs must not keep a worker from another. */
 const WORKERS = 2_000;
 
+/** What is left of the dead yields to pods that start, for a while. */
+const YIELD_MS = 500;
+const LONGEST_YIELD_MS = 10_000;
+
 export class PodWorkers implements Reconciler<string> {
   private readonly options: PodWorkersOptions;
   private readonly records = new Map<string, PodRecord>();
@@ -244,6 +248,10 @@ export class PodWorkers implements Reconciler<string> {
 
   private async finish(record: PodRecord, signal: AbortSignal): Promise<ReconcileResult> {
     if (!record.gone) return 'awaitChange';
+    const { clock, syncer } = this.options;
+    record.removableSinceMs ??= clock.monotonicMs();
+    const yieldsMs = record.removableSinceMs + LONGEST_YIELD_MS - clock.monotonicMs();
+    if (syncer.starting > 0 && yieldsMs > 0) return { afterMs: Math.min(YIELD_MS, yieldsMs) };
     await this.options.terminator.remove(record, signal);
     this.options.images.forget(record.uid);
     this.records.delete(record.uid);

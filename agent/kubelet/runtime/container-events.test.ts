@@ -2,8 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { FakeClock } from '../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
 import { ContainerDelete, TaskExit, TaskOOM, TaskStart } from '../../../proto/cri/containerd-events.gen.ts';
-import { ContainerEventType, ContainerState, ContainerStatusResponse } from '../../../proto/cri/runtime.gen.ts';
-import type { Decoded } from '../../../proto/cri/decoded.ts';
+import { ContainerEventType } from '../../../proto/cri/runtime.gen.ts';
 import type { ContainerEvent, GapEvent } from './container-event.ts';
 import { ContainerEvents, type EventClient } from './container-events.ts';
 import { RuntimeError, type GrpcCode } from './runtime-error.ts';
@@ -18,16 +17,6 @@ class FakeRuntime implements EventClient {
   cri: Step[][] = [];
   native: Step[][] = [];
   away = false;
-  /** What CRI says of every container, in order; the last stays. */
-  states: number[] = [ContainerState.CONTAINER_EXITED];
-  containerStatus() {
-    const state = (this.states.length > 1 ? this.states.shift() : this.states[0]) as ContainerState;
-    const bytes = ContainerStatusResponse.encode({ status: { state } }).finish();
-    return Promise.resolve(ContainerStatusResponse.decode(bytes) as Decoded<ContainerStatusResponse>);
-  }
-  podSandboxStatus() {
-    return Promise.reject(error('NotFound'));
-  }
   version() {
     return this.away ? Promise.reject(error('Unavailable')) : Promise.resolve({});
   }
@@ -138,28 +127,6 @@ describe('ContainerEvents', () => {
       { kind: 'exited', containerId: 'c1', pid: 7, exitCode: 137 },
       { kind: 'deleted', containerId: 'c0' },
     ]);
-  });
-
-  test('tells an exit only when CRI knows of it, and lets others pass meanwhile', async () => {
-    const client = new FakeRuntime();
-    client.states = [
-      ContainerState.CONTAINER_RUNNING,
-      ContainerState.CONTAINER_RUNNING,
-      ContainerState.CONTAINER_EXITED,
-    ];
-    client.native = [
-      [
-        envelope('/tasks/exit', TaskExit.encode({ containerId: 'c1', id: 'c1', pid: 7 }).finish()),
-        envelope('/tasks/start', TaskStart.encode({ containerId: 'c2', pid: 8 }).finish()),
-      ],
-    ];
-    const { clock, heard, stop } = start(client);
-    const told = () => heard.flatMap(event => (event.kind === 'gap' ? [] : [event.containerId]));
-    for (let i = 0; i < 12; i++) await settled();
-    expect(told()).toEqual(['c2']);
-    await pass(clock, 100);
-    expect(told()).toEqual(['c2', 'c1']);
-    await stop();
   });
 
   test('tells a gap a second where there is neither', async () => {

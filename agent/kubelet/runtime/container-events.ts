@@ -3,7 +3,8 @@
  * containerd's own events on the same socket, else (neither is there) a gap a second, at which the consumer relists.
  *
  * - `gap` comes once the stream stands, so a consumer that lists at each gap and applies what follows has missed nothing.
- * - An exit is told once CRI's own status shows it: containerd's CRI part hears of exits by the same events as we do.
+ * - An exit may be told some milliseconds before CRI's own status shows it: containerd's CRI part hears of exits by the same events as we
+ *   do. Whoever needs the status asks until it fits.
  * - A broken stream is opened again, soon at first, then every `MAX_RETRY_MS`; no gap is told while the runtime is away.
  * - Which way works is found anew at each connection: the runtime may have been replaced by another version.
  */
@@ -15,15 +16,14 @@ import { EventsService, type Envelope, type SubscribeRequest } from '../../../pr
 import type { ContainerEventResponse } from '../../../proto/cri/runtime.gen.ts';
 import { fromContainerdEvent, fromCriEvent, type ContainerEvent, type GapEvent } from './container-event.ts';
 import type { GrpcMethod, StreamOptions } from './grpc-channel.ts';
-import { hasExited } from './exit-status.ts';
 import { isUnavailable, isUnimplemented } from './runtime-error.ts';
-import type { RuntimeCallOptions, RuntimeService } from './runtime-service.ts';
+import type { RuntimeCallOptions } from './runtime-service.ts';
 
 /** How events reach us. */
 export type EventSource = 'cri' | 'containerd' | 'relist';
 
 /** What ContainerEvents needs of a client; CriClient has it. */
-export interface EventClient extends Pick<RuntimeService, 'containerStatus' | 'podSandboxStatus'> {
+export interface EventClient {
   version(options?: RuntimeCallOptions): Promise<unknown>;
   containerEvents(options: StreamOptions): AsyncIterable<Decoded<ContainerEventResponse>>;
   stream<Req, Res>(method: GrpcMethod<Req, Res>, request: Req, options: StreamOptions): AsyncIterable<Decoded<Res>>;
@@ -117,7 +117,7 @@ export class ContainerEvents implements Component {
     })();
     announced.catch(() => undefined);
     try {
-      for await (const event of this.open(source, linked)) this.tell(source, event, linked);
+      for await (const event of this.open(source, linked)) this.options.onEvent(event);
       return lived;
     } catch (error) {
       if (isUnimplemented(error) || !lived || signal.aborted) throw error;
@@ -128,20 +128,6 @@ export class ContainerEvents implements Component {
       stop.abort();
       await announced.catch(() => undefined);
     }
-  }
-
-  /** Holds back an exit that CRI does not know of yet; other containers' events pass it. */
-  private tell(source: EventSource, event: ContainerEvent | GapEvent, signal: AbortSignal): void {
-    const { client, clock, onEvent, logger } = this.options;
-    if (source !== 'containerd' || event.kind !== 'exited') return onEvent(event);
-    hasExited(client, clock, event.containerId, signal).then(
-      () => onEvent(event),
-      (error: unknown) => {
-        if (signal.aborted) return; // the next gap covers it
-        logger.warn({ error, containerId: event.containerId }, 'Cannot read the status of a container that exited');
-        onEvent(event);
-      },
-    );
   }
 
   private async *open(source: EventSource, signal: AbortSignal): AsyncGenerator<ContainerEvent | GapEvent> {

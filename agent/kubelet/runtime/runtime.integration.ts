@@ -165,6 +165,14 @@ function listOrNone(path: string): string[] {
   }
 }
 
+/** CRI knows of an exit some milliseconds after the event. */
+async function exitedStatus(containerId: string) {
+  for (;;) {
+    const { status } = await client.containerStatus(containerId);
+    if (status?.state !== ContainerState.CONTAINER_RUNNING) return status;
+  }
+}
+
 describe('a private containerd', () => {
   test('serves CRI v1, with runtime and network ready', async () => {
     expect((await client.checkVersion()).runtimeName).toBe('containerd');
@@ -179,7 +187,7 @@ describe('a private containerd', () => {
     expect(heard.some(e => e.kind === 'started' && e.containerId === containerId)).toBe(true);
     const { status } = await client.podSandboxStatus(sandboxId);
     expect(status?.network?.ip).toMatch(/^10\.213\.77\./);
-    expect((await client.containerStatus(containerId)).status).toMatchObject({
+    expect(await exitedStatus(containerId)).toMatchObject({
       state: ContainerState.CONTAINER_EXITED,
       exitCode: 7,
     });
@@ -212,7 +220,7 @@ describe('a private containerd', () => {
     });
     await hear(e => e.kind === 'oom' && e.containerId === containerId);
     await hear(e => e.kind === 'exited' && e.containerId === containerId);
-    expect((await client.containerStatus(containerId)).status).toMatchObject({ reason: 'OOMKilled' });
+    expect(await exitedStatus(containerId)).toMatchObject({ reason: 'OOMKilled' });
     await client.stopPodSandbox(sandboxId);
     await client.removePodSandbox(sandboxId);
   });
