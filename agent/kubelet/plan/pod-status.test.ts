@@ -112,6 +112,13 @@ describe('podStatus()', () => {
     expect(status(over).phase).toBe(want);
   });
 
+  test('of a pod that was turned away names no containers', () => {
+    const rejected = status({ verdict: { reason: 'OutOfcpu', message: 'm' } });
+    expect(rejected).toMatchObject({ phase: 'Failed', reason: 'OutOfcpu' });
+    expect(rejected.containerStatuses).toBeUndefined();
+    expect(status({ older: rejected }).containerStatuses).toBeUndefined();
+  });
+
   test('shows a crash loop with what came before', () => {
     const waiting = new Map([['c', { reason: 'CrashLoopBackOff', message: 'back-off' }]]);
     const s = status({ view: view(exited(1, { attempt: 2 })), waiting });

@@ -57,6 +57,9 @@ export function podStatus(input: PodStatusInput): PodStatus {
     podConditions({ pod, phase, initStatuses, mainStatuses, sandboxReady }),
     nowMs,
   );
+  // A pod that was turned away has no containers to speak of: they would seem to be on their way.
+  const neverBegun =
+    phase === 'Failed' && (view?.containers ?? []).length === 0 && (older?.containerStatuses ?? []).length === 0;
   const generation = pod.metadata.generation;
   return {
     ...(generation === undefined ? {} : { observedGeneration: generation }),
@@ -66,8 +69,8 @@ export function podStatus(input: PodStatusInput): PodStatus {
     ...(hostIPs[0] === undefined ? {} : { hostIP: hostIPs[0], hostIPs: hostIPs.map(ip => ({ ip })) }),
     ...(ips[0] === undefined ? {} : { podIP: ips[0], podIPs: ips.map(ip => ({ ip })) }),
     startTime: older?.startTime ?? rfc3339(nowMs),
-    ...(initStatuses.length === 0 ? {} : { initContainerStatuses: initStatuses }),
-    containerStatuses: mainStatuses,
+    ...(initStatuses.length === 0 || neverBegun ? {} : { initContainerStatuses: initStatuses }),
+    ...(neverBegun ? {} : { containerStatuses: mainStatuses }),
     ...(ephemeralStatuses.length === 0 ? {} : { ephemeralContainerStatuses: ephemeralStatuses }),
     qosClass: older?.qosClass ?? qosClassOf(pod),
   };
