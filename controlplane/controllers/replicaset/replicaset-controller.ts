@@ -118,8 +118,9 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
       }
       events.event(subject, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata.name}`);
     } catch (error) {
-      // A namespace that is going away refuses for good; its end is near.
-      if (signal.aborted || isNamespaceTerminating(error)) throw error;
+      // A namespace that is going away refuses for good; the set goes with it.
+      if (isNamespaceTerminating(error)) return;
+      if (signal.aborted) throw error;
       events.event(
         subject,
         'Warning',

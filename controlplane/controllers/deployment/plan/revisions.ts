@@ -47,18 +47,23 @@ function withoutHash(template: PodTemplateSpec | undefined): unknown {
   return { ...template, metadata: { ...metadata, labels: Object.keys(labels).length === 0 ? undefined : labels } };
 }
 
-export function revisionOf(set: ReplicaSet): number {
-  const revision = Number(set.metadata.annotations?.[REVISION] ?? 0);
-  return Number.isSafeInteger(revision) ? revision : 0;
+const MAX_REVISION = 2n ** 63n - 1n;
+
+/** Revisions are 64-bit integers; whatever is none counts as 0. */
+export function revisionOf(set: ReplicaSet): bigint {
+  const text = set.metadata.annotations?.[REVISION] ?? '';
+  if (!/^[+-]?\d{1,19}$/.test(text)) return 0n;
+  const revision = BigInt(text.replace('+', ''));
+  return revision > MAX_REVISION || revision < -MAX_REVISION - 1n ? 0n : revision;
 }
 
 /** What the new set's revision must be at least: one more than any old one's. */
-export function nextRevision(oldSets: readonly ReplicaSet[]): number {
-  return Math.max(0, ...oldSets.map(revisionOf)) + 1;
+export function nextRevision(oldSets: readonly ReplicaSet[]): bigint {
+  return oldSets.map(revisionOf).reduce((max, revision) => (revision > max ? revision : max), 0n) + 1n;
 }
 
 /** The annotations that the new set should have. The same object comes back when it has them. */
-export function newSetAnnotations(deployment: Deployment, set: ReplicaSet, revision: number): Record<string, string> {
+export function newSetAnnotations(deployment: Deployment, set: ReplicaSet, revision: bigint): Record<string, string> {
   const old = set.metadata.annotations ?? {};
   const next = { ...old, ...copiedAnnotations(deployment), ...sizeAnnotations(deployment) };
   const before = old[REVISION];
@@ -85,7 +90,7 @@ function copiedAnnotations(deployment: Deployment): Record<string, string> {
 }
 
 /** A new set for the Deployment's template. */
-export function buildNewSet(deployment: Deployment, replicas: number, revision: number): ReplicaSet {
+export function buildNewSet(deployment: Deployment, replicas: number, revision: bigint): ReplicaSet {
   const { template } = deployment.spec ?? { template: {} };
   const hash = templateHash(template, deployment.status?.collisionCount);
   const labels = { ...template.metadata?.labels, [HASH_LABEL]: hash };
@@ -115,7 +120,9 @@ export function setsToClean(deployment: Deployment, oldSets: readonly ReplicaSet
   const alive = oldSets.filter(set => set.metadata.deletionTimestamp === undefined);
   const surplus = alive.length - (deployment.spec?.revisionHistoryLimit ?? 10);
   if (surplus <= 0) return [];
-  const ordered = [...alive].sort((a, b) => revisionOf(a) - revisionOf(b));
+  const ordered = [...alive].sort((a, b) =>
+    revisionOf(a) < revisionOf(b) ? -1 : revisionOf(a) > revisionOf(b) ? 1 : 0,
+  );
   return ordered.slice(0, surplus).filter(set => {
     const seen = (set.status?.observedGeneration ?? 0) >= (set.metadata.generation ?? 0);
     return (set.status?.replicas ?? 0) === 0 && (set.spec?.replicas ?? 0) === 0 && seen;
