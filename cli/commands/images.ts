@@ -41,7 +41,15 @@ async function importFrom(
     const file = folder === undefined ? path : join(folder, 'images.tar');
     if (folder !== undefined) await pipeline(process.stdin, createWriteStream(file, { mode: 0o600 }));
     const begin = performance.now();
-    const names = await importer.importFile(file);
+    const names = await importer.importFile(file).catch((error: unknown) => {
+      throw new CliError(
+        `Cannot import ${path}: is it a tar of images (docker save, ctr images export)?`,
+        exitCodes.failed,
+        {
+          cause: error,
+        },
+      );
+    });
     if (names.length === 0) throw new CliError(`${path} holds no image that has a name`);
     for (const name of names) output.step('imported', performance.now() - begin, name);
     output.result({ imported: names });

@@ -17,8 +17,8 @@ import { stopDaemon } from '../stop-daemon.ts';
 import { removeUnits } from '../systemd.ts';
 
 const STOP_SECONDS = 30;
-/** Where CNI's library leaves results; others may have theirs there. */
-const SHARED_DIRECTORIES = ['/var/lib/cni/results', '/var/lib/cni'];
+/** Where CNI's library leaves results and shims of every containerd their sockets; others may have theirs there. */
+const SHARED_DIRECTORIES = ['/var/lib/cni/results', '/var/lib/cni', '/run/containerd/s', '/run/containerd'];
 
 export async function reset(config: Config, args: Readonly<Record<string, unknown>>, output: Output): Promise<void> {
   if (process.getuid?.() !== 0) throw new CliError('Resetting needs root; try: sudo k8ts reset', exitCodes.notRoot);
@@ -53,7 +53,7 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
     const pods = await cleanup.removeSandboxes();
     const { shims, processes, mounts } = await parts.containerd.reset();
     return [
-      ...count(pods, 'pod'),
+      ...count(pods, 'pod sandbox', 'pod sandboxes'),
       ...count(shims, 'pod or container shim'),
       ...count(processes, 'process', 'processes'),
       ...count(mounts.length, 'runtime mount'),
