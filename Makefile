@@ -24,6 +24,10 @@ build: dist/k8ts.mjs ## Build the one bundle, dist/k8ts.mjs
 up: ## Set up this machine, start a cluster on it and deploy a small demo
 	@deploy/up.sh
 
+.PHONY: install
+install: ## Install what k8ts needs and put it on the PATH; start nothing
+	@deploy/install.sh
+
 .PHONY: down
 down: ## Stop the cluster; its state stays
 	@test -x dist/k8ts.mjs || { echo "k8ts was never built here; nothing runs"; exit 0; }; dist/k8ts.mjs down

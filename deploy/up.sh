@@ -4,16 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 [ "$(id -u)" = 0 ] || { echo "k8ts: starting containers needs root; run: sudo make up" >&2; exit 5; }
-node -e 'process.exit(+process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null ||
-  { echo "k8ts: needs Node.js 20 or newer on the PATH (found: $(node --version 2>/dev/null || echo none)); install it and run this again" >&2; exit 1; }
-
-command -v npm >/dev/null || { echo "k8ts: there is Node.js, but no npm on the PATH; install it and run this again" >&2; exit 1; }
-
-deploy/debian-packages.sh
-make --no-print-directory -s build
-if [ "$(readlink -f /usr/local/bin/k8ts 2>/dev/null)" != "$PWD/dist/k8ts.mjs" ]; then
-  ln -sf "$PWD/dist/k8ts.mjs" /usr/local/bin/k8ts
-fi
+deploy/install.sh
 dist/k8ts.mjs up
 
 export KUBECONFIG=${K8TS_CONFIG_DIR:-/etc/k8ts}/kubeconfig.yaml
