@@ -32,11 +32,20 @@ function askedFor({ request }: Exchange): Impersonation | undefined {
   const extra: Record<string, string[]> = {};
   for (const name of Object.keys(request.headers)) {
     if (name.startsWith(EXTRA_PREFIX))
-      extra[decodeURIComponent(name.slice(EXTRA_PREFIX.length))] = listHeader(request.headers[name]);
+      extra[unescaped(name.slice(EXTRA_PREFIX.length))] = listHeader(request.headers[name]);
   }
   if (user !== '') return { user, uid, groups, extra };
   if (uid === undefined && groups.length === 0 && Object.keys(extra).length === 0) return undefined;
   throw badRequest('requested impersonation without impersonating a user');
+}
+
+/** Keys are percent-encoded; what is not is taken as it stands. */
+function unescaped(key: string): string {
+  try {
+    return decodeURIComponent(key);
+  } catch {
+    return key;
+  }
 }
 
 /** Node joins a repeated HTTP/1.1 header with `, `. */

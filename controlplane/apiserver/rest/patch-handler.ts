@@ -2,13 +2,9 @@
  * PATCH in its four forms: JSON patch, merge patch, strategic merge patch and server-side apply.
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
-import { deepCopy, isJsonObject, type JsonObject, type JsonValue } from '../../../machinery/meta/json-value.ts';
-import { applyJsonPatch, JsonPatchError, parseJsonPatch } from '../../../machinery/meta/json-patch.ts';
-import { applyMergePatch } from '../../../machinery/meta/merge-patch.ts';
+import { deepCopy, type JsonObject } from '../../../machinery/meta/json-value.ts';
 import { invalidError, requiredError } from '../../../machinery/meta/field-error.ts';
-import type { Schema } from '../../../machinery/meta/schema.ts';
-import { badRequest, invalid, StatusError, unsupportedMediaType } from '../../../machinery/meta/status-error.ts';
-import { applyStrategicMergePatch } from '../../../machinery/meta/strategic-merge-patch.ts';
+import { badRequest, invalid, unsupportedMediaType } from '../../../machinery/meta/status-error.ts';
 import { CodecError, parseJson, parseJsonStrict, parseYaml, type Parsed } from '../../../machinery/meta/codec.ts';
 import type { ServedResource } from '../registry/served-resource.ts';
 import { updateObject } from '../registry/update-object.ts';
@@ -17,12 +13,10 @@ import { isTrue } from '../server/request-info.ts';
 import type { Response } from '../server/request.ts';
 import { checked, mediaType } from './decode-body.ts';
 import { placeOf } from './read-handlers.ts';
+import { JSON_PATCH, MERGE_PATCH, patchedDocument, STRATEGIC_PATCH } from './patched-document.ts';
 import { representObject } from './represent.ts';
 import { expectedKind, fromStorage, toStorage, writeScope, type RestParts, type WriteScope } from './rest-parts.ts';
 
-const JSON_PATCH = 'application/json-patch+json';
-const MERGE_PATCH = 'application/merge-patch+json';
-const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
 const APPLY_YAML = 'application/apply-patch+yaml';
 const PATCH_TYPES = [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_YAML];
 const PATCH_OPTIONS = { group: 'meta.k8s.io', kind: 'PatchOptions' };
@@ -41,7 +35,7 @@ export async function patchObject(parts: RestParts, exchange: Exchange, resource
     context: scope.context,
     change(older) {
       const current = fromStorage(resource, older as AnyObject) as unknown as JsonObject;
-      const value = patched(current, patch.value, type, expected.schema);
+      const value = patchedDocument(current, patch.value, type, expected.schema);
       return toStorage(
         resource,
         checked(
@@ -69,26 +63,6 @@ async function readPatch(exchange: Exchange, type: string, scope: WriteScope): P
     if (error instanceof CodecError) throw badRequest(`error decoding patch: ${error.message}`);
     throw error;
   }
-}
-
-/** The new document; may share parts with `current`. */
-function patched(current: JsonObject, patch: unknown, type: string, schema: Schema): unknown {
-  if (type === JSON_PATCH) {
-    try {
-      return applyJsonPatch(current, parseJsonPatch(patch));
-    } catch (error) {
-      if (!(error instanceof JsonPatchError)) throw error;
-      if (error.kind === 'malformed') throw badRequest(error.message);
-      throw new StatusError(
-        'Invalid',
-        422,
-        `the server rejected our request due to an error in our request: ${error.message}`,
-      );
-    }
-  }
-  if (!isJsonObject(patch)) throw badRequest('the patch must be a JSON object');
-  if (type === MERGE_PATCH) return applyMergePatch(current, patch as JsonValue);
-  return applyStrategicMergePatch(current, patch, schema);
 }
 
 /** The update changes metadata and spec in place: nothing of the shared current object may be among it. */

@@ -2,11 +2,9 @@
  * The scale subresource: an autoscaling/v1 Scale made of three numbers of the object, wherever its kind keeps them.
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
-import { deepCopy, isJsonObject, type JsonObject } from '../../../machinery/meta/json-value.ts';
-import { applyJsonPatch, parseJsonPatch } from '../../../machinery/meta/json-patch.ts';
-import { applyMergePatch } from '../../../machinery/meta/merge-patch.ts';
+import { deepCopy, type JsonObject } from '../../../machinery/meta/json-value.ts';
 import { invalidError } from '../../../machinery/meta/field-error.ts';
-import { badRequest, conflict, invalid, unsupportedMediaType } from '../../../machinery/meta/status-error.ts';
+import { conflict, invalid, unsupportedMediaType } from '../../../machinery/meta/status-error.ts';
 import type { Scale } from '../../../proto/api/autoscaling-v1.ts';
 import type { Subresource } from '../registry/resource-set.ts';
 import { groupResource, type ServedResource } from '../registry/served-resource.ts';
@@ -14,11 +12,13 @@ import { column } from '../kinds/columns/column.ts';
 import { updateObject } from '../registry/update-object.ts';
 import type { ScaleSpec, Strategy } from '../registry/strategy.ts';
 import { checked, decodeObject, mediaType, parseBody, type ExpectedKind } from '../rest/decode-body.ts';
+import { MERGE_PATCH, patchedDocument } from '../rest/patched-document.ts';
 import { representMade } from '../rest/represent.ts';
 import { writeScope, type RestParts } from '../rest/rest-parts.ts';
 import type { Exchange } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
 
+const APPLY_YAML = 'application/apply-patch+yaml';
 const COLUMNS: Strategy['columns'] = [
   column('Desired', 'Number of replicas that are wanted.', scale => (scale as Scale).spec?.replicas ?? 0, 'integer'),
   column(
@@ -119,11 +119,9 @@ function patchedScale(
   patch: { type: string; value: unknown } | undefined,
   expected: ExpectedKind,
 ): Scale {
-  const document = current as unknown as JsonObject;
-  let value: unknown;
-  if (patch?.type === 'application/json-patch+json') value = applyJsonPatch(document, parseJsonPatch(patch.value));
-  else if (isJsonObject(patch?.value)) value = applyMergePatch(document, patch.value);
-  else throw badRequest('the patch must be a JSON object');
+  // An applied Scale sets what it says: nobody owns fields of what is stored nowhere.
+  const type = patch?.type === APPLY_YAML ? MERGE_PATCH : (patch?.type ?? '');
+  const value = patchedDocument(current as unknown as JsonObject, patch?.value, type, expected.schema);
   return checked(exchange, { value, duplicateFields: [] }, expected, 'Ignore') as Scale;
 }
 
