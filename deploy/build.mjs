@@ -17,7 +17,9 @@ await build({
   external: ['@photostructure/sqlite', 'koffi'],
   define: { K8TS_VERSION: JSON.stringify(version) },
   // Packages written as CommonJS ask for Node's own modules with require().
-  banner: { js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  banner: {
+    js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
   logLevel: 'warning',
 });
 chmodSync('dist/k8ts.mjs', 0o755);

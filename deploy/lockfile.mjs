@@ -2,7 +2,18 @@
 // file, and `npm ci` then refuses it everywhere. What is needed of them to be passed over (version, system, processor) is known without asking.
 import { readFileSync, writeFileSync } from 'node:fs';
 
-const SYSTEMS = new Set(['aix', 'android', 'darwin', 'freebsd', 'linux', 'netbsd', 'openbsd', 'openharmony', 'sunos', 'win32']);
+const SYSTEMS = new Set([
+  'aix',
+  'android',
+  'darwin',
+  'freebsd',
+  'linux',
+  'netbsd',
+  'openbsd',
+  'openharmony',
+  'sunos',
+  'win32',
+]);
 const file = new URL('../package-lock.json', import.meta.url);
 const lock = JSON.parse(readFileSync(file, 'utf8'));
 const missing = [];
@@ -29,7 +40,9 @@ for (const holder of Object.values({ ...lock.packages })) {
   }
 }
 if (missing.length > 0 && process.argv.includes('--check')) {
-  console.error(`package-lock.json lacks ${missing.length} packages of other platforms: node deploy/lockfile.mjs adds them`);
+  console.error(
+    `package-lock.json lacks ${missing.length} packages of other platforms: node deploy/lockfile.mjs adds them`,
+  );
   process.exit(1);
 }
 if (missing.length > 0) {
