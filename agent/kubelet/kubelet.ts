@@ -25,6 +25,7 @@ import type { NodeFacts } from './plan/node-object.ts';
 import { podsFolder } from './plan/pod-paths.ts';
 import { uidOf } from './plan/pod-spec.ts';
 import { DEFAULT_RESTART_BACKOFF } from './plan/restart.ts';
+import { unsupportedByRuntime, type RuntimeAbilities } from './plan/unsupported.ts';
 import { visibleServices } from './plan/service-env.ts';
 import { PodCache } from './pleg/pod-cache.ts';
 import { abandonOnAbort } from './pods/abandon.ts';
@@ -42,7 +43,7 @@ import { StatusPublisher } from './pods/status-publisher.ts';
 import { ProbeRunner } from './prober/probe-runner.ts';
 import { Prober } from './prober/prober.ts';
 import { isUnavailable } from './runtime/runtime-error.ts';
-import type { RuntimeVersion } from './runtime/runtime-service.ts';
+import type { RuntimeService, RuntimeVersion } from './runtime/runtime-service.ts';
 import type { PodAccess } from './server/pod-access.ts';
 import { LocalVolumeManager } from './volumes/local-volume-manager.ts';
 import type { VolumeManager } from './volumes/volume-manager.ts';
@@ -78,6 +79,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const random = options.random ?? Math.random;
   let node: Node | undefined;
   let runtimeName = 'containerd';
+  let abilities: RuntimeAbilities = { recursiveReadOnlyMounts: false, supplementalGroupsPolicy: false };
 
   const podInformer = options.informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
   const serviceInformer = options.informers.informer(services);
@@ -158,6 +160,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     hostIPs: nodeIPs,
     allocatable,
     nodeMemoryBytes: machine.memoryBytes,
+    abilities: () => abilities,
     visibleServices: servicesFor,
     nodeHosts: () => readFile('/etc/hosts', 'utf8').catch(() => ''),
   });
@@ -199,7 +202,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     queue,
     clock,
     logger,
-    admit: (pod, others) => admitPod(pod, others, node),
+    admit: (pod, others) => unsupportedByRuntime(pod, abilities) ?? admitPod(pod, others, node),
     podChanged: pod => volumes.podChanged(pod),
   });
   const collector = new GarbageCollector({
@@ -236,6 +239,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     await cgroups.prepareNode();
     const version = await waitForRuntime(options, signal);
     runtimeName = version.runtimeName;
+    abilities = await readAbilities(runtime, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      logger.warn({ err: error }, 'The container runtime does not say what it can');
+      return abilities;
+    });
     registrar = new NodeRegistrar({
       client,
       clock,
@@ -328,6 +336,16 @@ function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): No
     taints: options.taints ?? [],
     providerId: options.providerId,
     reserved: options.reserved ?? {},
+  };
+}
+
+/** What the runtime's default handler can; runtimes that do not say can nothing. */
+async function readAbilities(runtime: RuntimeService, signal: AbortSignal): Promise<RuntimeAbilities> {
+  const { runtimeHandlers = [], features } = await runtime.status({ signal });
+  const byDefault = runtimeHandlers.find(({ name = '' }) => name === '')?.features;
+  return {
+    recursiveReadOnlyMounts: byDefault?.recursiveReadOnlyMounts === true,
+    supplementalGroupsPolicy: features?.supplementalGroupsPolicy === true,
   };
 }
 

@@ -144,6 +144,7 @@ describe('containerConfig()', () => {
     terminationMessageFile: '/pods/u/containers/c/2',
     nodeMemoryBytes: 1 << 30,
     seccompFolder: '/k/seccomp',
+    recursiveReadOnlyMounts: false,
     ...more,
   });
 

@@ -5,6 +5,7 @@ import { Buffer } from 'node:buffer';
 import type { Container, MountPropagationMode, Pod, VolumeMount } from '../../../proto/api/core-v1.ts';
 import { MountPropagation, type ContainerConfig, type Device, type Mount } from '../../../proto/cri/runtime.gen.ts';
 import { containerAnnotations, containerLabels } from './cri-labels.ts';
+import { ConfigError } from './environment.ts';
 import { expand } from './expand.ts';
 import { containerResources } from './linux-resources.ts';
 import { containerLogName } from './pod-paths.ts';
@@ -35,6 +36,8 @@ export interface ContainerConfigInput {
   /** On the node; mounted where the spec wants the message. */
   readonly terminationMessageFile: string;
   readonly nodeMemoryBytes: number;
+  /** Whether the runtime can make mounts read-only all the way down. */
+  readonly recursiveReadOnlyMounts: boolean;
   /** Absolute; seccomp profiles of the node lie in it. */
   readonly seccompFolder: string;
   /** Container whose processes an ephemeral container joins. */
@@ -69,7 +72,7 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
 
 function containerMounts(input: ContainerConfigInput): Mount[] {
   const { container } = input;
-  const mounts = input.mounts.map(toMount);
+  const mounts = input.mounts.map(mount => toMount(mount, input.recursiveReadOnlyMounts));
   const mounted = new Set(mounts.map(mount => mount.containerPath));
   // What the user mounts there wins.
   if (input.hostsFile !== undefined && !mounted.has('/etc/hosts')) {
@@ -88,13 +91,16 @@ function containerMounts(input: ContainerConfigInput): Mount[] {
   return mounts;
 }
 
-function toMount({ mount, hostPath, readOnly, selinuxRelabel, image }: ResolvedMount): Mount {
+function toMount({ mount, hostPath, readOnly, selinuxRelabel, image }: ResolvedMount, canRecurse: boolean): Mount {
   const readonly = mount.readOnly === true || readOnly;
+  const { recursiveReadOnly = 'Disabled' } = mount;
+  if (recursiveReadOnly === 'Enabled' && !canRecurse)
+    throw new ConfigError(`volumeMount "${mount.name}" must be read-only recursively, which the runtime cannot do`);
   return {
     containerPath: absolute(mount.mountPath),
     hostPath,
     readonly,
-    recursiveReadOnly: readonly && mount.recursiveReadOnly === 'Enabled',
+    recursiveReadOnly: readonly && canRecurse && recursiveReadOnly !== 'Disabled',
     selinuxRelabel,
     propagation: propagation(mount.mountPropagation),
     ...(image === undefined ? {} : { image: { image }, imageSubPath: mount.subPath ?? '' }),

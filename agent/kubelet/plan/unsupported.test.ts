@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Container, Pod, PodSpec } from '../../../proto/api/core-v1.ts';
-import { notEnforced, unsupportedByNode, unsupportedOfContainer } from './unsupported.ts';
+import { notEnforced, unsupportedByNode, unsupportedByRuntime, unsupportedOfContainer } from './unsupported.ts';
 
 const pod = (spec: Partial<PodSpec>, ...containers: Container[]): Pod => ({
   metadata: { name: 'p', uid: 'u' },
@@ -12,6 +12,15 @@ test('a pod that works is refused nothing', () => {
   expect(unsupportedByNode(plain)).toBeUndefined();
   expect(unsupportedOfContainer(plain, 'a')).toBeUndefined();
   expect(notEnforced(plain)).toEqual([]);
+});
+
+test.each([
+  ['Strict', false, 'SupplementalGroupsPolicyNotSupported'],
+  ['Strict', true, undefined],
+  ['Merge', false, undefined],
+] as const)('unsupportedByRuntime() of policy %s, able %s: %s', (supplementalGroupsPolicy, able, reason) => {
+  const abilities = { recursiveReadOnlyMounts: false, supplementalGroupsPolicy: able };
+  expect(unsupportedByRuntime(pod({ securityContext: { supplementalGroupsPolicy } }), abilities)?.reason).toBe(reason);
 });
 
 test('unsupportedByNode() names all that the pod as a whole needs', () => {

@@ -3,10 +3,25 @@
  * container needs stops that container, and what is only not enforced is told. Volumes are refused by the volume manager itself.
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { PodVerdict } from './pod-status.ts';
 import { unsupportedPodFields, type UnsupportedField } from '../../../machinery/meta/unsupported-pod-fields.ts';
 
 function sentences(fields: readonly UnsupportedField[]): string | undefined {
   return fields.length === 0 ? undefined : fields.map(({ path, reason }) => `${path} ${reason}`).join('; ');
+}
+
+/** What a runtime says that it can. */
+export interface RuntimeAbilities {
+  readonly recursiveReadOnlyMounts: boolean;
+  readonly supplementalGroupsPolicy: boolean;
+}
+
+/** Whether the runtime would pass over what the pod asks for; reason and text are upstream's. */
+export function unsupportedByRuntime({ spec }: Pod, abilities: RuntimeAbilities): PodVerdict | undefined {
+  if (spec.securityContext?.supplementalGroupsPolicy !== 'Strict' || abilities.supplementalGroupsPolicy)
+    return undefined;
+  const message = 'Pod was rejected: SupplementalGroupsPolicy=Strict is not supported in this node';
+  return { reason: 'SupplementalGroupsPolicyNotSupported', message };
 }
 
 /** Why the pod cannot have a sandbox here; undefined: it can. */

@@ -32,7 +32,7 @@ import type { ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { BACKOFF_ANNOTATION } from '../plan/restart.ts';
 import { checkNonRoot, effectiveSecurityContext } from '../plan/security-context.ts';
 import { serviceEnv } from '../plan/service-env.ts';
-import { unsupportedOfContainer } from '../plan/unsupported.ts';
+import { unsupportedOfContainer, type RuntimeAbilities } from '../plan/unsupported.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import { VolumeError, type PreparedVolumes, type VolumeManager } from '../volumes/volume-manager.ts';
@@ -61,6 +61,7 @@ export interface ContainerStarterOptions {
   /** The node's, for limits that are not set. */
   readonly allocatable: () => ResourceAmounts;
   readonly nodeMemoryBytes: number;
+  readonly abilities: () => RuntimeAbilities;
   /** Services whose links the pod gets. */
   readonly visibleServices: (pod: Pod) => readonly Service[];
   /** The node's own /etc/hosts. */
@@ -197,6 +198,7 @@ export class ContainerStarter {
       hostsFile,
       terminationMessageFile: messageFile,
       nodeMemoryBytes: options.nodeMemoryBytes,
+      recursiveReadOnlyMounts: options.abilities().recursiveReadOnlyMounts,
       seccompFolder: `${options.folders.root}/seccomp`,
       targetId: input.targetId,
     });
