@@ -18,7 +18,7 @@ node=$(kubectl get nodes -o jsonpath='{.items[0].status.addresses[?(@.type=="Int
 # A machine may have neither; busybox came with the packages.
 get=$(command -v wget >/dev/null && echo "wget -qO-" || { command -v curl >/dev/null && echo "curl -s"; } || echo "busybox wget -qO-")
 if [ -n "${SUDO_USER:-}" ] && [ "$SUDO_USER" != root ]; then
-  kubeconfig="sudo k8ts up --merge-kubeconfig        lets $SUDO_USER's kubectl in (adds to ~/.kube/config)"
+  kubeconfig="sudo k8ts up --merge-kubeconfig            lets $SUDO_USER's kubectl in (adds to ~/.kube/config)"
 else
   kubeconfig="export KUBECONFIG=$KUBECONFIG"
 fi
@@ -27,8 +27,8 @@ cat <<T
 The cluster runs. Try:
   $kubeconfig
   kubectl get nodes,pods -A -o wide
-  $(printf '%-38s' "$get http://$ip") the demo, by its ClusterIP
-  $(printf '%-38s' "$get http://$node:$port") the demo, by its NodePort
-  $(printf '%-38s' "sudo k8ts status") what runs here; sudo k8ts logs says why
-  $(printf '%-38s' "sudo make down") stop it; sudo make reset removes every trace
+  $(printf '%-42s' "$get http://$ip") the demo, by its ClusterIP
+  $(printf '%-42s' "$get http://$node:$port") the demo, by its NodePort
+  $(printf '%-42s' "sudo k8ts status") what runs here; sudo k8ts logs says why
+  $(printf '%-42s' "sudo make down") stop it; sudo make reset removes every trace
 T
