@@ -3,14 +3,18 @@
  * longer exist left on the disk.
  */
 import { readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { readFilesystemUsage } from '../../host/disk-usage.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import { podGarbage } from '../plan/container-garbage.ts';
+import { CRI_KEYS } from '../plan/cri-labels.ts';
 import { imagesToRemove, type ImageGcPolicy } from '../plan/image-garbage.ts';
-import { podFolder, podsFolder, uidOfLogFolder, type KubeletFolders } from '../plan/pod-paths.ts';
+import { containerLogLink, podFolder, podsFolder, uidOfLogFolder, type KubeletFolders } from '../plan/pod-paths.ts';
+import type { ContainerView, PodView } from '../plan/pod-view.ts';
 import type { PodCgroups } from '../pods/pod-cgroups.ts';
+import { DEMO_IMAGE, PAUSE_IMAGE } from '../runtime/images/own-images.ts';
 import type { ImageService, RuntimeService } from '../runtime/runtime-service.ts';
 import type { VolumeManager } from '../volumes/volume-manager.ts';
 
@@ -28,6 +32,7 @@ export interface GarbageCollectorOptions {
   readonly isKnown: (uid: string) => boolean;
 }
 
+const OWN_IMAGES = [PAUSE_IMAGE, DEMO_IMAGE];
 const CONTAINERS_EVERY_MS = 60_000;
 const IMAGES_EVERY_MS = 300_000;
 
@@ -81,13 +86,15 @@ export class GarbageCollector {
     }
   }
 
-  private async collectContainers(): Promise<void> {
+  /** One round. */
+  async collectContainers(): Promise<void> {
     const { runtime, cache, clock } = this.options;
     for (const view of cache.views()) {
       const garbage = podGarbage(view, clock.now());
-      for (const { id } of garbage.containers) {
-        await runtime.removeContainer(id);
-        cache.drop(id);
+      for (const container of garbage.containers) {
+        await runtime.removeContainer(container.id);
+        cache.drop(container.id);
+        await this.removeFiles(view, container);
       }
       for (const { id } of garbage.sandboxes) {
         await runtime.removePodSandbox(id);
@@ -96,8 +103,23 @@ export class GarbageCollector {
     }
   }
 
+  /** A pod that crashes for weeks leaves a log and a message each time. */
+  private async removeFiles({ namespace, name }: PodView, container: ContainerView): Promise<void> {
+    const pod = { metadata: { namespace, name }, spec: { containers: [] } };
+    const folder = dirname(container.logPath);
+    const log = basename(container.logPath);
+    const names = container.logPath === '' ? [] : await readdir(folder).catch(() => []);
+    const message = container.annotations[CRI_KEYS.terminationMessageFile];
+    const files = [
+      ...names.filter(file => file === log || file.startsWith(`${log}.`)).map(file => join(folder, file)),
+      containerLogLink(this.options.folders, pod, container.name, container.id),
+      ...(message === undefined ? [] : [message]),
+    ];
+    for (const file of files) await rm(file, { force: true });
+  }
+
   /** Looks at the disk first: a disk with room costs no call to the runtime. */
-  private async collectImages(): Promise<void> {
+  async collectImages(): Promise<void> {
     const { images, cache, clock, folders, imagePolicy, logger } = this.options;
     const disk = await readFilesystemUsage(folders.root);
     const usedPercent = 100 - (disk.availableBytes * 100) / Math.max(1, disk.capacityBytes);
@@ -115,13 +137,16 @@ export class GarbageCollector {
       const inUse = names.some(name => used.has(name));
       if (inUse || !this.imageSeenAtMs.has(image.id)) this.imageSeenAtMs.set(image.id, nowMs);
       const lastUsedAtMs = this.imageSeenAtMs.get(image.id) ?? nowMs;
-      return { id: image.id, sizeBytes: Number(image.size), pinned: image.pinned, inUse, lastUsedAtMs };
+      // Ours come from no registry, and sandboxes need theirs though no container names it (containerd 1.6 pins nothing).
+      const pinned = image.pinned || OWN_IMAGES.some(own => names.includes(own));
+      return { id: image.id, sizeBytes: Number(image.size), pinned, inUse, lastUsedAtMs };
     });
     const there = new Set(list.map(image => image.id));
     for (const id of this.imageSeenAtMs.keys()) if (!there.has(id)) this.imageSeenAtMs.delete(id);
     for (const id of imagesToRemove(uses, disk, imagePolicy, nowMs)) {
       logger.info({ image: id }, 'Removing an image that nothing uses');
-      await images.removeImage({ image: id });
+      // One that cannot go must not keep the others.
+      await this.attempt(`image ${id}`, () => images.removeImage({ image: id }));
     }
   }
 

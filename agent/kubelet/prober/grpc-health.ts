@@ -33,7 +33,12 @@ export function grpcHealthCheck(
       timeoutMs,
     );
     signal.addEventListener('abort', onAbort, { once: true });
-    session.on('error', error => finish(`failed to connect service "${authority}": ${error.message}`));
+    // A stream that never was tells of its session's error as its cause.
+    const onError = (error: Error): void => {
+      const { message } = error.cause instanceof Error ? error.cause : error;
+      finish(`failed to connect service "${authority}": ${message}`);
+    };
+    session.on('error', onError);
     const stream = session.request({
       ':method': 'POST',
       ':path': '/grpc.health.v1.Health/Check',
@@ -46,7 +51,7 @@ export function grpcHealthCheck(
     stream.on('response', headers => (grpcStatus = text(headers['grpc-status']) ?? grpcStatus));
     stream.on('trailers', headers => (grpcStatus = text(headers['grpc-status']) ?? grpcStatus));
     stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-    stream.on('error', error => finish(error.message));
+    stream.on('error', onError);
     stream.on('close', () => {
       if (grpcStatus !== '0') return finish(`service unhealthy: rpc status ${grpcStatus ?? 'missing'}`);
       const status = healthStatus(Buffer.concat(chunks));

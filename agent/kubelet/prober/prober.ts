@@ -50,6 +50,7 @@ interface Target {
   readonly id: string;
   readonly abort: AbortController;
   readonly workers: Map<ProbeKind, Worker>;
+  readonly startedAtMs: number;
   failure: ProbeFailure | undefined;
 }
 
@@ -121,6 +122,7 @@ export class Prober {
       id: view.id,
       abort: new AbortController(),
       workers: new Map(),
+      startedAtMs: view.startedAtMs,
       failure: undefined,
     };
     this.targets.set(view.id, target);
@@ -139,10 +141,8 @@ export class Prober {
       const worker: Worker = { kind, probe, state, cancel: () => {} };
       target.workers.set(kind, worker);
       if (kind === 'startup' && adopted) continue;
-      const { initialDelayMs, periodMs } = probeTimes(probe);
-      const ageMs = this.options.clock.now() - view.startedAtMs;
-      const jitterMs = adopted ? this.options.random() * periodMs : 0;
-      this.schedule(target, worker, Math.max(0, initialDelayMs - ageMs) + jitterMs);
+      const jitterMs = adopted ? this.options.random() * probeTimes(probe).periodMs : 0;
+      this.schedule(target, worker, this.initialDelayMs(target, worker) + jitterMs);
     }
   }
 
@@ -155,6 +155,11 @@ export class Prober {
     if (target === undefined) return;
     for (const worker of target.workers.values()) worker.cancel();
     target.abort.abort();
+  }
+
+  /** What is left of it: it counts from the container's start, also when a startup probe held the others back. */
+  private initialDelayMs(target: Target, { probe }: Worker): number {
+    return Math.max(0, probeTimes(probe).initialDelayMs - (this.options.clock.now() - target.startedAtMs));
   }
 
   private schedule(target: Target, worker: Worker, delayMs: number): void {
@@ -197,7 +202,7 @@ export class Prober {
     for (const other of target.workers.values()) {
       if (other.kind === 'startup') continue;
       other.cancel();
-      this.schedule(target, other, 0);
+      this.schedule(target, other, this.initialDelayMs(target, other));
     }
     return false;
   }
