@@ -13,6 +13,12 @@ import type { ResourceStorage } from '../storage/storage.ts';
 import { kubeletAddress } from './kubelet-address.ts';
 import { forwardRequest, proxyRequest, type Target } from './proxy-request.ts';
 import { answerOverWebSocket, wantsWebSocket } from './websocket-stream.ts';
+import {
+  speaksRemoteCommandV5,
+  translateRemoteCommand,
+  tunnelPortForward,
+  tunnelsPortForward,
+} from './websocket-to-spdy.ts';
 
 export interface KubeletClient {
   /** PEM. */
@@ -127,10 +133,14 @@ async function stream(options: PodConnectOptions, exchange: Exchange, what: 'exe
   if (what === 'exec') for (const word of query.getAll('command')) passed.append('command', word);
   if (passed.size === 0 || (what === 'exec' && !passed.has('command')))
     throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
-  return proxyRequest(
-    exchange.request,
-    await targetOf(options, pod, `/${what}/${namespace}/${name}/${container}?${passed.toString()}`),
-  );
+  const target = await targetOf(options, pod, `/${what}/${namespace}/${name}/${container}?${passed.toString()}`);
+  if (!speaksRemoteCommandV5(exchange.request)) return proxyRequest(exchange.request, target);
+  return translateRemoteCommand(exchange.request, target, {
+    stdin: passed.has('input'),
+    stdout: passed.has('output'),
+    stderr: passed.has('error'),
+    tty: passed.has('tty'),
+  });
 }
 
 async function portForward(options: PodConnectOptions, exchange: Exchange): Promise<Response> {
@@ -138,10 +148,11 @@ async function portForward(options: PodConnectOptions, exchange: Exchange): Prom
   const { namespace, name } = exchange.info;
   const ports = exchange.request.query.getAll('ports').flatMap(p => p.split(','));
   const query = ports.map(port => `port=${encodeURIComponent(port)}`).join('&');
-  return proxyRequest(
-    exchange.request,
-    await targetOf(options, pod, `/portForward/${namespace}/${name}${query === '' ? '' : `?${query}`}`),
-  );
+  const path = `/portForward/${namespace}/${name}${query === '' ? '' : `?${query}`}`;
+  const target = await targetOf(options, pod, path);
+  return tunnelsPortForward(exchange.request)
+    ? tunnelPortForward(exchange.request, target)
+    : proxyRequest(exchange.request, target);
 }
 
 async function connectablePod({ pods, authorizer }: PodConnectOptions, exchange: Exchange): Promise<Pod> {
