@@ -195,8 +195,7 @@ async function main(): Promise<void> {
               type: 'string',
               // Without it the parser takes the `-` of standard input for an argument of its own.
               nargs: 1,
-              describe: 'From `k8ts token create` on the control machine (or K8TS_TOKEN); - reads standard input',
-              demandOption: true,
+              describe: 'From `k8ts token create` on the control machine; - reads standard input; not needed again',
             }),
           )
           .option('foreground', setting('foreground', { type: 'boolean', default: false, describe: 'Stay attached' }))

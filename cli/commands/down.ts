@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { silentLogger } from '../../machinery/process/logger.ts';
 import type { Config } from '../config.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { loadIdentity } from '../join/node-identity.ts';
 import type { Output } from '../output.ts';
-import { pathsOf } from '../paths.ts';
+import { pathsOf, type Paths } from '../paths.ts';
 import { createNodeParts, type NodeParts } from '../roots/node-parts.ts';
 import { stopDaemon } from '../stop-daemon.ts';
 
@@ -33,8 +34,13 @@ export async function down(config: Config, args: Readonly<Record<string, unknown
     { stopped: pid !== undefined, pods },
     pid === undefined && pods === 0
       ? 'k8ts is not running here; nothing changed'
-      : 'k8ts is down; its state is kept. Start it again with: k8ts up',
+      : `k8ts is down; its state is kept. Start it again with: ${await startCommand(paths)}`,
   );
+}
+
+async function startCommand(paths: Paths): Promise<string> {
+  const identity = await loadIdentity(paths);
+  return identity === undefined ? 'k8ts up' : `k8ts join ${identity.server}`;
 }
 
 const GRACE_SECONDS = 10;

@@ -1,6 +1,6 @@
 /** `k8ts join SERVER --token ...`: makes this machine a node. The token comes as a flag, as K8TS_TOKEN, or with `--token -` on standard input. */
 import { readFileSync } from 'node:fs';
-import { startInBackground } from '../background.ts';
+import { startBySystemd, startInBackground } from '../background.ts';
 import { nodeNameOf, type Config } from '../config.ts';
 import { askStatus } from '../control-socket.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
@@ -9,7 +9,10 @@ import { parseJoinToken } from '../join/join-token.ts';
 import { nodeAddress } from '../node-address.ts';
 import { seconds, type Output } from '../output.ts';
 import { pathsOf } from '../paths.ts';
+import { installedUnits } from '../systemd.ts';
 import { runDaemon } from './run.ts';
+
+const UNIT = 'k8ts-agent.service';
 
 export async function join(config: Config, args: Readonly<Record<string, unknown>>, output: Output): Promise<void> {
   if (process.getuid?.() !== 0)
@@ -23,25 +26,34 @@ export async function join(config: Config, args: Readonly<Record<string, unknown
     );
   }
   const server = serverUrl(String(args['server']));
-  const given = String(args['token']);
-  const token = parseJoinToken((given === '-' ? readFileSync(0, 'utf8') : given).trim());
   const begin = performance.now();
   const known = await loadIdentity(paths);
   if (known?.server === server) {
     output.line(`This machine joined ${server} before; starting it again (to join anew: k8ts reset)`);
   } else {
+    const token = tokenOf(args['token'] as string | undefined);
     await joinCluster(server, token, { nodeName: nodeNameOf(config), nodeIp: config.nodeIp ?? nodeAddress() }, paths);
     output.step('certificates', performance.now() - begin, `signed by ${server}`);
   }
   if (args['foreground'] === true) return runDaemon('agent', config);
   // The agent takes the same settings; of join's own it needs none, and the secret must not stay on a command line.
-  const status = await startInBackground(
-    ['agent', ...agentFlags(process.argv.slice(2))],
-    paths,
-    Number(args['timeout']),
-    output,
-  );
+  const flags = agentFlags(process.argv.slice(2));
+  const timeoutSeconds = Number(args['timeout']);
+  const status =
+    installedUnits(paths).includes(UNIT) && flags.length === 0
+      ? await startBySystemd(UNIT, paths, timeoutSeconds, output)
+      : await startInBackground(['agent', ...flags], paths, timeoutSeconds, output);
   output.result(status, `node ${status.nodeName ?? ''} is Ready after ${seconds(performance.now() - begin)}`);
+}
+
+function tokenOf(given: string | undefined): ReturnType<typeof parseJoinToken> {
+  if (given === undefined) {
+    throw new CliError(
+      'This machine is no node of that cluster yet; say --token TOKEN (from k8ts token create on the control machine)',
+      exitCodes.usage,
+    );
+  }
+  return parseJoinToken((given === '-' ? readFileSync(0, 'utf8') : given).trim());
 }
 
 function serverUrl(text: string): string {

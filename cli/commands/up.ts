@@ -3,6 +3,7 @@ import { followStart, startBySystemd, startInBackground } from '../background.ts
 import type { Config } from '../config.ts';
 import { askStatus, type DaemonStatus } from '../control-socket.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
+import { loadIdentity } from '../join/node-identity.ts';
 import { addToOwnKubeconfig } from '../own-kubeconfig.ts';
 import { seconds, type Output } from '../output.ts';
 import { pathsOf, type Paths } from '../paths.ts';
@@ -15,6 +16,7 @@ export async function up(config: Config, args: Readonly<Record<string, unknown>>
   if (process.getuid?.() !== 0)
     throw new CliError('Running containers needs root; try: sudo k8ts up', exitCodes.notRoot);
   const paths = pathsOf(config);
+  await refuseNode(paths);
   const running = await askStatus(paths.controlSocket);
   if (running !== undefined && running.phase !== 'starting') {
     output.result(running, `k8ts runs already (pid ${running.pid}, up ${running.uptimeSeconds} s); nothing changed`);
@@ -31,6 +33,16 @@ export async function up(config: Config, args: Readonly<Record<string, unknown>>
     const own = await addToOwnKubeconfig(paths);
     output.line(`Added context "k8ts" to ${own} and made it the current one`);
   }
+}
+
+/** A machine that joined a cluster has its node there; a control plane of its own beside it would take its address and its pods. */
+async function refuseNode(paths: Paths): Promise<void> {
+  const identity = await loadIdentity(paths);
+  if (identity === undefined) return;
+  throw new CliError(
+    `This machine is a node of ${identity.server}; start that with: k8ts join ${identity.server} (to leave that cluster: k8ts reset)`,
+    exitCodes.usage,
+  );
 }
 
 const UNIT = 'k8ts.service';

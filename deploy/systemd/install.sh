@@ -33,5 +33,5 @@ systemctl daemon-reload
 # One that a user started before hands over; its containers run on.
 if ! systemctl is-active --quiet "$unit.service" && /usr/local/bin/k8ts status >/dev/null 2>&1; then /usr/local/bin/k8ts down --keep-pods; fi
 systemctl enable --quiet "$unit.service"
-systemctl restart "$unit.service"
+"$here/../step" "$unit.service starts" systemctl restart "$unit.service" || { echo "its log: journalctl -u $unit -n 30" >&2; exit 1; }
 echo "✔ $unit.service runs; its log: journalctl -u $unit"
