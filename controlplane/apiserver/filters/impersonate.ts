@@ -29,7 +29,7 @@ function askedFor({ request }: Exchange): Impersonation | undefined {
   const user = header(request, 'impersonate-user') ?? '';
   const uid = header(request, 'impersonate-uid');
   const groups = listHeader(request.headers['impersonate-group']);
-  const extra: Record<string, string[]> = {};
+  const extra = Object.create(null) as Record<string, string[]>;
   for (const name of Object.keys(request.headers)) {
     if (name.startsWith(EXTRA_PREFIX))
       extra[unescaped(name.slice(EXTRA_PREFIX.length))] = listHeader(request.headers[name]);

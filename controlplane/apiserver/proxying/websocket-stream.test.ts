@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { PassThrough, Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WireRequest } from '../server/wire-request.ts';
-import { answerOverWebSocket, wantsWebSocket, webSocketFrame } from './websocket-stream.ts';
+import { webSocketFrame } from './websocket-frames.ts';
+import { answerOverWebSocket, wantsWebSocket } from './websocket-stream.ts';
 
 const connection = { remoteAddress: '', certificate: undefined };
 

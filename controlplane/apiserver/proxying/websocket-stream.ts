@@ -4,15 +4,13 @@
  * Source: RFC 6455; kubernetes `k8s.io/streaming/pkg/httpstream/wsstream`, whose readers speak `binary.k8s.io` (the default) and
  * `base64.binary.k8s.io`.
  */
-import { createHash } from 'node:crypto';
 import type { Duplex, Readable } from 'node:stream';
 import { badRequest } from '../../../machinery/meta/status-error.ts';
 import type { Request, Response } from '../server/request.ts';
+import { switchToWebSocket, webSocketFrame } from './websocket-frames.ts';
 
-const HANDSHAKE_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 const BINARY = 'binary.k8s.io';
 const BASE64 = 'base64.binary.k8s.io';
-const OPCODES = { text: 1, binary: 2, close: 8 } as const;
 const NORMAL_CLOSURE = Buffer.from([0x03, 0xe8]);
 
 /** Whether the client wants this very request to become a WebSocket. */
@@ -22,19 +20,8 @@ export function wantsWebSocket(request: Request): boolean {
 
 /** Takes the connection over. @throws StatusError before anything was answered: no key, or none of the protocols is known */
 export function answerOverWebSocket(request: Request, body: Readable): Response {
-  const socket = request.upgrade?.socket;
-  const key = request.headers['sec-websocket-key'];
-  if (socket === undefined || typeof key !== 'string') throw badRequest('the WebSocket handshake has no key');
   const protocol = chosenProtocol(String(request.headers['sec-websocket-protocol'] ?? ''));
-  const accept = createHash('sha1').update(`${key}${HANDSHAKE_GUID}`).digest('base64');
-  const head = [
-    'HTTP/1.1 101 Switching Protocols',
-    'upgrade: websocket',
-    'connection: Upgrade',
-    `sec-websocket-accept: ${accept}`,
-    ...(protocol === '' ? [] : [`sec-websocket-protocol: ${protocol}`]),
-  ];
-  socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  const socket = switchToWebSocket(request, protocol);
   socket.once('close', () => body.destroy());
   // The client has nothing to say here; without a reader its close would never be seen.
   socket.resume();
@@ -68,22 +55,6 @@ function chosenProtocol(offered: string): string {
   if (known === undefined)
     throw badRequest(`none of the protocols [${names.join(' ')}] is known; use ${BINARY} or ${BASE64}`);
   return known;
-}
-
-/** One whole message, unmasked as servers send it. */
-export function webSocketFrame(kind: keyof typeof OPCODES, payload: Buffer): Buffer {
-  const { length } = payload;
-  const head = Buffer.alloc(length < 126 ? 2 : length < 65_536 ? 4 : 10);
-  head[0] = 0x80 | OPCODES[kind];
-  if (length < 126) head[1] = length;
-  else if (length < 65_536) {
-    head[1] = 126;
-    head.writeUInt16BE(length, 2);
-  } else {
-    head[1] = 127;
-    head.writeBigUInt64BE(BigInt(length), 2);
-  }
-  return Buffer.concat([head, payload]);
 }
 
 function drained(socket: Duplex): Promise<void> {

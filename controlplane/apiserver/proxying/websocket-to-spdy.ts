@@ -6,12 +6,12 @@
  *
  * Source: KEP-4006.
  */
-import { badRequest } from '../../../machinery/meta/status-error.ts';
 import { header, type Request, type Response } from '../server/request.ts';
 import type { Target } from './proxy-request.ts';
 import { SpdyClient } from './spdy-client.ts';
 import { upgradeToSpdy } from './upgrade-to-spdy.ts';
-import { switchToWebSocket, WebSocketConnection } from './websocket-connection.ts';
+import { WebSocketConnection } from './websocket-connection.ts';
+import { switchToWebSocket } from './websocket-frames.ts';
 import { wantsWebSocket } from './websocket-stream.ts';
 
 const COMMAND = 'v5.channel.k8s.io';
@@ -127,6 +127,6 @@ function accepted(
   } catch (error) {
     if ('close' in backend) backend.close();
     else backend.destroy();
-    throw error instanceof Error ? error : badRequest(String(error));
+    throw error;
   }
 }
