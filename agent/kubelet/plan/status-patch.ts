@@ -49,6 +49,16 @@ export function statusPatch(pod: Pod, applied: PodStatus | undefined, desired: P
   return { metadata: { uid: pod.metadata.uid }, status };
 }
 
+/** Whether nothing differs but the generation that the status was made for. */
+export function isSameButGeneration(pod: Pod, applied: PodStatus | undefined, desired: PodStatus): boolean {
+  return statusPatch(pod, withoutGeneration(applied ?? {}), withoutGeneration(desired)) === undefined;
+}
+
+function withoutGeneration(status: PodStatus): PodStatus {
+  const conditions = status.conditions?.map(condition => ({ ...condition, observedGeneration: undefined }));
+  return { ...status, observedGeneration: undefined, conditions };
+}
+
 /** Equality as JSON would write it: fields that are undefined or null do not count, the order of keys neither. */
 export function sameJson(a: unknown, b: unknown): boolean {
   if (a === b) return true;

@@ -57,6 +57,25 @@ test('StatusManager writes an urgent status at once, a lazy one later, and none 
   await stop();
 });
 
+test('StatusManager does not hurry to tell of a generation alone', async () => {
+  const status = (observedGeneration: number, phase: string): PodStatus => ({
+    phase,
+    observedGeneration,
+    conditions: [{ type: 'Ready', status: 'True', observedGeneration }],
+  });
+  const { manager, clock, calls, stop } = setup({ ...pod, status: status(1, 'Running') });
+  manager.set(pod, status(2, 'Running'), true);
+  await clock.advance(500);
+  expect(calls).toEqual([]);
+  await clock.advance(1_000);
+  expect(calls).toHaveLength(1);
+  manager.set(pod, status(3, 'Failed'), true);
+  await clock.advance(0);
+  expect(calls).toHaveLength(2);
+  expect(calls.at(-1)).toBe('patch Failed');
+  await stop();
+});
+
 test('StatusManager tries again until the API answers', async () => {
   const { manager, clock, calls, stop, setFail } = setup(pod);
   setFail(new StatusError('ServiceUnavailable', 503, 'away'));

@@ -2,7 +2,8 @@
  * Writes pods' statuses to the API, only when they differ from what it has, and removes pods that have ended and were deleted.
  *
  * - The newest status wins: what comes while a patch is under way goes with the next one.
- * - A status that nobody waits for (still creating) is held back a moment, so that a fast start is one write, not three.
+ * - A status that nobody waits for (still creating, or new in nothing but its generation) is held back a moment, so that a fast start is one
+ *   write, not three, and whoever has just written the pod's spec and goes on to its status is not in a race with us.
  * - A pod is removed only once its worker said that nothing of it is left, and after its last status was written.
  */
 import type { Pod, PodStatus } from '../../../proto/api/core-v1.ts';
@@ -15,7 +16,7 @@ import { hasReason } from '../../../machinery/meta/status-error-from.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { uidOf } from '../plan/pod-spec.ts';
-import { statusPatch } from '../plan/status-patch.ts';
+import { isSameButGeneration, statusPatch } from '../plan/status-patch.ts';
 
 interface Entry {
   pod: Pod;
@@ -89,7 +90,7 @@ export class StatusManager implements Reconciler<string> {
     if (entry === undefined) return;
     entry.desired = status;
     if (statusPatch(pod, entry.applied, status) === undefined) return;
-    if (urgent) this.queue.add(uid);
+    if (urgent && !isSameButGeneration(pod, entry.applied, status)) this.queue.add(uid);
     else this.queue.addAfter(uid, LAZY_MS);
   }
 
