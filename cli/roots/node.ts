@@ -71,14 +71,18 @@ export async function startRuntime({
   if (containerd !== undefined) {
     mkdirSync(paths.cniConfig, { recursive: true });
     await progress.step('container runtime', () => start(containerd));
+  }
+  const version = await cri.checkVersion();
+  if (version.runtimeName === 'containerd') {
+    // A runtime that others configured may name a sandbox image that no registry in reach has.
+    const pause = (containerd === undefined ? await cri.sandboxImage() : undefined) ?? PAUSE_IMAGE;
     await progress.step('images', async () => {
       await Promise.all([
-        importer.ensureImage(PAUSE_IMAGE, () => buildPauseImage()),
+        importer.ensureImage(pause, () => buildPauseImage(undefined, pause)),
         importer.ensureImage(DEMO_IMAGE, () => buildDemoImage()),
       ]);
     });
   }
-  const version = await cri.checkVersion();
   facts.containerRuntime = `${version.runtimeName} ${version.runtimeVersion} at ${parts.socketPath}`;
   return parts;
 }

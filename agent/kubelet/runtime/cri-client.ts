@@ -71,6 +71,17 @@ export class CriClient implements RuntimeService, ImageService {
     return this.quick(runtimeCalls.status, {}, options);
   }
 
+  /** The image that the runtime makes sandboxes of, where it tells (containerd, in its verbose status). */
+  async sandboxImage(options?: RuntimeCallOptions): Promise<string | undefined> {
+    const { info } = await this.quick(runtimeCalls.status, { verbose: true }, options);
+    try {
+      const { sandboxImage } = JSON.parse(info['config'] ?? '{}') as { sandboxImage?: unknown };
+      return typeof sandboxImage === 'string' && sandboxImage !== '' ? sandboxImage : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
   async cgroupDriver(options?: RuntimeCallOptions): Promise<CgroupDriverName | undefined> {
     try {
       const { linux } = await this.quick(runtimeCalls.runtimeConfig, {}, options);

@@ -29,15 +29,15 @@ export function ociArchitecture(): string {
 }
 
 /**
- * The sandbox image.
+ * The sandbox image, by the name under which the runtime looks for it.
  * @throws Error on a processor that there is no program for
  */
-export function buildPauseImage(architecture = ociArchitecture()): Promise<Buffer> {
+export function buildPauseImage(architecture = ociArchitecture(), name = PAUSE_IMAGE): Promise<Buffer> {
   if (architecture !== 'amd64' && architecture !== 'arm64') {
-    return Promise.reject(new Error(`There is no pause image for ${architecture}; name another with --sandbox-image`));
+    return Promise.reject(new Error(`There is no pause image for ${architecture}; start a containerd that names another, and k8ts with --container-runtime-endpoint`));
   }
   return buildImage({
-    name: PAUSE_IMAGE,
+    name,
     architecture,
     entries: [{ kind: 'file', path: 'pause', content: pauseProgram(architecture), mode: 0o755 }],
     entrypoint: ['/pause'],
