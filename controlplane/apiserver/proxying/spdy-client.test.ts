@@ -77,3 +77,9 @@ test('data comes whole from pieces, pings are answered, the end is told once', (
   expect(seen).toEqual([[1, 'hello', false], [1, '', true], 'closed']);
   expect(frames()).toEqual([{ id: 0x80030006, flags: 0, payload: Buffer.from([0, 0, 0, 2]) }]);
 });
+
+test('nonsense ends the connection', () => {
+  const { socket, seen } = wired();
+  socket.emit('data', Buffer.from([0x80, 3, 0, 6, 0, 0, 0, 1, 0]));
+  expect(seen).toEqual(['closed']);
+});

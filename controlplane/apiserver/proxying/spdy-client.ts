@@ -28,7 +28,9 @@ export interface SpdyHandlers {
 export class SpdyClient {
   readonly #socket: Duplex;
   readonly #handlers: SpdyHandlers;
-  #pending: Buffer = Buffer.alloc(0);
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  #wanted = HEAD_BYTES;
   #nextId = 1;
   #over = false;
 
@@ -103,18 +105,31 @@ export class SpdyClient {
   }
 
   #take(chunk: Buffer): void {
-    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
-    while (!this.#over && this.#pending.length >= HEAD_BYTES) {
-      const lengthAndFlags = this.#pending.readUInt32BE(4);
-      const bytes = HEAD_BYTES + (lengthAndFlags & 0xff_ffff);
-      if (this.#pending.length < bytes) return;
-      const first = this.#pending.readUInt32BE(0);
-      const payload = this.#pending.subarray(HEAD_BYTES, bytes);
-      this.#pending = this.#pending.subarray(bytes);
-      const last = ((lengthAndFlags >>> 24) & FIN) !== 0;
-      if (first >>> 31 === 0) this.#handlers.data(first, payload, last);
-      else this.#onControl(first & 0xffff, payload, last);
+    if (this.#over) return;
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+    if (this.#pendingBytes < this.#wanted) return;
+    let rest = this.#pending.length === 1 ? chunk : Buffer.concat(this.#pending);
+    for (;;) {
+      const bytes = rest.length < HEAD_BYTES ? HEAD_BYTES : HEAD_BYTES + rest.readUIntBE(5, 3);
+      if (rest.length < bytes) {
+        this.#pending = [rest];
+        this.#pendingBytes = rest.length;
+        this.#wanted = bytes;
+        return;
+      }
+      this.#onFrame(rest.readUInt32BE(0), rest.readUInt8(4), rest.subarray(HEAD_BYTES, bytes));
+      if (this.#over) return;
+      rest = rest.subarray(bytes);
     }
+  }
+
+  #onFrame(first: number, flags: number, payload: Buffer): void {
+    const last = (flags & FIN) !== 0;
+    if (first >>> 31 === 0) this.#handlers.data(first, payload, last);
+    // Every control frame that is looked at begins with four bytes; a server that sends less talks nonsense.
+    else if (payload.length < 4) this.close();
+    else this.#onControl(first & 0xffff, payload, last);
   }
 
   #onControl(type: number, payload: Buffer, last: boolean): void {

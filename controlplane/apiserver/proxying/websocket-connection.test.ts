@@ -48,7 +48,7 @@ test('readFrame() reads what a client masked, whatever its length', () => {
       const bytes = masked(OPCODES.binary, payload);
       const read = readFrame(Buffer.concat([bytes, Buffer.alloc(behind)]));
       expect(read).toEqual({ kind: 'frame', opcode: OPCODES.binary, payload, bytes: bytes.length });
-      expect(readFrame(bytes.subarray(0, bytes.length - 1))).toBeUndefined();
+      expect(readFrame(bytes.subarray(0, bytes.length - 1)).kind).toBe('part');
     }),
     { numRuns: 50 },
   );

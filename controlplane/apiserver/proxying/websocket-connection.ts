@@ -17,7 +17,10 @@ export interface WebSocketHandlers {
 export class WebSocketConnection {
   readonly #socket: Duplex;
   readonly #handlers: WebSocketHandlers;
-  #pending: Buffer = Buffer.alloc(0);
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  /** So many bytes are needed before it is worth looking again. */
+  #wanted = 0;
   #over = false;
 
   /** @param head what came behind the handshake already */
@@ -67,13 +70,23 @@ export class WebSocketConnection {
 
   #take(chunk: Buffer): void {
     if (this.#over) return;
-    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
-    while (!this.#over) {
-      const next = readFrame(this.#pending);
-      if (next === undefined) return;
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+    if (this.#pendingBytes < this.#wanted) return;
+    let bytes = this.#pending.length === 1 ? chunk : Buffer.concat(this.#pending);
+    for (;;) {
+      const next = readFrame(bytes);
       if (next.kind === 'bad') return this.close(next.code);
-      this.#pending = this.#pending.subarray(next.bytes);
+      if (next.kind === 'part') {
+        this.#pending = [bytes];
+        this.#pendingBytes = bytes.length;
+        this.#wanted = next.bytes;
+        return;
+      }
+      bytes = bytes.subarray(next.bytes);
       this.#onFrame(next.opcode, next.payload);
+      // Closed by what it said.
+      if (this.#over) return;
     }
   }
 

@@ -32,12 +32,14 @@ export function switchToWebSocket(request: Request, protocol: string): Duplex {
 }
 
 type ReadFrame =
+  /** Not all of it is there: it takes so many bytes, as far as one can see yet. */
+  | { readonly kind: 'part'; readonly bytes: number }
   | { readonly kind: 'frame'; readonly opcode: number; readonly payload: Buffer; readonly bytes: number }
   | { readonly kind: 'bad'; readonly code: number };
 
-/** The first frame in `buffer`, unmasked; undefined: not all of it is there. */
-export function readFrame(buffer: Buffer): ReadFrame | undefined {
-  if (buffer.length < 2) return undefined;
+/** The first frame in `buffer`, unmasked. */
+export function readFrame(buffer: Buffer): ReadFrame {
+  if (buffer.length < 2) return { kind: 'part', bytes: 2 };
   const first = buffer.readUInt8(0);
   const second = buffer.readUInt8(1);
   // Clients mask, and nobody has agreed on extensions.
@@ -45,11 +47,11 @@ export function readFrame(buffer: Buffer): ReadFrame | undefined {
   const short = second & 0x7f;
   const sizeBytes = short === 126 ? 2 : short === 127 ? 8 : 0;
   const headBytes = 2 + sizeBytes + 4;
-  if (buffer.length < headBytes) return undefined;
+  if (buffer.length < headBytes) return { kind: 'part', bytes: headBytes };
   const length = sizeBytes === 0 ? short : sizeBytes === 2 ? buffer.readUInt16BE(2) : Number(buffer.readBigUInt64BE(2));
   if (length > MAX_FRAME_BYTES) return { kind: 'bad', code: TOO_BIG };
   const bytes = headBytes + length;
-  if (buffer.length < bytes) return undefined;
+  if (buffer.length < bytes) return { kind: 'part', bytes };
   const mask = buffer.subarray(headBytes - 4, headBytes);
   const payload = Buffer.from(buffer.subarray(headBytes, bytes));
   for (let i = 0; i < payload.length; i++) payload[i] = (payload[i] ?? 0) ^ (mask[i & 3] ?? 0);
