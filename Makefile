@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 JEST := NODE_OPTIONS=--experimental-vm-modules npx --no-install jest
 NODES ?= 2
+export NPM_CONFIG_UPDATE_NOTIFIER := false
 
 .PHONY: help
 help: ## List the targets

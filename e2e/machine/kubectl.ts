@@ -54,6 +54,13 @@ export class Kubectl {
     return ['kubectl', '--kubeconfig', this.host.kubeconfig, '--namespace', this.namespace, ...args];
   }
 
+  /** Minor version of the kubectl here: Debian 12 has 1.20, which lacks later commands. */
+  async minorVersion(): Promise<number> {
+    const out = await this.host.run(['kubectl', 'version', '--client', '-o', 'json']);
+    const { clientVersion } = JSON.parse(out) as { clientVersion: { minor: string } };
+    return Number.parseInt(clientVersion.minor, 10);
+  }
+
   /** @returns standard output @throws FailedCommand */
   run(args: readonly string[], options?: CommandOptions): Promise<string> {
     return this.host.run(this.argv(args), options);

@@ -278,6 +278,8 @@ describe('looking and changing', () => {
   });
 
   test('wait and watch see a change as it happens', async () => {
+    // An old kubectl waits for conditions alone.
+    if ((await k.minorVersion()) < 23) return;
     const waiting = k.run(['wait', '--for=jsonpath={.data.go}=yes', '--timeout=30s', 'configmap/ssa']);
     await k.run(['patch', 'configmap', 'ssa', '--type=merge', '-p', '{"data":{"go":"yes"}}']);
     expect(await waiting).toContain('condition met');
@@ -286,7 +288,7 @@ describe('looking and changing', () => {
   test('events tell the story of a pod in order', async () => {
     const reasons = (await k.events('client')).map(e => e.reason);
     expect(reasons).toEqual(expect.arrayContaining(['Scheduled', 'Created', 'Started']));
-    expect(await k.run(['events', '--for', 'pod/client'])).toContain('Started');
+    if ((await k.minorVersion()) >= 26) expect(await k.run(['events', '--for', 'pod/client'])).toContain('Started');
   });
 });
 
