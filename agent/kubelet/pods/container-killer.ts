@@ -12,8 +12,8 @@ import { CRI_KEYS } from '../plan/cri-labels.ts';
 import type { ContainerView } from '../plan/pod-view.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 
-/** After preStop the process still gets this long. */
-const MIN_GRACE_AFTER_PRE_STOP_SECONDS = 2;
+/** After preStop, and when no grace is left or none was given, the process still gets this long to end by itself. */
+const MIN_GRACE_SECONDS = 2;
 
 export interface ContainerKillerOptions {
   readonly runtime: RuntimeService;
@@ -52,10 +52,12 @@ export class ContainerKiller {
     if (preStop !== undefined && graceSeconds > 0 && view.state === 'running') {
       await this.runPreStop(preStop, input, signal);
       const usedSeconds = Math.floor((clock.monotonicMs() - beganMs) / 1000);
-      left = Math.max(MIN_GRACE_AFTER_PRE_STOP_SECONDS, graceSeconds - usedSeconds);
+      left = graceSeconds - usedSeconds;
     }
     signal.throwIfAborted();
-    await cache.during(view.id, 'stop', () => runtime.stopContainer(view.id, left, { signal }));
+    await cache.during(view.id, 'stop', () =>
+      runtime.stopContainer(view.id, Math.max(MIN_GRACE_SECONDS, left), { signal }),
+    );
     await cache.refreshContainer(view.id, true);
   }
 

@@ -83,7 +83,7 @@ export class PodSyncer {
     }
     this.noteWaiting(record, actions);
     const willAct = actions.start.length > 0;
-    publisher.publish(record, { urgent: !willAct });
+    publisher.publish(record, { urgent: !willAct && actions.kill.length === 0 });
     await this.stopSandboxes(actions.stopSandboxes, signal);
     this.killInBackground(record, actions.kill);
     let retryMs = this.nextWait(actions);
