@@ -65,6 +65,16 @@ describe('layoutFromMounts()', () => {
 
 test('findDoubleMounts() counts what is too many', () => {
   const ns = (name: string) => line(`/run/netns/${name}`, 'nsfs');
-  const mounts = parseMountinfo([ns('a'), ns('b'), ns('a'), ns('a'), line('/run/netns', 'tmpfs')].join('\n'));
+  const lines = [ns('a'), ns('b'), ns('a'), ns('a'), line('/run/netns', 'tmpfs')];
+  const mounts = parseMountinfo(lines.map((text, id) => text.replace(/^\d+/, String(id))).join('\n'));
   expect([...findDoubleMounts(mounts)]).toEqual([['/run/netns/a', 2]]);
+});
+
+test('findDoubleMounts() takes mounts that are peers for one', () => {
+  const peer = (id: number, parent: number, name: string, group: number) =>
+    `${id} ${parent} 0:4 net:[4026532201] /run/netns/${name} rw shared:${group} - nsfs nsfs rw`;
+  const mounts = parseMountinfo(
+    [peer(1, 9, 'a', 90), peer(2, 8, 'a', 90), peer(3, 9, 'b', 91), peer(4, 8, 'b', 92)].join('\n'),
+  );
+  expect([...findDoubleMounts(mounts)]).toEqual([['/run/netns/b', 1]]);
 });

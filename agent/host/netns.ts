@@ -28,8 +28,13 @@ export async function removeNetnsDirectory(directory = NETNS_DIRECTORY): Promise
 /** The namespaces mounted more than once, with the number of mounts too many. */
 export function findDoubleMounts(mounts: readonly Mount[], directory = NETNS_DIRECTORY): Map<string, number> {
   const tooMany = new Map<string, number>();
-  for (const { mountPoint, fsType } of mounts) {
+  const seen = new Set<string>();
+  for (const { id, mountPoint, fsType, propagation } of mounts) {
     if (fsType !== 'nsfs' || !mountPoint.startsWith(`${directory}/`)) continue;
+    // Where /run is shared, as under systemd, a mount shows in both; they are peers, come and go together, and are not two.
+    const peers = propagation.find(tag => tag.startsWith('shared:')) ?? `mount:${id}`;
+    if (seen.has(`${mountPoint} ${peers}`)) continue;
+    seen.add(`${mountPoint} ${peers}`);
     tooMany.set(mountPoint, (tooMany.get(mountPoint) ?? -1) + 1);
   }
   for (const [mountPoint, count] of tooMany) if (count === 0) tooMany.delete(mountPoint);

@@ -43,7 +43,7 @@ async function snapshot(host: Host): Promise<Snapshot> {
     .map(l => l.split(' ')[4] ?? '');
   const saved = await lines(host, 'sh', '-c', 'iptables-save; ip6tables-save');
   const nft = await lines(host, 'nft', 'list', 'tables');
-  const sysctls = await lines(host, 'sh', '-c', 'sysctl -a 2>/dev/null || busybox sysctl -a 2>/dev/null');
+  const sysctls = await lines(host, 'sh', '-c', 'sysctl -a 2>/dev/null || busybox sysctl -a 2>/dev/null || true');
   const keep =
     /^(net\.ipv[46]\.(ip_forward|conf\.(all|default|eth0)\.|ip_local_|tcp_)|net\.bridge\.|net\.netfilter\.nf_conntrack_(max|tcp)|vm\.(overcommit|panic|max_map)|kernel\.panic|fs\.inotify)/;
   const cgroupTops = ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map(name => join('/sys/fs/cgroup', name))];
