@@ -11,7 +11,7 @@ import {
   type ServerHttp2Stream,
   type IncomingHttpHeaders,
 } from 'node:http2';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
 import { constants } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -200,13 +200,13 @@ export class TlsServer {
   }
 }
 
-/** Answers an upgrade request that was refused: nothing but the raw socket is left to write to. */
+/** Answers an upgrade request that is not taken up: nothing but the raw socket is left to write to. */
 function rawSink(socket: Duplex): Sink {
   return {
     body: socket,
     writeHead(status, fields) {
       const lines = Object.entries(fields).flatMap(([name, value]) => [value].flat().map(v => `${name}: ${v}`));
-      socket.write(`HTTP/1.1 ${status} Refused\r\n${lines.join('\r\n')}\r\nconnection: close\r\n\r\n`);
+      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('\r\n')}\r\nconnection: close\r\n\r\n`);
     },
   };
 }

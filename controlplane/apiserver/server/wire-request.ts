@@ -36,10 +36,11 @@ export class WireRequest implements Request {
     connection: Connection,
     upgrade?: UpgradeRequest,
   ) {
-    const mark = target.indexOf('?');
+    const local = target.startsWith('/') ? target : originForm(target);
+    const mark = local.indexOf('?');
     this.method = method;
-    this.path = mark < 0 ? target : target.slice(0, mark);
-    this.rawQuery = mark < 0 ? '' : target.slice(mark + 1);
+    this.path = mark < 0 ? local : local.slice(0, mark);
+    this.rawQuery = mark < 0 ? '' : local.slice(mark + 1);
     this.headers = headers;
     this.stream = stream;
     this.#connection = connection;
@@ -74,6 +75,13 @@ export class WireRequest implements Request {
     this.#gone = true;
     this.#abort?.abort(clientGone());
   }
+}
+
+/** Clients that believe they speak to a proxy name scheme and host too (RFC 9112, absolute-form). */
+function originForm(target: string): string {
+  const rest = /^https?:\/\/[^/?]*(.*)$/i.exec(target)?.[1];
+  if (rest === undefined) return target;
+  return rest.startsWith('/') ? rest : `/${rest}`;
 }
 
 function clientGone(): DOMException {
