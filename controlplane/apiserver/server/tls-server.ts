@@ -206,7 +206,9 @@ function rawSink(socket: Duplex): Sink {
     body: socket,
     writeHead(status, fields) {
       const lines = Object.entries(fields).flatMap(([name, value]) => [value].flat().map(v => `${name}: ${v}`));
-      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('\r\n')}\r\nconnection: close\r\n\r\n`);
+      socket.write(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('\r\n')}\r\nconnection: close\r\n\r\n`,
+      );
     },
   };
 }
