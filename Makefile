@@ -10,6 +10,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 node_modules/.package-lock.json: package.json package-lock.json
+	@rm -rf node_modules
 	@deploy/step "npm packages" deploy/as-owner npm ci --ignore-scripts --no-progress --no-audit --no-fund --no-update-notifier --loglevel=error
 	@deploy/as-owner touch $@
 

@@ -26,5 +26,7 @@ suite "integration" 10 -w 1 --testTimeout 60000 --testMatch '**/*.integration.ts
 suite "end to end" 20 -w 1 --testMatch '**/e2e/suites/*.e2e.ts'
 # Whatever way the run went, nothing of it stays.
 npx --no-install tsx e2e/sweep/main.ts || failed=$((failed + 1))
+# What root cached belongs to the checkout's owner, like the rest of it.
+[ ! -d node_modules/.cache ] || chown -R --reference=. node_modules/.cache
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

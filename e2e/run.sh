@@ -11,4 +11,6 @@ NODE_OPTIONS=--experimental-vm-modules npx --no-install jest -w 1 --testMatch "*
 code=$?
 # Whatever way the run went, nothing of it stays.
 npx --no-install tsx e2e/sweep/main.ts
+# What root cached belongs to the checkout's owner, like the rest of it.
+[ ! -d node_modules/.cache ] || chown -R --reference=. node_modules/.cache
 exit $code
