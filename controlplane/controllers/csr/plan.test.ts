@@ -34,7 +34,13 @@ describe('planApproval() of a serving certificate', () => {
   test.each([
     { name: 'its names', dns: ['w1'], ip: ['10.0.0.2'], names: registered, want: 'approve' },
     { name: 'an address that it does not have', dns: ['w1'], ip: ['10.0.0.3'], names: registered, want: 'leave' },
-    { name: 'its name and a free address while it joins', dns: ['w1'], ip: ['10.0.0.2'], names: joining, want: 'approve' },
+    {
+      name: 'its name and a free address while it joins',
+      dns: ['w1'],
+      ip: ['10.0.0.2'],
+      names: joining,
+      want: 'approve',
+    },
     { name: "another's address while it joins", dns: ['w1'], ip: ['10.0.0.1'], names: joining, want: 'leave' },
     { name: "another's name while it joins", dns: ['cp'], ip: ['10.0.0.2'], names: joining, want: 'leave' },
     { name: 'a name of its own choice while it joins', dns: ['kubernetes'], ip: [], names: joining, want: 'leave' },
