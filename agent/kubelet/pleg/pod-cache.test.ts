@@ -138,6 +138,18 @@ describe('PodCache', () => {
     expect(calls).toHaveLength(3);
   });
 
+  test('an exit that was told is waited for by every later question', async () => {
+    const { cache, containers, clock, state } = setup();
+    cache.addContainer(identity, { ...created, state: 'running' });
+    containers.set('c1', [RUNNING]);
+    cache.handle({ kind: 'exited', containerId: 'c1' });
+    await clock.advance(60_000);
+    expect(state()).toBe('running');
+    containers.set('c1', [EXITED]);
+    await clock.advance(2_000);
+    expect(state()).toBe('exited');
+  });
+
   test('an exited container never runs again, whatever a late answer says', async () => {
     const { cache, containers, state } = setup();
     containers.set('c1', [RUNNING]);
@@ -209,13 +221,16 @@ describe('PodCache.during()', () => {
   test('a container that ends while it is started is heard', async () => {
     const { cache, clock, containers, calls, state } = setup();
     cache.addContainer(identity, created);
-    containers.set('c1', [EXITED]);
+    // The runtime has not even noted the start when it tells of the exit.
+    containers.set('c1', [ContainerState.CONTAINER_CREATED, RUNNING, EXITED]);
     await cache.during('c1', 'start', async () => {
       cache.handle({ kind: 'started', containerId: 'c1' });
       cache.handle({ kind: 'exited', containerId: 'c1' });
     });
-    await clock.advance(0);
+    const refreshed = cache.refreshContainer('c1');
+    await clock.advance(8);
+    await refreshed;
     expect(state()).toBe('exited');
-    expect(calls).toEqual(['container c1']);
+    expect(calls).toHaveLength(3);
   });
 });

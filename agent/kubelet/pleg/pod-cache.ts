@@ -38,6 +38,8 @@ interface Entry {
 
 /** The runtime's status lags behind its exit events by a few milliseconds. */
 const EXIT_RECHECK_MS = [3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000];
+/** After those, this often: a runtime that is very busy takes long to hear of its own exits. */
+const LATE_RECHECKS = 100;
 const RELIST_RETRY_MS = 1000;
 const STATUS_CALLS_AT_ONCE = 8;
 
@@ -53,6 +55,8 @@ export class PodCache {
   private readonly synced: Promise<void>;
   private markSynced: () => void = () => {};
   private readonly oomKilled = new Set<string>();
+  /** Containers whose exit was told: whatever their status says until it shows that is old. */
+  private readonly ended = new Set<string>();
   private relisting: Promise<void> | undefined;
   private relistAgain = false;
   private sequence = 0;
@@ -92,6 +96,7 @@ export class PodCache {
     if (owner === undefined) return;
     const entry = this.entries.get(owner.uid);
     if (entry === undefined) return;
+    if (event.kind === 'exited') this.ended.add(containerId);
     const acting = this.acting.get(containerId);
     if (acting?.act === (event.kind === 'started' ? 'start' : 'stop') && event.kind !== 'oom') {
       acting.missed = event;
@@ -180,13 +185,11 @@ export class PodCache {
     for (let turn = 0; ; turn++) {
       const view = await this.fetchContainer(containerId);
       if (view === undefined) return this.drop(containerId);
-      const recheckMs = EXIT_RECHECK_MS[turn];
-      if (untilExited && view.state === 'running' && recheckMs !== undefined) {
-        await this.options.clock.sleep(recheckMs);
-        continue;
-      }
-      this.put(view);
-      return;
+      // One that ends at once may even count as created still when its exit is told.
+      const isOld = this.ended.has(containerId) ? view.state !== 'exited' : untilExited && view.state === 'running';
+      const recheckMs = turn < LATE_RECHECKS ? (EXIT_RECHECK_MS[turn] ?? EXIT_RECHECK_MS.at(-1)) : undefined;
+      if (!isOld || recheckMs === undefined) return this.put(view);
+      await this.options.clock.sleep(recheckMs);
     }
   }
 
@@ -248,6 +251,7 @@ export class PodCache {
     const owner = this.owners.get(id);
     this.owners.delete(id);
     this.oomKilled.delete(id);
+    this.ended.delete(id);
     const entry = owner === undefined ? undefined : this.entries.get(owner.uid);
     if (owner === undefined || entry === undefined) return;
     entry.containers.delete(id);
