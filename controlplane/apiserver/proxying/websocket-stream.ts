@@ -57,7 +57,8 @@ function chosenProtocol(offered: string): string {
   return known;
 }
 
-function drained(socket: Duplex): Promise<void> {
+/** Resolves when more can be written, or never will be. */
+export function drained(socket: Duplex): Promise<void> {
   return new Promise(resolve => {
     const go = (): void => {
       socket.off('drain', go);

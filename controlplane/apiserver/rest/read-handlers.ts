@@ -3,6 +3,8 @@
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
+import { wantsWebSocket } from '../proxying/websocket-stream.ts';
+import { watchOverWebSocket } from '../proxying/websocket-watch.ts';
 import type { ServedResource } from '../registry/served-resource.ts';
 import type { Exchange } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
@@ -86,7 +88,8 @@ export async function watchObjects(exchange: Exchange, resource: ServedResource,
     ...(parameters.sendInitialEvents === undefined ? {} : { sendInitialEvents: parameters.sendInitialEvents }),
     signal: over.signal,
   };
-  return representWatch(exchange, resource, await resource.storage.watch(query));
+  const answer = representWatch(exchange, resource, await resource.storage.watch(query));
+  return wantsWebSocket(request) ? watchOverWebSocket(request, answer) : answer;
 }
 
 /** Where a resource's objects live: cluster-scoped ones (namespaces too) nowhere. */

@@ -1,0 +1,36 @@
+/**
+ * A watch for a client that asked for it over a WebSocket, as browsers do: one text message an event, until either side ends it.
+ */
+import { webSocketFrame, switchToWebSocket } from './websocket-frames.ts';
+import { drained } from './websocket-stream.ts';
+import type { Duplex } from 'node:stream';
+import { header, type Request, type Response, type WatchResponse } from '../server/request.ts';
+import { watchFrame } from '../server/watch-frame.ts';
+
+const NORMAL_CLOSURE = Buffer.from([0x03, 0xe8]);
+/** Carries a browser's token and is no protocol. */
+const TOKEN_PREFIX = 'base64url.bearer.authorization.k8s.io.';
+
+/** Takes the connection over. @throws StatusError BadRequest when the handshake has no key */
+export function watchOverWebSocket(request: Request, watch: WatchResponse): Response {
+  const offered = (header(request, 'sec-websocket-protocol') ?? '').split(',').map(name => name.trim());
+  const socket = switchToWebSocket(request, offered.find(name => !name.startsWith(TOKEN_PREFIX)) ?? '');
+  // The client has nothing to say here; without a reader its close would never be seen.
+  socket.resume();
+  void send(socket, watch);
+  return { kind: 'hijacked' };
+}
+
+async function send(socket: Duplex, watch: WatchResponse): Promise<void> {
+  try {
+    for await (const batch of watch.events) {
+      for (const event of batch) {
+        if (socket.destroyed) return;
+        if (!socket.write(webSocketFrame('text', watchFrame(watch, event)))) await drained(socket);
+      }
+    }
+  } catch {
+    // The watch broke off; the close below says so.
+  }
+  if (!socket.destroyed) socket.end(webSocketFrame('close', NORMAL_CLOSURE));
+}
