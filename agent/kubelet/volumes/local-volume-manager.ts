@@ -43,6 +43,8 @@ interface VolumeState {
   followsPod: boolean;
   stopWatching: Map<string, () => void>;
   cancelRenewal: (() => void) | undefined;
+  /** In a row. */
+  refreshFailures: number;
   /** The tail of this volume's work; each task waits for the one before. */
   tail: Promise<void>;
 }
@@ -170,6 +172,7 @@ export class LocalVolumeManager implements VolumeManager {
       followsPod: false,
       stopWatching: new Map(),
       cancelRenewal: undefined,
+      refreshFailures: 0,
       tail: Promise.resolve(),
     };
     state.volumes.set(volume.name, fresh);
@@ -296,6 +299,7 @@ export class LocalVolumeManager implements VolumeManager {
   ): Promise<void> {
     const { payload, watch, renewAtMs, followsPod } = await gatherPayload(state.pod, volume, this.sources, signal);
     own.followsPod = followsPod;
+    own.refreshFailures = 0;
     own.payload ??= await readPayload(folder);
     const groupId = state.pod.spec.securityContext?.fsGroup;
     if (own.payload === undefined || !samePayload(own.payload, payload))
@@ -346,10 +350,11 @@ export class LocalVolumeManager implements VolumeManager {
       state.ended.signal.aborted ? Promise.resolve() : this.fill(state, own, volume, hostPath, state.ended.signal),
     ).catch((error: unknown) => {
       if (state.ended.signal.aborted) return;
-      this.options.logger.warn(
-        { pod: state.pod.metadata.name, volume: name, err: error },
-        'a volume keeps its old content; trying again',
-      );
+      // A source that goes shortly before its pod does is everyday: only what lasts is worth a warning.
+      const fields = { pod: state.pod.metadata.name, volume: name, err: error };
+      const message = 'a volume keeps its old content; trying again';
+      if (own.refreshFailures++ === 0) this.options.logger.debug(fields, message);
+      else this.options.logger.warn(fields, message);
       own.cancelRenewal?.();
       own.cancelRenewal = this.options.clock.after(REFRESH_RETRY_MS, () => this.refresh(state, name));
     });
