@@ -236,9 +236,7 @@ function keyOf(pod: Pod): string {
   return `${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}`;
 }
 
-function condition(
-  pod: Pod,
-):
+function condition(pod: Pod):
   | {
       status: string;
       reason?: string | undefined;

@@ -23,28 +23,59 @@ type Table = Record<string, Record<string, RawType>>;
 const here = dirname(fileURLToPath(import.meta.url));
 const table = Object.assign(
   {},
-  ...['k8s-api-1.36.json', 'k8s-api-more.json'].map(f => JSON.parse(readFileSync(join(here, 'table', f), 'utf8')) as Table),
+  ...['k8s-api-1.36.json', 'k8s-api-more.json'].map(
+    f => JSON.parse(readFileSync(join(here, 'table', f), 'utf8')) as Table,
+  ),
 ) as Table;
 
 const META = 'apimachinery/pkg/apis/meta/v1';
 /** What a package prefix in a type reference stands for, where it differs from package to package. */
-const QUALIFIERS: Record<string, string> = { metav1: META, corev1: 'api/core/v1', apiv1: 'api/core/v1', authnv1: 'api/authentication/v1' };
+const QUALIFIERS: Record<string, string> = {
+  metav1: META,
+  corev1: 'api/core/v1',
+  apiv1: 'api/core/v1',
+  authnv1: 'api/authentication/v1',
+};
 /** Packages in which `v1.` means meta/v1 and not core/v1. */
 const V1_IS_META = new Set(['api/apidiscovery/v2', 'apiserver/pkg/apis/config/v1']);
 const SCALARS: Record<string, string> = {
-  string: 'string', bool: 'boolean', int: 'number', int32: 'number', int64: 'number', uint32: 'number', float32: 'number', float64: 'number',
-  'types.UID': 'string', 'resource.Quantity': 'string', 'time.Duration': 'number', 'time.Time': 'string', 'intstr.IntOrString': 'string | number', IntOrString: 'string | number',
-  'runtime.RawExtension': 'unknown', RawExtension: 'unknown', any: 'unknown', 'ast.IndexExpr': 'unknown', byte: 'string',
+  string: 'string',
+  bool: 'boolean',
+  int: 'number',
+  int32: 'number',
+  int64: 'number',
+  uint32: 'number',
+  float32: 'number',
+  float64: 'number',
+  'types.UID': 'string',
+  'resource.Quantity': 'string',
+  'time.Duration': 'number',
+  'time.Time': 'string',
+  'intstr.IntOrString': 'string | number',
+  IntOrString: 'string | number',
+  'runtime.RawExtension': 'unknown',
+  RawExtension: 'unknown',
+  any: 'unknown',
+  'ast.IndexExpr': 'unknown',
+  byte: 'string',
 };
 /** Types whose JSON form is not that of their Go fields. */
 const META_FORMS: Record<string, string> = {
-  Time: 'string', MicroTime: 'string', Duration: 'string', FieldsV1: 'Record<string, unknown>', Verbs: 'string[]', Timestamp: 'string', Patch: 'unknown',
+  Time: 'string',
+  MicroTime: 'string',
+  Duration: 'string',
+  FieldsV1: 'Record<string, unknown>',
+  Verbs: 'string[]',
+  Timestamp: 'string',
+  Patch: 'unknown',
 };
 
 /** File name (without ending) of a package: `api/core/v1` is `core-v1`, meta is `meta-v1`. */
 function moduleOf(pkg: string): string {
   if (pkg === META) return 'meta-v1';
-  const parts = pkg.split('/').filter(p => !['api', 'apis', 'pkg', 'tools', 'kube-aggregator', 'apiextensions-apiserver'].includes(p));
+  const parts = pkg
+    .split('/')
+    .filter(p => !['api', 'apis', 'pkg', 'tools', 'kube-aggregator', 'apiextensions-apiserver'].includes(p));
   return parts.join('-');
 }
 
@@ -74,7 +105,12 @@ function render(pkg: string): string {
     const dot = t.indexOf('.');
     if (dot < 0) return types[t] === undefined ? 'unknown' : use(pkg, t);
     const [q, name] = [t.slice(0, dot), t.slice(dot + 1)];
-    const target = q === 'v1' ? (V1_IS_META.has(pkg) || table['api/core/v1']?.[name] === undefined ? META : 'api/core/v1') : QUALIFIERS[q];
+    const target =
+      q === 'v1'
+        ? V1_IS_META.has(pkg) || table['api/core/v1']?.[name] === undefined
+          ? META
+          : 'api/core/v1'
+        : QUALIFIERS[q];
     if (target === undefined || table[target]?.[name] === undefined) return 'unknown';
     return use(target, name);
   };
@@ -83,7 +119,11 @@ function render(pkg: string): string {
     const type = types[name] as RawType;
     if (pkg === META && META_FORMS[name] !== undefined) continue;
     if (name.includes('.') || /^[a-z]/.test(name) || type.alias?.endsWith(`.${name}`) === true) continue; // another package's
-    if (/Interface$|Accessor$|Reader$/.test(name) || (pkg === META && ['Object', 'Common', 'Type', 'InternalEvent'].includes(name))) continue;
+    if (
+      /Interface$|Accessor$|Reader$/.test(name) ||
+      (pkg === META && ['Object', 'Common', 'Type', 'InternalEvent'].includes(name))
+    )
+      continue;
     if (type.alias !== undefined) {
       const base = ref(type.alias);
       const values = type.enum?.map(v => `'${v}'`).join(' | ');
@@ -118,12 +158,15 @@ function render(pkg: string): string {
       body += `export type ${name} = ${heritage[0]};\n\n`;
       continue;
     }
-    body += own === '' && heritage.length === 0
-      ? `export type ${name} = Record<string, never>;\n\n`
-      : `export interface ${name}${heritage.length > 0 ? ` extends ${heritage.join(', ')}` : ''} {\n${own}}\n\n`;
+    body +=
+      own === '' && heritage.length === 0
+        ? `export type ${name} = Record<string, never>;\n\n`
+        : `export interface ${name}${heritage.length > 0 ? ` extends ${heritage.join(', ')}` : ''} {\n${own}}\n\n`;
   }
-  const head = [...imports].sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([file, names]) => `import type { ${[...names].sort().join(', ')} } from './${file}.ts';\n`).join('');
+  const head = [...imports]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([file, names]) => `import type { ${[...names].sort().join(', ')} } from './${file}.ts';\n`)
+    .join('');
   return `// Generated by proto/api/generate.ts from the tables in proto/api/table/ (${pkg}). Do not edit.\n${head}\n${body.trimEnd()}\n`;
 }
 

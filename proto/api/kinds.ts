@@ -111,7 +111,9 @@ export const kinds: readonly KindInfo[] = [
     ['ResourceClaimTemplate', 'resourceclaimtemplates', 'ns'],
     ['ResourceSlice', 'resourceslices', 'cluster'],
   ]),
-  ...groupVersion('scheduling.k8s.io', 'v1', 'api/scheduling/v1', [['PriorityClass', 'priorityclasses', 'cluster', 'pc']]),
+  ...groupVersion('scheduling.k8s.io', 'v1', 'api/scheduling/v1', [
+    ['PriorityClass', 'priorityclasses', 'cluster', 'pc'],
+  ]),
   ...groupVersion('storage.k8s.io', 'v1', 'api/storage/v1', [
     ['CSIDriver', 'csidrivers', 'cluster'],
     ['CSINode', 'csinodes', 'cluster'],

@@ -4,7 +4,13 @@
  */
 import type { Container, Pod } from '../../../proto/api/core-v1.ts';
 import type { LinuxContainerResources } from '../../../proto/cri/runtime.gen.ts';
-import { parseAmounts, podLimits, podRequests, qosClassOf, type Amounts } from '../../../machinery/meta/pod-resources.ts';
+import {
+  parseAmounts,
+  podLimits,
+  podRequests,
+  qosClassOf,
+  type Amounts,
+} from '../../../machinery/meta/pod-resources.ts';
 
 export const CPU_PERIOD_US = 100_000;
 const MIN_SHARES = 2;

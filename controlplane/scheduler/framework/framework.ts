@@ -45,4 +45,3 @@ export type SchedulingDecision =
 
 /** Largest score of a plugin after normalisation (upstream's MaxNodeScore). */
 export const MAX_NODE_SCORE = 100;
-

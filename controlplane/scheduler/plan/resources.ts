@@ -29,6 +29,7 @@ export function podRequest(pod: Pod): ResourceSum {
 
 function inUnits(amounts: Amounts): ResourceSum {
   const sum: ResourceSum = new Map();
-  for (const [resource, quantity] of amounts) sum.set(resource, resource === 'cpu' ? quantity.milliValue() : quantity.value());
+  for (const [resource, quantity] of amounts)
+    sum.set(resource, resource === 'cpu' ? quantity.milliValue() : quantity.value());
   return sum;
 }

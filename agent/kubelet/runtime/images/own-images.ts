@@ -34,7 +34,11 @@ export function ociArchitecture(): string {
  */
 export function buildPauseImage(architecture = ociArchitecture(), name = PAUSE_IMAGE): Promise<Buffer> {
   if (architecture !== 'amd64' && architecture !== 'arm64') {
-    return Promise.reject(new Error(`There is no pause image for ${architecture}; start a containerd that names another, and k8ts with --container-runtime-endpoint`));
+    return Promise.reject(
+      new Error(
+        `There is no pause image for ${architecture}; start a containerd that names another, and k8ts with --container-runtime-endpoint`,
+      ),
+    );
   }
   return buildImage({
     name,
