@@ -219,21 +219,21 @@ describe('createApiServer()', () => {
   });
 
   test('who has no role is refused with the known text, and nobody grants what they have not', async () => {
-    const alice = server.inProcess({ name: 'alice' });
-    const error = await failure(get(`${DEFAULT}/pods`, undefined, alice));
+    const tester = server.inProcess({ name: 'tester' });
+    const error = await failure(get(`${DEFAULT}/pods`, undefined, tester));
     expect(error.message).toBe(
-      'pods is forbidden: User "alice" cannot list resource "pods" in API group "" in the namespace "default"',
+      'pods is forbidden: User "tester" cannot list resource "pods" in API group "" in the namespace "default"',
     );
     const rbac = '/apis/rbac.authorization.k8s.io/v1/namespaces/default';
     await post(`${rbac}/rolebindings`, {
       metadata: { name: 'a' },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'admin' },
-      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'alice' }],
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'tester' }],
     });
     await new Promise(resolve => setImmediate(resolve));
-    expect((await get(`${DEFAULT}/pods`, undefined, alice)).kind).toBe('PodList');
+    expect((await get(`${DEFAULT}/pods`, undefined, tester)).kind).toBe('PodList');
     const grant = { metadata: { name: 'r' }, rules: [{ verbs: ['get'], apiGroups: [''], resources: ['nodes'] }] };
-    expect((await failure(post(`${rbac}/roles`, grant, undefined, alice))).message).toContain(
+    expect((await failure(post(`${rbac}/roles`, grant, undefined, tester))).message).toContain(
       'attempting to grant RBAC permissions not currently held',
     );
   });

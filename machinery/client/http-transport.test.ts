@@ -21,7 +21,7 @@ const serverPair = issueKeyPair(ca, {
   ipAddresses: ['127.0.0.1'],
   ...dates,
 });
-const clientPair = issueKeyPair(ca, { subject: { commonName: 'jane' }, usages: ['client'], ...dates });
+const clientPair = issueKeyPair(ca, { subject: { commonName: 'tester' }, usages: ['client'], ...dates });
 let server: Server;
 let url = '';
 let handler: (request: IncomingMessage, response: ServerResponse) => void = () => undefined;
@@ -87,7 +87,7 @@ describe('HttpTransport', () => {
         contentType: 'application/merge-patch+json',
       });
       expect(answer).toEqual({
-        user: 'jane',
+        user: 'tester',
         authorization: 'Bearer tok',
         url: '/x?a=b+c',
         type: 'application/merge-patch+json',
@@ -186,7 +186,7 @@ describe('kubeconfig', () => {
     handler = (request, response) =>
       json(response, 200, { user: (request.socket as TLSSocket).getPeerCertificate().subject.CN });
     const transport = transportFor(loaded, new FakeClock());
-    expect(await transport.call({ method: 'GET', path: '/' })).toEqual({ user: 'jane' });
+    expect(await transport.call({ method: 'GET', path: '/' })).toEqual({ user: 'tester' });
     await transport.close();
     await removeFromKubeconfig(path, 'k8ts');
     expect((await loadKubeconfig(path)).name).toBe('other');

@@ -39,7 +39,7 @@ describe('certificates', () => {
       ipAddresses: ['127.0.0.1'],
       ...dates,
     });
-    const user = { commonName: 'jane', organizations: ['system:masters', 'dev'] };
+    const user = { commonName: 'tester', organizations: ['system:masters', 'dev'] };
     const client = issueKeyPair(ca, { subject: user, usages: ['client'], ...dates });
     const options = {
       key: server.keyPem,
@@ -60,7 +60,7 @@ describe('certificates', () => {
       });
     });
     const subject = (await peer) as { CN: string; O: string[] };
-    expect([subject.CN, [...subject.O].sort()]).toEqual(['jane', ['dev', 'system:masters']]);
+    expect([subject.CN, [...subject.O].sort()]).toEqual(['tester', ['dev', 'system:masters']]);
   });
 
   test('issueKeyPair() names hosts and both families of addresses', () => {

@@ -83,11 +83,11 @@ describe('ImageManager.ensure()', () => {
   });
 
   test('logs in with each secret that fits, and names no server to the runtime', async () => {
-    const secrets = [secret('bad', 'r.example:5000', 'mallory'), secret('good', 'r.example:5000', 'alice')];
-    const { ensure, clock, pulls, events } = setup({ secrets, admits: user => user === 'alice' });
+    const secrets = [secret('bad', 'r.example:5000', 'stranger'), secret('good', 'r.example:5000', 'tester')];
+    const { ensure, clock, pulls, events } = setup({ secrets, admits: user => user === 'tester' });
     await ensure();
     await clock.advance(0);
-    expect(pulls).toEqual(['mallory@', 'alice@']);
+    expect(pulls).toEqual(['stranger@', 'tester@']);
     expect(events).toContainEqual(
       'Warning FailedToRetrieveImagePullSecret: Unable to retrieve some image pull secrets (gone); attempting to pull the image may not succeed.',
     );
@@ -116,7 +116,7 @@ describe('ImageManager.ensure()', () => {
   });
 
   test('says when no secret is for the registry', async () => {
-    const { ensure, clock } = setup({ secrets: [secret('good', 'other.example', 'alice')], admits: () => false });
+    const { ensure, clock } = setup({ secrets: [secret('good', 'other.example', 'tester')], admits: () => false });
     await ensure();
     await clock.advance(0);
     const message = expect.stringContaining("none of the pod's imagePullSecrets is for r.example:5000");

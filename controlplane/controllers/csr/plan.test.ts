@@ -21,7 +21,7 @@ describe('planApproval() of a client certificate', () => {
     { name: 'a machine that joins', username: 'system:bootstrap:abc', groups: bootstrapper, want: 'approve' },
     { name: 'the node itself', username: 'system:node:w1', groups: node, want: 'approve' },
     { name: 'another node', username: 'system:node:w2', groups: node, want: 'leave' },
-    { name: 'a user', username: 'jane', groups: ['system:authenticated'], want: 'leave' },
+    { name: 'a user', username: 'tester', groups: ['system:authenticated'], want: 'leave' },
   ] as const)('for $name: $want', ({ username, groups, want }) => {
     expect(planApproval(csr(KUBELET_CLIENT, username, [...groups], 'client auth'), content(), nobody)).toBe(want);
   });
