@@ -25,7 +25,23 @@ export async function openDatabase(path: string): Promise<SqlDatabase> {
   const db = new DatabaseSync(path);
   return {
     exec: sql => db.exec(sql),
-    prepare: <Row>(sql: string) => db.prepare(sql) as SqlStatement<Row>,
+    prepare: <Row>(sql: string) => {
+      const statement = db.prepare(sql) as SqlStatement<Row>;
+      return {
+        run: (...parameters) => statement.run(...parameters),
+        get: (...parameters) => statement.get(...parameters),
+        all: (...parameters) => {
+          try {
+            return statement.all(...parameters);
+          } catch (error) {
+            // The driver's all() drops the result code; the file itself then tells whether it is damaged.
+            if (resultCode(error) !== 0) throw error;
+            const { quick_check: found } = db.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
+            throw found === 'ok' ? error : damaged(path, found, error);
+          }
+        },
+      };
+    },
     close: () => {
       try {
         // The driver finalises statements only when they are collected as garbage, and SQLite keeps the connection and its
@@ -77,9 +93,33 @@ export function unavailable(error: unknown, path: string): StoreUnavailableError
       return new StoreUnavailableError('io', `Store ${path} cannot be opened: ${said}; check folder and rights`, error);
     case CORRUPT:
     case NOTADB:
-      return new StoreUnavailableError('corrupt', `Store ${path} is damaged: ${said}; restore it from a backup`, error);
+      return damaged(path, said, error);
     case IOERR:
       return new StoreUnavailableError('io', `Store ${path} cannot be read or written: ${said}; check its disk`, error);
+    default:
+      return systemFailure(error, path, said);
+  }
+}
+
+function damaged(path: string, said: string, cause: unknown): StoreUnavailableError {
+  const what = said.replaceAll(/\s+/g, ' ');
+  return new StoreUnavailableError('corrupt', `Store ${path} is damaged: ${what}; restore it from a backup`, cause);
+}
+
+/** Failures of the file system, met before SQLite has the file. */
+function systemFailure(error: unknown, path: string, said: string): StoreUnavailableError {
+  switch (typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new StoreUnavailableError('full', `Store ${path} cannot grow: ${said}; free some on its disk`, error);
+    case 'EROFS':
+    case 'EACCES':
+    case 'EPERM':
+      return new StoreUnavailableError(
+        'io',
+        `Store ${path} cannot be written: ${said}; check its owner and mount`,
+        error,
+      );
     default:
       return new StoreUnavailableError('io', `Store ${path} failed: ${said}`, error);
   }

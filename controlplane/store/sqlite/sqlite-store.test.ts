@@ -1,11 +1,11 @@
 /** What only the SQLite store does: files, locks, formats, bounds. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FakeClock } from '../../../machinery/process/clock.ts';
-import { openDatabase } from './driver.ts';
+import { openDatabase, unavailable } from './driver.ts';
 import { openSqliteStore } from './open-sqlite-store.ts';
 
 let folder: string;
@@ -44,6 +44,29 @@ test('files belong to their owner alone', async () => {
   await store.create('/a', Buffer.from('1'));
   for (const file of [path, `${path}-wal`]) expect(statSync(file).mode & 0o777).toBe(0o600);
   await store.close();
+});
+
+test('a file damaged in its middle is called damaged by whatever reads it', async () => {
+  const store = await openSqliteStore({ path });
+  for (let i = 0; i < 200; i++) await store.create(`/${i}`, Buffer.alloc(3_000, 'x'));
+  await store.close();
+  const bytes = readFileSync(path);
+  bytes.fill(0xa5, bytes.length / 4, (bytes.length * 3) / 4);
+  writeFileSync(path, bytes);
+  const read = async (): Promise<unknown> => {
+    const damaged = await openSqliteStore({ path });
+    try {
+      return await damaged.list('/');
+    } finally {
+      await damaged.close().catch(() => undefined);
+    }
+  };
+  await expect(read()).rejects.toMatchObject({ reason: 'corrupt', message: expect.stringContaining('backup') });
+});
+
+test.each(['EROFS', 'EACCES'])('%s of the file system comes with what to look at', code => {
+  const error = unavailable(Object.assign(new Error(`${code}: said`), { code }), '/x/state.db');
+  expect(error).toMatchObject({ reason: 'io', message: expect.stringMatching(/state\.db cannot be written.*mount/) });
 });
 
 test('a second opener is told that the store is in use, the first goes on', async () => {
