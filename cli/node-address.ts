@@ -3,9 +3,20 @@ import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { CliError, exitCodes } from './exit-codes.ts';
 
-/** @throws CliError when there is none; `--node-ip` then says it */
-export function nodeAddress(): string {
+/**
+ * @param configured `--node-ip`; it has to be one of this machine's
+ * @throws CliError when there is none; `--node-ip` then says it
+ */
+export function nodeAddress(configured?: string): string {
   const interfaces = networkInterfaces();
+  if (configured !== undefined) {
+    const own = Object.values(interfaces).flatMap(list => list?.map(a => a.address) ?? []);
+    if (own.includes(configured)) return configured;
+    throw new CliError(
+      `--node-ip ${configured} is no address of this machine; it has ${own.join(', ')}`,
+      exitCodes.usage,
+    );
+  }
   const ipv4 = (name: string): string | undefined =>
     interfaces[name]?.find(a => a.family === 'IPv4' && !a.internal)?.address;
   const fallback = Object.keys(interfaces)

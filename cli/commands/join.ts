@@ -32,7 +32,7 @@ export async function join(config: Config, args: Readonly<Record<string, unknown
     output.line(`This machine joined ${server} before; starting it again (to join anew: k8ts reset)`);
   } else {
     const token = tokenOf(args['token'] as string | undefined);
-    await joinCluster(server, token, { nodeName: nodeNameOf(config), nodeIp: config.nodeIp ?? nodeAddress() }, paths);
+    await joinCluster(server, token, { nodeName: nodeNameOf(config), nodeIp: nodeAddress(config.nodeIp) }, paths);
     output.step('certificates', performance.now() - begin, `signed by ${server}`);
   }
   if (args['foreground'] === true) return runDaemon('agent', config);

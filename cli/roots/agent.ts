@@ -20,7 +20,7 @@ const RETRY_MS = 1_000;
 export async function assembleAgent(context: DaemonContext): Promise<void> {
   const { config, paths, progress, logger, facts } = context;
   const nodeName = nodeNameOf(config);
-  const nodeIp = config.nodeIp ?? nodeAddress();
+  const nodeIp = nodeAddress(config.nodeIp);
   const known = await loadIdentity(paths);
   if (known === undefined) {
     throw new CliError(

@@ -37,7 +37,7 @@ const SERVICE_ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccount
 export async function startControlPlane(context: DaemonContext): Promise<ControlPlane> {
   const { config, paths, progress, logger, start, facts } = context;
   const clock = systemClock;
-  const advertiseAddress = config.advertiseAddress ?? config.nodeIp ?? nodeAddress();
+  const advertiseAddress = config.advertiseAddress ?? nodeAddress(config.nodeIp);
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
   const cluster: ClusterSettings = {
     clusterDns: config.clusterDns ?? nthAddress(config.serviceCidr, 10),

@@ -11,7 +11,7 @@ import { labelsOf, startNode, startRuntime } from './node.ts';
 export async function assembleUp(context: DaemonContext): Promise<void> {
   const { config, paths } = context;
   const nodeName = nodeNameOf(config);
-  const nodeIp = config.nodeIp ?? nodeAddress();
+  const nodeIp = nodeAddress(config.nodeIp);
   const [controlPlane, parts] = await Promise.all([startControlPlane(context), startRuntime(context)]);
   const { pki, cluster, clientAs } = controlPlane;
   const serving = await issueKubeletServing(paths, pki.authority, nodeName, nodeIp, systemClock.now());
