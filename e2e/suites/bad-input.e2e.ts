@@ -307,6 +307,14 @@ describe('the command', () => {
     expect(await control.tryK8ts(['join', 'https://127.0.0.1:1', '--token', 'nonsense'])).toMatchObject({ code: 2 });
   });
 
+  test('a node address that this machine does not have is refused, and those that it has are named', async () => {
+    const { control } = await built();
+    const { code, stderr } = await control.tryK8ts(['up', '--node-ip', '203.0.113.9', '--timeout', '20']);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('203.0.113.9 is no address of this machine');
+    expect(stderr).toContain(control.address);
+  });
+
   test('a full disk: writes are refused with the reason, what was acknowledged stays, and space brings it back', async () => {
     const { control, kubectl } = await built();
     mkdirSync(control.path('data'), { recursive: true });

@@ -4,6 +4,7 @@
  * After each restart: every acknowledged write holds, containers that ran were not touched, and nothing runs that no pod owns.
  */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
 import { run } from '../machine/command.ts';
@@ -165,6 +166,53 @@ test('both killed at once: pods come back by themselves', async () => {
   await cluster.control.kill9();
   await cluster.control.killContainerd();
   await cluster.up();
+  await expectNothingLeftOver();
+});
+
+test('the socket of containerd deleted while k8ts is away: containerd is replaced at once, containers are untouched', async () => {
+  const before = lives(await k.pods());
+  await cluster.control.kill9();
+  rmSync(cluster.control.containerdSocket);
+  await cluster.up();
+  await expectNothingLeftOver();
+  expect(lives(await k.pods())).toEqual(before);
+});
+
+test('service rules flushed by somebody: written again', async () => {
+  const rules = async (): Promise<string[]> =>
+    (await cluster.control.run(['iptables-save', '-t', 'nat'])).split('\n').filter(line => line.startsWith('-A'));
+  const before = await rules();
+  await cluster.control.run(['iptables', '-t', 'nat', '-F']);
+  await waitFor('the rules', async () => (await rules()).length >= before.length, { timeoutMs: 60_000, everyMs: 500 });
+});
+
+test('a sandbox whose pause process was killed is made again', async () => {
+  const [victim] = await k.pods('app=steady');
+  const name = victim?.metadata.name ?? '';
+  const list = ['ctr', '-a', cluster.control.containerdSocket, '-n', 'k8s.io', 'tasks', 'list'];
+  const sandbox = (
+    await run([
+      'ctr',
+      '-a',
+      cluster.control.containerdSocket,
+      '-n',
+      'k8s.io',
+      'containers',
+      'list',
+      '-q',
+      `labels."io.kubernetes.pod.name"==${name},labels."io.cri-containerd.kind"==sandbox`,
+    ])
+  ).trim();
+  const pid = (await run(list))
+    .split('\n')
+    .find(line => line.startsWith(sandbox))
+    ?.split(/\s+/)[1];
+  process.kill(Number(pid), 'SIGKILL');
+  await k.waitPod(
+    name,
+    'to run again',
+    p => p.status.containerStatuses?.[0]?.restartCount === 1 && p.status.containerStatuses[0].ready,
+  );
   await expectNothingLeftOver();
 });
 

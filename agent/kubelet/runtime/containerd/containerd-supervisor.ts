@@ -122,7 +122,9 @@ export class ContainerdSupervisor implements Component {
     const { stateDir, socketPath } = this.options;
     const { configPath, configHash, argv } = await this.configure();
     const found = await this.process.find();
-    if (found?.configHash === configHash && (await this.isServing(found, signal))) {
+    // A socket that somebody deleted does not come back while its containerd lives: no use waiting for it.
+    const reachable = found?.configHash === configHash && (await isThere(socketPath));
+    if (reachable && (await this.isServing(found, signal))) {
       this.logger.info({ pid: found.pid, socketPath }, 'Adopted the running containerd');
       return found;
     }
@@ -238,16 +240,16 @@ export class ContainerdSupervisor implements Component {
 
 /** The directories that exist; all of them if none does, so that an error names a real candidate. */
 async function existing(directories: readonly string[]): Promise<readonly [string, ...string[]]> {
-  const there = await Promise.all(
-    directories.map(dir =>
-      access(join(dir, 'bridge')).then(
-        () => true,
-        () => false,
-      ),
-    ),
-  );
+  const there = await Promise.all(directories.map(dir => isThere(join(dir, 'bridge'))));
   const [first = '/opt/cni/bin', ...rest] = directories.some((_, i) => there[i])
     ? directories.filter((_, i) => there[i])
     : directories;
   return [first, ...rest];
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
