@@ -178,14 +178,6 @@ test('the socket of containerd deleted while k8ts is away: containerd is replace
   expect(lives(await k.pods())).toEqual(before);
 });
 
-test('service rules flushed by somebody: written again', async () => {
-  const rules = async (): Promise<string[]> =>
-    (await cluster.control.run(['iptables-save', '-t', 'nat'])).split('\n').filter(line => line.startsWith('-A'));
-  const before = await rules();
-  await cluster.control.run(['iptables', '-t', 'nat', '-F']);
-  await waitFor('the rules', async () => (await rules()).length >= before.length, { timeoutMs: 60_000, everyMs: 500 });
-});
-
 test('a sandbox whose pause process was killed is made again', async () => {
   const [victim] = await k.pods('app=steady');
   const name = victim?.metadata.name ?? '';
