@@ -68,8 +68,11 @@ export class HistoryKeeper {
   /** Forgets what is older than `revision`; resolves when done. */
   async compact(revision: number): Promise<void> {
     this.target = Math.max(this.target, revision);
-    this.running ??= this.run().finally(() => (this.running = undefined));
-    await this.running;
+    // A run that is about to end may have missed the new target: then it takes another.
+    while (this.compacted < revision && !this.stopped) {
+      this.running ??= this.run().finally(() => (this.running = undefined));
+      await this.running;
+    }
   }
 
   stop(): void {
