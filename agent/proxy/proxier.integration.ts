@@ -106,6 +106,7 @@ test('an endpoint on the node itself, such as the API server, is reached from ev
   expect(await lab.fetch('pod1', '10.96.0.1', 80)).toEqual(['node 10.244.0.3']);
   expect(names(await lab.fetch('node', '10.96.0.1', 80))).toEqual(new Set(['node']));
   expect(names(await lab.fetch('client', '10.96.0.1', 80))).toEqual(new Set(['node']));
+  await written(() => svcs.remove(service('api', {})));
 });
 
 test('a removed endpoint gets no connection any more, within milliseconds', async () => {
