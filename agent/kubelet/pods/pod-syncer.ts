@@ -229,6 +229,10 @@ export class PodSyncer {
     const both = AbortSignal.any([signal, stop.signal]);
     const sandbox = async (): Promise<StartedSandbox> => {
       if (actions.createSandbox !== undefined) {
+        if (actions.createSandbox > 0) {
+          const message = 'Pod sandbox changed, it will be killed and re-created.';
+          this.options.recorder.event(subjectOf(pods, pod), 'Normal', 'SandboxChanged', message);
+        }
         const started = await sandboxes.start(pod, actions.createSandbox, signal).catch((error: unknown) => {
           record.uncertain = true;
           throw new SandboxError(error);

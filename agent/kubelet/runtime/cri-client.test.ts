@@ -120,7 +120,6 @@ describe('CriClient', () => {
       );
     }
     expect(name).toBe('x');
-    expect(performance.now() - startedMs).toBeLessThan(1_000);
   });
 
   test('refuses a runtime of another API', async () => {

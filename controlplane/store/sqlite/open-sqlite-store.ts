@@ -5,7 +5,8 @@ import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 
 import { dirname } from 'node:path';
 import { systemClock, type Clock } from '../../../machinery/process/clock.ts';
 import { silentLogger, type Logger } from '../../../machinery/process/logger.ts';
-import type { Store } from '../store.ts';
+import { writeFileAtomic } from '../../../machinery/process/write-file-atomic.ts';
+import { StoreUnavailableError, type Store } from '../store.ts';
 import { openDatabase, unavailable } from './driver.ts';
 import type { HistoryLimits } from './history-keeper.ts';
 import { LogFile } from './log-file.ts';
@@ -40,6 +41,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     // What a killed process had committed may still be only in the page cache: nobody may see it before it is durable.
     await file.flushNames(path);
     if (crashed) await settleAfterCrash(file, path, logger);
+    await markUsed(path);
     return new SqliteStore({ db, file, path, clock, logger, limits: history });
   } catch (error) {
     try {
@@ -63,10 +65,31 @@ async function settleAfterCrash(file: LogFile, path: string, logger: Logger): Pr
   if (unflushed !== undefined) throw unflushed;
 }
 
+/** Stands beside a store that once held a cluster, so that a file that got lost is not taken for a first start. */
+function markOf(path: string): string {
+  return `${path}.used`;
+}
+
+async function markUsed(path: string): Promise<void> {
+  if (!existsSync(markOf(path)))
+    await writeFileAtomic(markOf(path), 'a cluster is kept in the file beside this one\n', 0o600);
+}
+
+/** @throws StoreUnavailableError corrupt when a file that held a cluster is gone or empty */
+function refuseLoss(path: string): void {
+  const isEmpty = (file: string): boolean => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  if (!existsSync(markOf(path)) || !isEmpty(path) || !isEmpty(`${path}-wal`)) return;
+  throw new StoreUnavailableError(
+    'corrupt',
+    `Store ${path} held a cluster and is ${existsSync(path) ? 'empty' : 'gone'} now; restore it from a backup, or remove ${markOf(path)} to begin a new cluster`,
+  );
+}
+
 /** Makes folder and file with rights for the owner alone. @returns whether a process died with the file open */
 function createFile(path: string): boolean {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    refuseLoss(path);
     if (!existsSync(path)) closeSync(openSync(path, 'ax', 0o600));
     chmodSync(path, 0o600);
     const log = statSync(`${path}-wal`, { throwIfNoEntry: false });

@@ -162,3 +162,17 @@ test('a key that came due while nobody ran is deleted after opening', async () =
   }
   await second.close();
 });
+
+test('a store that held a cluster and lost its file is refused, not begun anew', async () => {
+  const path = join(folder, 'lost', 'state.db');
+  await (await openSqliteStore({ path })).close();
+  writeFileSync(path, '');
+  await expect(openSqliteStore({ path })).rejects.toMatchObject({
+    reason: 'corrupt',
+    message: expect.stringContaining('is empty now'),
+  });
+  rmSync(path);
+  await expect(openSqliteStore({ path })).rejects.toMatchObject({ message: expect.stringContaining('is gone now') });
+  rmSync(`${path}.used`);
+  await (await openSqliteStore({ path })).close();
+});
