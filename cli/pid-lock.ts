@@ -2,7 +2,7 @@
  * One k8ts a run directory. The lock file holds pid and start time of the process, so that a pid used again is not taken for ours and
  * a kill -9 leaves nothing to clean up.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CliError, exitCodes } from './exit-codes.ts';
 
@@ -38,22 +38,32 @@ export function lockHolder(path: string): number | undefined {
  */
 export function takePidLock(path: string, role: string): () => void {
   mkdirSync(dirname(path), { recursive: true });
-  for (;;) {
-    try {
-      const fd = openSync(path, 'wx', 0o644);
-      writeSync(fd, `${process.pid} ${startTicks(process.pid) ?? ''} ${role}\n`);
-      closeSync(fd);
-      return () => rmSync(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  const own = `${path}.${process.pid}`;
+  writeFileSync(own, `${process.pid} ${startTicks(process.pid) ?? ''} ${role}\n`, { mode: 0o644 });
+  try {
+    // A link appears whole or not at all: nobody ever reads a lock that is half written.
+    while (!linked(own, path)) {
+      const holder = lockHolder(path);
+      if (holder !== undefined) {
+        throw new CliError(
+          `k8ts runs here already (pid ${holder}, lock ${path}); see k8ts status, stop it with k8ts down`,
+          exitCodes.alreadyRunning,
+        );
+      }
+      rmSync(path, { force: true });
     }
-    const holder = lockHolder(path);
-    if (holder !== undefined) {
-      throw new CliError(
-        `k8ts runs here already (pid ${holder}, lock ${path}); see k8ts status, stop it with k8ts down`,
-        exitCodes.alreadyRunning,
-      );
-    }
-    rmSync(path, { force: true });
+  } finally {
+    rmSync(own, { force: true });
+  }
+  return () => rmSync(path, { force: true });
+}
+
+function linked(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return false;
   }
 }

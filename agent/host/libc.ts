@@ -3,7 +3,6 @@
  *
  * - Calls run on the caller's thread: only those stand here that cannot hang.
  */
-import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 
 /** A system call that failed. */
@@ -26,8 +25,6 @@ export class SystemCallError extends Error {
 export interface Libc {
   mount(source: string, target: string, fsType: string, flags: number, data: string): void;
   umount(target: string, flags: number): void;
-  /** Locks a whole open file for this process alone; false if another has it. The lock goes with the file descriptor. */
-  tryLock(fd: number): boolean;
   /** Sends one datagram to a unix socket; a leading `@` means the abstract namespace. */
   sendDatagram(socketPath: string, message: string): void;
 }
@@ -37,8 +34,6 @@ export const MS_NODEV = 4;
 export const MNT_DETACH = 2;
 export const UMOUNT_NOFOLLOW = 8;
 
-const LOCK_EX = 2;
-const LOCK_NB = 4;
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
@@ -50,7 +45,6 @@ export async function loadLibc(): Promise<Libc> {
   const library = koffi.load(null);
   const mount = library.func('int mount(str source, str target, str type, unsigned long flags, str data)');
   const umount2 = library.func('int umount2(str target, int flags)');
-  const flock = library.func('int flock(int fd, int operation)');
   const socket = library.func('int socket(int domain, int type, int protocol)');
   const sendto = library.func(
     'long sendto(int fd, void *data, size_t length, int flags, void *address, int addressLength)',
@@ -67,12 +61,6 @@ export async function loadLibc(): Promise<Libc> {
     },
     umount(target, flags) {
       check('umount', target, umount2(target, flags) as number);
-    },
-    tryLock(fd) {
-      if ((flock(fd, LOCK_EX | LOCK_NB) as number) === 0) return true;
-      const errno = koffi.errno();
-      if (errno === constants.errno.EWOULDBLOCK) return false;
-      throw new SystemCallError('flock', errno, `descriptor ${fd}`);
     },
     sendDatagram(socketPath, message) {
       const address = Buffer.from(`\x01\x00${socketPath.replace(/^@/, '\0')}`, 'latin1');

@@ -58,21 +58,6 @@ export class Links {
     return this.query([`-${family}`, 'route', 'show']);
   }
 
-  /**
-   * The address that packets to elsewhere leave with: the one a node is known by. Undefined without a default route and
-   * without any global address.
-   */
-  async primaryAddress(family: 4 | 6 = 4): Promise<string | undefined> {
-    const [routes, links] = await Promise.all([this.routes(family), this.addresses()]);
-    const defaults = routes.filter(route => route.dst === 'default');
-    const [best] = defaults.sort((a, b) => (a.metric ?? 0) - (b.metric ?? 0));
-    if (best?.prefsrc !== undefined) return best.prefsrc;
-    const inet = family === 4 ? 'inet' : 'inet6';
-    const candidates =
-      best === undefined ? links.filter(l => !l.flags.includes('LOOPBACK')) : links.filter(l => l.ifname === best.dev);
-    return candidates.flatMap(l => l.addr_info).find(a => a.family === inet && a.scope === 'global')?.local;
-  }
-
   /** Runs many `ip` commands (without the word `ip`) in one process; stops at the first that fails. @throws CommandError */
   async batch(commands: readonly string[]): Promise<void> {
     if (commands.length > 0) await this.run(['ip', '-batch', '-'], { input: commands.join('\n') + '\n' });

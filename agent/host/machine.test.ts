@@ -6,9 +6,6 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseCapabilities } from './capabilities.ts';
 import { rotateLog, startDaemon } from './daemon.ts';
 import { readDirectoryUsage, readFilesystemUsage } from './disk-usage.ts';
-import type { Run } from './exec.ts';
-import { LockedError, lockFile } from './file-lock.ts';
-import { Links } from './links.ts';
 import { parseOsRelease, readMachineInfo } from './machine-info.ts';
 import { descendantsOf, listProcesses, parseProcStat, readProcess, sendSignal } from './processes.ts';
 import { sdNotify } from './sd-notify.ts';
@@ -67,18 +64,6 @@ describe('startDaemon()', () => {
   });
 });
 
-test('lockFile() gives the lock to one at a time and names the owner', async () => {
-  const path = join(dir, 'locks', 'lock');
-  const lock = await lockFile(path);
-  const error = await lockFile(path).catch((e: unknown) => e);
-  expect(error).toBeInstanceOf(LockedError);
-  expect(error).toMatchObject({ ownerPid: process.pid });
-  expect(spawnSync('flock', ['--nonblock', path, 'true']).status).toBe(1);
-  await lock.release();
-  await lock.release();
-  await (await lockFile(path)).release();
-});
-
 // Node cannot receive unix datagrams; Python, where it is installed, can.
 const hasPython = spawnSync('python3', ['--version']).status === 0;
 (hasPython ? test : test.skip)('sdNotify() sends one datagram, and none where systemd did not ask', async () => {
@@ -129,42 +114,4 @@ test('readSysctl() takes dots and slashes, and knows what is absent; Sysctls ref
   expect(await sysctls.set('kernel.ostype', 'Linux')).toBe('already');
   await expect(sysctls.set('../../etc/passwd', 'x')).rejects.toThrow('no kernel parameter');
   expect(await sysctls.undo()).toEqual([]);
-});
-
-describe('Links', () => {
-  const answering =
-    (answers: Record<string, unknown>): Run =>
-    argv => {
-      const answer = Object.entries(answers).find(([key]) => argv.join(' ').includes(key))?.[1];
-      return Promise.resolve({ stdout: answer === undefined ? '' : JSON.stringify(answer), stderr: '' });
-    };
-  const link = (ifname: string, local: string) => ({
-    ifname,
-    flags: ['UP'],
-    addr_info: [
-      { family: 'inet6', local: 'fe80::1', prefixlen: 64, scope: 'link' },
-      { family: 'inet', local, prefixlen: 24, scope: 'global' },
-    ],
-  });
-
-  test('primaryAddress() is that of the best default route', async () => {
-    const links = new Links(
-      answering({
-        route: [
-          { dst: 'default', dev: 'eth1', metric: 200 },
-          { dst: 'default', dev: 'eth0', metric: 100 },
-          { dst: '10.0.0.0/8', dev: 'eth0' },
-        ],
-        address: [link('eth1', '192.0.2.1'), link('eth0', '198.51.100.7')],
-      }),
-    );
-    expect(await links.primaryAddress()).toBe('198.51.100.7');
-  });
-
-  test('primaryAddress() without a default route is the first global one', async () => {
-    const loopback = { ...link('lo', '127.0.0.1'), flags: ['LOOPBACK', 'UP'] };
-    const links = new Links(answering({ address: [loopback, {}, link('veth', '192.0.2.9')] }));
-    expect(await links.primaryAddress()).toBe('192.0.2.9');
-    expect(await new Links(answering({})).primaryAddress()).toBeUndefined();
-  });
 });

@@ -1,67 +1,11 @@
-import { describe, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FakeClock } from './clock.ts';
-import type { Component } from './component.ts';
 import { TextLogger } from './create-logger.ts';
 import { HealthChecks } from './health.ts';
-import { silentLogger } from './logger.ts';
 import { MetricsRegistry } from './metrics.ts';
-import { runComponents } from './run-components.ts';
 import { writeFileAtomic } from './write-file-atomic.ts';
-
-function part(name: string, log: string[], more: { failing?: Promise<never>; hangs?: boolean } = {}): Component {
-  return {
-    name,
-    ready: async () => void log.push(`${name} ready`),
-    run: async signal => {
-      log.push(`${name} runs`);
-      const stopped = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve()));
-      await Promise.race([
-        more.hangs === true ? new Promise<never>(() => undefined) : stopped,
-        ...(more.failing ? [more.failing] : []),
-      ]);
-      log.push(`${name} stopped`);
-    },
-  };
-}
-
-describe('runComponents()', () => {
-  test('starts in order and stops in reverse order', async () => {
-    const [clock, log, stop] = [new FakeClock(), [] as string[], new AbortController()];
-    const components = [part('a', log), part('b', log)];
-    const run = runComponents({ components, clock, logger: silentLogger, onReady: () => log.push('up') }, stop.signal);
-    await clock.advance(0);
-    stop.abort();
-    await run;
-    expect(log).toEqual(['a runs', 'a ready', 'b runs', 'b ready', 'up', 'b stopped', 'a stopped']);
-  });
-
-  test('stops everything and names the part that failed', async () => {
-    const [clock, log] = [new FakeClock(), [] as string[]];
-    let break_: (error: Error) => void = () => undefined;
-    const failing = new Promise<never>((_resolve, reject) => (break_ = reject));
-    const components = [part('a', log), part('b', log, { failing })];
-    const run = runComponents({ components, clock, logger: silentLogger }, new AbortController().signal);
-    const outcome = expect(run).rejects.toThrow('b: port taken');
-    await clock.advance(0);
-    break_(new Error('port taken'));
-    await outcome;
-    expect(log).toContain('a stopped');
-  });
-
-  test('goes on without a part that does not stop', async () => {
-    const [clock, log, stop] = [new FakeClock(), [] as string[], new AbortController()];
-    const components = [part('a', log), part('b', log, { hangs: true })];
-    const run = runComponents({ components, clock, logger: silentLogger, stopDeadlineMs: 100 }, stop.signal);
-    await clock.advance(0);
-    stop.abort();
-    await clock.advance(100);
-    await run;
-    expect(log.at(-1)).toBe('a stopped');
-  });
-});
 
 test('writeFileAtomic() writes the mode it was told, makes folders and leaves nothing beside', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'k8ts-process-'));
