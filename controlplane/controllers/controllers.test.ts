@@ -12,6 +12,7 @@ import {
   endpointSlices,
   namespaces,
   nodes,
+  podDisruptionBudgets,
   pods,
   replicaSets,
   replicationControllers,
@@ -249,6 +250,33 @@ test('a replication controller keeps its pods, tells of them, adopts what matche
     return items.every(pod => (pod.metadata.ownerReferences ?? []).length === 0) ? true : undefined;
   });
   expect((await admin.of(pods).list({ namespace: 'rc' })).items.length).toBe(2);
+});
+
+test('a disruption budget lets as many pods go as it can spare', async () => {
+  await makeNamespace('pdb');
+  await admin.of(deployments).create(deployment('pdb', 'x', 2));
+  const spec = { maxUnavailable: 1, selector: { matchLabels: { app: 'web' } } };
+  const ref = { namespace: 'pdb', name: 'web' };
+  await admin.of(podDisruptionBudgets).create({ metadata: ref, spec });
+  const allowed = (n: number) => async () => {
+    const { status } = await admin.of(podDisruptionBudgets).get(ref);
+    return status?.disruptionsAllowed === n && status.expectedPods === 2 ? true : undefined;
+  };
+  await eventually('nothing to spare', allowed(0));
+  await runPods('pdb');
+  await eventually('one to spare', allowed(1));
+  const [first, second] = (await admin.of(pods).list({ namespace: 'pdb' })).items;
+  const evict = (pod: Pod | undefined) => {
+    const target = { namespace: 'pdb', name: pod?.metadata.name ?? '' };
+    return admin.of(pods).createSubresource(target, 'eviction', { metadata: target });
+  };
+  await evict(first);
+  await expect(evict(second)).rejects.toMatchObject({ code: 429 });
+  await eventually('replaced', async () => {
+    await runPods('pdb');
+    return allowed(1)();
+  });
+  await evict(second);
 });
 
 test('a service gets its endpoints, and loses those of pods that end', async () => {

@@ -13,6 +13,7 @@ import type { Logger } from '../../machinery/process/logger.ts';
 import { BootstrapTokenController } from './bootstrap/bootstrap-token-controller.ts';
 import { CsrController } from './csr/csr-controller.ts';
 import { DeploymentController } from './deployment/deployment-controller.ts';
+import { DisruptionController } from './disruption/disruption-controller.ts';
 import { EndpointsController } from './endpoints/endpoints-controller.ts';
 import { EndpointSliceController } from './endpointslice/endpointslice-controller.ts';
 import { EndpointSliceMirroringController } from './endpointslice-mirroring/endpointslice-mirroring-controller.ts';
@@ -110,6 +111,7 @@ class Controllers implements Component {
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),
+      new DisruptionController(this.contextFor('disruption-controller')),
       new RoleAggregationController(this.contextFor('clusterrole-aggregation-controller')),
       new NodeLifecycleController(this.contextFor('node-controller'), this.options.nodeGracePeriodMs),
       new TaintEvictionController(this.contextFor('taint-eviction-controller', 'node-controller')),

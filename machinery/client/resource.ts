@@ -22,6 +22,7 @@ import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
 import { kinds, type KindInfo } from '../../proto/api/kinds.ts';
 import type { ObjectMeta } from '../../proto/api/meta-v1.ts';
 import type { RuntimeClass } from '../../proto/api/node-v1.ts';
+import type { PodDisruptionBudget } from '../../proto/api/policy-v1.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../proto/api/rbac-v1.ts';
 
 /** What every stored object has. */
@@ -73,6 +74,7 @@ export const certificateSigningRequests = builtin<CertificateSigningRequest>(
 );
 export const leases = builtin<Lease>('coordination.k8s.io', 'Lease');
 export const endpointSlices = builtin<EndpointSlice>('discovery.k8s.io', 'EndpointSlice');
+export const podDisruptionBudgets = builtin<PodDisruptionBudget>('policy', 'PodDisruptionBudget');
 export const runtimeClasses = builtin<RuntimeClass>('node.k8s.io', 'RuntimeClass');
 export const clusterRoles = builtin<ClusterRole>('rbac.authorization.k8s.io', 'ClusterRole');
 export const clusterRoleBindings = builtin<ClusterRoleBinding>('rbac.authorization.k8s.io', 'ClusterRoleBinding');

@@ -34,8 +34,6 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
   'networking.k8s.io/NetworkPolicy':
     'k8ts stores NetworkPolicies but does not enforce them yet: all traffic is allowed',
   'networking.k8s.io/ServiceCIDR': 'k8ts stores ServiceCIDRs but takes service addresses from --service-cidr alone',
-  'policy/PodDisruptionBudget':
-    'k8ts stores PodDisruptionBudgets but runs no controller for them yet; until then no pod that one selects can be evicted',
   'resource.k8s.io/DeviceClass': 'k8ts stores DeviceClasses but allocates no devices yet',
   'resource.k8s.io/ResourceClaim': 'k8ts stores ResourceClaims but allocates no devices yet',
   'resource.k8s.io/ResourceClaimTemplate': 'k8ts stores ResourceClaimTemplates but makes no claims of them yet',

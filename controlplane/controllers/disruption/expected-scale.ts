@@ -1,0 +1,84 @@
+/**
+ * How many pods the controllers of some pods want to have. Source: upstream `pkg/controller/disruption/disruption.go` (the finders).
+ */
+import type { Deployment, ReplicaSet } from '../../../proto/api/apps-v1.ts';
+import type { Scale } from '../../../proto/api/autoscaling-v1.ts';
+import type { Pod, ReplicationController } from '../../../proto/api/core-v1.ts';
+import { kinds } from '../../../proto/api/kinds.ts';
+import type { OwnerReference } from '../../../proto/api/meta-v1.ts';
+import type { Client } from '../../../machinery/client/client.ts';
+import type { Lister } from '../../../machinery/client/informer.ts';
+import { controllerOf, splitApiVersion } from '../../../machinery/meta/object.ts';
+import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+
+export interface ScaleSources {
+  client: Client;
+  replicaSets: Lister<ReplicaSet>;
+  replicationControllers: Lister<ReplicationController>;
+  deployments: Lister<Deployment>;
+}
+
+/** Nobody says how many pods there should be: some have no controller, or one without a `scale`. */
+export class UnknownScaleError extends Error {
+  override readonly name = 'UnknownScaleError';
+}
+
+/** The sum over all controllers, each counted once. @throws UnknownScaleError, StatusError */
+export async function expectedScale(sources: ScaleSources, pods: readonly Pod[], signal: AbortSignal): Promise<number> {
+  /** By the uid of whoever is asked in the end: two sets of one deployment share its number. */
+  const wanted = new Map<string, number>();
+  const asked = new Set<string>();
+  for (const pod of pods) {
+    const owner = controllerOf(pod);
+    if (owner === undefined) throw new UnknownScaleError(`found no controllers for pod "${pod.metadata.name}"`);
+    if (asked.has(owner.uid)) continue;
+    asked.add(owner.uid);
+    const { uid, replicas } = await scaleOf(sources, pod.metadata.namespace ?? '', owner, signal);
+    wanted.set(uid, replicas);
+  }
+  return [...wanted.values()].reduce((sum, replicas) => sum + replicas, 0);
+}
+
+async function scaleOf(
+  sources: ScaleSources,
+  namespace: string,
+  owner: OwnerReference,
+  signal: AbortSignal,
+): Promise<{ uid: string; replicas: number }> {
+  const { group } = splitApiVersion(owner.apiVersion);
+  if (group === 'apps' && owner.kind === 'ReplicaSet') {
+    const set = sources.replicaSets.get(namespace, owner.name);
+    const above = set === undefined ? undefined : controllerOf(set);
+    const deployment = above?.kind === 'Deployment' ? sources.deployments.get(namespace, above.name) : undefined;
+    if (deployment !== undefined && deployment.metadata.uid === above?.uid) {
+      return { uid: above?.uid ?? '', replicas: deployment.spec.replicas ?? 1 };
+    }
+    if (set?.metadata.uid === owner.uid) return { uid: owner.uid, replicas: set.spec.replicas ?? 1 };
+  } else if (group === '' && owner.kind === 'ReplicationController') {
+    const rc = sources.replicationControllers.get(namespace, owner.name);
+    if (rc?.metadata.uid === owner.uid) return { uid: owner.uid, replicas: rc.spec.replicas ?? 1 };
+  }
+  return { uid: owner.uid, replicas: await askForScale(sources.client, namespace, owner, signal) };
+}
+
+/** Whatever has a `scale` says it there. */
+async function askForScale(
+  client: Client,
+  namespace: string,
+  owner: OwnerReference,
+  signal: AbortSignal,
+): Promise<number> {
+  const { group, version } = splitApiVersion(owner.apiVersion);
+  const resource = kinds.find(kind => kind.group === group && kind.kind === owner.kind)?.resource;
+  const named = `${owner.kind} "${owner.name}"`;
+  if (resource === undefined) throw new UnknownScaleError(`${named} of ${owner.apiVersion} does not implement scale`);
+  const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+  try {
+    const path = `${root}/namespaces/${namespace}/${resource}/${encodeURIComponent(owner.name)}/scale`;
+    const scale = (await client.raw('GET', path, undefined, signal)) as Scale;
+    if (scale.metadata.uid === owner.uid) return scale.spec?.replicas ?? 0;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  throw new UnknownScaleError(`${named} is not there, or does not implement scale`);
+}
