@@ -3,7 +3,7 @@
  * The handler chain sees nothing else.
  */
 import type { Duplex, Readable } from 'node:stream';
-import type { KubeObject, StoredObject, WatchEvent } from '../storage/storage.ts';
+import type { FrameForm, KubeObject, StoredObject, WatchEvent } from '../storage/storage.ts';
 
 /** Who asks. `extra` keys are lower case. */
 export interface UserInfo {
@@ -63,11 +63,23 @@ interface Common {
   readonly headers?: Headers | undefined;
 }
 
-/** One object as it is stored: its bytes are written as they are. */
+/**
+ * How objects leave other than as stored JSON: another encoding, or their metadata alone. There is one instance of each form, so that what it
+ * has made is shared by all who ask for it. Callers in this process get objects, whatever the form.
+ */
+export interface WireForm extends FrameForm {
+  readonly contentType: string;
+  object(stored: StoredObject): Buffer;
+  /** Parts that may be made anew while they are read: what they need not all be in memory at once. */
+  list(list: ListResponse): Promise<{ readonly byteLength: number; readonly parts: Iterable<Buffer> }>;
+}
+
+/** One object as it is stored: its bytes are written as they are, unless there is a form. */
 export interface StoredResponse extends Common {
   readonly kind: 'stored';
   readonly status: number;
   readonly stored: StoredObject;
+  readonly form?: WireForm | undefined;
 }
 
 /** An object that is serialised when it leaves. */
@@ -79,7 +91,7 @@ export interface ObjectResponse extends Common {
   readonly contentType?: string | undefined;
 }
 
-/** A list of stored objects: joined from their bytes. */
+/** A list of stored objects: joined from their bytes, or from what the form makes of them. */
 export interface ListResponse extends Common {
   readonly kind: 'list';
   readonly apiVersion: string;
@@ -87,13 +99,15 @@ export interface ListResponse extends Common {
   readonly listKind: string;
   readonly metadata: { resourceVersion: string; continue?: string; remainingItemCount?: number };
   readonly items: readonly StoredObject[];
+  readonly form?: WireForm | undefined;
 }
 
-/** A watch. `encode` turns an event into its frame; absent means the shared frame of the watch cache. */
+/** A watch. `encode` turns an event into its frame for this client alone; absent means the shared frame of the watch cache, in `form` if there is one. */
 export interface WatchResponse extends Common {
   readonly kind: 'watch';
   readonly events: AsyncIterable<readonly WatchEvent[]>;
   readonly encode?: ((event: WatchEvent) => Buffer) | undefined;
+  readonly form?: WireForm | undefined;
   /** For another API version than the stored one; in process and on the wire. */
   readonly convert?: ((object: KubeObject) => KubeObject) | undefined;
   readonly contentType?: string | undefined;

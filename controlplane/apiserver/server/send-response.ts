@@ -31,6 +31,10 @@ export async function sendResponse(exchange: Exchange, response: Response, sink:
     case 'hijacked':
       return;
     case 'stored':
+      if (response.form !== undefined) {
+        const { contentType } = response.form;
+        return sendBytes(request, sink, response.status, headers, contentType, response.form.object(response.stored));
+      }
       if (isPretty(request))
         return sendBytes(request, sink, response.status, headers, JSON_TYPE, pretty(response.stored.object));
       return sendBytes(request, sink, response.status, headers, JSON_TYPE, response.stored.bytes);
@@ -109,6 +113,11 @@ async function sendList(
   headers: Record<string, string | string[]>,
   sink: Sink,
 ): Promise<void> {
+  if (list.form !== undefined) {
+    headers['content-type'] = list.form.contentType;
+    const { byteLength, parts } = await list.form.list(list);
+    return sendParts(request, sink, headers, byteLength, parts);
+  }
   headers['content-type'] = JSON_TYPE;
   const meta = JSON.stringify({ kind: list.listKind, apiVersion: list.apiVersion, metadata: list.metadata });
   const head = Buffer.from(`${meta.slice(0, -1)},"items":[`);
@@ -119,11 +128,21 @@ async function sendList(
   }
   let bytes = head.length + tail.length + Math.max(0, list.items.length - 1);
   for (const item of list.items) bytes += item.bytes.length;
-  if (bytes > GZIP_MIN_BYTES && acceptsGzip(request)) return sendGzip(sink, 200, headers, listBlocks(list, head, tail));
-  headers['content-length'] = String(bytes);
+  return sendParts(request, sink, headers, bytes, listBlocks(list, head, tail));
+}
+
+async function sendParts(
+  request: Request,
+  sink: Sink,
+  headers: Record<string, string | string[]>,
+  byteLength: number,
+  parts: Iterable<Buffer>,
+): Promise<void> {
+  if (byteLength > GZIP_MIN_BYTES && acceptsGzip(request)) return sendGzip(sink, 200, headers, parts);
+  headers['content-length'] = String(byteLength);
   sink.writeHead(200, headers);
   if (request.method === 'HEAD') return void sink.body.end();
-  if (await writeAll(sink.body, listBlocks(list, head, tail))) sink.body.end();
+  if (await writeAll(sink.body, parts)) sink.body.end();
 }
 
 /** The list in blocks that are large enough to be cheap and small enough to be forgotten at once. */

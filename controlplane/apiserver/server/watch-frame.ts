@@ -6,7 +6,7 @@ import type { WatchResponse } from './request.ts';
 
 export function watchFrame(watch: WatchResponse, event: WatchEvent): Buffer {
   if (watch.encode !== undefined) return watch.encode(event);
-  if (watch.convert === undefined) return event.frame();
+  if (watch.convert === undefined || watch.form !== undefined) return event.frame(watch.form);
   return eventFrame(event.type, watch.convert(event.object));
 }
 

@@ -5,7 +5,7 @@
  * the fan-out, while watches that still have them queued go on sharing them.
  */
 import type { CachedObject } from './cached-object.ts';
-import type { KubeObject, WatchEvent, WatchEventType } from './storage.ts';
+import type { FrameForm, KubeObject, WatchEvent, WatchEventType } from './storage.ts';
 
 type ChangeType = Exclude<WatchEventType, 'BOOKMARK'>;
 
@@ -14,8 +14,9 @@ const FRAME_END = Buffer.from('}\n');
 /** An object in a watch. */
 export class ObjectEvent<T extends KubeObject> implements WatchEvent<T> {
   readonly type: WatchEventType;
-  private readonly stored: CachedObject<T>;
+  readonly stored: CachedObject<T>;
   private built: Buffer | undefined;
+  private others: Map<FrameForm, Buffer> | undefined;
 
   constructor(type: WatchEventType, stored: CachedObject<T>) {
     this.type = type;
@@ -30,9 +31,17 @@ export class ObjectEvent<T extends KubeObject> implements WatchEvent<T> {
     return this.stored.object;
   }
 
-  frame(): Buffer {
+  frame(form?: FrameForm): Buffer {
+    if (form !== undefined) return this.frameAs(form);
     this.built ??= Buffer.concat([Buffer.from(`{"type":"${this.type}","object":`), this.stored.bytes, FRAME_END]);
     return this.built;
+  }
+
+  private frameAs(form: FrameForm): Buffer {
+    this.others ??= new Map();
+    let frame = this.others.get(form);
+    if (frame === undefined) this.others.set(form, (frame = form.frame(this)));
+    return frame;
   }
 }
 
@@ -81,6 +90,7 @@ export class CacheEvent<T extends KubeObject = KubeObject> {
 /** A bookmark: nothing but a resourceVersion. */
 export class BookmarkEvent<T extends KubeObject> implements WatchEvent<T> {
   readonly type = 'BOOKMARK';
+  readonly stored = undefined;
   readonly resourceVersion: string;
   readonly object: T;
   private built: Buffer | undefined;
@@ -92,7 +102,8 @@ export class BookmarkEvent<T extends KubeObject> implements WatchEvent<T> {
     this.object = { kind, apiVersion, metadata } as unknown as T;
   }
 
-  frame(): Buffer {
+  frame(form?: FrameForm): Buffer {
+    if (form !== undefined) return form.frame(this);
     this.built ??= Buffer.from(`{"type":"BOOKMARK","object":${JSON.stringify(this.object)}}\n`);
     return this.built;
   }

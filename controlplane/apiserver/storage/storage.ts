@@ -81,8 +81,15 @@ export interface WatchEvent<T extends KubeObject = KubeObject> {
   readonly resourceVersion: string;
   /** Read-only. */
   readonly object: T;
-  /** `{"type":...,"object":...}\n`, built once for all watchers. */
-  frame(): Buffer;
+  /** The object's bytes and all; undefined for a bookmark. */
+  readonly stored: StoredObject<T> | undefined;
+  /** `{"type":...,"object":...}\n`, or the event in another form: built once for all watchers. */
+  frame(form?: FrameForm): Buffer;
+}
+
+/** A form of watch events other than JSON. Watchers that share a form share its frames, so there is one instance of each. */
+export interface FrameForm {
+  frame(event: WatchEvent): Buffer;
 }
 
 export interface WatchQuery<T extends KubeObject = KubeObject> {
