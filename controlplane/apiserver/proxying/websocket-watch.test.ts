@@ -23,6 +23,7 @@ test('watchOverWebSocket() sends a text message an event, then closes', async ()
     type: 'ADDED',
     resourceVersion: '1',
     object: { metadata: { name } },
+    stored: undefined,
     frame: () => Buffer.from(name),
   });
   async function* events(): AsyncIterable<readonly WatchEvent[]> {
