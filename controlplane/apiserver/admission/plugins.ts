@@ -1,10 +1,10 @@
 /**
- * The admission plugins in the order in which they are asked, which is upstream's. LimitRanger, ResourceQuota, StorageClass defaults and
+ * The admission plugins in the order in which they are asked, which is upstream's. ResourceQuota, StorageClass defaults and
  * webhooks have their places marked.
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
-import type { Namespace, ServiceAccount } from '../../../proto/api/core-v1.ts';
+import type { LimitRange, Namespace, ServiceAccount } from '../../../proto/api/core-v1.ts';
 import type { RuntimeClass } from '../../../proto/api/node-v1.ts';
 import type { PriorityClass } from '../../../proto/api/scheduling-v1.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
@@ -13,6 +13,7 @@ import type { ResourceStorage } from '../storage/storage.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { certificateSigning } from './certificate-signing.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
+import { limitRanger } from './limit-ranger.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { priorityAdmission } from './priority.ts';
@@ -30,7 +31,7 @@ export interface AdmissionOptions {
 export function admissionPlugins({ storageOf, rbac, authorizer, clock }: AdmissionOptions): AdmissionPlugin[] {
   return [
     namespaceLifecycle(storageOf<Namespace>('', 'namespaces')),
-    // LimitRanger
+    limitRanger(storageOf<LimitRange>('', 'limitranges')),
     serviceAccountAdmission(storageOf<ServiceAccount>('', 'serviceaccounts'), clock),
     nodeRestriction,
     priorityAdmission(storageOf<PriorityClass>('scheduling.k8s.io', 'priorityclasses')),

@@ -5,7 +5,6 @@
 
 /** By `group/Kind`. Kinds that are data alone (PodTemplate, ControllerRevision) need nothing that acts. */
 export const inactiveKinds: Readonly<Record<string, string>> = {
-  '/LimitRange': 'k8ts stores LimitRanges but neither defaults nor limits anything by them yet',
   '/PersistentVolume': 'k8ts stores PersistentVolumes but binds no claims to them yet',
   '/PersistentVolumeClaim':
     'k8ts stores PersistentVolumeClaims but provisions and binds no volumes yet; pods that use this claim wait',
