@@ -92,7 +92,7 @@ export function podViolations({ spec: { limits } }: LimitRange, pod: Pod): strin
   return (limits ?? []).flatMap(item => {
     if (item.type === 'Pod') return violations(item, podRequests(bare), podLimits(bare));
     if (item.type !== 'Container') return [];
-    return pod.spec.containers.flatMap(({ resources }) =>
+    return [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].flatMap(({ resources }) =>
       violations(item, parseAmounts(resources?.requests), parseAmounts(resources?.limits)),
     );
   });
