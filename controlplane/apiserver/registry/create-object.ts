@@ -101,7 +101,11 @@ export async function prepareForCreate(
   fillForCreate(object, context.nowMs, strategy.tracksGeneration);
   strategy.prepareForCreate?.(object, context);
   if (!ownershipIsSet) ownership.recordUpdate(resource, object, undefined, context);
-  const errors = [...metaErrors(object, resource), ...(strategy.validate?.(object) ?? [])];
+  const errors = [
+    ...metaErrors(object, resource),
+    ...(strategy.validate?.(object) ?? []),
+    ...(strategy.validateCreate?.(object) ?? []),
+  ];
   if (errors.length > 0) throw invalid(storedInfo, object.metadata.name ?? '', errors);
   for (const warning of strategy.warnings?.(object, undefined) ?? []) context.warn(warning);
   await admission.validate({ ...attributes, name: object.metadata.name ?? '' });

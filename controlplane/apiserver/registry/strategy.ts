@@ -60,6 +60,8 @@ export interface Strategy<T extends AnyObject = AnyObject> {
   prepareForUpdate?(object: T, older: T, context: RequestContext): void;
   /** All errors at once. ObjectMeta is validated by the registry (see `validateName`). */
   validate?(object: T): FieldError[];
+  /** Rules that only a new object must keep, besides `validate`. */
+  validateCreate?(object: T): FieldError[];
   validateUpdate?(object: T, older: T): FieldError[];
   /** Warnings that a client sees (`Warning` header), e.g. deprecated fields. */
   warnings?(object: T, older: T | undefined): string[];
