@@ -16,6 +16,7 @@ export interface ListOptions {
   labelSelector?: string | undefined;
   fieldSelector?: string | undefined;
   resourceVersion?: string | undefined;
+  resourceVersionMatch?: 'Exact' | 'NotOlderThan' | undefined;
   limit?: number | undefined;
   continue?: string | undefined;
   signal?: AbortSignal | undefined;

@@ -35,6 +35,8 @@ export interface InformerScope {
   namespace?: string | undefined;
   labelSelector?: string | undefined;
   fieldSelector?: string | undefined;
+  /** Objects are kept without anything but apiVersion, kind and metadata (without managedFields): for whoever follows every kind there is. */
+  metadataOnly?: boolean | undefined;
 }
 
 /** One informer a resource and scope, shared by all who ask. Informers start when first asked for and stop with `run`'s signal. */

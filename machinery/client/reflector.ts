@@ -39,6 +39,7 @@ export interface ReflectorOptions<T extends AnyObject> {
 /** A watch that ends sooner than this without an event counts as a failure, so that a broken server is not hammered. */
 const SHORT_WATCH_MS = 1000;
 const LONGEST_WATCH_SECONDS = 3600;
+const PAGE = 500;
 
 export class Reflector<T extends AnyObject> {
   private readonly options: ReflectorOptions<T>;
@@ -73,11 +74,28 @@ export class Reflector<T extends AnyObject> {
 
   private async list(signal: AbortSignal): Promise<void> {
     const { client, scope, target } = this.options;
-    const { items, resourceVersion } = await client.list({ ...scope, resourceVersion: this.listAt, signal });
+    const whole = { ...scope, resourceVersion: this.listAt, signal };
+    const { items, resourceVersion } = await (scope.metadataOnly === true
+      ? this.listPages(signal)
+      : client.list(whole));
     if (signal.aborted) return;
     target.replace(items);
     this.seen(resourceVersion);
     this.onSuccess();
+  }
+
+  /** Page by page, so that no more than one page of whole objects is held at a time. */
+  private async listPages(signal: AbortSignal): Promise<{ items: T[]; resourceVersion: string }> {
+    const { client, scope } = this.options;
+    const notOlder = this.listAt === '' ? {} : { resourceVersionMatch: 'NotOlderThan' as const };
+    let page = await client.list({ ...scope, ...notOlder, resourceVersion: this.listAt, limit: PAGE, signal });
+    const { resourceVersion } = page;
+    const items = page.items.map(metadataOf);
+    while (page.continue !== undefined && page.continue !== '') {
+      page = await client.list({ ...scope, continue: page.continue, limit: PAGE, signal });
+      for (const object of page.items) items.push(metadataOf(object));
+    }
+    return { items, resourceVersion };
   }
 
   /** @returns false if the watch ended suspiciously soon */
@@ -96,8 +114,9 @@ export class Reflector<T extends AnyObject> {
     for await (const { type, object } of stream) {
       if (signal.aborted) return true;
       if (events++ === 0) this.onSuccess();
-      if (type === 'DELETED') target.remove(object);
-      else if (type !== 'BOOKMARK') target.put(object);
+      const kept = scope.metadataOnly === true ? metadataOf(object) : object;
+      if (type === 'DELETED') target.remove(kept);
+      else if (type !== 'BOOKMARK') target.put(kept);
       this.seen(object.metadata.resourceVersion);
     }
     return events > 0 || clock.monotonicMs() - beganMs >= SHORT_WATCH_MS;
@@ -137,4 +156,10 @@ function isUnknownVersion(error: unknown): boolean {
   return (
     error instanceof StatusError && error.details?.causes?.some(c => c.reason === 'ResourceVersionTooLarge') === true
   );
+}
+
+/** What every object has, without the part of it that only servers read. */
+function metadataOf<T extends AnyObject>({ apiVersion, kind, metadata }: T): T {
+  const { managedFields: _unread, ...kept } = metadata;
+  return { apiVersion, kind, metadata: kept } as T;
 }

@@ -193,7 +193,13 @@ interface ListBody<T> {
 
 function listQuery(options: ListOptions): Record<string, string> {
   const query: Record<string, string> = {};
-  for (const name of ['labelSelector', 'fieldSelector', 'resourceVersion', 'continue'] as const) {
+  for (const name of [
+    'labelSelector',
+    'fieldSelector',
+    'resourceVersion',
+    'resourceVersionMatch',
+    'continue',
+  ] as const) {
     const value = options[name];
     if (value !== undefined && value !== '') query[name] = value;
   }

@@ -188,6 +188,38 @@ describe('SharedInformer', () => {
     await run;
   });
 
+  test('keeps metadata alone, listed in pages, when no more is asked for', async () => {
+    const t = setUp();
+    const whole = (name: string, version: number): ConfigMap => {
+      const map = cm(name, version);
+      return { ...map, metadata: { ...map.metadata, managedFields: [{ manager: 'x' }] }, data: { large: 'x' } };
+    };
+    const watch = new WatchScript();
+    t.transport.lists = [
+      () => ({ metadata: { resourceVersion: '5', continue: 'more' }, items: [whole('a', 1)] }),
+      list(5, whole('b', 2)),
+    ];
+    t.transport.watches = [watch];
+    const metadata = t.factory.informer(configMaps, { metadataOnly: true });
+    const only = new SharedInformerFactory({
+      client: new RestClient(t.transport),
+      clock: t.clock,
+      logger: silentLogger,
+      random: () => 0,
+    });
+    const informer = only.informer(configMaps, { metadataOnly: true });
+    expect(metadata).not.toBe(t.informer);
+    const run = only.run(t.stop.signal);
+    await only.synced();
+    watch.push({ type: 'ADDED', object: whole('c', 6) });
+    await t.clock.advance(0);
+    expect(informer.lister.list()).toEqual([cm('a', 1), cm('b', 2), cm('c', 6)]);
+    expect(t.transport.requests.map(r => r.query?.['continue'])).toEqual([undefined, 'more', undefined]);
+    expect(t.transport.requests.at(-1)?.query?.['resourceVersion']).toBe('5');
+    t.stop.abort();
+    await run;
+  });
+
   test('is shared by those who ask for the same scope', () => {
     const { factory, informer } = setUp();
     expect(factory.informer(configMaps)).toBe(informer);

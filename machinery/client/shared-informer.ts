@@ -37,6 +37,7 @@ export class SharedInformerFactory implements InformerFactory {
       scope.namespace,
       scope.labelSelector,
       scope.fieldSelector,
+      scope.metadataOnly,
     ].join('|');
     const known = this.informers.get(key);
     // The key holds the resource, so what is stored under it is of its type.

@@ -62,7 +62,7 @@ export class GarbageCollector implements Controller, Reconciler {
         const watched = resources.filter(
           r => ['list', 'watch', 'delete'].every(verb => r.verbs.includes(verb)) && !IGNORED.has(qualified(r)),
         );
-        return watched.map(resource => this.watch(resource, informers.informer(resource)));
+        return watched.map(resource => this.watch(resource, informers.informer(resource, { metadataOnly: true })));
       } catch (error) {
         if (signal.aborted) break;
         logger.debug({ err: error }, 'Discovery failed; trying again');
