@@ -1,8 +1,8 @@
 /**
  * Reads untyped JSON as a type: what a strict decoder in Go would take, drop or refuse.
  *
- * - Unknown fields are dropped and told; null members are dropped; text with a syntax (quantities, times) gets its
- *   canonical form, because clients compare it. Nothing else is converted, no default is set.
+ * - Unknown fields are dropped and told; null members are dropped, and so are zero values where Go writes none; text with a
+ *   syntax (quantities, times) gets its canonical form, because clients compare it. Nothing else is converted, no default is set.
  * - The first value of a wrong type ends the decoding, with the message that Go's decoder gives.
  * - A value that needs no change is returned itself, so a clean object costs one walk and no allocation.
  *
@@ -10,7 +10,7 @@
  */
 import { isJsonObject, setOwn } from './json-value.ts';
 import { canonicalScalar } from './scalar.ts';
-import { ANY, type ListSchema, type MapSchema, type Schema, type StructSchema } from './schema.ts';
+import { ANY, type ListSchema, type MapSchema, type ScalarKind, type Schema, type StructSchema } from './schema.ts';
 
 /** What decoding gave. */
 export interface Decoded {
@@ -31,13 +31,16 @@ export class DecodeError extends Error {
 /** Upper bound of unknown fields that are told; the rest are dropped silently. */
 const MAX_TOLD = 100;
 
+/** `stored` reads as Go's types would hold it; `applied` keeps nulls and zero values: who states them owns the fields. */
+export type DecodeForm = 'stored' | 'applied';
+
 /**
  * Checks `value` against `schema`.
  *
  * @throws DecodeError at the first value of a wrong type
  */
-export function checkObject(schema: Schema, value: unknown): Decoded {
-  const walk = new Walk();
+export function checkObject(schema: Schema, value: unknown, form: DecodeForm = 'stored'): Decoded {
+  const walk = new Walk(form === 'applied');
   const checked = walk.check(schema, value);
   return { value: checked, unknownFields: walk.unknown };
 }
@@ -47,6 +50,11 @@ class Walk {
   /** Steps from the root: field names and list indexes. */
   readonly #path: (string | number)[] = [];
   readonly #structs: string[] = [];
+  readonly #keepsEmpty: boolean;
+
+  constructor(keepsEmpty: boolean) {
+    this.#keepsEmpty = keepsEmpty;
+  }
 
   check(schema: Schema, value: unknown): unknown {
     switch (schema.kind) {
@@ -83,12 +91,13 @@ class Walk {
         this.#path.push(key);
         next = this.check(field?.schema ?? ANY, member);
         this.#path.pop();
-      }
+        if (!this.#keepsEmpty && field?.omitEmpty === true && isZero(field.schema, next)) next = undefined;
+      } else if (this.#keepsEmpty && member === null) next = null;
       if (next === member) {
         if (copy !== undefined) setOwn(copy, key, next);
         continue;
       }
-      copy ??= before(value, key);
+      copy ??= before(value, key, this.#keepsEmpty);
       if (next !== undefined) setOwn(copy, key, next);
     }
     this.#structs.pop();
@@ -115,9 +124,9 @@ class Walk {
     for (const key in value) {
       const member = value[key];
       this.#path.push(key);
-      const next = member === null ? zeroOf(values) : this.check(values, member);
+      const next = member === null ? (this.#keepsEmpty ? null : zeroOf(values)) : this.check(values, member);
       this.#path.pop();
-      if (next !== member) copy ??= before(value, key);
+      if (next !== member) copy ??= before(value, key, this.#keepsEmpty);
       if (copy !== undefined) setOwn(copy, key, next);
     }
     return copy ?? value;
@@ -141,14 +150,27 @@ class Walk {
 }
 
 /** The members of `value` that stand before `key`. */
-function before(value: Record<string, unknown>, key: string): Record<string, unknown> {
+function before(value: Record<string, unknown>, key: string, withNulls: boolean): Record<string, unknown> {
   const copy: Record<string, unknown> = {};
   for (const name in value) {
     if (name === key) break;
-    if (value[name] !== null) setOwn(copy, name, value[name]);
+    if (withNulls || value[name] !== null) setOwn(copy, name, value[name]);
   }
   return copy;
 }
+
+/** Whether Go leaves the value of an `omitempty` field out. Structs are always written, whatever they hold. */
+function isZero(schema: Schema, value: unknown): boolean {
+  if (value === '' || value === 0 || value === false)
+    return schema.kind === 'scalar' && ZERO_OMITTED.has(schema.scalar);
+  if (schema.kind === 'list') return Array.isArray(value) && value.length === 0;
+  if (schema.kind !== 'map') return false;
+  for (const _key in value as object) return false;
+  return true;
+}
+
+/** The scalars that are no structs in Go. */
+const ZERO_OMITTED: ReadonlySet<ScalarKind> = new Set(['string', 'bool', 'int32', 'int64', 'float', 'bytes']);
 
 /** What Go makes of a null inside a list or map. */
 function zeroOf(schema: Schema): unknown {

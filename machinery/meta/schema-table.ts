@@ -48,6 +48,16 @@ const OPAQUE: ReadonlySet<string> = new Set([
   'JSONSchemaPropsOrStringArray',
 ]);
 
+/**
+ * Optional fields that Go writes all the same: their tags lack `omitempty`. Source: `api/rbac/v1`, `api/discovery/v1`, `api/autoscaling/v2`.
+ */
+const ALWAYS_WRITTEN: ReadonlySet<string> = new Set([
+  'Role.rules',
+  'ClusterRole.rules',
+  'EndpointSlice.ports',
+  'HorizontalPodAutoscalerStatus.currentMetrics',
+]);
+
 /** Package names in references; `v1` depends on where it stands. */
 const PACKAGES: ReadonlyMap<string, readonly string[]> = new Map([
   ['metav1', [META]],
@@ -101,7 +111,9 @@ export class SchemaTable {
     const raw = this.#raw(packageKey, name);
     if (raw === undefined) return ANY;
     if (raw.alias !== undefined) return this.#alias(packageKey, raw.alias, goType, raw.enum);
-    return new LazyStruct(name, goType, ATOMIC_STRUCTS.has(key(packageKey, name)), () => this.#fields(packageKey, raw));
+    return new LazyStruct(name, goType, ATOMIC_STRUCTS.has(key(packageKey, name)), () =>
+      this.#fields(packageKey, name, raw),
+    );
   }
 
   #alias(packageKey: string, target: string, goType: string, values: readonly string[] | undefined): Schema {
@@ -110,11 +122,11 @@ export class SchemaTable {
     return { ...schema, goType, ...(values === undefined ? {} : { enum: values }) };
   }
 
-  #fields(packageKey: string, raw: RawType): ReadonlyMap<string, FieldSchema> {
+  #fields(packageKey: string, type: string, raw: RawType): ReadonlyMap<string, FieldSchema> {
     const fields = new Map<string, FieldSchema>();
     for (const field of raw.fields ?? []) {
       if (field.name !== '') {
-        fields.set(field.name, new LazyField(field, () => this.#reference(packageKey, field.type, field)));
+        fields.set(field.name, new LazyField(type, field, () => this.#reference(packageKey, field.type, field)));
         continue;
       }
       const embedded = this.#reference(packageKey, field.type, undefined);
@@ -131,7 +143,7 @@ export class SchemaTable {
     if (text.startsWith('map[')) return this.#map(packageKey, text, field);
     const dot = text.indexOf('.');
     const name = text.slice(dot + 1);
-    const packages = dot < 0 ? [packageKey] : (PACKAGES.get(text.slice(0, dot)) ?? []);
+    const packages = dot < 0 ? [packageKey] : packagesOf(text.slice(0, dot));
     const home = packages.find(candidate => this.#raw(candidate, name) !== undefined);
     return home === undefined ? ANY : retagged(this.#named(home, name), field);
   }
@@ -178,6 +190,11 @@ export function schemaOf(packageKey: string, name: string): Schema {
   return builtin.type(packageKey, name);
 }
 
+/** The table's packages that a qualifier in a type reference (`metav1`) may stand for; the first that has the type is meant. */
+export function packagesOf(qualifier: string): readonly string[] {
+  return PACKAGES.get(qualifier) ?? [];
+}
+
 class LazyStruct {
   readonly kind = 'struct';
   readonly name: string;
@@ -200,15 +217,17 @@ class LazyStruct {
 class LazyField implements FieldSchema {
   readonly name: string;
   readonly optional: boolean;
+  readonly omitEmpty: boolean;
   readonly pointer: boolean;
   readonly patch: PatchStrategy;
   readonly defaultValue: string | number | boolean | undefined;
   readonly #schema: () => Schema;
 
-  constructor(raw: RawField, schema: () => Schema) {
+  constructor(type: string, raw: RawField, schema: () => Schema) {
     this.name = raw.name;
     this.optional = raw.optional === true;
     this.pointer = raw.type.startsWith('*');
+    this.omitEmpty = this.optional && !this.pointer && !ALWAYS_WRITTEN.has(`${type}.${raw.name}`);
     this.patch = patchOf(raw);
     this.defaultValue = defaultOf(raw.default);
     this.#schema = lazy(schema);

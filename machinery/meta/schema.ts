@@ -85,6 +85,8 @@ export interface FieldSchema {
   readonly name: string;
   readonly schema: Schema;
   readonly optional: boolean;
+  /** Zero values (`''`, 0, false, empty lists and maps) are the same as none: Go writes neither. */
+  readonly omitEmpty: boolean;
   /** Absent is not the same as empty: a pointer in upstream's types. */
   readonly pointer: boolean;
   readonly patch: PatchStrategy;

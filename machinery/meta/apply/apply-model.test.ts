@@ -12,7 +12,7 @@ import { decodeFieldSet, difference, encodeFieldSet, equalSets, FieldSet, inters
 const text: Schema = { kind: 'scalar', scalar: 'string', goType: 'string' };
 const field = (name: string, schema: Schema): [string, FieldSchema] => [
   name,
-  { name, schema, optional: true, pointer: false, patch: PLAIN_PATCH, defaultValue: undefined },
+  { name, schema, optional: true, omitEmpty: true, pointer: false, patch: PLAIN_PATCH, defaultValue: undefined },
 ];
 const struct = (name: string, ...fields: [string, FieldSchema][]): Schema => ({
   kind: 'struct',
@@ -54,7 +54,7 @@ const specArbitrary = fc.record(
       { selector: i => i.name, minLength: 1 },
     ),
     tags: fc.uniqueArray(fc.constantFrom('t', 'u', 'v'), { minLength: 1 }),
-    whole: fc.array(value, { maxLength: 2 }),
+    whole: fc.array(value, { minLength: 1, maxLength: 2 }),
     map: fc.dictionary(fc.constantFrom('m', 'n', '__proto__'), value, { minKeys: 1 }),
   },
   { requiredKeys: [] },

@@ -7,15 +7,17 @@
 import { deepCopy, isJsonObject, jsonEquals } from '../json-value.ts';
 import type { KubeObject } from '../object.ts';
 import { badRequest } from '../status-error.ts';
+import { checkObject } from '../decode.ts';
+import { parseJson } from '../codec.ts';
 import { compareObjects } from './compare-objects.ts';
 import { conflictError, type Conflict } from './conflict.ts';
-import { difference, union, type FieldSet } from './field-set.ts';
-import { decodeManagers, encodeManagers, managerKey, withFields, type Manager, type Managers } from './managers.ts';
+import { difference, FieldSet, union, withoutSubtrees } from './field-set.ts';
+import { decodeManagers, encodeManagers, managerKey, withFields, type Managers } from './managers.ts';
 import { mergeApplied } from './merge-applied.ts';
 import { fieldSetOf, stripUnowned } from './object-set.ts';
 import { conflictsOf, othersAfter } from './ownership.ts';
 import { prune } from './prune.ts';
-import { newManager, trackUpdate, type Change } from './track-update.ts';
+import { newManager, ownedPart, trackUpdate, type Change } from './track-update.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
@@ -28,7 +30,7 @@ export interface Applied {
 }
 
 /**
- * @param applied the object as the manager wants it, decoded; not modified
+ * @param applied the object as the manager wants it, decoded in the form `applied`; not modified
  * @param force take fields from other managers
  * @throws StatusError Conflict when fields of others would change and `force` is false; BadRequest when `applied` is malformed
  */
@@ -47,27 +49,26 @@ export function applyObject(change: Change, applied: KubeObject, force: boolean)
   const managed = [...managers].reduce((all, [k, manager]) => (k === key ? all : union(all, manager.fields)), wanted);
   const pruned = prune(schema, merged, before.fields, managed);
 
-  const compared = compareObjects(schema, live, pruned);
-  stripUnowned(compared.added, ignored);
-  stripUnowned(compared.modified, ignored);
-  const conflicts = conflictsOf(managers, key, compared);
-  if (conflicts.length > 0 && !force && !agreedLastTime(change, conflicts)) throw conflictError(conflicts);
+  const compared = ownedPart(compareObjects(schema, live, pruned), ignored);
+  const conflicts = force ? [] : disputed(change, conflictsOf(managers, key, compared));
+  if (conflicts.length > 0) throw conflictError(conflicts);
 
   const after = othersAfter(managers, key, compared);
-  after.set(key, { ...withFields(before, wanted, change.now), apiVersion: change.apiVersion });
-  return finish(change, syncLastApplied(change, pruned as KubeObject, applied), after, key);
+  // What changes nothing keeps its time, and a change of version alone is no change of what is owned.
+  const time = pruned === change.live && managers.has(key) ? before.time : change.now;
+  const { source, ...next } = withFields(before, wanted, time);
+  after.set(
+    key,
+    source?.apiVersion === change.apiVersion ? { ...next, source } : { ...next, apiVersion: change.apiVersion },
+  );
+  return finish(change, syncLastApplied(change, pruned as KubeObject, applied), after);
 }
 
-function finish(change: Change, pruned: KubeObject, after: Map<string, Manager>, key: string): Applied {
-  const own = after.get(key);
-  // An applier that says the same in another version is written anew.
-  if (own?.source !== undefined && own.source.apiVersion !== own.apiVersion) {
-    const { source: _source, ...rest } = own;
-    after.set(key, { ...rest, time: change.now });
-  }
-  const object = deepCopy(pruned);
+function finish(change: Change, pruned: KubeObject, after: Managers): Applied {
+  const object = checkObject(change.schema, deepCopy(pruned)).value as KubeObject;
   const entries = encodeManagers(after);
-  object.metadata = { ...object.metadata, managedFields: entries };
+  const { managedFields: _before, ...metadata } = object.metadata;
+  object.metadata = entries.length === 0 ? metadata : { ...metadata, managedFields: entries };
   return { object, changed: pruned !== change.live || !jsonEquals(entries, change.live?.metadata.managedFields ?? []) };
 }
 
@@ -89,29 +90,43 @@ function managersBefore(change: Change): Managers {
   const { live } = change;
   if (live === undefined) return new Map();
   const entries = live.metadata.managedFields;
-  if (entries !== undefined && entries.length > 0) return decodeManagers(entries);
+  if (entries !== undefined && entries.length > 0) {
+    const managers = decodeManagers(entries);
+    if (managers === undefined) throw new Error(`the managedFields of ${live.metadata.name ?? ''} cannot be read`);
+    return managers;
+  }
   const { managedFields: _none, ...metadata } = live.metadata;
   const first = { ...change, live: undefined, manager: 'before-first-apply', subresource: undefined };
-  return decodeManagers(trackUpdate(first, { ...live, metadata }));
+  return decodeManagers(trackUpdate(first, { ...live, metadata })) ?? new Map();
 }
 
 /**
- * kubectl that moves from client- to server-side apply owns, as an updater, what its annotation says it applied last. That is
- * no conflict with itself.
+ * The conflicts that count. kubectl that moves from client- to server-side apply owns, as an updater, what its annotation says
+ * it applied last, as far as nobody changed it since: that is no conflict with itself.
+ * Source: apimachinery `util/managedfields/internal/lastappliedmanager.go`.
  */
-function agreedLastTime(change: Change, conflicts: readonly Conflict[]): boolean {
-  const annotation = change.live?.metadata.annotations?.[LAST_APPLIED];
-  if (change.manager !== 'kubectl' || annotation === undefined) return false;
-  let last: unknown;
+function disputed(change: Change, conflicts: readonly Conflict[]): readonly Conflict[] {
+  const annotation = change.live?.metadata.annotations?.[LAST_APPLIED] ?? '';
+  if (change.manager !== 'kubectl' || annotation === '') return conflicts;
+  const own = stillAsApplied(change, annotation);
+  return conflicts.flatMap(({ manager, fields }) => {
+    const left = difference(fields, own);
+    return left.isEmpty ? [] : [{ manager, fields: left }];
+  });
+}
+
+/** The fields of the annotation's object that have the same values in the live one; none if the annotation is of no use. */
+function stillAsApplied({ schema, live, apiVersion }: Change, annotation: string): FieldSet {
   try {
-    last = JSON.parse(annotation);
+    const last = parseJson(annotation);
+    if (!isJsonObject(last) || last['apiVersion'] !== apiVersion) return new FieldSet();
+    const { value } = checkObject(schema, last, 'applied');
+    const { modified, added, removed } = compareObjects(schema, value, live);
+    return withoutSubtrees(difference(difference(fieldSetOf(schema, value), modified), added), removed);
   } catch {
-    return false;
+    // Whoever wrote the annotation by hand has the conflicts as anybody else.
+    return new FieldSet();
   }
-  if (!isJsonObject(last)) return false;
-  const known: FieldSet = fieldSetOf(change.schema, last);
-  known.insert(['f:metadata', 'f:annotations', `f:${LAST_APPLIED}`]);
-  return conflicts.every(({ fields }) => difference(fields, known).isEmpty);
 }
 
 function emptyLike(applied: KubeObject): KubeObject {

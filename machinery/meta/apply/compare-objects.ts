@@ -70,14 +70,22 @@ class Walk implements Comparison {
   #step(step: string, schema: Schema, before: unknown, value: unknown, field?: FieldSchema): void {
     if (before === value) return;
     this.#path.push(step);
-    if (before !== undefined) this.compare(schema, before, value);
+    const stood = before ?? writtenZero(schema, field);
+    if (stood !== undefined) this.compare(schema, stood, value);
     else {
       let node: FieldSet = this.added;
       for (const part of this.#path) node = node.child(part);
-      addedSetOf(schema, value, node, field);
+      addedSetOf(schema, value, node);
     }
     this.#path.pop();
   }
+}
+
+/** Go writes plain structs, and lists that may not be left out, even when they are empty: they stood there before. */
+function writtenZero(schema: Schema, field: FieldSchema | undefined): unknown {
+  if (field === undefined || field.pointer) return undefined;
+  if (schema.kind === 'struct') return {};
+  return schema.kind === 'list' && !field.optional ? [] : undefined;
 }
 
 function byStep(schema: ListSchema, list: readonly unknown[]): Map<string, unknown> {

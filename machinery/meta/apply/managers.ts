@@ -34,14 +34,17 @@ export function managerKey(manager: Pick<Manager, 'name' | 'operation' | 'apiVer
   return JSON.stringify([manager.name, manager.operation, version, manager.subresource]);
 }
 
-/** Reads `metadata.managedFields`. */
-export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers {
+/** Reads `metadata.managedFields`; undefined when an entry is not as it must be. */
+export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers | undefined {
   const managers = new Map<string, Manager>();
   for (const entry of entries ?? []) {
+    const { operation, apiVersion = '', fieldsType } = entry;
+    if ((operation !== 'Apply' && operation !== 'Update') || apiVersion === '' || fieldsType !== 'FieldsV1')
+      return undefined;
     const manager: Manager = {
       name: entry.manager ?? '',
-      operation: entry.operation === 'Apply' ? 'Apply' : 'Update',
-      apiVersion: entry.apiVersion ?? '',
+      operation,
+      apiVersion,
       subresource: entry.subresource ?? '',
       time: entry.time,
       fields: decodeFieldSet(entry.fieldsV1),
@@ -54,15 +57,15 @@ export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefine
 
 /** Writes `metadata.managedFields`: appliers first, then by time and name; managers of nothing are left out. */
 export function encodeManagers(managers: Managers): ManagedFieldsEntry[] {
-  const list = capUpdaters([...managers.values()].filter(manager => !manager.fields.isEmpty));
+  const list = [...managers.values()].filter(manager => !manager.fields.isEmpty);
   return list.sort(compareManagers).map(manager => manager.source ?? entryOf(manager));
 }
 
-/** `manager` with other fields; the same one, time and all, if they are equal. */
-export function withFields(manager: Manager, fields: FieldSet, now: string | undefined): Manager {
-  if (equalSets(manager.fields, fields)) return manager;
+/** `manager` with other fields and another time; the same one if both are equal. */
+export function withFields(manager: Manager, fields: FieldSet, time: string | undefined): Manager {
+  if (manager.time === time && equalSets(manager.fields, fields)) return manager;
   const { name, operation, apiVersion, subresource } = manager;
-  return { name, operation, apiVersion, subresource, time: now ?? manager.time, fields };
+  return { name, operation, apiVersion, subresource, time, fields };
 }
 
 function entryOf(manager: Manager): ManagedFieldsEntry {
@@ -91,18 +94,30 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Keeps the list bounded: the oldest updaters of one version and subresource become one entry. */
-function capUpdaters(list: Manager[]): Manager[] {
-  const updaters = list.filter(manager => manager.operation === 'Update').sort(compareManagers);
-  const surplus = updaters.length - MAX_UPDATERS;
-  if (surplus <= 0) return list;
-  const buckets = new Map<string, Manager>();
-  const old = updaters.slice(0, surplus + 1);
-  for (const { apiVersion, subresource, time, fields } of old) {
-    const key = JSON.stringify([apiVersion, subresource]);
-    const bucket = buckets.get(key);
-    const all = bucket === undefined ? fields : union(bucket.fields, fields);
-    buckets.set(key, { name: ANCIENT, operation: 'Update', apiVersion, subresource, time, fields: all });
+/**
+ * Keeps the updaters bounded: the oldest of each version become one entry until there are few enough.
+ * Source: apimachinery `util/managedfields/internal/capmanagers.go`.
+ */
+export function capUpdaters(managers: Managers): Managers {
+  const updaters = [...managers].filter(([, { operation, fields }]) => operation === 'Update' && !fields.isEmpty);
+  let surplus = updaters.length - MAX_UPDATERS;
+  if (surplus <= 0) return managers;
+  const capped = new Map(managers);
+  const firsts = new Map<string, string>();
+  for (const [key, { apiVersion, time, fields }] of updaters.sort((a, b) => compareManagers(a[1], b[1]))) {
+    if (surplus <= 0) break;
+    const first = firsts.get(apiVersion);
+    if (first === undefined) {
+      firsts.set(apiVersion, key);
+      continue;
+    }
+    const bucket: Manager = { name: ANCIENT, operation: 'Update', apiVersion, subresource: '', time, fields };
+    const into = managerKey(bucket);
+    const before = capped.get(into) ?? capped.get(first);
+    if (!capped.has(into)) capped.delete(first);
+    capped.delete(key);
+    capped.set(into, { ...bucket, fields: union(before?.fields, fields) });
+    surplus--;
   }
-  return [...list.filter(manager => !old.includes(manager)), ...buckets.values()];
+  return capped;
 }

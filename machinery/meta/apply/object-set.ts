@@ -5,7 +5,7 @@
  * Source: structured-merge-diff `typed.ToFieldSet`.
  */
 import { isJsonObject } from '../json-value.ts';
-import { ANY, type FieldSchema, type Schema } from '../schema.ts';
+import { ANY, type Schema } from '../schema.ts';
 import { badRequest } from '../status-error.ts';
 import { FieldSet } from './field-set.ts';
 import { fieldStep, itemStep, renderPath } from './path-step.ts';
@@ -35,11 +35,8 @@ export function fieldSetOf(schema: Schema, value: unknown): FieldSet {
 }
 
 /** Every path of `value`, containers too, as a change that adds it states them. `set` is the node of the value itself. */
-export function addedSetOf(schema: Schema, value: unknown, set: FieldSet, field?: FieldSchema): void {
-  // Go writes plain structs, and lists that may not be left out, even when they are empty: they were there before.
-  const present =
-    field !== undefined && (schema.kind === 'struct' ? !field.pointer : schema.kind === 'list' && !field.optional);
-  if (!present || isLeaf(schema, value)) set.member = true;
+export function addedSetOf(schema: Schema, value: unknown, set: FieldSet): void {
+  set.member = true;
   if (isLeaf(schema, value)) return;
   if (schema.kind === 'list') {
     for (const item of value as unknown[]) {
@@ -51,12 +48,7 @@ export function addedSetOf(schema: Schema, value: unknown, set: FieldSet, field?
   const object = value as Record<string, unknown>;
   for (const key in object) {
     const inner = schema.kind === 'struct' ? schema.fields.get(key) : undefined;
-    addedSetOf(
-      inner?.schema ?? (schema.kind === 'map' ? schema.values : ANY),
-      object[key],
-      set.child(fieldStep(key)),
-      inner,
-    );
+    addedSetOf(inner?.schema ?? (schema.kind === 'map' ? schema.values : ANY), object[key], set.child(fieldStep(key)));
   }
 }
 
@@ -132,7 +124,7 @@ function collect(schema: Schema, value: unknown, set: FieldSet, path: string[]):
     path.push(step);
     collect(field?.schema ?? (schema.kind === 'map' ? schema.values : ANY), member, node, path);
     path.pop();
-    const empty = isJsonObject(member) && Object.keys(member).length === 0;
+    const empty = member === null || (isJsonObject(member) && Object.keys(member).length === 0);
     if (empty || field === undefined) node.member = true;
     else if (node.isEmpty) set.children?.delete(step);
   }

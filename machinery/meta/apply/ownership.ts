@@ -29,7 +29,7 @@ export function othersAfter(managers: Managers, workflow: string, change: Compar
     else
       after.set(
         key,
-        withFields(manager, withoutSubtrees(difference(manager.fields, touched), change.removed), undefined),
+        withFields(manager, withoutSubtrees(difference(manager.fields, touched), change.removed), manager.time),
       );
   }
   return after;

@@ -5,9 +5,17 @@
 import type { ManagedFieldsEntry } from '../../../proto/api/meta-v1.ts';
 import type { KubeObject } from '../object.ts';
 import type { Schema } from '../schema.ts';
-import { compareObjects } from './compare-objects.ts';
+import { compareObjects, type Comparison } from './compare-objects.ts';
 import { FieldSet, union, withoutSubtrees } from './field-set.ts';
-import { decodeManagers, encodeManagers, managerKey, withFields, type Manager } from './managers.ts';
+import {
+  capUpdaters,
+  decodeManagers,
+  encodeManagers,
+  managerKey,
+  withFields,
+  type Manager,
+  type Managers,
+} from './managers.ts';
 import { stripUnowned } from './object-set.ts';
 import { othersAfter } from './ownership.ts';
 
@@ -33,32 +41,46 @@ export interface Change {
  */
 export function trackUpdate(change: Change, next: KubeObject): ManagedFieldsEntry[] | undefined {
   const { live } = change;
-  const stated = next.metadata.managedFields;
-  if (stated?.length === 1 && Object.keys(stated[0] ?? {}).length === 0) return undefined;
-  // Whoever writes an object back sends the entries along, perhaps edited; without any, the stored ones count.
-  const entries = stated !== undefined && stated.length > 0 ? stated : live?.metadata.managedFields;
-  if (live !== undefined && (entries === undefined || entries.length === 0)) return undefined;
-  return updateManagers(change, live ?? {}, next, entries);
+  const managers = managersOf(change, next.metadata.managedFields);
+  if (live !== undefined && managers.size === 0) return undefined;
+  const entries = updateManagers(change, live ?? {}, next, managers);
+  return entries.length === 0 ? undefined : entries;
 }
 
-function updateManagers(
-  change: Change,
-  live: object,
-  next: object,
-  entries: readonly ManagedFieldsEntry[] | undefined,
-): ManagedFieldsEntry[] {
-  const managers = decodeManagers(entries);
+/**
+ * Whoever writes an object back sends the entries along, perhaps edited; without any, or with any that cannot be read, the
+ * stored ones count. A subresource changes none of them.
+ */
+function managersOf({ live, subresource }: Change, stated: readonly ManagedFieldsEntry[] | undefined): Managers {
+  const stored = (): Managers => decodeManagers(live?.metadata.managedFields) ?? new Map();
+  if (subresource !== undefined || stated === undefined) return stored();
+  if (isReset(stated)) return new Map();
+  return decodeManagers(stated) ?? stored();
+}
+
+function isReset(stated: readonly ManagedFieldsEntry[]): boolean {
+  return stated.length === 0 || (stated.length === 1 && Object.keys(stated[0] ?? {}).length === 0);
+}
+
+function updateManagers(change: Change, live: object, next: object, managers: Managers): ManagedFieldsEntry[] {
   const own = newManager(change, 'Update');
   const key = managerKey(own);
-  const compared = compareObjects(change.schema, live, next);
-  const ignored = change.ignored ?? [];
-  stripUnowned(compared.added, ignored);
-  stripUnowned(compared.modified, ignored);
+  const compared = ownedPart(compareObjects(change.schema, live, next), change.ignored ?? []);
   const after = othersAfter(managers, key, compared);
   const before = managers.get(key) ?? own;
-  const fields = union(withoutSubtrees(before.fields, compared.removed), union(compared.modified, compared.added));
-  after.set(key, withFields(before, fields, change.now));
-  return encodeManagers(after);
+  const touched = union(compared.modified, compared.added);
+  const fields = union(withoutSubtrees(before.fields, compared.removed), touched);
+  // Whoever sets a value does it now, also a value that was theirs; who only takes something away does not.
+  after.set(key, withFields(before, fields, touched.isEmpty ? before.time : change.now));
+  return encodeManagers(capUpdaters(after));
+}
+
+/** The comparison without what belongs to no manager. */
+export function ownedPart(compared: Comparison, ignored: readonly (readonly string[])[]): Comparison {
+  stripUnowned(compared.added, ignored);
+  stripUnowned(compared.modified, ignored);
+  stripUnowned(compared.removed, ignored);
+  return compared;
 }
 
 /** A manager that owns nothing yet. */
