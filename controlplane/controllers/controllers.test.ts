@@ -16,6 +16,7 @@ import {
   pods,
   replicaSets,
   replicationControllers,
+  resourceQuotas,
   secrets,
   serviceAccounts,
   services,
@@ -277,6 +278,38 @@ test('a disruption budget lets as many pods go as it can spare', async () => {
     return allowed(1)();
   });
   await evict(second);
+});
+
+test('a quota lets through what it has room for, however many ask at once, and gives back what goes', async () => {
+  await makeNamespace('quota');
+  const ref = { namespace: 'quota', name: 'few' };
+  const hard = { pods: '5', 'requests.cpu': '450m', 'count/deployments.apps': '1', services: '0' };
+  await admin.of(resourceQuotas).create({ metadata: ref, spec: { hard } });
+  const used = (name: string, amount: string) => async () =>
+    (await admin.of(resourceQuotas).get(ref)).status?.used?.[name] === amount ? true : undefined;
+  await eventually('counted', used('pods', '0'));
+  const pod = (i: number, cpu?: string) => {
+    const resources = cpu === undefined ? {} : { requests: { cpu } };
+    const spec = { containers: [{ name: 'c', image: 'x', resources }] };
+    return admin.of(pods).create({ metadata: { namespace: 'quota', name: `p${i}` }, spec } as Pod);
+  };
+  const outcomes = await Promise.allSettled(Array.from({ length: 12 }, (_, i) => pod(i, '100m')));
+  expect(outcomes.filter(outcome => outcome.status === 'fulfilled').length).toBe(4);
+  await expect(pod(50, '100m')).rejects.toThrow(
+    'pods "p50" is forbidden: exceeded quota: few, requested: requests.cpu=100m, used: requests.cpu=400m, limited: requests.cpu=450m',
+  );
+  await expect(pod(51)).rejects.toThrow('failed quota: few: must specify requests.cpu for: c');
+  await eventually('all counted', used('pods', '4'));
+  const [first] = (await admin.of(pods).list({ namespace: 'quota' })).items;
+  await admin.of(pods).delete({ namespace: 'quota', name: first?.metadata.name ?? '' }, { gracePeriodSeconds: 0 });
+  await eventually('given back', used('requests.cpu', '300m'));
+  await pod(60, '150m');
+  await admin.of(deployments).create(deployment('quota', 'x', 0));
+  await expect(
+    admin.of(deployments).create({ ...deployment('quota', 'x', 0), metadata: { namespace: 'quota', name: 'more' } }),
+  ).rejects.toThrow('exceeded quota: few, requested: count/deployments.apps=1');
+  const service = { metadata: { namespace: 'quota', name: 's' }, spec: { ports: [{ port: 1 }] } } as Service;
+  await expect(admin.of(services).create(service)).rejects.toThrow('exceeded quota');
 });
 
 test('a service gets its endpoints, and loses those of pods that end', async () => {

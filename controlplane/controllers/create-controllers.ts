@@ -25,6 +25,7 @@ import { TaintEvictionController } from './node-lifecycle/taint-eviction-control
 import { PodGcController } from './pod-gc/pod-gc-controller.ts';
 import { replicaSetKind, replicationControllerKind } from './replicaset/replica-kind.ts';
 import { ReplicaSetController } from './replicaset/replicaset-controller.ts';
+import { ResourceQuotaController } from './resource-quota/resource-quota-controller.ts';
 import { RoleAggregationController } from './role-aggregation/role-aggregation-controller.ts';
 import { RootCaController } from './root-ca/root-ca-controller.ts';
 import type { Controller, ControllerContext } from './runtime/controller.ts';
@@ -112,6 +113,7 @@ class Controllers implements Component {
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),
       new DisruptionController(this.contextFor('disruption-controller')),
+      new ResourceQuotaController(this.contextFor('resourcequota-controller')),
       new RoleAggregationController(this.contextFor('clusterrole-aggregation-controller')),
       new NodeLifecycleController(this.contextFor('node-controller'), this.options.nodeGracePeriodMs),
       new TaintEvictionController(this.contextFor('taint-eviction-controller', 'node-controller')),

@@ -14,6 +14,7 @@ import type {
   PersistentVolumeClaim,
   Pod,
   ReplicationController,
+  ResourceQuota,
   Secret,
   Service,
   ServiceAccount,
@@ -63,6 +64,7 @@ export const persistentVolumeClaims = builtin<PersistentVolumeClaim>('', 'Persis
 export const persistentVolumes = builtin<PersistentVolume>('', 'PersistentVolume');
 export const pods = builtin<Pod>('', 'Pod');
 export const replicationControllers = builtin<ReplicationController>('', 'ReplicationController');
+export const resourceQuotas = builtin<ResourceQuota>('', 'ResourceQuota');
 export const secrets = builtin<Secret>('', 'Secret');
 export const serviceAccounts = builtin<ServiceAccount>('', 'ServiceAccount');
 export const services = builtin<Service>('', 'Service');

@@ -82,12 +82,15 @@ export function podRequests(pod: Pod): Amounts {
   return addAmounts(own, parseAmounts(overhead));
 }
 
-/** A resource is in here only if every container limits it, or the pod as a whole does. */
-export function podLimits(pod: Pod): Amounts {
+/**
+ * @param of `all`: a resource is in here only if every container limits it, or the pod as a whole does: the pod is bounded by it.
+ *   `any`: what is limited adds up, as quotas count it.
+ */
+export function podLimits(pod: Pod, of: 'all' | 'any' = 'all'): Amounts {
   const { resources, overhead } = pod.spec;
   const everyone = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
-  const sum = [...aggregate(pod, limitsOf)].filter(([name]) =>
-    everyone.every(c => c.resources?.limits?.[name] !== undefined),
+  const sum = [...aggregate(pod, limitsOf)].filter(
+    ([name]) => of === 'any' || everyone.every(c => c.resources?.limits?.[name] !== undefined),
   );
   const own = new Map([...sum, ...parseAmounts(resources?.limits)]);
   const extra = [...parseAmounts(overhead)].filter(([name]) => own.has(name));

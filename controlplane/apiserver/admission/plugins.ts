@@ -1,10 +1,10 @@
 /**
- * The admission plugins in the order in which they are asked, which is upstream's. ResourceQuota, StorageClass defaults and
- * webhooks have their places marked.
+ * The admission plugins in the order in which they are asked, which is upstream's. Policies and webhooks
+ * have their places marked.
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
-import type { LimitRange, Namespace, ServiceAccount } from '../../../proto/api/core-v1.ts';
+import type { LimitRange, Namespace, ResourceQuota, ServiceAccount } from '../../../proto/api/core-v1.ts';
 import type { RuntimeClass } from '../../../proto/api/node-v1.ts';
 import type { PriorityClass } from '../../../proto/api/scheduling-v1.ts';
 import type { Authorizer } from '../authz/authorizer.ts';
@@ -18,6 +18,7 @@ import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { nodeRestriction } from './node-restriction.ts';
 import { priorityAdmission } from './priority.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
+import { resourceQuotaAdmission } from './resource-quota.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 
@@ -40,6 +41,8 @@ export function admissionPlugins({ storageOf, rbac, authorizer, clock }: Admissi
     // DefaultStorageClass, mutating policies and webhooks
     certificateSigning(authorizer),
     rbacEscalation(rbac, authorizer),
-    // validating policies and webhooks, ResourceQuota
+    // validating policies and webhooks
+    // Last: what it has counted is written.
+    resourceQuotaAdmission(storageOf<ResourceQuota>('', 'resourcequotas')),
   ];
 }
