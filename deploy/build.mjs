@@ -4,6 +4,10 @@ import { build } from 'esbuild';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
+// A small young generation and an old one that grows by a third: V8's own choice lets garbage reach three times what is alive
+// (195 MB instead of 137 MB with 10,000 objects loaded) for a few percent of speed.
+const HEAP_FLAGS = '--max-semi-space-size=4 --heap-growing-percent=30';
+
 await build({
   entryPoints: ['cli/main.ts'],
   outfile: 'dist/k8ts.mjs',
@@ -18,7 +22,7 @@ await build({
   define: { K8TS_VERSION: JSON.stringify(version) },
   // Packages written as CommonJS ask for Node's own modules with require().
   banner: {
-    js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    js: `#!/usr/bin/env -S node ${HEAP_FLAGS}\nimport { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);`,
   },
   logLevel: 'warning',
 });
