@@ -45,7 +45,9 @@ export class ExpiryTimer {
     this.cancel();
     this.armedForMs = dueMs ?? Infinity;
     if (dueMs === undefined || this.stopped) return;
-    this.cancel = this.clock.after(dueMs - this.clock.now() + COALESCE_MS, () => void this.fire());
+    // What is overdue could not be deleted (a full disk): it is tried again, though not at once.
+    const waitMs = Math.max(0, dueMs - this.clock.now()) + COALESCE_MS;
+    this.cancel = this.clock.after(waitMs, () => void this.fire());
   }
 
   private async fire(): Promise<void> {

@@ -15,6 +15,8 @@ export interface SqlStatement<Row> {
 export interface SqlDatabase {
   exec(sql: string): void;
   prepare<Row>(sql: string): SqlStatement<Row>;
+  /** Makes a pure function callable from SQL. */
+  define(name: string, work: (...parameters: never[]) => number): void;
   /** Folds the write-ahead log into the file and lets everything go. */
   close(): void;
 }
@@ -25,6 +27,7 @@ export async function openDatabase(path: string): Promise<SqlDatabase> {
   const db = new DatabaseSync(path);
   return {
     exec: sql => db.exec(sql),
+    define: (name, work) => db.function(name, { deterministic: true }, work as (...parameters: unknown[]) => number),
     prepare: <Row>(sql: string) => {
       const statement = db.prepare(sql) as SqlStatement<Row>;
       return {
@@ -72,11 +75,7 @@ export function unavailable(error: unknown, path: string): StoreUnavailableError
   switch (code) {
     case BUSY:
     case LOCKED:
-      return new StoreUnavailableError(
-        'locked',
-        `Store ${path} is in use by another process; stop that one first (only one may have it open)`,
-        error,
-      );
+      return locked(path, 'another process', error);
     case FULL:
       return new StoreUnavailableError(
         'full',
@@ -99,6 +98,15 @@ export function unavailable(error: unknown, path: string): StoreUnavailableError
     default:
       return systemFailure(error, path, said);
   }
+}
+
+/** @param holder `process 123 (node)` */
+export function locked(path: string, holder: string, cause?: unknown): StoreUnavailableError {
+  return new StoreUnavailableError(
+    'locked',
+    `Store ${path} is in use by ${holder}; stop that one first (only one may have it open)`,
+    cause,
+  );
 }
 
 function damaged(path: string, said: string, cause: unknown): StoreUnavailableError {

@@ -45,6 +45,8 @@ interface GroupCommitOptions {
   readonly revision: number;
   /** Called once a batch is durable, before its writers hear of it. */
   readonly onDurable: (batch: CommittedBatch) => void;
+  /** Called when a batch was refused for lack of space. */
+  readonly onFull?: () => void;
 }
 
 export class GroupCommit {
@@ -55,6 +57,8 @@ export class GroupCommit {
   private draining = false;
   private idle: (() => void)[] = [];
   private failure: StoreUnavailableError | undefined;
+  /** Why the last transaction was refused, if it was. */
+  private refusal: StoreUnavailableError | undefined;
 
   constructor(options: GroupCommitOptions) {
     this.options = options;
@@ -99,15 +103,48 @@ export class GroupCommit {
     if (this.draining) await new Promise<void>(resolve => this.idle.push(resolve));
   }
 
-  /** Runs `work` in a transaction of its own. */
-  transaction(work: () => void): void {
+  /**
+   * Runs `work` in a transaction of its own, between two batches, and makes it durable.
+   * @param committed called once it is done, in the same turn of the event loop: nobody reads in between
+   */
+  async maintain(work: () => void, committed: () => void = () => {}): Promise<void> {
+    await this.between(async () => {
+      this.transaction(work);
+      committed();
+      await this.flush(this.revision);
+    });
+  }
+
+  /**
+   * Whether writes are taken. After a refusal that is tried, since nobody else may be writing.
+   * @param probe a write that changes nothing
+   * @throws StoreUnavailableError why not
+   */
+  async checkWritable(probe: () => void): Promise<void> {
+    this.checkUsable();
+    if (this.refusal !== undefined) await this.maintain(probe);
+  }
+
+  private transaction(work: () => void): void {
     const { db } = this.options;
-    db.exec('BEGIN IMMEDIATE');
     try {
+      db.exec('BEGIN IMMEDIATE');
       work();
       db.exec('COMMIT');
+      this.refusal = undefined;
     } catch (error) {
       this.rollBack();
+      this.refusal = unavailable(error, this.options.path);
+      if (this.refusal.reason === 'full') this.options.onFull?.();
+      throw this.refusal;
+    }
+  }
+
+  private async flush(revision: number): Promise<void> {
+    try {
+      await this.options.file.flush(revision);
+    } catch (error) {
+      this.fail(error);
       throw error;
     }
   }
@@ -165,15 +202,13 @@ export class GroupCommit {
         }
       });
     } catch (error) {
-      const why = unavailable(error, this.options.path);
-      for (const write of batch) write.reject(why);
+      for (const write of batch) write.reject(error as StoreUnavailableError);
       return;
     }
     if (events.length > 0) {
       try {
-        await this.options.file.flush();
+        await this.flush(this.revision + events.length);
       } catch (error) {
-        this.fail(error);
         const { path } = this.options;
         const unknown = new StoreUnavailableError('unknownOutcome', `Store ${path}: the write may be lost`, error);
         for (const write of [...batch, ...this.writes.splice(0)]) write.reject(unknown);

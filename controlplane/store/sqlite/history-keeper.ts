@@ -101,11 +101,9 @@ export class HistoryKeeper {
   private async run(): Promise<void> {
     const { commits, table } = this.options;
     while (this.compacted < this.target && !this.stopped) {
-      await commits.between(() => {
-        const to = Math.min(this.target, this.compacted + STEP_REVISIONS);
-        commits.transaction(() => table.forget(this.compacted, to));
-        this.compacted = to;
-      });
+      const to = Math.min(this.target, this.compacted + STEP_REVISIONS);
+      const forget = (): void => table.forget(this.compacted, to);
+      await commits.maintain(forget, () => (this.compacted = to));
     }
     await this.shrink();
   }
@@ -114,7 +112,7 @@ export class HistoryKeeper {
     const { commits, db } = this.options;
     const excess = pragma(db, 'freelist_count') - Math.max(FREE_PAGES, pragma(db, 'page_count') * FREE_SHARE);
     for (let left = excess; left > 0 && !this.stopped; left -= VACUUM_STEP_PAGES) {
-      await commits.between(() => db.exec(`PRAGMA incremental_vacuum(${VACUUM_STEP_PAGES})`));
+      await commits.maintain(() => db.exec(`PRAGMA incremental_vacuum(${VACUUM_STEP_PAGES})`));
     }
   }
 }

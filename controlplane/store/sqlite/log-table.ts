@@ -10,11 +10,23 @@ import {
   type WatchBatch,
 } from '../store.ts';
 import type { SqlDatabase, SqlStatement } from './driver.ts';
+import { metaSum, rowSum } from './row-sum.ts';
 
 interface HeadRow {
   revision: number;
   created: number;
   deleted: number;
+}
+
+/** A place in the order in which keys come due. */
+export interface DuePosition {
+  /** Milliseconds since the epoch. */
+  readonly due: number;
+  readonly revision: number;
+}
+
+interface DueKey extends DuePosition {
+  readonly key: string;
 }
 
 interface LogRow extends HeadRow {
@@ -35,7 +47,7 @@ export class LogTable {
   private readonly countStatement: SqlStatement<{ n: number }>;
   private readonly afterStatement: SqlStatement<LogRow>;
   private readonly nextDueStatement: SqlStatement<{ due: number | null }>;
-  private readonly dueStatement: SqlStatement<{ key: string; revision: number }>;
+  private readonly dueStatement: SqlStatement<DueKey>;
   private readonly forgetOldStatement: SqlStatement<never>;
   private readonly forgetDeletedStatement: SqlStatement<never>;
   private readonly setCompactedStatement: SqlStatement<never>;
@@ -46,7 +58,7 @@ export class LogTable {
       'SELECT revision, created, deleted FROM log WHERE key = ? ORDER BY previous DESC LIMIT 1',
     );
     this.insertStatement = db.prepare(
-      'INSERT INTO log (revision, key, previous, created, deleted, due, value) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      'INSERT INTO log (revision, key, previous, created, deleted, due, value, sum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
     );
     this.getStatement = db.prepare('SELECT * FROM log WHERE key = ? AND revision <= ? ORDER BY previous DESC LIMIT 1');
     this.listStatement = db.prepare(
@@ -59,17 +71,18 @@ export class LogTable {
       'SELECT * FROM log WHERE revision > ? AND revision <= ? AND key >= ? AND key < ? ORDER BY revision LIMIT ?',
     );
     this.nextDueStatement = db.prepare(
-      `SELECT due FROM log INDEXED BY log_due WHERE due IS NOT NULL AND ${NEWEST} ORDER BY due LIMIT 1`,
+      `SELECT due FROM log INDEXED BY log_due WHERE due IS NOT NULL AND (due, revision) > (?, ?) AND ${NEWEST} ORDER BY due, revision LIMIT 1`,
     );
     this.dueStatement = db.prepare(
-      `SELECT key, revision FROM log INDEXED BY log_due WHERE due <= ? AND ${NEWEST} ORDER BY due LIMIT ?`,
+      `SELECT key, revision, due FROM log INDEXED BY log_due
+         WHERE due IS NOT NULL AND (due, revision) > (?1, ?2) AND due <= ?3 AND ${NEWEST} ORDER BY due, revision LIMIT ?4`,
     );
     this.forgetOldStatement = db.prepare(
       `DELETE FROM log WHERE revision IN
          (SELECT previous FROM log WHERE revision > ? AND revision <= ? AND previous > 0)`,
     );
     this.forgetDeletedStatement = db.prepare('DELETE FROM log WHERE revision > ? AND revision <= ? AND deleted = 1');
-    this.setCompactedStatement = db.prepare("UPDATE meta SET value = ? WHERE name = 'compacted'");
+    this.setCompactedStatement = db.prepare("UPDATE meta SET value = ?, sum = ? WHERE name = 'compacted'");
     this.newestStatement = db.prepare(
       "SELECT (SELECT max(revision) FROM log) AS newest, (SELECT value FROM meta WHERE name = 'compacted') AS compacted",
     );
@@ -86,14 +99,14 @@ export class LogTable {
   create(revision: number, key: string, value: Uint8Array, dueMs: number | null): KeyValue {
     const head = this.headStatement.get(key);
     if (head !== undefined && head.deleted === 0) throw new KeyExistsError(key);
-    this.insertStatement.run(revision, key, head?.revision ?? 0, revision, 0, dueMs, value);
+    this.insert(revision, key, head?.revision ?? 0, revision, 0, dueMs, value);
     return { key, value: bufferOf(value), revision, createRevision: revision };
   }
 
   /** @throws KeyNotFoundError, RevisionConflictError */
   update(revision: number, key: string, value: Uint8Array, expected: number, dueMs: number | null): KeyValue {
     const head = this.expectHead(key, expected);
-    this.insertStatement.run(revision, key, head.revision, head.created, 0, dueMs, value);
+    this.insert(revision, key, head.revision, head.created, 0, dueMs, value);
     return { key, value: bufferOf(value), revision, createRevision: head.created };
   }
 
@@ -101,7 +114,7 @@ export class LogTable {
   delete(revision: number, key: string, expected: number | undefined): KeyValue {
     const head = this.expectHead(key, expected);
     const previous = this.get(key, head.revision) as KeyValue;
-    this.insertStatement.run(revision, key, head.revision, head.created, 1, null, null);
+    this.insert(revision, key, head.revision, head.created, 1, null, null);
     return previous;
   }
 
@@ -136,19 +149,30 @@ export class LogTable {
     return { events, revision: last?.revision ?? untilRevision };
   }
 
-  nextDueMs(): number | undefined {
-    return this.nextDueStatement.get()?.due ?? undefined;
+  /** When the earliest key with a time to live, of those behind `after`, is due. */
+  nextDueMs(after: DuePosition): number | undefined {
+    return this.nextDueStatement.get(after.due, after.revision)?.due ?? undefined;
   }
 
-  due(nowMs: number, limit: number): { key: string; revision: number }[] {
-    return this.dueStatement.all(nowMs, limit);
+  /** At most `limit` keys due until `nowMs`, in order, those behind `after`. */
+  due(nowMs: number, limit: number, after: DuePosition): DueKey[] {
+    return this.dueStatement.all(after.due, after.revision, nowMs, limit);
   }
 
   /** Forgets what was replaced or deleted by changes with fromRevision < revision <= toRevision. */
   forget(fromRevision: number, toRevision: number): void {
     this.forgetOldStatement.run(fromRevision, toRevision);
     this.forgetDeletedStatement.run(fromRevision, toRevision);
-    this.setCompactedStatement.run(toRevision);
+    this.setCompacted(toRevision);
+  }
+
+  /** Nothing before `revision` can be read any more, and none up to it is given out again. */
+  setCompacted(revision: number): void {
+    this.setCompactedStatement.run(revision, metaSum('compacted', revision));
+  }
+
+  private insert(...columns: Parameters<typeof rowSum>): void {
+    this.insertStatement.run(...columns, rowSum(...columns));
   }
 
   private expectHead(key: string, expected: number | undefined): HeadRow {

@@ -1,16 +1,21 @@
 /**
- * Opens the store's file, or makes it: rights, lock, format, repair after a crash, in this order.
+ * Opens the store's file, or makes it: rights, lock, log, format, contents, in this order. What was acknowledged is there
+ * afterwards, or the store is refused and left as it is.
  */
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { systemClock, type Clock } from '../../../machinery/process/clock.ts';
 import { silentLogger, type Logger } from '../../../machinery/process/logger.ts';
-import { writeFileAtomic } from '../../../machinery/process/write-file-atomic.ts';
 import { StoreUnavailableError, type Store } from '../store.ts';
-import { openDatabase, unavailable } from './driver.ts';
+import { acceptLossOf, AcknowledgedMark, markOf, readMark, type Acknowledged } from './acknowledged-mark.ts';
+import { checkLog, wayOut } from './check-log.ts';
+import { locked, openDatabase, unavailable, type SqlDatabase } from './driver.ts';
 import type { HistoryLimits } from './history-keeper.ts';
+import { lockHolder } from './lock-holder.ts';
 import { LogFile } from './log-file.ts';
-import { prepareSchema } from './schema.ts';
+import { LogTable } from './log-table.ts';
+import { ensurePrivateFolder } from './private-folder.ts';
+import { prepareSchema, verify } from './schema.ts';
 import { SqliteStore } from './sqlite-store.ts';
 
 /** The log file is cut back to this after a checkpoint. */
@@ -18,7 +23,7 @@ const LOG_LIMIT_BYTES = 16 * 1024 * 1024;
 const DEFAULT_LIMITS: HistoryLimits = { keepMs: 5 * 60_000, maxRevisions: 20_000 };
 
 export interface SqliteStoreOptions {
-  /** The database file; its folder is made if it is missing. */
+  /** The database file; its folder is made if it is missing, and taken for the store alone. */
   readonly path: string;
   readonly clock?: Clock;
   readonly logger?: Logger;
@@ -29,22 +34,32 @@ export interface SqliteStoreOptions {
 /** @throws StoreUnavailableError: locked, newerFormat, corrupt, full, io */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const { path, clock = systemClock, logger = silentLogger, history = DEFAULT_LIMITS } = options;
-  const crashed = createFile(path);
-  let db;
+  let db: SqlDatabase | undefined;
+  let mark: AcknowledgedMark | undefined;
   try {
+    ensurePrivateFolder(dirname(path), logger);
+    refuseLocked(path);
+    const before = readMarks(path, logger);
+    const crashed = prepareFiles(path, before, logger);
     db = await openDatabase(path);
-    prepareSchema(db, path, crashed);
+    prepareSchema(db, path);
+    verify(db, path);
+    const table = new LogTable(db);
+    if (before.lossAccepted !== undefined) table.setCompacted(Math.max(before.lossAccepted, table.newest().revision));
+    refuseOlder(path, table.newest().revision, before.mark);
     db.exec('PRAGMA wal_autocheckpoint = 0');
     db.exec(`PRAGMA journal_size_limit = ${LOG_LIMIT_BYTES}`);
     db.exec('PRAGMA synchronous = NORMAL');
-    const file = new LogFile(db, path);
+    mark = new AcknowledgedMark(path);
+    const file = new LogFile(db, path, mark);
     // What a killed process had committed may still be only in the page cache: nobody may see it before it is durable.
-    await file.flushNames(path);
+    await file.flushNames(path, table.newest().revision);
     if (crashed) await settleAfterCrash(file, path, logger);
-    await markUsed(path);
-    return new SqliteStore({ db, file, path, clock, logger, limits: history });
+    rmSync(acceptLossOf(path), { force: true });
+    return new SqliteStore({ db, file, table, path, clock, logger, limits: history });
   } catch (error) {
     try {
+      mark?.close();
       db?.close();
     } catch {
       // The error that matters is the one that led here.
@@ -53,9 +68,76 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   }
 }
 
+function refuseLocked(path: string): void {
+  const holder = lockHolder(path);
+  if (holder !== undefined) throw locked(path, holder);
+}
+
+interface Marks {
+  /** What has to be there; undefined if that is not known or does not matter any more. */
+  readonly mark: Acknowledged | undefined;
+  /** Somebody decided to go on without what is lost: up to which revision. */
+  readonly lossAccepted: number | undefined;
+}
+
+function readMarks(path: string, logger: Logger): Marks {
+  const accepted = readMark(acceptLossOf(path));
+  if (accepted !== undefined) {
+    const lossAccepted = accepted === 'unreadable' ? 0 : accepted.revision;
+    logger.warn({ path, revision: lossAccepted }, 'store goes on without changes that were lost, as it was told');
+    return { mark: undefined, lossAccepted };
+  }
+  const mark = readMark(markOf(path));
+  if (mark !== 'unreadable') return { mark, lossAccepted: undefined };
+  logger.warn(
+    { file: markOf(path) },
+    'the mark of what was acknowledged is damaged and made anew; the store itself is checked',
+  );
+  return { mark: undefined, lossAccepted: undefined };
+}
+
+/** Makes the file with rights for the owner alone, and looks after its log. @returns whether a process died with it open */
+function prepareFiles(path: string, { mark, lossAccepted }: Marks, logger: Logger): boolean {
+  const size = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const log = `${path}-wal`;
+  if (mark !== undefined && size(path) === 0) {
+    throw new StoreUnavailableError(
+      'corrupt',
+      `Store ${path} held a cluster and is ${existsSync(path) ? 'empty' : 'gone'} now; restore it from a backup, or remove ${markOf(path)} to begin a new cluster`,
+    );
+  }
+  if (!existsSync(path)) closeSync(openSync(path, 'ax', 0o600));
+  chmodSync(path, 0o600);
+  const crashed = size(log) > 0;
+  if (lossAccepted !== undefined) return crashed;
+  switch (checkLog(path, mark)) {
+    case 'discard':
+      logger.info({ path }, 'store was not closed cleanly; its log was in the file already');
+      truncateSync(log);
+      return false;
+    case 'repair':
+      logger.warn(
+        { path },
+        'store was not closed cleanly; a write that was never acknowledged is dropped from its log',
+      );
+      return true;
+    case 'keep':
+      if (crashed) logger.info({ path }, 'store was not closed cleanly; its log is replayed');
+      return crashed;
+  }
+}
+
+/** @throws StoreUnavailableError corrupt when the file is older than what was acknowledged */
+function refuseOlder(path: string, revision: number, mark: Acknowledged | undefined): void {
+  if (mark === undefined || revision >= mark.revision) return;
+  throw new StoreUnavailableError(
+    'corrupt',
+    `Store ${path} ends at revision ${revision}, but changes up to revision ${mark.revision} were acknowledged (is it an older copy?). ${wayOut(path)}`,
+  );
+}
+
 /** Folds the replayed log into the file. A full disk must not keep the cluster from starting: the log stays until it fits. */
 async function settleAfterCrash(file: LogFile, path: string, logger: Logger): Promise<void> {
-  logger.info({ path }, 'store was not closed cleanly; its log was replayed and checked');
   let unflushed: Error | undefined;
   try {
     unflushed = await file.checkpoint();
@@ -63,38 +145,4 @@ async function settleAfterCrash(file: LogFile, path: string, logger: Logger): Pr
     logger.warn({ err: error, path }, 'store log could not be folded into the file yet');
   }
   if (unflushed !== undefined) throw unflushed;
-}
-
-/** Stands beside a store that once held a cluster, so that a file that got lost is not taken for a first start. */
-function markOf(path: string): string {
-  return `${path}.used`;
-}
-
-async function markUsed(path: string): Promise<void> {
-  if (!existsSync(markOf(path)))
-    await writeFileAtomic(markOf(path), 'a cluster is kept in the file beside this one\n', 0o600);
-}
-
-/** @throws StoreUnavailableError corrupt when a file that held a cluster is gone or empty */
-function refuseLoss(path: string): void {
-  const isEmpty = (file: string): boolean => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
-  if (!existsSync(markOf(path)) || !isEmpty(path) || !isEmpty(`${path}-wal`)) return;
-  throw new StoreUnavailableError(
-    'corrupt',
-    `Store ${path} held a cluster and is ${existsSync(path) ? 'empty' : 'gone'} now; restore it from a backup, or remove ${markOf(path)} to begin a new cluster`,
-  );
-}
-
-/** Makes folder and file with rights for the owner alone. @returns whether a process died with the file open */
-function createFile(path: string): boolean {
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    refuseLoss(path);
-    if (!existsSync(path)) closeSync(openSync(path, 'ax', 0o600));
-    chmodSync(path, 0o600);
-    const log = statSync(`${path}-wal`, { throwIfNoEntry: false });
-    return log !== undefined && log.size > 0;
-  } catch (error) {
-    throw unavailable(error, path);
-  }
 }

@@ -15,6 +15,7 @@ import { ExpiryTimer } from '../expiry-timer.ts';
 import {
   CompactedError,
   FutureRevisionError,
+  StoreUnavailableError,
   type DeleteOptions,
   type DeleteResult,
   type KeyValue,
@@ -31,18 +32,18 @@ import { unavailable, type SqlDatabase } from './driver.ts';
 import { GroupCommit, type Applied, type CommittedBatch } from './group-commit.ts';
 import { HistoryKeeper, type HistoryLimits } from './history-keeper.ts';
 import type { LogFile } from './log-file.ts';
-import { LogTable } from './log-table.ts';
+import type { DuePosition, LogTable } from './log-table.ts';
 
-const PAGE_BYTES = 4096;
-/** The log is moved into the database when it has about this many pages (8 MB). */
+/** The log is moved into the database when it has this many pages (8 MB). */
 const CHECKPOINT_PAGES = 2000;
-/** About what a row costs in the log beside its value: leaves of the table and its index. */
-const PAGES_PER_ROW = 2;
+/** On a full disk, how often it is tried to reuse the log's own space. */
+const MAKE_ROOM_EVERY_MS = 1000;
 const EXPIRE_STEP = 200;
 
 interface SqliteStoreParts {
   readonly db: SqlDatabase;
   readonly file: LogFile;
+  readonly table: LogTable;
   readonly path: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -59,16 +60,26 @@ export class SqliteStore implements Store {
   private readonly expiry: ExpiryTimer;
   /** The newest durable revision: what reads see. */
   private revision: number;
-  private logPages = 0;
+  private checkpointAtPages = CHECKPOINT_PAGES;
+  private madeRoomAtMs = -Infinity;
+  /** Keys that were due up to here are dealt with; what is left of them in the table is not looked at again. */
+  private expired: DuePosition = { due: 0, revision: 0 };
   private closing: Promise<void> | undefined;
 
   constructor(parts: SqliteStoreParts) {
     this.parts = parts;
-    this.table = new LogTable(parts.db);
+    this.table = parts.table;
     const { revision, compacted } = this.table.newest();
     this.revision = revision;
     const { db, file, path, clock, logger, limits } = parts;
-    this.commits = new GroupCommit({ db, file, path, revision, onDurable: batch => this.onDurable(batch) });
+    this.commits = new GroupCommit({
+      db,
+      file,
+      path,
+      revision,
+      onDurable: batch => this.onDurable(batch),
+      onFull: () => this.makeRoom(),
+    });
     this.history = new HistoryKeeper({
       db,
       table: this.table,
@@ -85,7 +96,7 @@ export class SqliteStore implements Store {
       withPrevious: event => this.withPrevious(event),
     });
     this.expiry = new ExpiryTimer(clock, {
-      nextDueMs: () => this.read(() => this.table.nextDueMs()),
+      nextDueMs: () => this.read(() => this.table.nextDueMs(this.expired)),
       expire: nowMs => this.expire(nowMs),
     });
     this.expiry.start();
@@ -96,7 +107,7 @@ export class SqliteStore implements Store {
     const { event } = await this.commits.submit(value.byteLength, revision =>
       put(this.table.create(revision, key, value, dueMs ?? null)),
     );
-    if (dueMs !== undefined) this.expiry.noticed(dueMs);
+    if (dueMs !== undefined) this.noticeDue(dueMs);
     return event.revision;
   }
 
@@ -105,7 +116,7 @@ export class SqliteStore implements Store {
     const { event } = await this.commits.submit(value.byteLength, revision =>
       put(this.table.update(revision, key, value, expected, dueMs ?? null)),
     );
-    if (dueMs !== undefined) this.expiry.noticed(dueMs);
+    if (dueMs !== undefined) this.noticeDue(dueMs);
     return event.revision;
   }
 
@@ -145,6 +156,10 @@ export class SqliteStore implements Store {
     await this.history.compact(revision);
   }
 
+  async checkWritable(): Promise<void> {
+    await this.commits.checkWritable(() => this.table.setCompacted(this.history.compacted));
+  }
+
   async currentRevision(): Promise<number> {
     this.commits.checkUsable();
     return this.revision;
@@ -172,12 +187,26 @@ export class SqliteStore implements Store {
     this.revision = batch.revision;
     this.feed.publish(batch.events, batch.revision);
     this.history.noticed(batch.revision);
-    this.logPages += batch.events.length * PAGES_PER_ROW + batch.bytes / PAGE_BYTES;
-    if (this.logPages < CHECKPOINT_PAGES) return;
-    this.logPages = 0;
+    if (this.parts.file.frames >= this.checkpointAtPages) this.requestCheckpoint();
+  }
+
+  /** A full disk may still have the database's free pages, and the log's own once they are moved there. */
+  private makeRoom(): void {
+    const nowMs = this.parts.clock.now();
+    if (nowMs - this.madeRoomAtMs < MAKE_ROOM_EVERY_MS) return;
+    this.madeRoomAtMs = nowMs;
+    this.requestCheckpoint();
+  }
+
+  private requestCheckpoint(): void {
+    // If it fails it is tried again when there is as much again.
+    this.checkpointAtPages = this.parts.file.frames + CHECKPOINT_PAGES;
     this.commits
       .between(() => this.checkpoint())
-      .catch((error: unknown) => this.parts.logger.warn({ err: error }, 'store log could not be checkpointed'));
+      .then(
+        () => (this.checkpointAtPages = CHECKPOINT_PAGES),
+        (error: unknown) => this.parts.logger.warn({ err: error }, 'store log could not be checkpointed'),
+      );
   }
 
   private async checkpoint(): Promise<void> {
@@ -188,17 +217,25 @@ export class SqliteStore implements Store {
   private async expire(nowMs: number): Promise<void> {
     try {
       for (;;) {
-        const due = this.table.due(nowMs, EXPIRE_STEP);
-        if (due.length === 0) return;
+        const due = this.table.due(nowMs, EXPIRE_STEP, this.expired);
+        const last = due.at(-1);
+        if (last === undefined) return;
         const outcomes = await Promise.allSettled(
           due.map(({ key, revision }) => this.delete(key, { expectedRevision: revision })),
         );
-        // Changed meanwhile is fine, that one is looked at again; if nothing could be deleted the disk is in trouble.
-        if (outcomes.every(o => o.status === 'rejected')) return;
+        // One that was changed meanwhile has another row now; if the store refuses, it is tried again.
+        if (outcomes.some(o => o.status === 'rejected' && o.reason instanceof StoreUnavailableError)) return;
+        this.expired = last;
       }
     } catch (error) {
       this.parts.logger.warn({ err: error }, 'due keys could not be deleted');
     }
+  }
+
+  private noticeDue(dueMs: number): void {
+    // The clock was set back.
+    if (dueMs <= this.expired.due) this.expired = { due: dueMs - 1, revision: 0 };
+    this.expiry.noticed(dueMs);
   }
 
   private readAfter(prefix: string, after: number, limit: number): WatchBatch {
