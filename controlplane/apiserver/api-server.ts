@@ -5,8 +5,8 @@
  * - `ready()` resolves when the port listens and every default object exists.
  */
 import type { Component } from '../../machinery/process/component.ts';
+import { RestClient } from '../../machinery/client/rest-client.ts';
 import type { Transport } from '../../machinery/client/transport.ts';
-import type { Service } from '../../proto/api/core-v1.ts';
 import { DEFAULT_PORT, type ApiServerOptions } from './api-server-options.ts';
 import { assemble, type Assembly } from './assemble.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
@@ -100,11 +100,11 @@ class RunningApiServer implements ApiServer {
   async #start(signal: AbortSignal, following: Promise<void>[]): Promise<void> {
     const parts = this.#parts;
     const options = this.#options;
-    const { items } = await parts.resources.stored('', 'services').storage.list();
-    parts.serviceHooks.repair(items.map(item => item.object as Service));
-    following.push(parts.rbacCache.run(signal));
-    await this.#tls?.listen();
     const transport = new InProcessTransport(SELF, request => this.#handle(request));
+    const repair = parts.serviceRepair(new RestClient(transport));
+    await repair.repair();
+    following.push(repair.run(signal), parts.rbacCache.run(signal));
+    await this.#tls?.listen();
     await bootstrap({ transport, clientCA: options.tls?.clientCA ?? '', clusterInfo: options.clusterInfo });
     const kubernetes = new KubernetesService({
       transport,

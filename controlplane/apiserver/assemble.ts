@@ -1,6 +1,7 @@
 /**
  * Puts the parts of the API server together: storage, resources, authorizers, admission, handlers, filters. Decides nothing.
  */
+import type { Client } from '../../machinery/client/client.ts';
 import type { AnyObject } from '../../machinery/client/resource.ts';
 import { schemaOf } from '../../machinery/meta/schema-table.ts';
 import { ServiceAccountTokens } from '../../machinery/pki/service-account-tokens.ts';
@@ -39,9 +40,8 @@ import type { RestParts } from './rest/rest-parts.ts';
 import { accessReviews } from './reviews/access-reviews.ts';
 import { authenticationReviews, type TokenLookup } from './reviews/authentication-reviews.ts';
 import { compose, type Handler } from './server/exchange.ts';
-import { AddressRange } from './services/address-range.ts';
-import { PortRange } from './services/port-range.ts';
-import { ServiceHooks } from './services/service-hooks.ts';
+import { serviceHoldings } from './services/service-holdings.ts';
+import type { ServiceRepair } from './services/service-repair.ts';
 import { openStorage } from './storage/open-storage.ts';
 import type { ResourceStorage, Storage } from './storage/storage.ts';
 import { bindingResource, bindingSubresource } from './subresources/binding.ts';
@@ -52,8 +52,9 @@ export interface Assembly {
   readonly storage: Storage;
   readonly resources: ResourceSet;
   readonly rbacCache: RbacCache;
-  readonly serviceHooks: ServiceHooks;
   readonly firstServiceAddress: string;
+  /** Compares what Services hold with the records of it; its events go to `client`. */
+  serviceRepair(client: Client): ServiceRepair;
   readonly handler: Handler;
   /** The default objects exist: /readyz may say so. */
   markBootstrapped(): void;
@@ -62,9 +63,14 @@ export interface Assembly {
 export function assemble(options: ApiServerOptions): Assembly {
   const { store, clock, logger } = options;
   const storage = openStorage({ store, clock, logger });
-  const ranges = (options.serviceCIDR ?? DEFAULT_SERVICE_CIDR).split(',').map(cidr => new AddressRange(cidr.trim()));
-  const serviceHooks = new ServiceHooks(ranges, new PortRange(options.nodePortRange ?? DEFAULT_NODE_PORTS));
-  const served = servedResources({ storage, serviceHooks });
+  const holdings = serviceHoldings({
+    storage,
+    clock,
+    logger,
+    serviceCIDR: options.serviceCIDR ?? DEFAULT_SERVICE_CIDR,
+    nodePortRange: options.nodePortRange ?? DEFAULT_NODE_PORTS,
+  });
+  const served = servedResources({ storage, serviceHooks: holdings.hooks });
   const storageOf = <T extends AnyObject>(group: string, plural: string): ResourceStorage<T> => {
     const found = served.find(({ info }) => info.group === group && info.resource === plural);
     if (found === undefined) throw new Error(`the resource ${plural} of group "${group}" is not served`);
@@ -190,8 +196,8 @@ export function assemble(options: ApiServerOptions): Assembly {
     storage,
     resources,
     rbacCache,
-    serviceHooks,
-    firstServiceAddress: ranges[0]?.first ?? '',
+    firstServiceAddress: holdings.firstAddress,
+    serviceRepair: client => holdings.repair(storageOf('', 'services'), client),
     handler,
     markBootstrapped: health.markBootstrapped,
   };

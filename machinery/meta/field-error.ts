@@ -76,9 +76,9 @@ export function typeInvalidError(path: At, value: unknown, detail: string): Fiel
   return new FieldError('FieldValueTypeInvalid', path, renderValue(value), detail);
 }
 
-/** The value is none of `supported`. */
+/** The value is none of `supported`, which are told in the order given. */
 export function notSupportedError(path: At, value: unknown, supported: readonly string[]): FieldError {
-  const detail = supported.length === 0 ? '' : `supported values: ${[...supported].sort().map(goQuote).join(', ')}`;
+  const detail = supported.length === 0 ? '' : `supported values: ${supported.map(goQuote).join(', ')}`;
   return new FieldError('FieldValueNotSupported', path, renderValue(value), detail);
 }
 

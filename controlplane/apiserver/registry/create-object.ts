@@ -41,13 +41,13 @@ export async function createObject(
   const ttlSeconds = strategy.ttlSeconds?.(object);
   const place = object.metadata.namespace ?? '';
   if (context.dryRun) {
-    const reserved = hooks?.beforeCreate?.(object, context);
-    reserved?.rollback();
+    const reserved = await hooks?.beforeCreate?.(object, context);
+    await reserved?.rollback();
     const name = object.metadata.name ?? '';
     if (storage.peek(place, name) !== undefined) throw alreadyExists(groupResource(info), name);
     return unstored(object);
   }
-  const reserved = hooks?.beforeCreate?.(object, context);
+  const reserved = await hooks?.beforeCreate?.(object, context);
   try {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -57,7 +57,7 @@ export async function createObject(
           object,
           ttlSeconds === undefined ? {} : { ttlSeconds },
         );
-        reserved?.commit();
+        await reserved?.commit();
         return stored;
       } catch (error) {
         if (!generated || !isAlreadyExists(error)) throw error;
@@ -66,7 +66,7 @@ export async function createObject(
       }
     }
   } catch (error) {
-    reserved?.rollback();
+    await reserved?.rollback(error);
     throw error;
   }
 }
@@ -100,6 +100,7 @@ export async function prepareForCreate(
   await admission.admit(attributes);
   fillForCreate(object, context.nowMs, strategy.tracksGeneration);
   strategy.prepareForCreate?.(object, context);
+  resource.hooks?.settle?.(object, undefined);
   if (!ownershipIsSet) ownership.recordUpdate(resource, object, undefined, context);
   const errors = [
     ...metaErrors(object, resource),

@@ -59,7 +59,7 @@ export async function deleteObject(
     try {
       if (plan.kind === 'delete') {
         const stored = await resource.storage.delete(namespace, name, exactly);
-        resource.hooks?.afterDelete?.(stored.object);
+        await resource.hooks?.afterDelete?.(stored.object);
         return { stored, gone: true };
       }
       const { stored } = await resource.storage.guaranteedUpdate(namespace, name, exactly, object =>

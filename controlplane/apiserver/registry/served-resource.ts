@@ -10,6 +10,8 @@ import type { RequestContext, Strategy } from './strategy.ts';
 export interface Conversion {
   toStorage(object: AnyObject): AnyObject;
   fromStorage(object: AnyObject): AnyObject;
+  /** What field selectors of the requested version may name, besides name and namespace. */
+  readonly fields?: readonly string[] | undefined;
 }
 
 /**
@@ -17,15 +19,18 @@ export interface Conversion {
  * `commit` after the write, `rollback` when it did not happen.
  */
 export interface Reservation {
-  commit(): void;
-  rollback(): void;
+  commit(): Promise<void>;
+  /** @param cause why the write failed, where it did: its outcome may be unknown */
+  rollback(cause?: unknown): Promise<void>;
 }
 
 export interface RegistryHooks {
+  /** Fills in what follows from the cluster's own settings, before validation. @throws StatusError Invalid */
+  settle?(object: AnyObject, older: AnyObject | undefined): void;
   /** @throws StatusError Invalid when what the object asks for cannot be had */
-  beforeCreate?(object: AnyObject, context: RequestContext): Reservation | undefined;
-  beforeUpdate?(object: AnyObject, older: AnyObject, context: RequestContext): Reservation | undefined;
-  afterDelete?(object: AnyObject): void;
+  beforeCreate?(object: AnyObject, context: RequestContext): Promise<Reservation | undefined>;
+  beforeUpdate?(object: AnyObject, older: AnyObject, context: RequestContext): Promise<Reservation | undefined>;
+  afterDelete?(object: AnyObject): Promise<void>;
   /** True: finalizers of the kind's own (Namespace spec.finalizers) still hold the object. */
   isHeld?(object: AnyObject): boolean;
   /** Changes the object when its deletion begins (Namespace status.phase). */

@@ -55,7 +55,7 @@ export async function updateObject(
       const { uid = '', resourceVersion = '' } = error.older.metadata;
       try {
         const stored = await resource.storage.delete(request.namespace, request.name, { uid, resourceVersion });
-        resource.hooks?.afterDelete?.(stored.object);
+        await resource.hooks?.afterDelete?.(stored.object);
         return { stored, created: false };
       } catch (lost) {
         if (!isConflict(lost)) throw lost;
@@ -75,28 +75,28 @@ async function updateOnce(
   let dryRunResult: AnyObject | undefined;
   let createdNow = false;
   const next = async (older: AnyObject | undefined): Promise<AnyObject> => {
-    reserved?.rollback();
+    await reserved?.rollback();
     reserved = undefined;
     const object = await request.change(older);
     createdNow = older === undefined;
     if (older === undefined) {
       object.metadata.name ??= name;
       await prepareForCreate(parts, resource, object, namespace, context, request.ownershipIsSet);
-      reserved = hooks?.beforeCreate?.(object, context);
+      reserved = await hooks?.beforeCreate?.(object, context);
       return object;
     }
     await prepareForUpdate(parts, resource, object, older, request);
     if (context.subresource === '' || context.subresource === 'finalize') {
       if (isEmptied(resource, object, older) && !context.dryRun) throw new Emptied(older);
     }
-    if (context.subresource === '') reserved = hooks?.beforeUpdate?.(object, older, context);
+    if (context.subresource === '') reserved = await hooks?.beforeUpdate?.(object, older, context);
     return object;
   };
   if (context.dryRun) {
     const current = storage.peek(namespace, name);
     if (current === undefined && request.create !== true) throw notFound(groupResource(info), name);
     dryRunResult = await next(current?.object);
-    (reserved as Reservation | undefined)?.rollback();
+    await (reserved as Reservation | undefined)?.rollback();
     return { stored: unstored(dryRunResult), created: createdNow };
   }
   try {
@@ -110,10 +110,10 @@ async function updateOnce(
       request.create === true
         ? await storage.guaranteedUpsert(namespace, name, preconditions, next, options)
         : await storage.guaranteedUpdate(namespace, name, preconditions, next, options);
-    (reserved as Reservation | undefined)?.commit();
+    await (reserved as Reservation | undefined)?.commit();
     return { stored: result.stored, created: result.created };
   } catch (error) {
-    (reserved as Reservation | undefined)?.rollback();
+    await (reserved as Reservation | undefined)?.rollback(error);
     throw error;
   }
 }
@@ -146,6 +146,7 @@ async function prepareForUpdate(
   if (own === undefined) {
     if (subresource === '' && strategy.status !== undefined) keepStatus(object, older);
     strategy.prepareForUpdate?.(object, older, context);
+    if (subresource === '') resource.hooks?.settle?.(object, older);
   }
   if (strategy.tracksGeneration && subresource !== 'status') bumpGeneration(object, older);
   if (request.ownershipIsSet !== true) ownership.recordUpdate(resource, object, older, context);

@@ -1,274 +1,180 @@
 /**
- * Gives Services their cluster addresses and node ports, and takes them back: reserved before the write, given back when it fails or the
- * service goes.
- * Source: kubernetes `pkg/registry/core/service/storage/alloc.go`.
+ * Gives Services their cluster addresses and node ports: taken durably before the Service is written, given back when the write
+ * fails or the Service goes. Whatever a crash leaves behind is found by the repair.
+ * Source: kubernetes `pkg/registry/core/service/storage/{alloc,storage}.go`, 1.36.
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
-import { invalidError, internalFieldError, type FieldError } from '../../../machinery/meta/field-error.ts';
+import { invalidError } from '../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../machinery/meta/field-path.ts';
-import { invalid } from '../../../machinery/meta/status-error.ts';
-import type { Service, ServicePort, ServiceSpec } from '../../../proto/api/core-v1.ts';
+import { internalError, invalid, StatusError } from '../../../machinery/meta/status-error.ts';
+import type { Logger } from '../../../machinery/process/logger.ts';
+import type { ParentReference } from '../../../proto/api/networking-v1.ts';
+import type { Service, ServiceSpec } from '../../../proto/api/core-v1.ts';
 import type { RegistryHooks, Reservation } from '../registry/served-resource.ts';
-import type { AddressRange } from './address-range.ts';
-import type { PortRange } from './port-range.ts';
+import type { RequestContext } from '../registry/strategy.ts';
+import { canonicalAddress, type Family } from './address-range.ts';
+import { settleFamilies } from './ip-families.ts';
+import { PortError, type NodePortRecord } from './node-port-record.ts';
+import { AddressError, serviceReference, type ServiceAddresses } from './service-addresses.ts';
+import { furtherWishes, nodePortsOf, wishesOf, type PortWish } from './service-ports.ts';
 
 const SPEC = FieldPath.of('spec');
+const KIND = { group: '', kind: 'Service' };
 
-/** What one write took, so that it can be undone, and what it lets go once it is done. */
-class Taking implements Reservation {
-  readonly #undo: (() => void)[] = [];
-  readonly #done: (() => void)[] = [];
-
-  taken(undo: () => void): void {
-    this.#undo.push(undo);
-  }
-
-  releaseAfter(done: () => void): void {
-    this.#done.push(done);
-  }
-
-  commit(): void {
-    for (const done of this.#done.splice(0)) done();
-    this.#undo.length = 0;
-  }
-
-  rollback(): void {
-    for (const undo of this.#undo.splice(0)) undo();
-    this.#done.length = 0;
-  }
+/** What a write has taken, and what it lets go. */
+interface Holdings {
+  readonly addresses: string[];
+  readonly ports: number[];
 }
 
 export class ServiceHooks implements RegistryHooks {
-  /** The primary family first. */
-  readonly #ranges: readonly AddressRange[];
-  readonly #ports: PortRange;
+  readonly #addresses: ServiceAddresses;
+  readonly #ports: NodePortRecord;
+  readonly #logger: Logger;
 
-  constructor(ranges: readonly AddressRange[], ports: PortRange) {
-    this.#ranges = ranges;
+  constructor(addresses: ServiceAddresses, ports: NodePortRecord, logger: Logger) {
+    this.#addresses = addresses;
     this.#ports = ports;
+    this.#logger = logger;
   }
 
-  /** Marks what existing services hold: at start, before the first write. */
-  repair(services: Iterable<Service>): void {
-    for (const { spec } of services) {
-      for (const address of addressesOf(spec)) this.#range(address)?.reserve(address);
-      for (const port of nodePortsOf(spec)) this.#ports.reserve(port);
-    }
+  settle(object: AnyObject, older: AnyObject | undefined): void {
+    const { spec, metadata } = object as Service;
+    const errors = settleFamilies(spec, (older as Service | undefined)?.spec, this.#addresses.families);
+    if (errors.length > 0) throw invalid(KIND, metadata.name ?? '', errors);
   }
 
-  beforeCreate(object: AnyObject): Reservation {
-    return this.#settle(object as Service, undefined);
+  async beforeCreate(object: AnyObject, context: RequestContext): Promise<Reservation | undefined> {
+    const service = object as Service;
+    return this.#reserve(service, wishesOf(service.spec), { addresses: [], ports: [] }, context.dryRun);
   }
 
-  beforeUpdate(object: AnyObject, older: AnyObject): Reservation {
-    return this.#settle(object as Service, older as Service);
+  async beforeUpdate(object: AnyObject, older: AnyObject, context: RequestContext): Promise<Reservation | undefined> {
+    const service = object as Service;
+    const was = (older as Service).spec;
+    const wishes = furtherWishes(service.spec, was);
+    const held: Holdings = { addresses: addressesOf(was), ports: nodePortsOf(was) };
+    return this.#reserve(service, wishes, held, context.dryRun);
   }
 
-  afterDelete(object: AnyObject): void {
+  async afterDelete(object: AnyObject): Promise<void> {
     const { spec } = object as Service;
-    for (const address of addressesOf(spec)) this.#range(address)?.release(address);
-    for (const port of nodePortsOf(spec)) this.#ports.release(port);
+    await this.#letGo({ addresses: addressesOf(spec), ports: nodePortsOf(spec) });
   }
 
-  #settle(service: Service, older: Service | undefined): Reservation {
-    const taking = new Taking();
-    const spec = (service.spec ??= {} as ServiceSpec);
-    try {
-      const errors = [...this.#addresses(spec, older?.spec, taking), ...this.#nodePorts(spec, older?.spec, taking)];
-      if (errors.length > 0) throw invalid({ group: '', kind: 'Service' }, service.metadata.name ?? '', errors);
-    } catch (error) {
-      taking.rollback();
-      throw error;
+  async #reserve(
+    service: Service,
+    wishes: readonly PortWish[],
+    held: Holdings,
+    dryRun: boolean,
+  ): Promise<Reservation | undefined> {
+    const taken: Holdings = { addresses: [], ports: [] };
+    const outcomes = await Promise.allSettled([
+      this.#takeAddresses(service, held.addresses, taken.addresses, dryRun),
+      this.#takePorts(service, wishes, taken.ports, dryRun),
+    ]);
+    const failed = outcomes.find(outcome => outcome.status === 'rejected');
+    if (failed !== undefined) {
+      await this.#letGo(taken);
+      throw failed.reason;
     }
-    return taking;
+    const given = { addresses: addressesOf(service.spec), ports: nodePortsOf(service.spec) };
+    const freed = dryRun
+      ? { addresses: [], ports: [] }
+      : {
+          addresses: held.addresses.filter(address => !given.addresses.includes(address)),
+          ports: held.ports.filter(port => !given.ports.includes(port)),
+        };
+    if ([...taken.addresses, ...taken.ports, ...freed.addresses, ...freed.ports].length === 0) return undefined;
+    return {
+      commit: () => this.#letGo(freed),
+      rollback: async cause => {
+        // The write may have come through all the same; the repair tells later whether anybody holds what it took.
+        if (cause instanceof StatusError && cause.code >= 500) return;
+        await this.#letGo(taken);
+      },
+    };
   }
 
-  #addresses(spec: ServiceSpec, older: ServiceSpec | undefined, taking: Taking): FieldError[] {
-    const held = new Set(addressesOf(older));
-    if (spec.type === 'ExternalName') {
-      for (const address of held) taking.releaseAfter(() => this.#range(address)?.release(address));
-      for (const field of ['clusterIP', 'clusterIPs', 'ipFamilies', 'ipFamilyPolicy'] as const) delete spec[field];
-      return [];
-    }
-    if (older !== undefined && older.type !== 'ExternalName' && !spec.clusterIP) {
-      spec.clusterIP = older.clusterIP;
-      spec.clusterIPs = older.clusterIPs;
-    }
-    const errors = this.#families(spec);
-    if (errors.length > 0) return errors;
-    if (spec.clusterIP === 'None') {
-      spec.clusterIPs = ['None'];
-      return [];
-    }
-    return this.#take(spec, held, taking);
-  }
-
-  #families(spec: ServiceSpec): FieldError[] {
-    const given = spec.clusterIPs ?? (spec.clusterIP && spec.clusterIP !== 'None' ? [spec.clusterIP] : []);
-    const wantsDual = spec.ipFamilyPolicy === 'PreferDualStack' || spec.ipFamilyPolicy === 'RequireDualStack';
-    const available = this.#ranges.map(range => range.family);
-    if (spec.ipFamilyPolicy === 'RequireDualStack' && available.length < 2) {
-      return [
-        invalidError(
-          SPEC.child('ipFamilyPolicy'),
-          spec.ipFamilyPolicy,
-          'this cluster is not configured for dual-stack services',
-        ),
-      ];
-    }
-    const unknown = (spec.ipFamilies ?? []).find(family => !available.includes(family as 'IPv4' | 'IPv6'));
-    if (unknown !== undefined) {
-      return [invalidError(SPEC.child('ipFamilies').index(0), unknown, `not configured on this cluster`)];
-    }
-    if ((spec.ipFamilies ?? []).length === 0) {
-      const fromAddresses = given.filter(a => a !== 'None').map(a => (a.includes(':') ? 'IPv6' : 'IPv4'));
-      spec.ipFamilies = fromAddresses.length > 0 ? fromAddresses : [available[0] ?? 'IPv4'];
-    }
-    const second = available.find(family => !spec.ipFamilies?.includes(family));
-    if (wantsDual && spec.ipFamilies?.length === 1 && second !== undefined)
-      spec.ipFamilies = [...spec.ipFamilies, second];
-    spec.ipFamilyPolicy ??= spec.ipFamilies?.length === 2 ? 'RequireDualStack' : 'SingleStack';
-    return [];
-  }
-
-  #take(spec: ServiceSpec, held: ReadonlySet<string>, taking: Taking): FieldError[] {
-    const addresses: string[] = [];
-    const wanted = spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : []);
-    for (const [i, family] of (spec.ipFamilies ?? []).entries()) {
-      const asked = wanted[i];
-      const at = SPEC.child('clusterIPs').index(i);
-      const range = this.#ranges.find(r => r.family === family);
-      if (range === undefined) continue;
-      if (asked !== undefined && asked !== '') {
-        if (!held.has(asked)) {
-          const outcome = range.reserve(asked);
-          const shown = [...wanted];
-          if (outcome === 'taken')
-            return [
-              invalidError(
-                SPEC.child('clusterIPs'),
-                shown,
-                `failed to allocate IP ${asked}: provided IP is already allocated`,
-              ),
-            ];
-          if (outcome === 'outside') {
-            const why = `failed to allocate IP ${asked}: the provided IP (${asked}) is not in the valid range. The range of valid IPs is ${range.cidr}`;
-            return [invalidError(SPEC.child('clusterIPs'), shown, why)];
-          }
-          taking.taken(() => range.release(asked));
-        }
-        addresses.push(asked);
-        continue;
-      }
-      const address = range.allocate();
-      if (address === undefined)
-        return [internalFieldError(at, new Error(`failed to allocate a serviceIP: range ${range.cidr} is full`))];
-      taking.taken(() => range.release(address));
-      addresses.push(address);
-    }
-    for (const address of held)
-      if (!addresses.includes(address)) taking.releaseAfter(() => this.#range(address)?.release(address));
+  async #takeAddresses(service: Service, held: readonly string[], taken: string[], dryRun: boolean): Promise<void> {
+    const { spec, metadata } = service;
+    if (spec.type === 'ExternalName' || spec.clusterIPs?.[0] === 'None') return;
+    const owner = serviceReference(metadata.namespace ?? '', metadata.name ?? '');
+    const wanted = spec.ipFamilies ?? [];
+    const asked = spec.clusterIPs ?? [];
+    const isHeld = (address: string): boolean => held.includes(canonicalAddress(address));
+    if (asked.length >= wanted.length && asked.every(isHeld)) return;
+    const addresses = await Promise.all(
+      wanted.map(async (family, i) => {
+        const address = asked[i] ?? '';
+        if (isHeld(address)) return address;
+        const got = await this.#takeAddress(service, family as Family, address, owner, dryRun);
+        if (!dryRun) taken.push(got);
+        return got;
+      }),
+    );
     spec.clusterIPs = addresses;
     spec.clusterIP = addresses[0];
-    return [];
   }
 
-  #nodePorts(spec: ServiceSpec, older: ServiceSpec | undefined, taking: Taking): FieldError[] {
-    const held = new Set(nodePortsOf(older));
-    const mine = new Set<number>();
-    const errors: FieldError[] = [];
-    if (needsNodePorts(spec)) {
-      for (const [i, port] of (spec.ports ?? []).entries()) {
-        const kept = port.nodePort ? undefined : samePort(port, older)?.nodePort;
-        if (kept) port.nodePort = kept;
-        errors.push(...this.#takePort(port, i, held, mine, taking));
+  async #takeAddress(
+    service: Service,
+    family: Family,
+    asked: string,
+    owner: ParentReference,
+    dryRun: boolean,
+  ): Promise<string> {
+    try {
+      if (asked === '') {
+        return dryRun ? await this.#addresses.preview(family) : await this.#addresses.takeAny(family, owner);
       }
-      if (spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local')
-        this.#healthPort(spec, older, held, mine, taking);
-    } else {
-      // A type that has no node ports keeps none that it had before.
-      for (const port of spec.ports ?? [])
-        if (port.nodePort !== undefined && (port.nodePort === 0 || held.has(port.nodePort))) delete port.nodePort;
+      if (dryRun) await this.#addresses.check(asked);
+      else await this.#addresses.take(asked, owner);
+      return asked;
+    } catch (error) {
+      if (!(error instanceof AddressError)) throw error;
+      if (asked === '') throw internalError(new Error(`failed to allocate a serviceIP: ${error.message}`));
+      const why = `failed to allocate IP ${asked}: ${error.message}`;
+      throw invalid(KIND, service.metadata.name ?? '', [
+        invalidError(SPEC.child('clusterIPs'), service.spec.clusterIPs, why),
+      ]);
     }
-    for (const port of held) if (!mine.has(port)) taking.releaseAfter(() => this.#ports.release(port));
-    return errors;
   }
 
-  #takePort(
-    port: ServicePort,
-    index: number,
-    held: ReadonlySet<number>,
-    mine: Set<number>,
-    taking: Taking,
-  ): FieldError[] {
-    const at = SPEC.child('ports').index(index).child('nodePort');
-    const asked = port.nodePort ?? 0;
-    if (asked !== 0) {
-      if (!mine.has(asked) && !held.has(asked)) {
-        const outcome = this.#ports.reserve(asked);
-        if (outcome === 'taken') return [invalidError(at, asked, 'provided port is already allocated')];
-        if (outcome === 'outside') {
-          return [
-            invalidError(
-              at,
-              asked,
-              `provided port is not in the valid range. The range of valid ports is ${this.#ports.first}-${this.#ports.last}`,
-            ),
-          ];
-        }
-        taking.taken(() => this.#ports.release(asked));
-      }
-      mine.add(asked);
-      return [];
+  async #takePorts(service: Service, wishes: readonly PortWish[], taken: number[], dryRun: boolean): Promise<void> {
+    if (wishes.length === 0) return;
+    const asked = wishes.map(wish => wish.asked);
+    try {
+      const ports = dryRun ? await this.#ports.preview(asked) : await this.#ports.take(asked);
+      if (!dryRun) taken.push(...ports);
+      wishes.forEach((wish, i) => wish.set(ports[i] ?? 0));
+    } catch (error) {
+      throw error instanceof PortError ? portRefusal(service, wishes, error) : error;
     }
-    const free = this.#ports.allocate();
-    if (free === undefined) return [internalFieldError(at, new Error('failed to allocate a nodePort: range is full'))];
-    taking.taken(() => this.#ports.release(free));
-    port.nodePort = free;
-    mine.add(free);
-    return [];
   }
 
-  #healthPort(
-    spec: ServiceSpec,
-    older: ServiceSpec | undefined,
-    held: ReadonlySet<number>,
-    mine: Set<number>,
-    taking: Taking,
-  ): void {
-    const kept = spec.healthCheckNodePort || older?.healthCheckNodePort;
-    if (kept) {
-      if (!held.has(kept) && this.#ports.reserve(kept) === 'ok') taking.taken(() => this.#ports.release(kept));
-      spec.healthCheckNodePort = kept;
-    } else {
-      const free = this.#ports.allocate();
-      if (free === undefined) return;
-      taking.taken(() => this.#ports.release(free));
-      spec.healthCheckNodePort = free;
+  /** The request has its outcome already: what cannot be given back now is given back by the repair. */
+  async #letGo({ addresses, ports }: Holdings): Promise<void> {
+    const releases = [...addresses.map(address => this.#addresses.release(address)), this.#ports.release(ports)];
+    for (const outcome of await Promise.allSettled(releases)) {
+      if (outcome.status === 'rejected')
+        this.#logger.warn({ err: outcome.reason as Error, addresses, ports }, 'Could not release what a service held');
     }
-    mine.add(spec.healthCheckNodePort);
-  }
-
-  #range(address: string): AddressRange | undefined {
-    return this.#ranges.find(range => range.contains(address));
   }
 }
 
-function needsNodePorts(spec: ServiceSpec): boolean {
-  return spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
+function portRefusal(service: Service, wishes: readonly PortWish[], error: PortError): StatusError {
+  const { port, message } = error;
+  if (port === undefined) return internalError(new Error(`failed to allocate a nodePort: ${message}`));
+  const place = wishes.find(wish => wish.asked === port)?.place ?? 0;
+  if (place === 'health')
+    return internalError(new Error(`failed to allocate requested HealthCheck NodePort ${port}: ${message}`));
+  const at = SPEC.child('ports').index(place).child('nodePort');
+  return invalid(KIND, service.metadata.name ?? '', [invalidError(at, port, message)]);
 }
 
-function samePort(port: ServicePort, older: ServiceSpec | undefined): ServicePort | undefined {
-  return older?.ports?.find(p => p.port === port.port && (p.protocol ?? 'TCP') === (port.protocol ?? 'TCP'));
-}
-
-function addressesOf(spec: ServiceSpec | undefined): string[] {
+/** The addresses that a Service holds, as their IPAddress objects are named. */
+export function addressesOf(spec: ServiceSpec | undefined): string[] {
   const all = spec?.clusterIPs ?? (spec?.clusterIP ? [spec.clusterIP] : []);
-  return all.filter(address => address !== '' && address !== 'None');
-}
-
-function nodePortsOf(spec: ServiceSpec | undefined): number[] {
-  const ports = (spec?.ports ?? []).map(port => port.nodePort ?? 0);
-  if (spec?.healthCheckNodePort) ports.push(spec.healthCheckNodePort);
-  return [...new Set(ports.filter(port => port > 0))];
+  return all.filter(address => address !== '' && address !== 'None').map(canonicalAddress);
 }

@@ -63,9 +63,6 @@ export function keepAllocated(spec: ServiceSpec, older: ServiceSpec): void {
     if ((spec.clusterIPs ?? []).length === 0 && spec.clusterIP === older.clusterIP && older.clusterIPs !== undefined) {
       spec.clusterIPs = [...older.clusterIPs];
     }
-    if (spec.ipFamilies === undefined && older.ipFamilies !== undefined) spec.ipFamilies = [...older.ipFamilies];
-    if (spec.ipFamilyPolicy === undefined && older.ipFamilyPolicy !== undefined)
-      spec.ipFamilyPolicy = older.ipFamilyPolicy;
   }
   if (needsNodePort(spec) && needsNodePort(older)) keepNodePorts(spec.ports ?? [], older.ports ?? []);
   if (needsHealthPort(spec) && needsHealthPort(older) && !spec.healthCheckNodePort && older.healthCheckNodePort) {
@@ -119,6 +116,6 @@ function needsNodePort(spec: ServiceSpec): boolean {
   return spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false);
 }
 
-function needsHealthPort(spec: ServiceSpec): boolean {
+export function needsHealthPort(spec: ServiceSpec): boolean {
   return spec.type === 'LoadBalancer' && spec.externalTrafficPolicy === 'Local';
 }

@@ -6,7 +6,7 @@ import { ageColumn, column, formatLabels, listOrNone, nameColumn, wide } from '.
 import { kindInfo } from '../kind-info.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { defaultService, dropStale, keepAllocated, normalizeClusterIPs } from './default-service.ts';
-import { validateService, validateServiceUpdate } from './validate-service.ts';
+import { validateService, validateServiceStatus, validateServiceUpdate } from './validate-service.ts';
 
 export const serviceStrategy: Strategy<Service> = {
   info: kindInfo('', 'Service'),
@@ -45,7 +45,7 @@ export const serviceStrategy: Strategy<Service> = {
   },
   validate: validateService,
   validateUpdate: validateServiceUpdate,
-  status: { prepareForUpdate: keepSpec },
+  status: { prepareForUpdate: keepSpec, validateUpdate: validateServiceStatus },
 };
 
 function portText({ port, nodePort, protocol }: ServicePort): string {

@@ -9,31 +9,38 @@ import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Label, qualifiedName } from '../../../../machinery/meta/names.ts';
 import { portName, portNumber } from '../../../../machinery/meta/value-shapes.ts';
 import type { ServicePort, ServiceSpec } from '../../../../proto/api/core-v1.ts';
-import { checkEnum, checkOptional, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
 
 const PORTS = FieldPath.of('spec', 'ports');
 
+/** Each port by itself. */
 export function checkServicePorts(errors: FieldError[], spec: ServiceSpec): void {
   const ports = spec.ports ?? [];
-  const headless = spec.clusterIP === 'None';
-  if (ports.length === 0 && !headless && spec.type !== 'ExternalName') errors.push(requiredError(PORTS));
   const names = new Set<string>();
-  const numbers = new Set<string>();
-  const nodePorts = new Set<string>();
-  for (const [i, port] of ports.entries()) {
-    const at = PORTS.index(i);
-    checkPort(errors, at, port, ports.length > 1, names);
-    const key = `${port.protocol}/${port.port}`;
-    if (numbers.has(key)) errors.push(duplicateError(at, portIdentity(port)));
-    numbers.add(key);
-    if (!port.nodePort) continue;
-    if (spec.type === 'ClusterIP' || spec.type === 'ExternalName') {
-      errors.push(forbiddenError(at.child('nodePort'), `may not be used when \`type\` is '${spec.type}'`));
-      continue;
+  for (const [i, port] of ports.entries()) checkPort(errors, PORTS.index(i), port, ports.length > 1, names);
+}
+
+/** Node ports and numbers among each other. */
+export function checkServicePortPairs(errors: FieldError[], spec: ServiceSpec): void {
+  const ports = spec.ports ?? [];
+  if (spec.type === 'ClusterIP') {
+    for (const [i, port] of ports.entries()) {
+      if (!port.nodePort) continue;
+      errors.push(forbiddenError(PORTS.index(i).child('nodePort'), "may not be used when `type` is 'ClusterIP'"));
     }
-    const node = `${port.protocol}/${port.nodePort}`;
-    if (nodePorts.has(node)) errors.push(duplicateError(at.child('nodePort'), port.nodePort));
-    nodePorts.add(node);
+  }
+  const nodePorts = new Set<string>();
+  for (const [i, { protocol, nodePort }] of ports.entries()) {
+    if (!nodePort) continue;
+    const key = `${protocol}/${nodePort}`;
+    if (nodePorts.has(key)) errors.push(duplicateError(PORTS.index(i).child('nodePort'), nodePort));
+    nodePorts.add(key);
+  }
+  const numbers = new Set<string>();
+  for (const [i, port] of ports.entries()) {
+    const key = `${port.protocol}/${port.port}`;
+    if (numbers.has(key)) errors.push(duplicateError(PORTS.index(i), portIdentity(port)));
+    numbers.add(key);
   }
 }
 
@@ -50,7 +57,7 @@ function checkPort(errors: FieldError[], path: FieldPath, port: ServicePort, nam
   const target = port.targetPort ?? 0;
   if (typeof target === 'number') checkShape(errors, path.child('targetPort'), target, portNumber);
   else checkShape(errors, path.child('targetPort'), target, portName);
-  checkOptional(errors, path.child('appProtocol'), port.appProtocol, qualifiedName);
+  if (port.appProtocol !== undefined) checkShape(errors, path.child('appProtocol'), port.appProtocol, qualifiedName);
 }
 
 /** What of a port must be unique, as upstream prints it. */
