@@ -4,8 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 [ "$(id -u)" = 0 ] || { echo "k8ts: installing packages needs root; run: sudo make install" >&2; exit 5; }
-node -e 'process.exit(+process.versions.node.split(".")[0] >= 20 ? 0 : 1)' 2>/dev/null || {
-  echo "k8ts: needs Node.js 20 or newer on the PATH (found: $(node --version 2>/dev/null || echo none)); install it and run this again" >&2
+node -e 'const [major, minor] = process.versions.node.split("."); process.exit(+major > 20 || (+major === 20 && +minor >= 15) ? 0 : 1)' 2>/dev/null || {
+  echo "k8ts: needs Node.js 20.15 or newer on the PATH (found: $(node --version 2>/dev/null || echo none)); install it and run this again" >&2
   # sudo looks in fewer places than the shell of who calls it.
   [ -z "${SUDO_USER:-}" ] || echo "      one of your own shell's (nvm and the like) sudo does not see: sudo ln -s \"\$(command -v node)\" \"\$(command -v npm)\" /usr/local/bin/" >&2
   exit 1; }
