@@ -214,7 +214,7 @@ describe('repair', () => {
     await one.take('never-written', {});
     await two.repair.repair();
     expect([await two.held(), await two.ports()]).toEqual([[expect.anything()], [expect.anything()]]);
-    clock.advance(61_000);
+    await clock.advance(61_000);
     await two.repair.repair();
     await two.repair.repair();
     expect([await two.held(), await two.ports(), two.told]).toEqual([[], [], ['IPAddressNotAllocated']]);
