@@ -3,7 +3,6 @@
  * Source: apimachinery `fields/selector.go`, 1.36.
  */
 import { badRequest } from './status-error.ts';
-import { goQuote } from './go-quote.ts';
 
 /** One term. */
 export interface FieldRequirement {
@@ -46,20 +45,19 @@ export class FieldSelector {
 }
 
 /**
- * @param supported the fields that the kind has; all are allowed if absent
- * @throws StatusError BadRequest when the text is malformed or names another field
+ * Which fields there are is for the caller to check.
+ * @throws StatusError BadRequest when the text is malformed
  */
-export function parseFieldSelector(text: string, supported?: ReadonlySet<string>): FieldSelector {
+export function parseFieldSelector(text: string): FieldSelector {
   if (text === '') return FieldSelector.everything;
   const requirements: FieldRequirement[] = [];
   for (const term of splitTerms(text)) {
     if (term === '') continue;
-    const match = /^((?:[^\\=!]|\\.|!(?!=))*)(==|!=|=)(.*)$/s.exec(term);
+    const match = /^(.*?)(==|!=|=)(.*)$/s.exec(term);
     const [, field = '', operator, raw = ''] = match ?? [];
     if (operator === undefined) {
-      throw badRequest(`invalid selector: ${goQuote(text)}; can't understand ${goQuote(term)}`);
+      throw badRequest(`invalid selector: '${text}'; can't understand '${term}'`);
     }
-    if (supported !== undefined && !supported.has(field)) throw badRequest(`field label not supported: ${field}`);
     requirements.push({ field, operator: operator === '!=' ? '!=' : '=', value: unescape(raw) });
   }
   return new FieldSelector(requirements);
@@ -72,7 +70,10 @@ function splitTerms(text: string): string[] {
 function unescape(value: string): string {
   return value.replace(/\\(.?)|[=]/gs, (found, escaped: string | undefined) => {
     if (escaped !== undefined && /^[\\,=]$/.test(escaped)) return escaped;
-    const problem = found === '=' ? 'unescaped' : 'invalid escape sequence';
-    throw badRequest(`invalid field selector: invalid value: ${goQuote(value)}: ${problem} in field selector`);
+    throw badRequest(
+      found === '='
+        ? `invalid field selector: unescaped character in value: ${found.charCodeAt(0)}`
+        : `invalid field selector: invalid escape sequence: ${found}`,
+    );
   });
 }

@@ -98,8 +98,8 @@ class Parser {
     for (;;) {
       const token = this.#next();
       if (token.text === ')') {
-        // A comma before the bracket leaves an empty value behind it.
-        if (empty && values.length > 0) values.push('');
+        // Nothing before the bracket, or a comma, is an empty value.
+        if (empty) values.push('');
         return values;
       }
       if (token.text === ',') {

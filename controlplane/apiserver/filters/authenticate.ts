@@ -2,8 +2,8 @@
  * Finds out who asks, or refuses with 401. Order: identity given in process, client certificate, bearer token, anonymous.
  *
  * - Whoever is known is also in `system:authenticated`.
- * - A token that is wrong is refused even where anonymous requests are allowed.
- * - Anonymous requests pass only to the paths listed here (upstream's AuthenticationConfiguration with conditions).
+ * - A certificate or token that is wrong is refused even where anonymous requests are allowed.
+ * - Whoever shows nothing is system:anonymous, whom RBAC gives health, version and cluster-info alone: elsewhere 403, as upstream.
  */
 import { unauthorized } from '../../../machinery/meta/status-error.ts';
 import type { Exchange, Filter } from '../server/exchange.ts';
@@ -14,8 +14,6 @@ export type TokenAuthenticator = (token: string) => Promise<UserInfo | undefined
 
 const ANONYMOUS: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 const AUTHENTICATED = 'system:authenticated';
-const OPEN_PATHS = /^\/(healthz|livez|readyz|version)(\/|$)/;
-const CLUSTER_INFO = '/api/v1/namespaces/kube-public/configmaps/cluster-info';
 
 export function authenticate(tokens: readonly TokenAuthenticator[]): Filter {
   const byCertificate = new WeakMap<PeerCertificate, UserInfo>();
@@ -31,17 +29,17 @@ async function identify(
   byCertificate: WeakMap<PeerCertificate, UserInfo>,
 ): Promise<UserInfo> {
   if (request.identity !== undefined) return request.identity;
-  if (request.certificate !== undefined) {
-    let user = byCertificate.get(request.certificate);
-    if (user === undefined) byCertificate.set(request.certificate, (user = certificateUser(request.certificate)));
+  const { certificate } = request;
+  if (certificate !== undefined && certificate !== 'refused') {
+    let user = byCertificate.get(certificate);
+    if (user === undefined) byCertificate.set(certificate, (user = certificateUser(certificate)));
     return user;
   }
   const token =
     bearerToken(header(request, 'authorization')) ?? webSocketToken(header(request, 'sec-websocket-protocol'));
   if (token !== undefined) return tokenUser(token, tokens);
-  const open = OPEN_PATHS.test(request.path) || (request.method === 'GET' && request.path === CLUSTER_INFO);
-  if (open) return ANONYMOUS;
-  throw unauthorized();
+  if (certificate === 'refused') throw unauthorized();
+  return ANONYMOUS;
 }
 
 /** Whom `token` belongs to. @throws StatusError Unauthorized */

@@ -62,6 +62,12 @@ export class ResourceSet {
     return this.#entries.get(key(group, version, resource));
   }
 
+  /** Whether there is anything of `group`, in whatever version. */
+  serves(group: string): boolean {
+    for (const { resource } of this.#entries.values()) if (resource.info.group === group) return true;
+    return false;
+  }
+
   /** A stored resource that must be there: one of the built-in kinds. */
   stored(group: string, resource: string): ServedResource {
     for (const entry of this.#entries.values()) {

@@ -3,12 +3,14 @@
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { CodecError, parseJson, parseJsonStrict, parseYaml, type Parsed } from '../../../machinery/meta/codec.ts';
-import { checkObject, DecodeError } from '../../../machinery/meta/decode.ts';
+import { checkObject, DecodeError, type DecodeForm } from '../../../machinery/meta/decode.ts';
 import { deepCopy, isJsonObject } from '../../../machinery/meta/json-value.ts';
 import type { Schema } from '../../../machinery/meta/schema.ts';
 import { badRequest, unsupportedMediaType } from '../../../machinery/meta/status-error.ts';
 import type { Exchange } from '../server/exchange.ts';
 import { header } from '../server/request.ts';
+import { PROTOBUF } from './negotiate.ts';
+import { protobufObject } from './protobuf/protobuf-object.ts';
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
 
@@ -21,7 +23,6 @@ export interface ExpectedKind {
   readonly typePackage?: string | undefined;
 }
 
-export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 const ACCEPTED = ['application/json', 'application/yaml', PROTOBUF];
 
 /**
@@ -36,7 +37,6 @@ export async function decodeObject(
   const { body } = exchange.request;
   if (body.kind === 'object') return settle(deepCopy(body.object), expected);
   if (mediaType(exchange) === PROTOBUF && expected.typePackage !== undefined) {
-    const { protobufObject } = await import('./protobuf/protobuf-object.ts');
     const value = protobufObject(
       body.kind === 'none' ? Buffer.alloc(0) : await body.read(),
       expected.typePackage,
@@ -44,7 +44,7 @@ export async function decodeObject(
     );
     return checked(exchange, { value, duplicateFields: [] }, expected, validation);
   }
-  const parsed = await parseBody(exchange, validation !== 'Ignore');
+  const parsed = await parseBody(exchange, validation !== 'Ignore', mediaType(exchange), expected.kind);
   return checked(exchange, parsed, expected, validation);
 }
 
@@ -54,16 +54,16 @@ export function checked(
   parsed: Parsed,
   expected: ExpectedKind,
   validation: FieldValidation,
+  form: DecodeForm = 'stored',
 ): AnyObject {
   const { kind, apiVersion, schema } = expected;
   const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
   const refuse = (text: string): never => {
     throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${text}`);
   };
-  if (!isJsonObject(parsed.value)) return refuse('the body is no object');
   const object = settle(parsed.value, expected);
   try {
-    const { value, unknownFields } = checkObject(schema, object);
+    const { value, unknownFields } = checkObject(schema, object, form);
     const problems = [
       ...unknownFields.map(path => `unknown field ${JSON.stringify(path)}`),
       ...parsed.duplicateFields.map(path => `duplicate field ${JSON.stringify(path)}`),
@@ -77,19 +77,29 @@ export function checked(
   }
 }
 
-/** The body as JSON values, read as `type`; undefined when it is empty. */
-export async function parseBody(exchange: Exchange, duplicates: boolean, type = mediaType(exchange)): Promise<Parsed> {
+/**
+ * The body as JSON values, read as `type`.
+ * @param kind what it must be; without one an empty body is undefined
+ */
+export async function parseBody(
+  exchange: Exchange,
+  duplicates: boolean,
+  type = mediaType(exchange),
+  kind = '',
+): Promise<Parsed> {
   const { body } = exchange.request;
   if (body.kind === 'object') return { value: deepCopy(body.object), duplicateFields: [] };
   const bytes = body.kind === 'none' ? Buffer.alloc(0) : await body.read();
-  if (bytes.length === 0) return { value: undefined, duplicateFields: [] };
+  if (bytes.length === 0) {
+    if (kind !== '') throw unrecognized(kind, 'json parse error: unexpected end of JSON input (<empty>)');
+    return { value: undefined, duplicateFields: [] };
+  }
   try {
     if (type === 'application/yaml' || type === 'text/yaml') return await parseYaml(bytes.toString());
     if (type !== 'application/json' && type !== '') throw unsupportedMediaType(ACCEPTED);
     return duplicates ? parseJsonStrict(bytes.toString()) : { value: parseJson(bytes.toString()), duplicateFields: [] };
   } catch (error) {
-    if (error instanceof CodecError)
-      throw badRequest(`the object provided is unrecognized: couldn't get version/kind; ${error.message}`);
+    if (error instanceof CodecError) throw unrecognized(kind, error.message);
     throw error;
   }
 }
@@ -100,7 +110,6 @@ export async function parseOptional(exchange: Exchange, typePackage: string, kin
   if (body.kind !== 'bytes' || mediaType(exchange) !== PROTOBUF) return (await parseBody(exchange, false)).value;
   const bytes = await body.read();
   if (bytes.length === 0) return undefined;
-  const { protobufObject } = await import('./protobuf/protobuf-object.ts');
   return protobufObject(bytes, typePackage, kind);
 }
 
@@ -109,12 +118,17 @@ export function mediaType({ request }: Exchange): string {
   return (header(request, 'content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
+function unrecognized(kind: string, why: string): Error {
+  const must = kind === '' ? '' : ` (must be of type ${kind})`;
+  return badRequest(`the object provided is unrecognized${must}: couldn't get version/kind; ${why}`);
+}
+
 function settle(value: unknown, { apiVersion, kind }: ExpectedKind): AnyObject {
-  if (!isJsonObject(value)) throw badRequest(`the object provided is unrecognized (must be of type ${kind})`);
+  if (!isJsonObject(value)) throw unrecognized(kind, 'it is no JSON object');
   const object = value as unknown as AnyObject;
   if (object.apiVersion !== undefined && object.apiVersion !== '' && object.apiVersion !== apiVersion) {
     throw badRequest(
-      `the API version in the data (${object.apiVersion}) does not match the expected API version (${apiVersion})`,
+      `${object.kind ?? kind} in version ${JSON.stringify(object.apiVersion)} cannot be handled as a ${kind}: the API version in the data (${object.apiVersion}) does not match the expected API version (${apiVersion})`,
     );
   }
   if (object.kind !== undefined && object.kind !== '' && object.kind !== kind) {

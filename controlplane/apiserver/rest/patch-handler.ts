@@ -2,16 +2,17 @@
  * PATCH in its four forms: JSON patch, merge patch, strategic merge patch and server-side apply.
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
-import { deepCopy, type JsonObject } from '../../../machinery/meta/json-value.ts';
-import { invalidError, requiredError } from '../../../machinery/meta/field-error.ts';
+import { deepCopy, isJsonObject, type JsonObject } from '../../../machinery/meta/json-value.ts';
+import { invalidError } from '../../../machinery/meta/field-error.ts';
 import { badRequest, invalid, unsupportedMediaType } from '../../../machinery/meta/status-error.ts';
 import { CodecError, parseJson, parseJsonStrict, parseYaml, type Parsed } from '../../../machinery/meta/codec.ts';
 import type { ServedResource } from '../registry/served-resource.ts';
 import { updateObject } from '../registry/update-object.ts';
 import type { Exchange } from '../server/exchange.ts';
-import { isTrue } from '../server/request-info.ts';
 import type { Response } from '../server/request.ts';
+import { checkPlace } from './check-place.ts';
 import { checked, mediaType } from './decode-body.ts';
+import { patchForce } from './query-options.ts';
 import { placeOf } from './read-handlers.ts';
 import { JSON_PATCH, MERGE_PATCH, patchedDocument, STRATEGIC_PATCH } from './patched-document.ts';
 import { representObject } from './represent.ts';
@@ -19,14 +20,14 @@ import { expectedKind, fromStorage, toStorage, writeScope, type RestParts, type 
 
 const APPLY_YAML = 'application/apply-patch+yaml';
 const PATCH_TYPES = [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_YAML];
-const PATCH_OPTIONS = { group: 'meta.k8s.io', kind: 'PatchOptions' };
 
 export async function patchObject(parts: RestParts, exchange: Exchange, resource: ServedResource): Promise<Response> {
   const type = mediaType(exchange);
   if (!PATCH_TYPES.includes(type)) throw unsupportedMediaType(PATCH_TYPES);
   const scope = writeScope(exchange);
+  const force = patchForce(exchange, type === APPLY_YAML);
   const patch = await readPatch(exchange, type, scope);
-  if (type === APPLY_YAML) return applyObject(parts, exchange, resource, patch, scope);
+  if (type === APPLY_YAML) return applyObject(parts, exchange, resource, patch, force, scope);
   const expected = expectedKind(parts, resource.info);
   const { namespace, name } = exchange.info;
   const { stored } = await updateObject(parts, resource, {
@@ -36,15 +37,10 @@ export async function patchObject(parts: RestParts, exchange: Exchange, resource
     change(older) {
       const current = fromStorage(resource, older as AnyObject) as unknown as JsonObject;
       const value = patchedDocument(current, patch.value, type, expected.schema);
-      return toStorage(
-        resource,
-        checked(
-          exchange,
-          { value: unshared(value, current), duplicateFields: patch.duplicateFields },
-          expected,
-          scope.query.fieldValidation,
-        ),
-      );
+      const parsed = { value: unshared(value, current), duplicateFields: patch.duplicateFields };
+      const object = checked(exchange, parsed, expected, scope.query.fieldValidation);
+      checkPlace(object, resource, exchange.info);
+      return toStorage(resource, object);
     },
   });
   return representObject(exchange, resource, stored, 200);
@@ -75,22 +71,25 @@ async function applyObject(
   exchange: Exchange,
   resource: ServedResource,
   patch: Parsed,
+  force: boolean,
   { query, context }: WriteScope,
 ): Promise<Response> {
-  const { request, info } = exchange;
-  if ((request.query.get('fieldManager') ?? '') === '' && request.identity === undefined) {
-    throw invalid(PATCH_OPTIONS, '', [requiredError('fieldManager', 'is required for apply patch')]);
-  }
+  const { info } = exchange;
   const expected = expectedKind(parts, resource.info);
-  const force = isTrue(request.query.get('force'));
-  const applied = checked(exchange, { ...patch, value: deepCopy(patch.value) }, expected, query.fieldValidation);
-  const { name, namespace, managedFields } = applied.metadata;
-  if (name !== undefined && name !== info.name)
-    throw badRequest(`the name of the object (${name}) does not match the name on the URL (${info.name})`);
-  if (namespace !== undefined && resource.info.namespaced && namespace !== info.namespace) {
-    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-  }
-  if (managedFields !== undefined) throw badRequest('metadata.managedFields must be nil');
+  const version = isJsonObject(patch.value) ? patch.value['apiVersion'] : undefined;
+  if (version !== expected.apiVersion)
+    throw badRequest(
+      `Incorrect version specified in apply patch. Specified patch version: ${String(version ?? '')}, expected: ${expected.apiVersion}`,
+    );
+  const applied = checked(
+    exchange,
+    { ...patch, value: deepCopy(patch.value) },
+    expected,
+    query.fieldValidation,
+    'applied',
+  );
+  checkPlace(applied, resource, info);
+  if (applied.metadata.managedFields !== undefined) throw badRequest('metadata.managedFields must be nil');
   if (applied.metadata.resourceVersion !== undefined && applied.metadata.resourceVersion === '') {
     throw invalid(resource.info, info.name, [invalidError('metadata.resourceVersion', '', 'must not be empty')]);
   }

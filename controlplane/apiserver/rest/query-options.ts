@@ -1,7 +1,15 @@
 /**
- * Query parameters and DeleteOptions bodies, read and checked. Source: apimachinery `meta/v1` ListOptions, DeleteOptions and their validation.
+ * Options of writes and deletions, from the query and from DeleteOptions bodies, read and checked.
+ * Source: apimachinery `meta/v1/validation` (Validate{Create,Update,Patch,Delete}Options), 1.36.
  */
-import { invalidError, notSupportedError, forbiddenError } from '../../../machinery/meta/field-error.ts';
+import {
+  type FieldError,
+  forbiddenError,
+  invalidError,
+  notSupportedError,
+  requiredError,
+  tooLongError,
+} from '../../../machinery/meta/field-error.ts';
 import { isJsonObject } from '../../../machinery/meta/json-value.ts';
 import { badRequest, invalid } from '../../../machinery/meta/status-error.ts';
 import type { Propagation } from '../registry/deletion-plan.ts';
@@ -9,6 +17,7 @@ import type { DeletionOptions } from '../registry/delete-object.ts';
 import type { Exchange } from '../server/exchange.ts';
 import { isTrue } from '../server/request-info.ts';
 import { header } from '../server/request.ts';
+import { queryInteger, queryText } from './list-parameters.ts';
 
 export interface WriteQuery {
   readonly dryRun: boolean;
@@ -16,26 +25,45 @@ export interface WriteQuery {
   readonly fieldValidation: 'Ignore' | 'Warn' | 'Strict';
 }
 
-const OPTIONS = { group: 'meta.k8s.io', kind: 'CreateOptions' };
-const FIELD_VALIDATION = ['Ignore', 'Strict', 'Warn'];
-const PROPAGATION = ['Background', 'Foreground', 'Orphan'];
+const FIELD_VALIDATION = ['', 'Ignore', 'Strict', 'Warn'];
+const PROPAGATION = ['Foreground', 'Background', 'Orphan'];
+const MAX_MANAGER_BYTES = 128;
+/** What Go's unicode.IsPrint takes for unprintable. */
+const UNPRINTABLE = /[\p{C}\p{Z}]/u;
+const KINDS: Readonly<Record<string, string>> = { update: 'UpdateOptions', patch: 'PatchOptions' };
 
+/** @throws StatusError Invalid */
 export function writeQuery(exchange: Exchange): WriteQuery {
-  const { query } = exchange.request;
-  if (exchange.request.rawQuery === '')
-    return { dryRun: false, fieldManager: defaultManager(exchange), fieldValidation: 'Warn' };
+  const { query, rawQuery } = exchange.request;
+  if (rawQuery === '') return { dryRun: false, fieldManager: defaultManager(exchange), fieldValidation: 'Warn' };
   const fieldValidation = query.get('fieldValidation') ?? '';
-  if (fieldValidation !== '' && !FIELD_VALIDATION.includes(fieldValidation)) {
-    throw invalid(OPTIONS, '', [notSupportedError('fieldValidation', fieldValidation, FIELD_VALIDATION)]);
-  }
   const manager = query.get('fieldManager') ?? '';
-  if (manager.length > 128)
-    throw invalid(OPTIONS, '', [invalidError('fieldManager', manager, 'may not be more than 128 bytes')]);
+  const dryRun = query.getAll('dryRun');
+  const errors = [...managerErrors(manager), ...dryRunErrors(dryRun)];
+  if (!FIELD_VALIDATION.includes(fieldValidation))
+    errors.push(notSupportedError('fieldValidation', fieldValidation, FIELD_VALIDATION));
+  if (errors.length > 0) throw optionsInvalid(exchange, errors);
   return {
-    dryRun: dryRunOf(query.getAll('dryRun')),
+    dryRun: dryRun.length > 0,
     fieldManager: manager === '' ? defaultManager(exchange) : manager,
     fieldValidation: fieldValidation === '' ? 'Warn' : (fieldValidation as WriteQuery['fieldValidation']),
   };
+}
+
+/** What only patches have: `force`, and that an apply names its manager. @throws StatusError Invalid */
+export function patchForce(exchange: Exchange, isApply: boolean): boolean {
+  const { query, identity } = exchange.request;
+  const force = query.get('force');
+  if (!isApply && force !== null)
+    throw optionsInvalid(exchange, [forbiddenError('force', 'may not be specified for non-apply patch')]);
+  // Who lives in this process has a name of its own.
+  if (isApply && identity === undefined && queryText(query, 'fieldManager') === undefined)
+    throw optionsInvalid(exchange, [requiredError('fieldManager', 'is required for apply patch')]);
+  return isTrue(force);
+}
+
+function optionsInvalid({ info }: Exchange, errors: readonly FieldError[]): Error {
+  return invalid({ group: 'meta.k8s.io', kind: KINDS[info.verb] ?? 'CreateOptions' }, '', errors);
 }
 
 /** The first word of the user agent, up to its slash. */
@@ -43,120 +71,63 @@ function defaultManager({ request, user }: Exchange): string {
   if (request.identity !== undefined) return user.name.slice(user.name.lastIndexOf(':') + 1);
   const agent = header(request, 'user-agent') ?? '';
   const name = agent.split('/', 1)[0]?.trim() ?? '';
-  return name === '' ? 'unknown' : name.slice(0, 128);
+  return name === '' ? 'unknown' : name.slice(0, MAX_MANAGER_BYTES);
 }
 
-function dryRunOf(values: readonly string[]): boolean {
-  const given = values.filter(v => v !== '');
-  if (given.some(v => v !== 'All')) throw invalid(OPTIONS, '', [notSupportedError('dryRun', given, ['All'])]);
-  return given.length > 0;
-}
-
-export interface ListParameters {
-  readonly limit: number;
-  readonly continue: string | undefined;
-  readonly resourceVersion: string | undefined;
-  readonly resourceVersionMatch: 'Exact' | 'NotOlderThan' | undefined;
-  readonly labelSelector: string;
-  readonly fieldSelector: string;
-  readonly timeoutSeconds: number | undefined;
-  readonly allowWatchBookmarks: boolean;
-  readonly sendInitialEvents: boolean | undefined;
-}
-
-const LIST_OPTIONS = { group: 'meta.k8s.io', kind: 'ListOptions' };
-
-export function listParameters(query: URLSearchParams, watch: boolean): ListParameters {
-  const match = text(query, 'resourceVersionMatch');
-  if (match !== undefined && match !== 'Exact' && match !== 'NotOlderThan') {
-    throw invalid(LIST_OPTIONS, '', [notSupportedError('resourceVersionMatch', match, ['Exact', 'NotOlderThan', ''])]);
+function managerErrors(manager: string): FieldError[] {
+  const errors: FieldError[] = [];
+  if (Buffer.byteLength(manager) > MAX_MANAGER_BYTES) errors.push(tooLongError('fieldManager', MAX_MANAGER_BYTES));
+  let at = 0;
+  for (const character of manager) {
+    if (character !== ' ' && UNPRINTABLE.test(character)) {
+      const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+      errors.push(invalidError('fieldManager', manager, `invalid character U+${code} (at position ${at})`));
+    }
+    at += Buffer.byteLength(character);
   }
-  const resourceVersion = text(query, 'resourceVersion');
-  const initial = query.get('sendInitialEvents');
-  const sendInitialEvents = initial === null || initial === '' ? undefined : isTrue(initial);
-  checkMatch(watch, match, resourceVersion, sendInitialEvents);
-  if (text(query, 'shardSelector') !== undefined)
-    throw invalid(LIST_OPTIONS, '', [
-      forbiddenError('shardSelector', 'lists and watches are not sharded by this server'),
-    ]);
-  return {
-    limit: integer(query, 'limit') ?? 0,
-    continue: text(query, 'continue'),
-    resourceVersion,
-    resourceVersionMatch: match,
-    labelSelector: query.get('labelSelector') ?? '',
-    fieldSelector: query.get('fieldSelector') ?? '',
-    timeoutSeconds: integer(query, 'timeoutSeconds'),
-    allowWatchBookmarks: isTrue(query.get('allowWatchBookmarks')),
-    sendInitialEvents,
-  };
+  return errors;
 }
 
-function checkMatch(
-  watch: boolean,
-  match: string | undefined,
-  resourceVersion: string | undefined,
-  initial: boolean | undefined,
-): void {
-  const refuse = (field: string, why: string): never => {
-    throw invalid(LIST_OPTIONS, '', [forbiddenError(field, why)]);
-  };
-  if (!watch) {
-    if (initial !== undefined) refuse('sendInitialEvents', 'sendInitialEvents is forbidden for list');
-    if (match !== undefined && resourceVersion === undefined)
-      refuse('resourceVersionMatch', 'resourceVersionMatch is forbidden unless resourceVersion is provided');
-    if (match === 'Exact' && resourceVersion === '0')
-      refuse('resourceVersionMatch', 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"');
-    return;
-  }
-  if (initial !== undefined && match !== 'NotOlderThan') {
-    refuse('resourceVersionMatch', 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan');
-  }
-  if (initial === undefined && match !== undefined)
-    refuse('resourceVersionMatch', 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided');
-}
-
-function text(query: URLSearchParams, name: string): string | undefined {
-  const value = query.get(name);
-  return value === null || value === '' ? undefined : value;
-}
-
-function integer(query: URLSearchParams, name: string): number | undefined {
-  const value = text(query, name);
-  if (value === undefined) return undefined;
-  const number = Number(value);
-  if (!Number.isSafeInteger(number))
-    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`);
-  return number;
+function dryRunErrors(values: readonly string[]): FieldError[] {
+  return values.every(value => value === 'All') ? [] : [notSupportedError('dryRun', values, ['All'])];
 }
 
 const DELETE_OPTIONS = { group: 'meta.k8s.io', kind: 'DeleteOptions' };
 
-/** From the body if there is one, from the query otherwise. */
+/**
+ * From the body, and from the query for what the body does not say.
+ * @throws StatusError BadRequest, Invalid
+ */
 export function deletionOptions(query: URLSearchParams, body: unknown): DeletionOptions & { dryRun: boolean } {
   const given: Record<string, unknown> = isJsonObject(body) ? body : {};
-  const grace = given['gracePeriodSeconds'] ?? integer(query, 'gracePeriodSeconds');
+  const { kind } = given;
+  if (kind !== undefined && kind !== '' && kind !== 'DeleteOptions')
+    throw badRequest(
+      `${String(kind)} in version ${JSON.stringify(given['apiVersion'] ?? '')} cannot be handled as a DeleteOptions`,
+    );
+  const grace = given['gracePeriodSeconds'] ?? queryInteger(query, 'gracePeriodSeconds');
   const orphan =
     given['orphanDependents'] ?? (query.has('orphanDependents') ? isTrue(query.get('orphanDependents')) : undefined);
-  const policy = given['propagationPolicy'] ?? text(query, 'propagationPolicy');
-  if (policy !== undefined && !PROPAGATION.includes(policy as string)) {
-    throw invalid(DELETE_OPTIONS, '', [notSupportedError('propagationPolicy', policy, [...PROPAGATION, 'nil'])]);
-  }
-  if (policy !== undefined && orphan !== undefined) {
-    throw invalid(DELETE_OPTIONS, '', [
+  const policy = given['propagationPolicy'] ?? queryText(query, 'propagationPolicy');
+  const dryRun = Array.isArray(given['dryRun']) ? given['dryRun'].map(String) : query.getAll('dryRun');
+  const errors: FieldError[] = [];
+  if (policy !== undefined && orphan !== undefined)
+    errors.push(
       invalidError('propagationPolicy', policy, 'orphanDependents and deletionPropagation cannot be both set'),
-    ]);
-  }
-  if (grace !== undefined && (typeof grace !== 'number' || !Number.isSafeInteger(grace)))
-    throw badRequest('gracePeriodSeconds must be an integer');
+    );
+  if (policy !== undefined && !PROPAGATION.includes(policy as string))
+    errors.push(notSupportedError('propagationPolicy', policy, [...PROPAGATION, 'nil']));
+  errors.push(...dryRunErrors(dryRun));
   if (given['ignoreStoreReadErrorWithClusterBreakingPotential'] === true) {
     const why = 'this server deletes no objects that it cannot read';
-    throw invalid(DELETE_OPTIONS, '', [forbiddenError('ignoreStoreReadErrorWithClusterBreakingPotential', why)]);
+    errors.push(forbiddenError('ignoreStoreReadErrorWithClusterBreakingPotential', why));
   }
+  if (errors.length > 0) throw invalid(DELETE_OPTIONS, '', errors);
+  if (grace !== undefined && (typeof grace !== 'number' || !Number.isSafeInteger(grace)))
+    throw badRequest('gracePeriodSeconds must be an integer');
   const preconditions = isJsonObject(given['preconditions'])
     ? (given['preconditions'] as { uid?: string; resourceVersion?: string })
     : undefined;
-  const dryRun = given['dryRun'];
   return {
     // Upstream takes a negative grace period for one second.
     gracePeriodSeconds: grace === undefined ? undefined : grace < 0 ? 1 : grace,
@@ -164,6 +135,6 @@ export function deletionOptions(query: URLSearchParams, body: unknown): Deletion
       (policy as Propagation | undefined) ??
       (orphan === undefined ? undefined : orphan === true ? 'Orphan' : 'Background'),
     preconditions,
-    dryRun: dryRunOf(Array.isArray(dryRun) ? dryRun.map(String) : query.getAll('dryRun')),
+    dryRun: dryRun.length > 0,
   };
 }

@@ -9,7 +9,7 @@ import type { ServedResource } from '../registry/served-resource.ts';
 import type { Exchange } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
 import type { ListQuery, WatchQuery } from '../storage/storage.ts';
-import { listParameters } from './query-options.ts';
+import { listParameters } from './list-parameters.ts';
 import { representList, representObject, representWatch } from './represent.ts';
 import { selection } from './selection.ts';
 
@@ -35,6 +35,11 @@ export async function listObjects(exchange: Exchange, resource: ServedResource):
 /** What a request for a collection selects, and which page of it. @throws StatusError */
 export function listQuery(exchange: Exchange, resource: ServedResource): ListQuery<AnyObject> {
   const parameters = listParameters(exchange.request.query, false);
+  // Whatever is in memory is given in one piece, as upstream's watch cache does: informers count on it.
+  const unpaged =
+    parameters.resourceVersion === '0' &&
+    parameters.resourceVersionMatch !== 'Exact' &&
+    parameters.continue === undefined;
   return {
     ...selection(
       resource,
@@ -44,7 +49,7 @@ export function listQuery(exchange: Exchange, resource: ServedResource): ListQue
     ),
     ...(parameters.resourceVersion === undefined ? {} : { resourceVersion: parameters.resourceVersion }),
     ...(parameters.resourceVersionMatch === undefined ? {} : { resourceVersionMatch: parameters.resourceVersionMatch }),
-    ...(parameters.limit > 0 ? { limit: parameters.limit } : {}),
+    ...(parameters.limit > 0 && !unpaged ? { limit: parameters.limit } : {}),
     ...(parameters.continue === undefined ? {} : { continue: parameters.continue }),
   };
 }
@@ -81,7 +86,7 @@ export async function watchObjects(exchange: Exchange, resource: ServedResource,
   );
   const query: WatchQuery<AnyObject> = {
     ...selected,
-    // `GET /.../pods/x?watch=1`: of that one name.
+    // `/api/v1/watch/.../pods/x`: of that one name.
     ...(info.name !== '' && selected.name === undefined ? { name: info.name } : {}),
     ...(parameters.resourceVersion === undefined ? {} : { resourceVersion: parameters.resourceVersion }),
     allowWatchBookmarks: parameters.allowWatchBookmarks,

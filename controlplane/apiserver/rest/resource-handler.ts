@@ -1,30 +1,33 @@
 /**
  * Finds what answers a resource request: verb of a stored resource, subresource, or virtual resource.
  */
-import { methodNotSupported } from '../../../machinery/meta/status-error.ts';
+import { badRequest } from '../../../machinery/meta/status-error.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
-import type { ResourceSet, ServedEntry, VirtualResource } from '../registry/resource-set.ts';
-import { groupResource } from '../registry/served-resource.ts';
+import { STORED_VERBS, type ResourceSet, type ServedEntry } from '../registry/resource-set.ts';
 import type { Exchange, Handler } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
-import { negotiate } from './negotiate.ts';
 import { patchObject } from './patch-handler.ts';
 import { getObject, listObjects, watchObjects } from './read-handlers.ts';
+import { methodNotAllowed, methodsOf, resourceNotFound } from './refusals.ts';
 import type { RestParts } from './rest-parts.ts';
 import { deleteCollection, deleteOne, postObject, putObject } from './write-handlers.ts';
 
+/** What is said of groups that nobody serves. */
 const NOT_FOUND: Response = {
   kind: 'bytes',
   status: 404,
   contentType: 'text/plain; charset=utf-8',
   body: '404 page not found\n',
+  headers: { 'x-content-type-options': 'nosniff' },
 };
 
 export function resourceHandler(parts: RestParts, resources: ResourceSet, clock: Clock): Handler {
   return async exchange => {
     const { group, version, resource } = exchange.info;
     const entry = resources.get(group, version, resource);
-    return entry === undefined ? NOT_FOUND : dispatch(parts, exchange, entry, clock);
+    if (entry !== undefined) return dispatch(parts, exchange, entry, clock);
+    if (resources.serves(group)) throw resourceNotFound();
+    return NOT_FOUND;
   };
 }
 
@@ -36,9 +39,9 @@ function dispatch(
 ): Promise<Response> | Response {
   const { verb, subresource, namespace, name } = exchange.info;
   if (entry.kind === 'virtual') {
-    if (!entry.resource.verbs.includes(verb))
-      throw methodNotSupported({ group: entry.resource.info.group, resource: entry.resource.info.resource }, verb);
-    return answerVirtual(exchange, entry.resource);
+    const { verbs } = entry.resource;
+    if (isHead(exchange) || !verbs.includes(verb)) return methodNotAllowed(methodsOf(verbs, name !== ''));
+    return entry.resource.handle(exchange);
   }
   const { resource, subresources } = entry;
   if (
@@ -46,14 +49,18 @@ function dispatch(
       ? namespace === '' && name !== '' && needsName(verb)
       : namespace !== '' && resource.info.resource !== 'namespaces'
   )
-    return NOT_FOUND;
+    throw resourceNotFound();
+  checkName(name);
   if (subresource !== '') {
     const found = subresources.get(subresource);
-    if (found === undefined) return NOT_FOUND;
-    if (!found.verbs.includes(verb) && !found.verbs.includes('*'))
-      throw methodNotSupported(groupResource(resource.info), verb);
+    if (found === undefined) throw resourceNotFound();
+    if (found.verbs.includes('*')) return found.handle(exchange, resource);
+    if (isHead(exchange) || !found.verbs.includes(verb)) return methodNotAllowed(methodsOf(found.verbs, true));
     return found.handle(exchange, resource);
   }
+  const named = name !== '' && !COLLECTION_VERBS.has(verb);
+  if (isHead(exchange) || (named ? verb === 'create' : verb === 'update' || verb === 'patch'))
+    return methodNotAllowed(methodsOf(named ? OBJECT_VERBS : STORED_VERBS, named));
   switch (verb) {
     case 'get':
       return getObject(exchange, resource);
@@ -72,14 +79,25 @@ function dispatch(
     case 'deletecollection':
       return deleteCollection(parts, exchange, resource);
     default:
-      throw methodNotSupported(groupResource(resource.info), verb);
+      return methodNotAllowed(methodsOf(named ? OBJECT_VERBS : STORED_VERBS, named));
   }
 }
 
-async function answerVirtual(exchange: Exchange, resource: VirtualResource): Promise<Response> {
-  const { contentType } = negotiate(exchange.request, false);
-  const response = await resource.handle(exchange);
-  return response.kind === 'object' && response.contentType === undefined ? { ...response, contentType } : response;
+const COLLECTION_VERBS: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
+const OBJECT_VERBS: readonly string[] = STORED_VERBS.filter(verb => verb !== 'create');
+
+/** Upstream's routes know no HEAD. */
+function isHead({ request }: Exchange): boolean {
+  return request.method === 'HEAD';
+}
+
+/** A name must be fit to stand in a path. @throws StatusError BadRequest */
+function checkName(name: string): void {
+  const why =
+    name === '.' || name === '..'
+      ? `may not be '${name}'`
+      : ['/', '%'].flatMap(found => (name.includes(found) ? [`may not contain '${found}'`] : [])).join(';');
+  if (why !== '') throw badRequest(`Name parameter invalid: ${JSON.stringify(name)}: ${why}`);
 }
 
 function needsName(verb: string): boolean {

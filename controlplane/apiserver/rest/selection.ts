@@ -4,6 +4,7 @@
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { parseFieldSelector, type FieldSelector } from '../../../machinery/meta/field-selector.ts';
 import { parseLabelSelector } from '../../../machinery/meta/label-selector.ts';
+import { badRequest } from '../../../machinery/meta/status-error.ts';
 import { fromStorage } from './rest-parts.ts';
 import type { ServedResource } from '../registry/served-resource.ts';
 
@@ -25,7 +26,8 @@ export function selection(
   const place = namespace === '' ? {} : { namespace };
   if (labelSelector === '' && fieldSelector === '') return place;
   const labels = parseLabelSelector(labelSelector);
-  const fields = fieldSelector === '' ? undefined : parseFieldSelector(fieldSelector, supportedFields(resource));
+  const fields = fieldSelector === '' ? undefined : parseFieldSelector(fieldSelector);
+  for (const { field } of fields?.requirements ?? []) checkField(resource, field);
   const name = fields?.exactMatch('metadata.name');
   const predicates: ((object: AnyObject) => boolean)[] = [];
   if (!labels.isEmpty) predicates.push(object => labels.matches(object.metadata.labels));
@@ -60,8 +62,16 @@ function convertedField(resource: ServedResource, object: AnyObject, field: stri
 /** Has what strategies look into when they say which fields can be selected. */
 const HOLLOW = { metadata: {}, spec: {}, status: {}, involvedObject: {}, source: {} };
 
-function supportedFields({ strategy, conversion }: ServedResource): ReadonlySet<string> | undefined {
-  if (conversion !== undefined) return undefined;
-  const own = strategy.selectableFields?.(HOLLOW) ?? {};
-  return new Set(['metadata.name', 'metadata.namespace', ...Object.keys(own)]);
+const EVERY_KIND = ['metadata.name', 'metadata.namespace'];
+
+/** @throws StatusError BadRequest when `field` is none that the kind can be selected by */
+function checkField({ strategy, conversion }: ServedResource, field: string): void {
+  const own =
+    conversion === undefined ? Object.keys(strategy.selectableFields?.(HOLLOW) ?? {}) : (conversion.fields ?? []);
+  if (EVERY_KIND.includes(field) || own.includes(field)) return;
+  throw badRequest(
+    own.length > 0
+      ? `field label not supported: ${field}`
+      : `${JSON.stringify(field)} is not a known field selector: only "metadata.name", "metadata.namespace"`,
+  );
 }

@@ -3,15 +3,16 @@
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { deepCopy } from '../../../machinery/meta/json-value.ts';
-import { badRequest, methodNotSupported } from '../../../machinery/meta/status-error.ts';
+import { badRequest } from '../../../machinery/meta/status-error.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { createObject } from '../registry/create-object.ts';
 import { deleteObject, type DeletionOutcome } from '../registry/delete-object.ts';
-import { groupResource, type ServedResource } from '../registry/served-resource.ts';
+import type { ServedResource } from '../registry/served-resource.ts';
 import { updateObject } from '../registry/update-object.ts';
 import type { Exchange } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
 import type { StoredObject } from '../storage/storage.ts';
+import { checkPlace } from './check-place.ts';
 import { decodeObject, parseOptional } from './decode-body.ts';
 import { deletionOptions } from './query-options.ts';
 import { listQuery, placeOf } from './read-handlers.ts';
@@ -23,8 +24,7 @@ const DELETE_WORKERS = 8;
 
 export async function postObject(parts: RestParts, exchange: Exchange, resource: ServedResource): Promise<Response> {
   const { info } = resource;
-  const { namespace, name } = exchange.info;
-  if (name !== '') throw methodNotSupported(groupResource(info), 'create');
+  const { namespace } = exchange.info;
   if (info.namespaced && namespace === '') throw badRequest('an empty namespace may not be set during creation');
   const { query, context } = writeScope(exchange);
   const object = await decodeObject(exchange, expectedKind(parts, info), query.fieldValidation);
@@ -42,9 +42,9 @@ export async function putObject(parts: RestParts, exchange: Exchange, resource: 
   const { query, context } = writeScope(exchange);
   const { namespace, name } = exchange.info;
   const body = await decodeObject(exchange, expectedKind(parts, resource.info), query.fieldValidation);
-  if (body.metadata.name === undefined || body.metadata.name === '') throw badRequest('name must be provided');
-  if (body.metadata.name !== name)
-    throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${name})`);
+  if (body.metadata.name === undefined || body.metadata.name === '')
+    throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+  checkPlace(body, resource, exchange.info);
   const given = toStorage(resource, body);
   const { stored, created } = await updateObject(parts, resource, {
     namespace: placeOf(resource, namespace),
@@ -52,14 +52,6 @@ export async function putObject(parts: RestParts, exchange: Exchange, resource: 
     context,
     create: resource.strategy.allowCreateOnUpdate === true && context.subresource === '',
     change(older) {
-      if (
-        resource.info.namespaced &&
-        body.metadata.namespace !== undefined &&
-        body.metadata.namespace !== '' &&
-        body.metadata.namespace !== namespace
-      ) {
-        throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
-      }
       // Defaulting and admission change the object, and another try needs what the client sent.
       const fresh = deepCopy(given);
       if (older === undefined) delete fresh.metadata.resourceVersion;

@@ -71,7 +71,6 @@ function resourceInfo(request: Request, base: Base, parts: string[]): RequestInf
   // A watch or list of one name is authorized as that name.
   if (collection && (verb === 'list' || verb === 'watch' || verb === 'deletecollection'))
     name = nameFromSelector(request.query.get('fieldSelector'));
-  else if (verb === 'get' && isTrue(request.query.get('watch')) && subresource === '') verb = 'watch';
   const longRunning = verb === 'watch' || LONG_SUBRESOURCES.has(subresource);
   return { ...base, isResource: true, verb, namespace, resource, subresource, name, rest, longRunning };
 }

@@ -49,7 +49,8 @@ export interface Request {
   /** Aborts when the client went away or the server stops. Made when first asked for. */
   readonly signal: AbortSignal;
   readonly remoteAddress: string;
-  readonly certificate?: PeerCertificate | undefined;
+  /** 'refused': one was shown that the client CA has not signed, or not for clients. */
+  readonly certificate?: PeerCertificate | 'refused' | undefined;
   /** Set by the in-process transport alone: the identity is known, no credential is looked at. */
   readonly identity?: UserInfo | undefined;
   readonly upgrade?: UpgradeRequest | undefined;
@@ -87,7 +88,7 @@ export interface ObjectResponse extends Common {
   readonly kind: 'object';
   readonly status: number;
   readonly object: unknown;
-  /** Default application/json; a media type with parameters when the client negotiated one. */
+  /** Absent: the encoding that the client likes best, for built-in kinds. */
   readonly contentType?: string | undefined;
 }
 

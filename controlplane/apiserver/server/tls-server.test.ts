@@ -70,7 +70,11 @@ test('TlsServer answers HTTP/1.1 with a client certificate', async () => {
 });
 
 test('TlsServer knows nobody without a certificate, and one of another authority is none', async () => {
-  expect((await http1('/api/v1/namespaces')).status).toBe(401);
+  const anonymous = await http1('/api/v1/namespaces');
+  expect([anonymous.status, (JSON.parse(anonymous.body) as { message: string }).message]).toEqual([
+    403,
+    'namespaces is forbidden: User "system:anonymous" cannot list resource "namespaces" in API group "" at the cluster scope',
+  ]);
   const other = createAuthority('other', now);
   const forged = issueKeyPair(other, {
     subject: { commonName: 'admin', organizations: ['system:masters'] },

@@ -12,7 +12,7 @@ const NO_QUERY = new URLSearchParams();
 /** What the carrier knows about the connection. */
 export interface Connection {
   readonly remoteAddress: string;
-  readonly certificate: PeerCertificate | undefined;
+  readonly certificate: PeerCertificate | 'refused' | undefined;
 }
 
 export class WireRequest implements Request {
@@ -58,7 +58,7 @@ export class WireRequest implements Request {
     return this.#connection.remoteAddress;
   }
 
-  get certificate(): PeerCertificate | undefined {
+  get certificate(): PeerCertificate | 'refused' | undefined {
     return this.#connection.certificate;
   }
 

@@ -21,7 +21,7 @@ export const namespaceStrategy: Strategy<Namespace> = {
   ],
   allowUnconditionalUpdate: true,
   validateName: dns1123Label,
-  selectableFields: ns => ({ name: ns.metadata.name ?? '', 'status.phase': ns.status?.phase ?? '' }),
+  selectableFields: ns => ({ 'status.phase': ns.status?.phase ?? '' }),
   default(ns) {
     const { name } = ns.metadata;
     if (name !== undefined && name !== '' && ns.metadata.labels?.[NAME_LABEL] !== name) {

@@ -70,4 +70,16 @@ export function fromCoreEvent(event: CoreEvent): Event {
 export const eventConversion: Conversion = {
   toStorage: object => toCoreEvent(object as unknown as Event) as AnyObject,
   fromStorage: object => fromCoreEvent(object as unknown as CoreEvent) as AnyObject,
+  fields: [
+    'reason',
+    'regarding.apiVersion',
+    'regarding.fieldPath',
+    'regarding.kind',
+    'regarding.name',
+    'regarding.namespace',
+    'regarding.resourceVersion',
+    'regarding.uid',
+    'reportingController',
+    'type',
+  ],
 };

@@ -32,7 +32,6 @@ export const replicaSetStrategy: Strategy<ReplicaSet> = {
     selectorColumn<ReplicaSet>(set => set.spec.selector),
   ],
   allowUnconditionalUpdate: true,
-  selectableFields: set => ({ 'status.replicas': String(set.status?.replicas ?? 0) }),
   default(set) {
     set.spec.replicas ??= 1;
     defaultPodTemplate(set.spec.template);
