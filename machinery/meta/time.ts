@@ -17,25 +17,26 @@ export function formatMicroTime(epochMs: number): string {
 
 /** Milliseconds since the epoch (cut to whole ones), or undefined when `text` is no RFC 3339 time. */
 export function parseTime(text: string): number | undefined {
-  const parts = parseParts(text);
+  const parts = timeParts(text);
   return parts === undefined ? undefined : parts.seconds * 1000 + Math.trunc(parts.micros / 1000);
 }
 
 /** `text` as the API writes a Time, or undefined when it is none. */
 export function canonicalTime(text: string): string | undefined {
   if (CANONICAL_TIME.test(text)) return text;
-  const parts = parseParts(text);
+  const parts = timeParts(text);
   return parts === undefined ? undefined : formatTime(parts.seconds * 1000);
 }
 
 /** `text` as the API writes a MicroTime, or undefined when it is none. */
 export function canonicalMicroTime(text: string): string | undefined {
-  const parts = parseParts(text);
+  const parts = timeParts(text);
   if (parts === undefined) return undefined;
   return `${formatTime(parts.seconds * 1000).slice(0, 19)}.${String(parts.micros).padStart(6, '0')}Z`;
 }
 
-function parseParts(text: string): { seconds: number; micros: number } | undefined {
+/** Whole seconds since the epoch and the microseconds (0 to 999999) after them; undefined when `text` is no RFC 3339 time. */
+export function timeParts(text: string): { seconds: number; micros: number } | undefined {
   const match = RFC3339.exec(text);
   if (match === null) return undefined;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [

@@ -1,11 +1,13 @@
 /**
- * A watch for a client that asked for it over a WebSocket, as browsers do: one text message an event, until either side ends it.
+ * A watch for a client that asked for it over a WebSocket, as browsers do: one message an event, until either side ends it. JSON is text;
+ * protobuf is binary, without the length that stands before it elsewhere.
  */
 import { webSocketFrame, switchToWebSocket } from './websocket-frames.ts';
 import { drained } from './websocket-stream.ts';
 import type { Duplex } from 'node:stream';
 import { header, type Request, type Response, type WatchResponse } from '../server/request.ts';
 import { watchFrame } from '../server/watch-frame.ts';
+import type { WatchEvent } from '../storage/storage.ts';
 
 const NORMAL_CLOSURE = Buffer.from([0x03, 0xe8]);
 /** Carries a browser's token and is no protocol. */
@@ -21,12 +23,17 @@ export function watchOverWebSocket(request: Request, watch: WatchResponse): Resp
   return { kind: 'hijacked' };
 }
 
+function message(watch: WatchResponse, event: WatchEvent): Buffer {
+  const frame = watchFrame(watch, event);
+  return watch.form === undefined ? webSocketFrame('text', frame) : webSocketFrame('binary', frame.subarray(4));
+}
+
 async function send(socket: Duplex, watch: WatchResponse): Promise<void> {
   try {
     for await (const batch of watch.events) {
       for (const event of batch) {
         if (socket.destroyed) return;
-        if (!socket.write(webSocketFrame('text', watchFrame(watch, event)))) await drained(socket);
+        if (!socket.write(message(watch, event))) await drained(socket);
       }
     }
   } catch {

@@ -1,48 +1,102 @@
 /**
- * What form of an answer the client asks for with Accept: plain JSON or YAML, a Table, or metadata alone.
- * Source: kubernetes.io/docs, "Kubernetes API Concepts", alternate representations.
+ * What form of an answer the client asks for with Accept: JSON, YAML or protobuf; objects as they are, as a Table, or metadata alone.
+ * Source: kubernetes `apiserver/pkg/endpoints/handlers/negotiation`, and the Accept parser behind it.
  */
 import { notAcceptable } from '../../../machinery/meta/status-error.ts';
 import { header, type Request } from '../server/request.ts';
 
+export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
+const MEDIA_TYPES = ['application/json', 'application/yaml', PROTOBUF] as const;
+const CONVERSIONS = ['Table', 'PartialObjectMetadata', 'PartialObjectMetadataList'] as const;
+
+export type MediaType = (typeof MEDIA_TYPES)[number];
+
 export interface Negotiated {
-  readonly as: 'object' | 'Table' | 'PartialObjectMetadata' | 'PartialObjectMetadataList';
-  readonly mediaType: 'application/json' | 'application/yaml';
-  /** The Accept clause's parameters, for the answer's Content-Type. */
-  readonly contentType: string;
+  readonly as: 'object' | (typeof CONVERSIONS)[number];
+  readonly mediaType: MediaType;
 }
 
-const PLAIN: Negotiated = { as: 'object', mediaType: 'application/json', contentType: 'application/json' };
-const ACCEPTED = ['application/json', 'application/yaml'];
+const PLAIN: Negotiated = { as: 'object', mediaType: 'application/json' };
 
 /**
- * @param tables false: what answers has no table and no metadata of its own
+ * @param conversions false: what answers has no table and no metadata of its own
  * @throws StatusError NotAcceptable when nothing that is asked for can be given
  */
-export function negotiate(request: Request, tables = true): Negotiated {
+export function negotiate(request: Request, conversions = true): Negotiated {
+  const found = bestClause(request, conversions);
+  if (found === undefined) throw notAcceptable(MEDIA_TYPES);
+  return found;
+}
+
+/** Like `negotiate()` for watches, which have no YAML. */
+export function negotiateWatch(request: Request): Negotiated {
+  const found = negotiate(request);
+  if (found.mediaType === 'application/yaml')
+    throw notAcceptable([`${PLAIN.mediaType};stream=watch`, `${PROTOBUF};stream=watch`]);
+  return found;
+}
+
+/** The encoding of what has but one form (a Status): JSON where the client would take nothing. */
+export function plainMediaType(request: Request): MediaType {
+  return (bestClause(request, false) ?? PLAIN).mediaType;
+}
+
+function bestClause(request: Request, conversions: boolean): Negotiated | undefined {
   const accept = header(request, 'accept');
   if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/json') return PLAIN;
-  for (const clause of accept.split(',')) {
-    const found = clauseForm(clause);
-    if (found !== undefined && (tables || found.as === 'object')) return found;
+  for (const clause of clausesOf(accept)) {
+    for (const mediaType of MEDIA_TYPES) {
+      const found = matches(clause, mediaType) ? formOf(clause, mediaType, conversions) : undefined;
+      if (found !== undefined) return found;
+    }
   }
-  throw notAcceptable(ACCEPTED);
+  return undefined;
 }
 
-function clauseForm(clause: string): Negotiated | undefined {
-  const [type = '', ...parameters] = clause.split(';').map(part => part.trim());
-  const mediaType = mediaTypeOf(type);
-  if (mediaType === undefined) return undefined;
-  const values = new Map(parameters.map(p => p.split('=', 2) as [string, string]));
-  const as = values.get('as');
-  if (as === undefined)
-    return mediaType === PLAIN.mediaType ? PLAIN : { as: 'object', mediaType, contentType: mediaType };
-  if (values.get('g') !== 'meta.k8s.io' || values.get('v') !== 'v1') return undefined;
-  if (as !== 'Table' && as !== 'PartialObjectMetadata' && as !== 'PartialObjectMetadataList') return undefined;
-  return { as, mediaType, contentType: `${mediaType};as=${as};g=meta.k8s.io;v=v1` };
+interface Clause {
+  readonly type: string;
+  readonly subtype: string;
+  readonly quality: number;
+  readonly parameters: ReadonlyMap<string, string>;
 }
 
-function mediaTypeOf(type: string): Negotiated['mediaType'] | undefined {
-  if (type === 'application/json' || type === '*/*' || type === 'application/*') return 'application/json';
-  return type === 'application/yaml' || type === 'text/yaml' ? 'application/yaml' : undefined;
+/** The clauses that can be read, most wanted first. */
+function clausesOf(accept: string): Clause[] {
+  const clauses = accept.split(',').flatMap(parseClause);
+  if (clauses.length === 1) return clauses;
+  return clauses.sort(
+    (a, b) => b.quality - a.quality || wildcard(a.type) - wildcard(b.type) || wildcard(a.subtype) - wildcard(b.subtype),
+  );
+}
+
+function wildcard(text: string): number {
+  return text === '*' ? 1 : 0;
+}
+
+function parseClause(text: string): Clause[] {
+  const [range = '', ...rest] = text.split(';');
+  const [type = '', subtype = type.trim() === '*' ? '*' : '', more] = range.split('/').map(part => part.trim());
+  if (subtype === '' || more !== undefined) return [];
+  const parameters = new Map<string, string>();
+  for (const parameter of rest) {
+    const [name = '', value = '', extra] = parameter.split('=').map(part => part.trim());
+    if (value !== '' && extra === undefined) parameters.set(name, value);
+  }
+  const quality = parameters.get('q');
+  return [{ type, subtype, quality: quality === undefined ? 1 : Number(quality) || 0, parameters }];
+}
+
+function matches({ type, subtype }: Clause, mediaType: MediaType): boolean {
+  return type === '*' || (type === 'application' && (subtype === '*' || mediaType === `${type}/${subtype}`));
+}
+
+function formOf({ parameters }: Clause, mediaType: MediaType, conversions: boolean): Negotiated | undefined {
+  const stream = parameters.get('stream');
+  if (stream !== undefined && (stream !== 'watch' || mediaType === 'application/yaml')) return undefined;
+  if (parameters.has('sv')) return undefined;
+  if (!parameters.has('as') && !parameters.has('g') && !parameters.has('v')) return { as: 'object', mediaType };
+  if (!conversions || parameters.get('g') !== 'meta.k8s.io' || parameters.get('v') !== 'v1') return undefined;
+  const as = CONVERSIONS.find(name => name === parameters.get('as'));
+  // A Table has no protobuf form.
+  return as === undefined || (as === 'Table' && mediaType === PROTOBUF) ? undefined : { as, mediaType };
 }

@@ -1,8 +1,9 @@
 /**
- * Gives an answer the form that the client asked for: as stored, in another API version, as YAML, as a Table or as metadata alone.
+ * Gives an answer the form that the client asked for: as stored, in another API version, as YAML or protobuf, as a Table or as metadata alone.
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
-import { badRequest } from '../../../machinery/meta/status-error.ts';
+import { badRequest, StatusError } from '../../../machinery/meta/status-error.ts';
+import type { KindInfo } from '../../../proto/api/kinds.ts';
 import { apiVersionOf, type ServedResource } from '../registry/served-resource.ts';
 import type { Strategy } from '../registry/strategy.ts';
 import { unstored } from '../registry/unstored.ts';
@@ -10,8 +11,9 @@ import type { Exchange } from '../server/exchange.ts';
 import type { Request, Response, WatchResponse } from '../server/request.ts';
 import { eventFrame } from '../server/watch-frame.ts';
 import type { StoredList, StoredObject, Watch, WatchEvent } from '../storage/storage.ts';
-import { negotiate } from './negotiate.ts';
+import { negotiate, negotiateWatch, PROTOBUF } from './negotiate.ts';
 import { partialMetadata, TableWriter, type IncludeObject } from './table.ts';
+import { protobufForm } from './wire-forms.ts';
 
 /** One object. */
 export function representObject(
@@ -20,40 +22,40 @@ export function representObject(
   stored: StoredObject<AnyObject>,
   status: number,
 ): Response {
-  const { as, mediaType, contentType } = negotiate(exchange.request);
+  const { as, mediaType } = negotiate(exchange.request);
   const { conversion } = resource;
-  if (as === 'object' && mediaType === 'application/json') {
-    if (conversion === undefined) return { kind: 'stored', status, stored };
-    return { kind: 'object', status, object: conversion.fromStorage(stored.object) };
-  }
+  if (as === 'PartialObjectMetadataList') throw notThat(as, 'not a list', resource.info);
+  if (mediaType === PROTOBUF) return { kind: 'stored', status, stored, form: protobufForm(resource, as) };
+  if (as === 'object' && mediaType === 'application/json' && conversion === undefined)
+    return { kind: 'stored', status, stored };
   const object = conversion === undefined ? stored.object : conversion.fromStorage(stored.object);
-  if (as === 'object') return { kind: 'object', status, object, contentType };
-  if (as === 'PartialObjectMetadata') return { kind: 'object', status, object: partialMetadata(object), contentType };
-  const metadata = { resourceVersion: stored.resourceVersion };
-  return {
-    kind: 'object',
-    status,
-    object: tableWriter(exchange, resource).table([object], metadata, exchange.nowMs),
-    contentType,
-  };
+  if (as === 'object') return { kind: 'object', status, object, contentType: mediaType };
+  const shown =
+    as === 'PartialObjectMetadata'
+      ? partialMetadata(object)
+      : tableWriter(exchange, resource).table([object], { resourceVersion: stored.resourceVersion }, exchange.nowMs);
+  return { kind: 'object', status, object: shown, contentType: mediaType };
 }
 
 export function representList(exchange: Exchange, resource: ServedResource, list: StoredList<AnyObject>): Response {
-  const { as, mediaType, contentType } = negotiate(exchange.request);
+  const { as, mediaType } = negotiate(exchange.request);
   const { info, conversion } = resource;
+  if (as === 'PartialObjectMetadata') throw notThat(as, 'a list', info);
   const metadata = {
     resourceVersion: list.resourceVersion,
     ...(list.continue === undefined ? {} : { continue: list.continue }),
     ...(list.remainingItemCount === undefined ? {} : { remainingItemCount: list.remainingItemCount }),
   };
+  const apiVersion = apiVersionOf(info);
+  const listKind = `${info.kind}List`;
+  if (mediaType === PROTOBUF)
+    return { kind: 'list', apiVersion, listKind, metadata, items: list.items, form: protobufForm(resource, as) };
   const items =
     conversion === undefined ? list.items : list.items.map(item => unstored(conversion.fromStorage(item.object)));
   if (as === 'object') {
-    const listKind = `${info.kind}List`;
-    if (mediaType === 'application/json')
-      return { kind: 'list', apiVersion: apiVersionOf(info), listKind, metadata, items };
-    const object = { kind: listKind, apiVersion: apiVersionOf(info), metadata, items: items.map(item => item.object) };
-    return { kind: 'object', status: 200, object, contentType };
+    if (mediaType === 'application/json') return { kind: 'list', apiVersion, listKind, metadata, items };
+    const object = { kind: listKind, apiVersion, metadata, items: items.map(item => item.object) };
+    return { kind: 'object', status: 200, object, contentType: mediaType };
   }
   const objects = items.map(item => item.object);
   if (as === 'Table') {
@@ -61,7 +63,7 @@ export function representList(exchange: Exchange, resource: ServedResource, list
       kind: 'object',
       status: 200,
       object: tableWriter(exchange, resource).table(objects, metadata, exchange.nowMs),
-      contentType,
+      contentType: mediaType,
     };
   }
   const object = {
@@ -70,13 +72,15 @@ export function representList(exchange: Exchange, resource: ServedResource, list
     metadata,
     items: objects.map(partialMetadata),
   };
-  return { kind: 'object', status: 200, object, contentType };
+  return { kind: 'object', status: 200, object, contentType: mediaType };
 }
 
 export function representWatch(exchange: Exchange, resource: ServedResource, events: Watch<AnyObject>): WatchResponse {
-  const { as, contentType } = negotiate(exchange.request);
+  const { as, mediaType } = negotiateWatch(exchange.request);
   const { conversion } = resource;
   const base = { kind: 'watch', events } as const;
+  if (mediaType === PROTOBUF)
+    return { ...base, contentType: `${PROTOBUF};stream=watch`, form: protobufForm(resource, as) };
   if (as === 'object') {
     return conversion === undefined
       ? base
@@ -86,8 +90,7 @@ export function representWatch(exchange: Exchange, resource: ServedResource, eve
     const object = event.object as AnyObject;
     return conversion === undefined || event.type === 'BOOKMARK' ? object : conversion.fromStorage(object);
   };
-  if (as !== 'Table')
-    return { ...base, contentType, encode: event => eventFrame(event.type, partialMetadata(shown(event))) };
+  if (as !== 'Table') return { ...base, encode: event => eventFrame(event.type, partialMetadata(shown(event))) };
   const writer = tableWriter(exchange, resource);
   let first = true;
   const encode = (event: WatchEvent): Buffer => {
@@ -95,7 +98,13 @@ export function representWatch(exchange: Exchange, resource: ServedResource, eve
     first = false;
     return eventFrame(event.type, table);
   };
-  return { ...base, contentType, encode };
+  return { ...base, encode };
+}
+
+/** @param is 'a list' or not */
+function notThat(as: string, is: string, { group, kind }: KindInfo): StatusError {
+  const type = `*${group.split('.', 1)[0] || 'core'}.${kind}${is === 'a list' ? 'List' : ''}`;
+  return new StatusError('NotAcceptable', 406, `you requested ${as}, but the requested object is ${is} (${type})`);
 }
 
 function tableWriter({ request }: Exchange, resource: ServedResource): TableWriter {
@@ -113,7 +122,7 @@ function includedObject(request: Request): IncludeObject {
 
 /** An object that is made up for the answer and stored nowhere (Scale). */
 export function representMade(exchange: Exchange, object: AnyObject, columns: Strategy['columns']): Response {
-  const { as, contentType } = negotiate(exchange.request);
+  const { as, mediaType: contentType } = negotiate(exchange.request);
   if (as === 'object') return { kind: 'object', status: 200, object, contentType };
   if (as !== 'Table') return { kind: 'object', status: 200, object: partialMetadata(object), contentType };
   const { resourceVersion = '' } = object.metadata;

@@ -8,6 +8,7 @@ import type { RegistryParts } from '../registry/create-object.ts';
 import { apiVersionOf, type ServedResource, type WriteContext } from '../registry/served-resource.ts';
 import type { Exchange } from '../server/exchange.ts';
 import type { ExpectedKind } from './decode-body.ts';
+import { negotiate } from './negotiate.ts';
 import { writeQuery, type WriteQuery } from './query-options.ts';
 
 export interface RestParts extends RegistryParts {
@@ -20,8 +21,9 @@ export interface WriteScope {
   readonly context: WriteContext;
 }
 
-/** Options and context of a write. */
+/** Options and context of a write. An answer that cannot be given is refused here, before anything is written. @throws StatusError */
 export function writeScope(exchange: Exchange, subresource = exchange.info.subresource): WriteScope {
+  negotiate(exchange.request);
   const query = writeQuery(exchange);
   const context: WriteContext = {
     nowMs: exchange.nowMs,

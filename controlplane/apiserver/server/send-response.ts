@@ -6,8 +6,17 @@ import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import { createGzip, constants } from 'node:zlib';
+import { plainMediaType, PROTOBUF } from '../rest/negotiate.ts';
+import { protobufBody } from '../rest/protobuf/protobuf-object.ts';
 import type { Exchange } from './exchange.ts';
-import { header, type ListResponse, type Request, type Response, type WatchResponse } from './request.ts';
+import {
+  header,
+  type ListResponse,
+  type ObjectResponse,
+  type Request,
+  type Response,
+  type WatchResponse,
+} from './request.ts';
 import { watchFrame } from './watch-frame.ts';
 
 /** Where a response goes: one HTTP/2 stream or one HTTP/1.1 response. */
@@ -39,8 +48,7 @@ export async function sendResponse(exchange: Exchange, response: Response, sink:
         return sendBytes(request, sink, response.status, headers, JSON_TYPE, pretty(response.stored.object));
       return sendBytes(request, sink, response.status, headers, JSON_TYPE, response.stored.bytes);
     case 'object': {
-      const type = response.contentType ?? JSON_TYPE;
-      const body = await objectBytes(request, response.object, type);
+      const { type, body } = await objectBytes(request, response);
       return sendBytes(request, sink, response.status, headers, type, body);
     }
     case 'bytes': {
@@ -71,12 +79,21 @@ function warningHeader(text: string): string {
   return `299 - "${text.replace(/[\x00-\x1f\x7f]/g, ' ').replace(/["\\]/g, '\\$&')}"`;
 }
 
-async function objectBytes(request: Request, object: unknown, type: string): Promise<Buffer> {
-  if (type.startsWith('application/yaml')) {
-    const { stringify } = await import('yaml');
-    return Buffer.from(stringify(object, { version: '1.1', aliasDuplicateObjects: false }));
+async function objectBytes(
+  request: Request,
+  { object, contentType }: ObjectResponse,
+): Promise<{ type: string; body: Buffer }> {
+  const type = contentType ?? plainMediaType(request);
+  if (type === PROTOBUF) {
+    const body = protobufBody(object);
+    if (body !== undefined) return { type, body };
   }
-  return isPretty(request) ? pretty(object) : Buffer.from(JSON.stringify(object));
+  if (type === 'application/yaml') {
+    const { stringify } = await import('yaml');
+    return { type, body: Buffer.from(stringify(object, { version: '1.1', aliasDuplicateObjects: false })) };
+  }
+  const body = isPretty(request) ? pretty(object) : Buffer.from(JSON.stringify(object));
+  return { type: contentType === undefined || contentType === PROTOBUF ? JSON_TYPE : contentType, body };
 }
 
 function isPretty(request: Request): boolean {
