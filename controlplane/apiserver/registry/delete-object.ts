@@ -8,7 +8,7 @@ import type { Preconditions, StoredObject } from '../storage/storage.ts';
 import type { RegistryParts } from './create-object.ts';
 import { deletionPlan, type DeletionPlan, type Propagation } from './deletion-plan.ts';
 import { timestamp } from './object-meta.ts';
-import { groupResource, type ServedResource, type WriteContext } from './served-resource.ts';
+import type { ServedResource, WriteContext } from './served-resource.ts';
 import { unstored } from './unstored.ts';
 
 export interface DeletionOptions {
@@ -108,15 +108,14 @@ function checkPreconditions(
   preconditions: Preconditions | undefined,
 ): void {
   const { uid, resourceVersion, name = '' } = object.metadata;
+  // Upstream names the kind here rather than the resource.
+  const what = { group: info.group, resource: info.kind };
   if (preconditions?.uid !== undefined && preconditions.uid !== uid) {
-    throw conflict(
-      groupResource(info),
-      name,
-      `Precondition failed: UID in precondition: ${preconditions.uid}, UID in object meta: ${uid ?? ''}`,
-    );
+    const text = `the UID in the precondition (${preconditions.uid}) does not match the UID in record (${uid ?? ''}). The object might have been deleted and then recreated`;
+    throw conflict(what, name, text);
   }
   if (preconditions?.resourceVersion !== undefined && preconditions.resourceVersion !== resourceVersion) {
-    const text = `Precondition failed: ResourceVersion in precondition: ${preconditions.resourceVersion}, ResourceVersion in object meta: ${resourceVersion ?? ''}`;
-    throw conflict(groupResource(info), name, text);
+    const text = `the ResourceVersion in the precondition (${preconditions.resourceVersion}) does not match the ResourceVersion in record (${resourceVersion ?? ''}). The object might have been modified`;
+    throw conflict(what, name, text);
   }
 }

@@ -39,7 +39,7 @@ export function managedFieldOwnership(schemaOf: (typePackage: string, kind: stri
   return {
     recordUpdate(resource, object, older, context) {
       const entries = trackUpdate(change(resource, older, context, true), object);
-      if (entries === undefined) delete object.metadata.managedFields;
+      if (entries === undefined || entries.length === 0) delete object.metadata.managedFields;
       else object.metadata.managedFields = entries;
     },
     apply(resource, older, applied, force, context) {

@@ -35,9 +35,11 @@ export interface UpdateOutcome {
 /** The new state has lost its last finalizer: it is deleted rather than stored. */
 class Emptied extends Error {
   readonly older: AnyObject;
-  constructor(older: AnyObject) {
+  readonly object: AnyObject;
+  constructor(older: AnyObject, object: AnyObject) {
     super('deleted with its last finalizer');
     this.older = older;
+    this.object = object;
   }
 }
 
@@ -56,7 +58,8 @@ export async function updateObject(
       try {
         const stored = await resource.storage.delete(request.namespace, request.name, { uid, resourceVersion });
         await resource.hooks?.afterDelete?.(stored.object);
-        return { stored, created: false };
+        // Who took the finalizer away expects to see it gone.
+        return { stored: unstored(error.object), created: false };
       } catch (lost) {
         if (!isConflict(lost)) throw lost;
       }
@@ -87,7 +90,7 @@ async function updateOnce(
     }
     await prepareForUpdate(parts, resource, object, older, request);
     if (context.subresource === '' || context.subresource === 'finalize') {
-      if (isEmptied(resource, object, older) && !context.dryRun) throw new Emptied(older);
+      if (isEmptied(resource, object, older) && !context.dryRun) throw new Emptied(older, object);
     }
     if (context.subresource === '') reserved = await hooks?.beforeUpdate?.(object, older, context);
     return object;

@@ -62,5 +62,5 @@ function parse(text: string): unknown {
 }
 
 function invalidToken(why: string): StatusError {
-  return badRequest(`continue key is not valid: ${why}`);
+  return badRequest(`invalid continue token: continue key is not valid: ${why}`);
 }

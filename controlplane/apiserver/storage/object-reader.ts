@@ -122,10 +122,9 @@ export class ObjectReader<T extends KubeObject> {
     const range = rangeOf(query.namespace);
     const { resourceVersion = '', resourceVersionMatch: match, limit = 0 } = query;
     if (query.continue !== undefined && query.continue !== '') {
-      if (resourceVersion !== '' && resourceVersion !== '0') {
-        throw badRequest('specifying resource version is not allowed when using continue');
-      }
       const token = decodeContinue(query.continue);
+      if (resourceVersion !== '' && resourceVersion !== '0')
+        throw badRequest('specifying resource version is not allowed when using continue');
       await this.caughtUpWith(token.revision < 0 ? '' : String(token.revision), query.signal);
       const revision = token.revision < 0 ? hub.revision : token.revision;
       const from = `${token.startAfter}\0`;

@@ -1,11 +1,15 @@
 /** What the store's and the caches' failures are to a client. */
+import { goQuote } from '../../../machinery/meta/go-quote.ts';
 import { badRequest, expired, serviceUnavailable, StatusError, timeout } from '../../../machinery/meta/status-error.ts';
 import { CompactedError, StoreUnavailableError } from '../../store/store.ts';
 
 /** Parses a resourceVersion that names a revision. @throws StatusError BadRequest */
 export function parseResourceVersion(text: string): number {
   const revision = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
-  if (!Number.isSafeInteger(revision)) throw badRequest(`Invalid value: "${text}": invalid resource version`);
+  if (!Number.isSafeInteger(revision)) {
+    const why = `strconv.ParseUint: parsing ${goQuote(text)}: invalid syntax`;
+    throw badRequest(`invalid resource version: resourceVersion: Invalid value: ${goQuote(text)}: ${why}`);
+  }
   return revision;
 }
 

@@ -5,7 +5,7 @@
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { requiredError, notSupportedError } from '../../../machinery/meta/field-error.ts';
 import { setCondition } from '../../../machinery/meta/object.ts';
-import { conflict, invalid } from '../../../machinery/meta/status-error.ts';
+import { badRequest, conflict, invalid } from '../../../machinery/meta/status-error.ts';
 import type { Binding, Pod, PodCondition } from '../../../proto/api/core-v1.ts';
 import { timestamp } from '../registry/object-meta.ts';
 import type { Subresource, VirtualResource } from '../registry/resource-set.ts';
@@ -40,6 +40,8 @@ export async function bind(
   };
   const binding = (await decodeObject(exchange, expected, query.fieldValidation)) as unknown as Binding;
   const name = pathName === '' ? (binding.metadata.name ?? '') : pathName;
+  if (pathName !== '' && binding.metadata.name !== undefined && binding.metadata.name !== pathName)
+    throw badRequest('name in URL does not match name in Binding object');
   checkBinding(binding, name);
   const { namespace } = exchange.info;
   const preconditions = binding.metadata.uid ? { uid: binding.metadata.uid } : undefined;

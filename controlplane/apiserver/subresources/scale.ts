@@ -11,6 +11,7 @@ import { groupResource, type ServedResource } from '../registry/served-resource.
 import { column } from '../kinds/columns/column.ts';
 import { updateObject } from '../registry/update-object.ts';
 import type { ScaleSpec, Strategy } from '../registry/strategy.ts';
+import { checkPlace } from '../rest/check-place.ts';
 import { checked, decodeObject, mediaType, parseBody, type ExpectedKind } from '../rest/decode-body.ts';
 import { MERGE_PATCH, patchedDocument } from '../rest/patched-document.ts';
 import { representMade } from '../rest/represent.ts';
@@ -73,6 +74,7 @@ async function change(
     change(older) {
       const current = older as AnyObject;
       const next = wanted ?? patchedScale(exchange, scaleOf(current, spec), patch, expected);
+      checkPlace(next, resource, exchange.info);
       const replicas = next.spec?.replicas ?? 0;
       if (replicas < 0) {
         throw invalid({ group: 'autoscaling', kind: 'Scale' }, name, [
