@@ -79,9 +79,9 @@ export default {
       { path: '^(node:)?child_process$' },
     ),
     rule(
-      'cri-in-runtime',
-      'CRI is called in kubelet/runtime alone',
-      { path: '^(?!agent/kubelet/runtime/|proto/cri/|e2e/)' },
+      'grpc-at-its-place',
+      'CRI is called in kubelet/runtime alone, etcd in store/etcd',
+      { path: '^(?!agent/kubelet/runtime/|controlplane/store/etcd/|proto/(cri|etcd)/|e2e/)' },
       { path: '^node_modules/@grpc/' },
     ),
     rule(

@@ -16,7 +16,7 @@ lane \
 first=$!
 lane \
   "package-lock.json" "node deploy/lockfile.mjs --check" \
-  "generated code" "npx --no-install tsx proto/api/generate.ts --check && npx --no-install tsx proto/cri/generate.ts --check" \
+  "generated code" "npx --no-install tsx proto/api/generate.ts --check && npx --no-install tsx proto/cri/generate.ts --check && npx --no-install tsx proto/etcd/generate.ts --check" \
   "Vagrantfile" "if command -v vagrant >/dev/null; then vagrant validate --ignore-provider; fi" \
   "lint" "npx --no-install eslint --cache --cache-location node_modules/.cache/eslint ." &
 second=$!

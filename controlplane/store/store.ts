@@ -170,9 +170,26 @@ export class FutureRevisionError extends Error {
   }
 }
 
-/** Why a store cannot serve. `unknownOutcome`: the write may or may not have happened (a lost answer, a failed fsync). */
+/** The value is larger than the store takes; the message says whose limit it is. */
+export class ValueTooLargeError extends Error {
+  override readonly name = 'ValueTooLargeError';
+}
+
+/**
+ * Why a store cannot serve. `unknownOutcome`: the write may or may not have happened (a lost answer, a failed fsync). `denied`: certificates or
+ * rights. `foreign`: what is there is not ours, or not what was there before.
+ */
 export type UnavailableReason =
-  'closed' | 'locked' | 'full' | 'corrupt' | 'newerFormat' | 'io' | 'unreachable' | 'unknownOutcome';
+  | 'closed'
+  | 'locked'
+  | 'full'
+  | 'corrupt'
+  | 'newerFormat'
+  | 'io'
+  | 'unreachable'
+  | 'denied'
+  | 'foreign'
+  | 'unknownOutcome';
 
 /** The store cannot serve; the message says what to do. */
 export class StoreUnavailableError extends Error {

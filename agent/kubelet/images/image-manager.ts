@@ -7,7 +7,7 @@
  */
 import type { Container, Pod, Secret } from '../../../proto/api/core-v1.ts';
 import type { AuthConfig, Image, PodSandboxConfig } from '../../../proto/cri/runtime.gen.ts';
-import type { Decoded } from '../../../proto/cri/decoded.ts';
+import type { Decoded } from '../../../proto/decoded.ts';
 import { subjectOf, type EventSink, type EventSubject } from '../../../machinery/client/event-recorder.ts';
 import { pods } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';

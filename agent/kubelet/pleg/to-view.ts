@@ -1,7 +1,7 @@
 /** CRI messages in the kubelet's own words. */
 import type { ContainerStatus, PodSandbox, PodSandboxStatus } from '../../../proto/cri/runtime.gen.ts';
 import { ContainerState, PodSandboxState } from '../../../proto/cri/runtime.gen.ts';
-import type { Decoded } from '../../../proto/cri/decoded.ts';
+import type { Decoded } from '../../../proto/decoded.ts';
 import { CRI_KEYS } from '../plan/cri-labels.ts';
 import type { ContainerView, ContainerViewState, SandboxView } from '../plan/pod-view.ts';
 

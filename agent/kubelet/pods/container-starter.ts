@@ -8,7 +8,7 @@ import { mkdir, readlink, symlink, unlink, writeFile, chmod } from 'node:fs/prom
 import { dirname } from 'node:path';
 import type { ConfigMap, Container, Pod, Secret, Service } from '../../../proto/api/core-v1.ts';
 import type { Image, PodSandboxConfig } from '../../../proto/cri/runtime.gen.ts';
-import type { Decoded } from '../../../proto/cri/decoded.ts';
+import type { Decoded } from '../../../proto/decoded.ts';
 import type { EventSink, EventSubject } from '../../../machinery/client/event-recorder.ts';
 import { configMaps, secrets, type AnyObject, type Resource } from '../../../machinery/client/resource.ts';
 import type { PodObjects } from '../objects/pod-objects.ts';

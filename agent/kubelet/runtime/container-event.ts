@@ -7,7 +7,7 @@ import {
   type Envelope,
 } from '../../../proto/cri/containerd-events.gen.ts';
 import { ContainerEventType, type ContainerEventResponse } from '../../../proto/cri/runtime.gen.ts';
-import type { Decoded } from '../../../proto/cri/decoded.ts';
+import type { Decoded } from '../../../proto/decoded.ts';
 
 /** One thing that happened to a container, or to a sandbox (then `containerId` is the sandbox's id). */
 export interface ContainerEvent {

@@ -11,7 +11,7 @@
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Component } from '../../../machinery/process/component.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import type { Decoded } from '../../../proto/cri/decoded.ts';
+import type { Decoded } from '../../../proto/decoded.ts';
 import { EventsService, type Envelope, type SubscribeRequest } from '../../../proto/cri/containerd-events.gen.ts';
 import type { ContainerEventResponse } from '../../../proto/cri/runtime.gen.ts';
 import { fromContainerdEvent, fromCriEvent, type ContainerEvent, type GapEvent } from './container-event.ts';

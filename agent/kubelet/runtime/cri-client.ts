@@ -4,7 +4,7 @@
  * - Deadlines: call-deadlines.ts. Errors: RuntimeError. Connection: GrpcChannel, which finds a restarted runtime again.
  * - Holds no state of pods.
  */
-import type { Decoded } from '../../../proto/cri/decoded.ts';
+import type { Decoded } from '../../../proto/decoded.ts';
 import {
   CgroupDriver,
   ImageServiceService as imageCalls,

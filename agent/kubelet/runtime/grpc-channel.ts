@@ -7,7 +7,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import { Client, credentials, Metadata, type ClientReadableStream, type ServiceError } from '@grpc/grpc-js';
-import type { Decoded } from '../../../proto/cri/decoded.ts';
+import type { Decoded } from '../../../proto/decoded.ts';
 import { GRPC_CODES, RuntimeError } from './runtime-error.ts';
 import type { RuntimeCallOptions } from './runtime-service.ts';
 

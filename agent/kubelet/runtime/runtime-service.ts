@@ -6,7 +6,7 @@
  * - A failure is a RuntimeError; an abort rejects with the signal's reason.
  * - Stop and Remove calls succeed for what does not exist or is stopped already, as CRI demands.
  */
-import type { Decoded } from '../../../proto/cri/decoded.ts';
+import type { Decoded } from '../../../proto/decoded.ts';
 import type {
   AttachRequest,
   AuthConfig,
