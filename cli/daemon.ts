@@ -3,6 +3,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { sdNotify } from '../agent/host/sd-notify.ts';
+import { UnusedMemory } from '../agent/host/unused-memory.ts';
 import { systemClock } from '../machinery/process/clock.ts';
 import type { Component } from '../machinery/process/component.ts';
 import { createLogger, type LogLevel } from '../machinery/process/create-logger.ts';
@@ -94,6 +95,7 @@ export async function runDaemon(
   process.on('SIGHUP', () => {});
   try {
     await start(new ControlSocket(paths.controlSocket, status, () => stop.abort()));
+    await start(new UnusedMemory(systemClock));
     const assembled = assemble({ config, paths, progress, logger, signal: stop.signal, start, facts }).then(() => {
       if (stop.signal.aborted) return;
       phase = 'running';

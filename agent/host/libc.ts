@@ -74,3 +74,14 @@ export async function loadLibc(): Promise<Libc> {
     },
   };
 }
+
+/** Gives free pages of the C library's heap back to the kernel, in milliseconds. Does nothing where the library is not glibc. */
+export async function loadMallocTrim(): Promise<() => void> {
+  const { default: koffi } = await import('koffi');
+  try {
+    const mallocTrim = koffi.load(null).func('int malloc_trim(size_t pad)');
+    return () => void mallocTrim(0);
+  } catch {
+    return () => {};
+  }
+}
