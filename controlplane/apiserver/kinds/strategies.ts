@@ -6,6 +6,18 @@
 import type { KindInfo } from '../../../proto/api/kinds.ts';
 import type { Conversion } from '../registry/served-resource.ts';
 import type { Strategy } from '../registry/strategy.ts';
+import {
+  mutatingAdmissionPolicyBindingStrategy,
+  mutatingAdmissionPolicyStrategy,
+} from './admissionregistration/mutating-admission-policy.ts';
+import {
+  validatingAdmissionPolicyBindingStrategy,
+  validatingAdmissionPolicyStrategy,
+} from './admissionregistration/validating-admission-policy.ts';
+import {
+  mutatingWebhookConfigurationStrategy,
+  validatingWebhookConfigurationStrategy,
+} from './admissionregistration/webhook-configurations.ts';
 import { autoscalingV1Conversion } from './autoscaling/autoscaling-v1.ts';
 import { horizontalPodAutoscalerStrategy } from './autoscaling/horizontal-pod-autoscaler.ts';
 import { cronJobStrategy } from './batch/cron-job.ts';
@@ -21,25 +33,37 @@ import { serviceAccountStrategy } from './core/service-account.ts';
 import { endpointSliceStrategy } from './discovery/endpoint-slice.ts';
 import { eventStrategy } from './event/event.ts';
 import { eventConversion } from './event/events-v1.ts';
-import { genericStrategies } from './generic/generic-kinds.ts';
+import { flowSchemaStrategy } from './flowcontrol/flow-schema.ts';
+import { priorityLevelConfigurationStrategy } from './flowcontrol/priority-level-configuration.ts';
 import { kindInfo } from './kind-info.ts';
 import { ingressClassStrategy } from './networking/ingress-class.ts';
 import { ingressStrategy } from './networking/ingress.ts';
+import { ipAddressStrategy } from './networking/ip-address.ts';
 import { networkPolicyStrategy } from './networking/network-policy.ts';
+import { serviceCidrStrategy } from './networking/service-cidr.ts';
 import { podStrategy } from './pod/pod.ts';
 import { limitRangeStrategy } from './policy/limit-range.ts';
 import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
 import { resourceQuotaStrategy } from './policy/resource-quota.ts';
 import { clusterRoleBindingStrategy, roleBindingStrategy } from './rbac/role-binding.ts';
 import { clusterRoleStrategy, roleStrategy } from './rbac/role.ts';
+import { deviceClassStrategy } from './resource/device-class.ts';
+import { resourceClaimTemplateStrategy } from './resource/resource-claim-template.ts';
+import { resourceClaimStrategy } from './resource/resource-claim.ts';
+import { resourceSliceStrategy } from './resource/resource-slice.ts';
 import { priorityClassStrategy } from './scheduling/priority-class.ts';
 import { runtimeClassStrategy } from './scheduling/runtime-class.ts';
 import { serviceStrategy } from './service/service.ts';
+import { csiDriverStrategy } from './storage/csi-driver.ts';
+import { csiNodeStrategy } from './storage/csi-node.ts';
+import { csiStorageCapacityStrategy } from './storage/csi-storage-capacity.ts';
 import { persistentVolumeClaimStrategy } from './storage/persistent-volume-claim.ts';
 import { persistentVolumeStrategy } from './storage/persistent-volume.ts';
 import { withSpec } from './validation/with-spec.ts';
 import { withWarnings } from './warnings/with-warnings.ts';
 import { storageClassStrategy } from './storage/storage-class.ts';
+import { volumeAttachmentStrategy } from './storage/volume-attachment.ts';
+import { volumeAttributesClassStrategy } from './storage/volume-attributes-class.ts';
 import { controllerRevisionStrategy } from './workload/controller-revision.ts';
 import { daemonSetStrategy } from './workload/daemon-set.ts';
 import { deploymentStrategy } from './workload/deployment.ts';
@@ -88,7 +112,25 @@ export const strategies: readonly Strategy[] = (
     roleStrategy,
     priorityClassStrategy,
     storageClassStrategy,
-    ...genericStrategies,
+    csiDriverStrategy,
+    csiNodeStrategy,
+    csiStorageCapacityStrategy,
+    volumeAttachmentStrategy,
+    volumeAttributesClassStrategy,
+    mutatingAdmissionPolicyBindingStrategy,
+    mutatingAdmissionPolicyStrategy,
+    mutatingWebhookConfigurationStrategy,
+    validatingAdmissionPolicyBindingStrategy,
+    validatingAdmissionPolicyStrategy,
+    validatingWebhookConfigurationStrategy,
+    flowSchemaStrategy,
+    priorityLevelConfigurationStrategy,
+    ipAddressStrategy,
+    serviceCidrStrategy,
+    deviceClassStrategy,
+    resourceClaimStrategy,
+    resourceClaimTemplateStrategy,
+    resourceSliceStrategy,
   ] as Strategy[]
 ).map(strategy => withWarnings(withSpec(strategy)));
 

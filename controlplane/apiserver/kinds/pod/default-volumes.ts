@@ -1,12 +1,7 @@
 /**
  * Defaults of volumes. Source: Kubernetes `pkg/apis/core/v1/defaults.go`, 1.36.
  */
-import type {
-  DownwardAPIVolumeFile,
-  PersistentVolumeClaimSpec,
-  ProjectedVolumeSource,
-  Volume,
-} from '../../../../proto/api/core-v1.ts';
+import type { DownwardAPIVolumeFile, PersistentVolumeClaimSpec, PersistentVolumeSpec, ProjectedVolumeSource, Volume } from '../../../../proto/api/core-v1.ts';
 import { defaultPullPolicy } from './default-container.ts';
 
 /** 0644, as JSON has it. */
@@ -56,8 +51,10 @@ export function defaultClaimSpec(spec: PersistentVolumeClaimSpec): void {
   spec.volumeMode ??= 'Filesystem';
 }
 
-/** Sources that are kept for the API's sake. */
-function defaultOldSources(volume: Volume): void {
+/** Sources that are kept for the API's sake, of pods and of PersistentVolumes. */
+export function defaultOldSources(
+  volume: Pick<Volume | PersistentVolumeSpec, 'iscsi' | 'rbd' | 'azureDisk' | 'scaleIO'>,
+): void {
   if (volume.iscsi !== undefined) volume.iscsi.iscsiInterface ||= 'default';
   if (volume.rbd !== undefined) {
     volume.rbd.pool ||= 'rbd';

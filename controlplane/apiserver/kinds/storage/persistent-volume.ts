@@ -1,50 +1,20 @@
 /** PersistentVolumes. Source: Kubernetes `pkg/apis/core`, `pkg/registry/core/persistentvolume`, 1.36. */
-import {
-  forbiddenError,
-  invalidError,
-  notSupportedError,
-  requiredError,
-  type FieldError,
-} from '../../../../machinery/meta/field-error.ts';
+import { forbiddenError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
-import { dns1123Subdomain } from '../../../../machinery/meta/names.ts';
-import type { PersistentVolume, PersistentVolumeSource } from '../../../../proto/api/core-v1.ts';
+import type { PersistentVolume, PersistentVolumeSpec } from '../../../../proto/api/core-v1.ts';
+import { timestamp } from '../../registry/object-meta.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn, wide } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkImmutable, checkOneOf, checkOptional, checkRequired } from '../validation/checks.ts';
-import { checkAccessModes, VOLUME_MODES } from '../validation/claim-spec.ts';
-import { checkNodeSelector } from '../validation/node-selector.ts';
-import { checkResourceAmount } from '../validation/resource-list.ts';
+import { defaultOldSources } from '../pod/default-volumes.ts';
+import { checkImmutable } from '../validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { accessModesText } from './access-modes-text.ts';
+import { VOLUME_SOURCES } from './volume-sources.ts';
+import { checkVolumeSpec } from './volume-spec.ts';
 
 const SPEC = FieldPath.of('spec');
-const SOURCES = [
-  'hostPath',
-  'local',
-  'nfs',
-  'csi',
-  'gcePersistentDisk',
-  'awsElasticBlockStore',
-  'glusterfs',
-  'rbd',
-  'iscsi',
-  'cinder',
-  'cephfs',
-  'fc',
-  'flocker',
-  'flexVolume',
-  'azureFile',
-  'vsphereVolume',
-  'quobyte',
-  'azureDisk',
-  'photonPersistentDisk',
-  'portworxVolume',
-  'scaleIO',
-  'storageos',
-] as const satisfies readonly (keyof PersistentVolumeSource)[];
 
 export const persistentVolumeStrategy: Strategy<PersistentVolume> = {
   info: kindInfo('', 'PersistentVolume'),
@@ -76,84 +46,58 @@ export const persistentVolumeStrategy: Strategy<PersistentVolume> = {
   ],
   allowUnconditionalUpdate: true,
   selectableFields: volume => ({ name: volume.metadata.name ?? '' }),
-  default(volume) {
-    const { spec } = volume;
+  default({ spec }) {
     spec.persistentVolumeReclaimPolicy ||= 'Retain';
     spec.volumeMode ??= 'Filesystem';
     if (spec.hostPath !== undefined) spec.hostPath.type ??= '';
+    defaultOldSources(spec);
   },
-  prepareForCreate(volume) {
-    volume.status = { phase: 'Pending' };
+  prepareForCreate(volume, { nowMs }) {
+    volume.status = { phase: 'Pending', lastPhaseTransitionTime: timestamp(nowMs) };
   },
   prepareForUpdate(volume, older) {
     volume.status = older.status;
   },
-  validate({ spec }) {
+  validate({ metadata, spec }) {
     const errors: FieldError[] = [];
-    checkAccessModes(errors, SPEC.child('accessModes'), spec.accessModes);
-    checkCapacity(errors, spec.capacity ?? {});
-    const source = checkOneOf(errors, SPEC, spec, SOURCES, 'volume type');
-    if (source === undefined) errors.push(requiredError(SPEC, 'must specify a volume type'));
-    if (spec.hostPath !== undefined) checkRequired(errors, SPEC.child('hostPath', 'path'), spec.hostPath.path);
-    if (spec.nfs !== undefined) {
-      checkRequired(errors, SPEC.child('nfs', 'server'), spec.nfs.server);
-      checkRequired(errors, SPEC.child('nfs', 'path'), spec.nfs.path);
-    }
-    if (spec.csi !== undefined) {
-      checkRequired(errors, SPEC.child('csi', 'driver'), spec.csi.driver);
-      checkRequired(errors, SPEC.child('csi', 'volumeHandle'), spec.csi.volumeHandle);
-    }
-    if (spec.local !== undefined) {
-      checkRequired(errors, SPEC.child('local', 'path'), spec.local.path);
-      if (spec.nodeAffinity === undefined)
-        errors.push(requiredError(SPEC.child('nodeAffinity'), 'Local volume requires node affinity'));
-    }
-    if (spec.nodeAffinity !== undefined) {
-      const at = SPEC.child('nodeAffinity', 'required');
-      if (spec.nodeAffinity.required === undefined)
-        errors.push(requiredError(at, 'must specify required node constraints'));
-      else checkNodeSelector(errors, at, spec.nodeAffinity.required);
-    }
-    checkEnum(
-      errors,
-      SPEC.child('persistentVolumeReclaimPolicy'),
-      spec.persistentVolumeReclaimPolicy,
-      ['Delete', 'Recycle', 'Retain'],
-      'allowed',
-    );
-    if (spec.hostPath?.path === '/' && spec.persistentVolumeReclaimPolicy === 'Recycle') {
-      errors.push(
-        forbiddenError(SPEC.child('persistentVolumeReclaimPolicy'), "may not be 'recycle' for a hostPath mount of '/'"),
-      );
-    }
-    checkOptional(errors, SPEC.child('storageClassName'), spec.storageClassName, dns1123Subdomain);
-    checkEnum(errors, SPEC.child('volumeMode'), spec.volumeMode, VOLUME_MODES, 'allowed');
+    checkVolumeSpec(errors, SPEC, spec, metadata.name ?? '', false);
     return errors;
   },
   validateUpdate({ spec }, { spec: older }) {
     const errors: FieldError[] = [];
-    const same = SOURCES.every(source => jsonEquals(spec[source] ?? null, older[source] ?? null));
-    if (!same)
+    if (!jsonEquals(sourceOf(spec, older), sourceOf(older, older)))
       errors.push(
         forbiddenError(SPEC.child('persistentvolumesource'), 'spec.persistentvolumesource is immutable after creation'),
       );
-    checkImmutable(errors, SPEC.child('volumeMode'), spec.volumeMode, older.volumeMode);
-    if (older.nodeAffinity !== undefined && !jsonEquals(spec.nodeAffinity, older.nodeAffinity)) {
-      errors.push(invalidError(SPEC.child('nodeAffinity'), spec.nodeAffinity, 'field is immutable'));
+    // Upstream's paths: both without `spec`.
+    checkImmutable(errors, FieldPath.of('volumeMode'), spec.volumeMode, older.volumeMode);
+    if (older.nodeAffinity !== undefined)
+      checkImmutable(errors, FieldPath.of('nodeAffinity'), spec.nodeAffinity, older.nodeAffinity);
+    if (older.volumeAttributesClassName !== undefined && spec.volumeAttributesClassName === undefined) {
+      errors.push(
+        forbiddenError(SPEC.child('volumeAttributesClassName'), 'update from non-nil value to nil is forbidden'),
+      );
     }
     return errors;
   },
-  status: { prepareForUpdate: keepSpec },
+  status: {
+    prepareForUpdate(volume, older, { nowMs }) {
+      keepSpec(volume, older);
+      const { status } = volume;
+      if (status === undefined || status.phase === older.status?.phase) return;
+      // Whoever changes the phase may say when; otherwise it was now.
+      if (status.lastPhaseTransitionTime === older.status?.lastPhaseTransitionTime)
+        status.lastPhaseTransitionTime = timestamp(nowMs);
+    },
+  },
 };
 
-function checkCapacity(errors: FieldError[], capacity: Readonly<Record<string, string>>): void {
-  const at = SPEC.child('capacity');
-  const names = Object.keys(capacity);
-  if (names.length === 0) errors.push(requiredError(at));
-  if (names.length > 0 && (names.length > 1 || names[0] !== 'storage'))
-    errors.push(notSupportedError(at, capacity, ['storage']));
-  for (const [name, text] of Object.entries(capacity)) {
-    const amount = checkResourceAmount(errors, at.key(name), name, text);
-    if (amount?.sign() === 0) errors.push(invalidError(at.key(name), amount.toString(), 'must be greater than zero'));
-  }
+/** The source, where a secret for expansion may still be added. */
+function sourceOf(spec: PersistentVolumeSpec, older: PersistentVolumeSpec): object {
+  const source: Record<string, unknown> = {};
+  for (const name of VOLUME_SOURCES) if (spec[name] !== undefined) source[name] = spec[name];
+  if (spec.csi === undefined || older.csi === undefined || older.csi.controllerExpandSecretRef !== undefined)
+    return source;
+  const { controllerExpandSecretRef: _, ...csi } = spec.csi;
+  return { ...source, csi };
 }

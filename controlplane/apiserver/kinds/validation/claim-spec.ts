@@ -11,20 +11,26 @@ import {
 } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { validateLabelSelector } from '../../../../machinery/meta/label-selector.ts';
-import { dns1123Subdomain } from '../../../../machinery/meta/names.ts';
-import type { PersistentVolumeClaimSpec } from '../../../../proto/api/core-v1.ts';
-import { checkEnum, checkOptional } from './checks.ts';
+import { dns1123Label, dns1123Subdomain } from '../../../../machinery/meta/names.ts';
+import type { PersistentVolumeClaimSpec, TypedLocalObjectReference } from '../../../../proto/api/core-v1.ts';
+import { checkEnum, checkOptional, checkShape, isBlank } from './checks.ts';
 import { checkQuantity } from './resource-list.ts';
 
-export const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
+const ACCESS_MODES = ['ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOnce', 'ReadWriteOncePod'];
 export const VOLUME_MODES = ['Block', 'Filesystem'];
 
 export function checkAccessModes(errors: FieldError[], path: FieldPath, modes: readonly string[] | undefined): void {
   if (modes === undefined || modes.length === 0) errors.push(requiredError(path, 'at least 1 access mode is required'));
+  checkModes(errors, path, modes);
+}
+
+/** Modes that are known and go together. */
+export function checkModes(errors: FieldError[], path: FieldPath, modes: readonly string[] | undefined): void {
   for (const mode of modes ?? []) {
     if (!ACCESS_MODES.includes(mode)) errors.push(notSupportedError(path, mode, ACCESS_MODES));
   }
-  if (modes !== undefined && modes.length > 1 && modes.includes('ReadWriteOncePod')) {
+  const others = modes?.some(mode => mode !== 'ReadWriteOncePod' && ACCESS_MODES.includes(mode)) === true;
+  if (others && modes?.includes('ReadWriteOncePod') === true) {
     errors.push(forbiddenError(path, 'may not use ReadWriteOncePod with other access modes'));
   }
 }
@@ -44,4 +50,31 @@ export function checkClaimSpec(errors: FieldError[], path: FieldPath, spec: Pers
   checkOptional(errors, path.child('storageClassName'), spec.storageClassName, dns1123Subdomain);
   checkEnum(errors, path.child('volumeMode'), spec.volumeMode, VOLUME_MODES, 'allowed');
   checkOptional(errors, path.child('volumeAttributesClassName'), spec.volumeAttributesClassName, dns1123Subdomain);
+  checkDataSources(errors, path, spec);
+}
+
+/** What the volume is filled from: under two names, which must say the same unless it lies in another namespace. */
+function checkDataSources(errors: FieldError[], path: FieldPath, spec: PersistentVolumeClaimSpec): void {
+  const { dataSource: source, dataSourceRef: ref } = spec;
+  if (source !== undefined) checkDataSource(errors, path.child('dataSource'), source);
+  if (ref !== undefined) {
+    checkDataSource(errors, path.child('dataSourceRef'), ref);
+    checkOptional(errors, path.child('dataSourceRef', 'namespace'), ref.namespace, dns1123Label);
+  }
+  if (source === undefined || ref === undefined) return;
+  const at = path.child('dataSource').toString();
+  const same = source.apiGroup === ref.apiGroup && source.kind === ref.kind && source.name === ref.name;
+  if (!isBlank(ref.namespace))
+    errors.push(invalidError(path, at, 'may not be specified when dataSourceRef.namespace is specified'));
+  else if (!same) errors.push(invalidError(path, at, 'must match dataSourceRef'));
+}
+
+function checkDataSource(errors: FieldError[], path: FieldPath, source: TypedLocalObjectReference): void {
+  if (isBlank(source.name)) errors.push(requiredError(path.child('name')));
+  if (isBlank(source.kind)) errors.push(requiredError(path.child('kind')));
+  if (!isBlank(source.apiGroup)) checkShape(errors, path.child('apiGroup'), source.apiGroup, dns1123Subdomain);
+  else if (source.kind !== 'PersistentVolumeClaim') {
+    const why = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
+    errors.push(invalidError(path, source.kind ?? '', why));
+  }
 }

@@ -1,0 +1,267 @@
+/**
+ * The rules of each kind of volume that a PersistentVolume may be. Most of them are long gone from Kubernetes itself; their fields are
+ * still what upstream accepts. Source: Kubernetes `pkg/apis/core/validation` (persistent volume sources), 1.36.
+ */
+import {
+  invalidError,
+  notSupportedError,
+  requiredError,
+  type FieldError,
+} from '../../../../machinery/meta/field-error.ts';
+import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import { dns1123Label, dns1123Subdomain } from '../../../../machinery/meta/names.ts';
+import { inRange } from '../../../../machinery/meta/value-shapes.ts';
+import type {
+  AzureDiskVolumeSource,
+  CSIPersistentVolumeSource,
+  FCVolumeSource,
+  FlockerVolumeSource,
+  ISCSIPersistentVolumeSource,
+  PersistentVolumeSource,
+  QuobyteVolumeSource,
+  SecretReference,
+  StorageOSPersistentVolumeSource,
+} from '../../../../proto/api/core-v1.ts';
+import { checkNoBacksteps } from '../pod/validate-paths.ts';
+import { checkEnum, checkOptional, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
+import { checkDriverName } from '../validation/csi-driver-name.ts';
+
+/** In the order in which upstream looks at them: of several, the first counts. */
+export const VOLUME_SOURCES = [
+  'hostPath',
+  'gcePersistentDisk',
+  'awsElasticBlockStore',
+  'glusterfs',
+  'flocker',
+  'nfs',
+  'rbd',
+  'quobyte',
+  'cephfs',
+  'iscsi',
+  'cinder',
+  'fc',
+  'flexVolume',
+  'azureFile',
+  'vsphereVolume',
+  'photonPersistentDisk',
+  'portworxVolume',
+  'azureDisk',
+  'scaleIO',
+  'local',
+  'storageos',
+  'csi',
+] as const satisfies readonly (keyof PersistentVolumeSource)[];
+
+type SourceName = (typeof VOLUME_SOURCES)[number];
+type Rule<T> = (errors: FieldError[], path: FieldPath, source: T, volumeName: string) => void;
+type Rules = { readonly [K in SourceName]: Rule<NonNullable<PersistentVolumeSource[K]>> };
+
+const HOST_PATH_TYPES = [
+  '',
+  'BlockDevice',
+  'CharDevice',
+  'Directory',
+  'DirectoryOrCreate',
+  'File',
+  'FileOrCreate',
+  'Socket',
+];
+const INITIATOR = /^(iqn\.\d{4}-\d{2}\.([a-z0-9-.]+)(:([^,;*&$|\s]+))|eui\.[a-fA-F0-9]{16}|naa\.[a-fA-F0-9]{32})$/;
+const HOST_PORT = /^(\[[^\]]*\]|[^:[\]]*):[^:]*$/;
+const PARTITION = 'must be between 1 and 255, inclusive';
+const QUOBYTE_REGISTRY = 'must be a host:port pair or multiple pairs separated by commas';
+const MAX_ISCSI_NAME = 64;
+const MAX_TENANT = 64;
+
+/** Checks `source`, which is set. */
+export function checkPersistentVolumeSource<K extends SourceName>(
+  errors: FieldError[],
+  path: FieldPath,
+  name: K,
+  source: NonNullable<PersistentVolumeSource[K]>,
+  volumeName: string,
+): void {
+  (rules[name] as Rule<NonNullable<PersistentVolumeSource[K]>>)(errors, path, source, volumeName);
+}
+
+/** Fields that must not be empty, and nothing else. */
+function required<T extends object>(...fields: readonly (keyof T & string)[]): Rule<T> {
+  return (errors, path, source) => {
+    for (const field of fields) {
+      const value: unknown = source[field];
+      if (value === undefined || value === '' || (Array.isArray(value) && value.length === 0))
+        errors.push(requiredError(path.child(field)));
+    }
+  };
+}
+
+function partitioned<T extends { partition?: number | undefined }>(rule: Rule<T>): Rule<T> {
+  return (errors, path, source, volumeName) => {
+    rule(errors, path, source, volumeName);
+    const { partition = 0 } = source;
+    if (partition < 0 || partition > 255) errors.push(invalidError(path.child('partition'), partition, PARTITION));
+  };
+}
+
+const rules: Rules = {
+  hostPath(errors, path, { path: place, type }) {
+    if (isBlank(place)) errors.push(requiredError(path.child('path')));
+    else {
+      checkNoBacksteps(errors, path.child('path'), place);
+      checkEnum(errors, path.child('type'), type, HOST_PATH_TYPES, 'allowed');
+    }
+  },
+  gcePersistentDisk: partitioned(required('pdName')),
+  awsElasticBlockStore: partitioned(required('volumeID')),
+  glusterfs(errors, path, source) {
+    for (const field of ['endpoints', 'path'] as const) checkRequired(errors, path.child(field), source[field]);
+    const namespace = source.endpointsNamespace;
+    const at = path.child('endpointsNamespace');
+    if (namespace === '')
+      errors.push(invalidError(at, '', 'if the endpointnamespace is set, it must be a valid namespace name'));
+    else if (namespace !== undefined) checkShape(errors, at, namespace, dns1123Label);
+  },
+  flocker: checkFlocker,
+  nfs(errors, path, { server, path: place = '' }) {
+    checkRequired(errors, path.child('server'), server);
+    checkRequired(errors, path.child('path'), place);
+    if (!place.startsWith('/')) errors.push(invalidError(path.child('path'), place, 'must be an absolute path'));
+  },
+  rbd: required('monitors', 'image'),
+  quobyte: checkQuobyte,
+  cephfs: required('monitors'),
+  iscsi: checkIscsi,
+  cinder(errors, path, { volumeID, secretRef }) {
+    checkRequired(errors, path.child('volumeID'), volumeID);
+    checkNamed(errors, path.child('secretRef'), secretRef);
+  },
+  fc: checkFibreChannel,
+  flexVolume: required('driver'),
+  azureFile(errors, path, { secretName, shareName, secretNamespace }) {
+    checkRequired(errors, path.child('secretName'), secretName);
+    checkRequired(errors, path.child('shareName'), shareName);
+    if (secretNamespace === '') errors.push(requiredError(path.child('secretNamespace')));
+  },
+  vsphereVolume: required('volumePath'),
+  photonPersistentDisk: required('pdID'),
+  portworxVolume: required('volumeID'),
+  azureDisk: checkAzureDisk,
+  scaleIO: required('gateway', 'system', 'volumeName'),
+  local(errors, path, { path: place }) {
+    if (isBlank(place)) errors.push(requiredError(path.child('path')));
+    else checkNoBacksteps(errors, path.child('path'), place);
+  },
+  storageos: checkStorageOs,
+  csi: checkCsi,
+};
+
+function checkNamed(errors: FieldError[], path: FieldPath, ref: SecretReference | undefined): void {
+  if (ref === undefined) return;
+  checkRequired(errors, path.child('name'), ref.name);
+  checkRequired(errors, path.child('namespace'), ref.namespace);
+}
+
+function checkFlocker(errors: FieldError[], path: FieldPath, source: FlockerVolumeSource): void {
+  const { datasetName = '', datasetUUID = '' } = source;
+  if (datasetName === '' && datasetUUID === '')
+    errors.push(requiredError(path, 'one of datasetName and datasetUUID is required'));
+  if (datasetName !== '' && datasetUUID !== '')
+    errors.push(invalidError(path, 'resource', 'datasetName and datasetUUID can not be specified simultaneously'));
+  if (datasetName.includes('/'))
+    errors.push(invalidError(path.child('datasetName'), datasetName, "must not contain '/'"));
+}
+
+function checkQuobyte(
+  errors: FieldError[],
+  path: FieldPath,
+  { registry = '', tenant = '', volume }: QuobyteVolumeSource,
+): void {
+  const at = path.child('registry');
+  if (registry === '') errors.push(requiredError(at, QUOBYTE_REGISTRY));
+  else if (tenant.length > MAX_TENANT)
+    errors.push(
+      requiredError(path.child('tenant'), `must be a UUID and may not exceed a length of ${MAX_TENANT} characters`),
+    );
+  else {
+    for (const pair of registry.split(','))
+      if (!HOST_PORT.test(pair)) errors.push(invalidError(at, registry, QUOBYTE_REGISTRY));
+  }
+  checkRequired(errors, path.child('volume'), volume);
+}
+
+function checkIscsi(
+  errors: FieldError[],
+  path: FieldPath,
+  source: ISCSIPersistentVolumeSource,
+  volumeName: string,
+): void {
+  const { targetPortal = '', iqn, initiatorName, lun = 0, secretRef } = source;
+  checkRequired(errors, path.child('targetPortal'), targetPortal);
+  if (initiatorName !== undefined && `${volumeName}:${targetPortal}`.length > MAX_ISCSI_NAME) {
+    const why = `Total length of <volume name>:<iscsi.targetPortal> must be under ${MAX_ISCSI_NAME} characters if iscsi.initiatorName is specified.`;
+    errors.push(invalidError(path.child('targetportal'), targetPortal, why));
+  }
+  const initiator = (name: string): string[] => (INITIATOR.test(name) ? [] : ['must be valid format']);
+  checkRequired(errors, path.child('iqn'), iqn, initiator);
+  checkShape(errors, path.child('lun'), lun, value => inRange(value, 0, 255));
+  const chap = source.chapAuthDiscovery === true || source.chapAuthSession === true;
+  if (chap && secretRef === undefined) errors.push(requiredError(path.child('secretRef')));
+  if (secretRef !== undefined) checkRequired(errors, path.child('secretRef', 'name'), secretRef.name);
+  if (initiatorName !== undefined) checkShape(errors, path.child('initiatorname'), initiatorName, initiator);
+}
+
+function checkFibreChannel(errors: FieldError[], path: FieldPath, source: FCVolumeSource): void {
+  const { targetWWNs = [], wwids = [], lun } = source;
+  const at = path.child('targetWWNs');
+  if (targetWWNs.length === 0 && wwids.length === 0)
+    errors.push(requiredError(at, 'must specify either targetWWNs or wwids, but not both'));
+  if (targetWWNs.length > 0 && wwids.length > 0)
+    errors.push(invalidError(at, targetWWNs, 'targetWWNs and wwids can not be specified simultaneously'));
+  if (targetWWNs.length === 0) return;
+  if (lun === undefined) errors.push(requiredError(path.child('lun'), 'lun is required if targetWWNs is specified'));
+  else checkShape(errors, path.child('lun'), lun, value => inRange(value, 0, 255));
+}
+
+function checkAzureDisk(errors: FieldError[], path: FieldPath, source: AzureDiskVolumeSource): void {
+  const { diskURI = '', kind } = source;
+  checkRequired(errors, path.child('diskName'), source.diskName);
+  checkRequired(errors, path.child('diskURI'), diskURI);
+  checkEnum(errors, path.child('cachingMode'), source.cachingMode, ['None', 'ReadOnly', 'ReadWrite'], 'allowed');
+  checkEnum(errors, path.child('kind'), kind, ['Dedicated', 'Managed', 'Shared'], 'allowed');
+  if (kind === undefined) return;
+  const [start, form] =
+    kind === 'Managed'
+      ? [
+          '/subscriptions/',
+          '/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}',
+        ]
+      : ['https://', 'https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd'];
+  if (!diskURI.startsWith(start)) errors.push(notSupportedError(path.child('diskURI'), diskURI, [form]));
+}
+
+function checkStorageOs(errors: FieldError[], path: FieldPath, source: StorageOSPersistentVolumeSource): void {
+  checkRequired(errors, path.child('volumeName'), source.volumeName, dns1123Label);
+  checkOptional(errors, path.child('volumeNamespace'), source.volumeNamespace, dns1123Label);
+  const { secretRef } = source;
+  if (secretRef !== undefined) {
+    checkRequired(errors, path.child('secretRef', 'name'), secretRef.name);
+    checkRequired(errors, path.child('secretRef', 'namespace'), secretRef.namespace);
+  }
+}
+
+function checkCsi(errors: FieldError[], path: FieldPath, source: CSIPersistentVolumeSource): void {
+  checkDriverName(errors, path.child('driver'), source.driver);
+  checkRequired(errors, path.child('volumeHandle'), source.volumeHandle);
+  const refs = [
+    'controllerPublishSecretRef',
+    'controllerExpandSecretRef',
+    'nodePublishSecretRef',
+    'nodeExpandSecretRef',
+  ] as const;
+  for (const field of refs) {
+    const ref = source[field];
+    if (ref === undefined) continue;
+    checkRequired(errors, path.child(field, 'name'), ref.name, dns1123Subdomain);
+    checkRequired(errors, path.child(field, 'namespace'), ref.namespace, dns1123Label);
+  }
+}
