@@ -66,6 +66,7 @@ const CORRUPT = 11;
 const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
+const IOERR_SHORT_READ = 522;
 
 /** Turns an error of SQLite into what the person who runs the cluster can act on. */
 export function unavailable(error: unknown, path: string): StoreUnavailableError {
@@ -94,6 +95,7 @@ export function unavailable(error: unknown, path: string): StoreUnavailableError
     case NOTADB:
       return damaged(path, said, error);
     case IOERR:
+      if (extendedCode(error) === IOERR_SHORT_READ) return damaged(path, 'it ends before its pages do', error);
       return new StoreUnavailableError('io', `Store ${path} cannot be read or written: ${said}; check its disk`, error);
     default:
       return systemFailure(error, path, said);
@@ -134,6 +136,15 @@ function systemFailure(error: unknown, path: string, said: string): StoreUnavail
 }
 
 function resultCode(error: unknown): number {
-  const code: unknown = typeof error === 'object' && error !== null && 'errcode' in error ? error.errcode : undefined;
-  return typeof code === 'number' ? code : 0;
+  return numberOf(error, 'errcode');
+}
+
+function extendedCode(error: unknown): number {
+  return numberOf(error, 'sqliteExtendedCode');
+}
+
+/** What the driver hangs on its errors; 0 if it is not there. */
+function numberOf(error: unknown, property: string): number {
+  const value = typeof error === 'object' && error !== null ? (error as Record<string, unknown>)[property] : undefined;
+  return typeof value === 'number' ? value : 0;
 }

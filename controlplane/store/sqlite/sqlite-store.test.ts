@@ -1,8 +1,18 @@
 /** What only the SQLite store does: files, locks, formats, bounds. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FakeClock } from '../../../machinery/process/clock.ts';
 import { openDatabase, unavailable } from './driver.ts';
@@ -69,9 +79,12 @@ test.each(['EROFS', 'EACCES'])('%s of the file system comes with what to look at
   expect(error).toMatchObject({ reason: 'io', message: expect.stringMatching(/state\.db cannot be written.*mount/) });
 });
 
-test('a second opener is told that the store is in use, the first goes on', async () => {
+test('a second opener is told who has the store, the first goes on', async () => {
   const store = await openSqliteStore({ path });
-  await expect(openSqliteStore({ path })).rejects.toMatchObject({ reason: 'locked' });
+  await expect(openSqliteStore({ path })).rejects.toMatchObject({
+    reason: 'locked',
+    message: expect.stringContaining(`in use by process ${process.pid} (`),
+  });
   const script = `
     const { DatabaseSync } = require('@photostructure/sqlite');
     try { new DatabaseSync(process.argv[1]).exec('BEGIN IMMEDIATE'); console.log('open') } catch (e) { console.log(e.errcode) }`;
@@ -79,6 +92,45 @@ test('a second opener is told that the store is in use, the first goes on', asyn
   expect(other.stdout.trim()).toBe('5');
   await store.create('/a', Buffer.from('1'));
   await store.close();
+});
+
+test('a folder that others can look into is closed to them, one that all users share is refused', async () => {
+  const open = join(folder, 'open');
+  mkdirSync(open);
+  chmodSync(open, 0o755);
+  await (await openSqliteStore({ path: join(open, 'state.db') })).close();
+  expect(statSync(open).mode & 0o777).toBe(0o700);
+  chmodSync(open, 0o1777);
+  await expect(openSqliteStore({ path: join(open, 'state.db') })).rejects.toMatchObject({
+    reason: 'io',
+    message: expect.stringContaining('a folder of its own'),
+  });
+});
+
+test('a store of format 1 is brought up to date', async () => {
+  await (await openSqliteStore({ path })).close();
+  rmSync(`${path}-acknowledged`);
+  const db = await openDatabase(path);
+  db.exec(`DROP TABLE log; DROP TABLE meta;
+    CREATE TABLE log (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, previous INTEGER NOT NULL, created INTEGER NOT NULL,
+      deleted INTEGER NOT NULL, due INTEGER, value BLOB);
+    CREATE UNIQUE INDEX log_key ON log (key, previous);
+    CREATE INDEX log_due ON log (due) WHERE due IS NOT NULL;
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    INSERT INTO meta VALUES ('compacted', 2);
+    INSERT INTO log VALUES (2, '/a', 0, 2, 0, NULL, x'31'), (3, '/b', 0, 3, 0, 5000, x'32'), (4, '/b', 3, 3, 1, NULL, NULL);
+    PRAGMA user_version = 1`);
+  db.close();
+  for (const revision of [5, 6]) {
+    const store = await openSqliteStore({ path });
+    expect((await store.list('/', { revision: 3 })).items.map(i => `${i.key} ${i.value.toString()}`)).toEqual([
+      '/a 1',
+      '/b 2',
+    ]);
+    await expect(store.list('/', { revision: 1 })).rejects.toThrow('compacted');
+    expect(await store.create(`/${revision}`, Buffer.from('1'))).toBe(revision);
+    await store.close();
+  }
 });
 
 test('a newer format is refused by name', async () => {
@@ -188,3 +240,25 @@ test('a store that held a cluster and lost its file is refused, not begun anew',
   rmSync(`${path}-acknowledged`);
   await (await openSqliteStore({ path })).close();
 });
+
+test('many keys that come due at once take time in proportion to their number, and no turn of the event loop much of it', async () => {
+  const clock = new FakeClock();
+  const store = await openSqliteStore({ path, clock });
+  const expire = async (name: string, count: number): Promise<{ allMs: number; longestTurnMs: number }> => {
+    const value = Buffer.alloc(200);
+    const keys = Array.from({ length: count }, (_, i) => `/${name}/${i}`);
+    await Promise.all(keys.map(key => store.create(key, value, { ttlSeconds: 60 })));
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    const begin = performance.now();
+    delay.enable();
+    await clock.advance(62_000);
+    while ((await store.list(`/${name}/`, { limit: 1 })).items.length > 0) await new Promise(r => setTimeout(r, 1));
+    delay.disable();
+    return { allMs: performance.now() - begin, longestTurnMs: delay.max / 1e6 };
+  };
+  const few = await expire('few', 2_000);
+  const many = await expire('many', 20_000);
+  expect(many.allMs / few.allMs).toBeLessThan(40);
+  expect(many.longestTurnMs / many.allMs).toBeLessThan(0.2);
+  await store.close();
+}, 60_000);
