@@ -126,7 +126,7 @@ describe('applyJsonPatch()', () => {
         { a: [1], b: 1 },
         copies.flatMap(c => [c, { ...c, path: '/c' }]),
       ),
-    ).toThrow('too large');
+    ).toThrow('exceeding the limit');
   });
 });
 

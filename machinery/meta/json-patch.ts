@@ -27,8 +27,11 @@ export class JsonPatchError extends Error {
   }
 }
 
-/** Upper bound for the nodes that `copy` operations may add, so that a short patch cannot grow a document without end. */
-const MAX_COPIED_NODES = 1_000_000;
+/** Upstream's upper bound for operations in one patch. */
+export const MAX_JSON_PATCH_OPERATIONS = 10_000;
+
+/** Upper bound for the bytes that `copy` operations may add, so that a short patch cannot grow a document without end. */
+const MAX_COPIED_BYTES = 3 * 1024 * 1024;
 
 /**
  * Applies `patch` and returns the new document.
@@ -38,7 +41,7 @@ const MAX_COPIED_NODES = 1_000_000;
 export function applyJsonPatch(document: JsonValue, patch: readonly JsonPatchOperation[]): JsonValue {
   // The root stands under a key of its own, so that the empty pointer needs no special case.
   const holder: JsonObject = { root: deepCopy(document) };
-  const budget = { nodes: MAX_COPIED_NODES };
+  const budget = { bytes: MAX_COPIED_BYTES };
   for (const [index, operation] of patch.entries()) {
     try {
       applyOperation(holder, operation, budget);
@@ -103,7 +106,7 @@ interface Place {
   readonly token: string;
 }
 
-function applyOperation(holder: JsonObject, operation: JsonPatchOperation, budget: { nodes: number }): void {
+function applyOperation(holder: JsonObject, operation: JsonPatchOperation, budget: { bytes: number }): void {
   switch (operation.op) {
     case 'add':
       return add(locate(holder, operation.path), deepCopy(operation.value));
@@ -120,8 +123,13 @@ function applyOperation(holder: JsonObject, operation: JsonPatchOperation, budge
       return;
     case 'copy': {
       const value = get(locate(holder, operation.from));
-      budget.nodes -= countNodes(value);
-      if (budget.nodes < 0) throw new Misfit('the copies make the document too large');
+      budget.bytes -= sizeOf(value);
+      if (budget.bytes < 0) {
+        const size = MAX_COPIED_BYTES - budget.bytes;
+        throw new Misfit(
+          `Unable to complete the copy, the accumulated size increase of copy is ${size}, exceeding the limit ${MAX_COPIED_BYTES}`,
+        );
+      }
       return add(locate(holder, operation.path), deepCopy(value));
     }
     case 'move': {
@@ -178,9 +186,12 @@ function arrayIndex(token: string): number {
   return /^(?:0|[1-9][0-9]{0,9})$/.test(token) ? Number(token) : -1;
 }
 
-function countNodes(value: JsonValue): number {
-  if (typeof value !== 'object' || value === null) return 1;
-  let count = 1;
-  for (const member of Array.isArray(value) ? value : Object.values(value)) count += countNodes(member);
-  return count;
+/** About the bytes that `value` takes as JSON. */
+function sizeOf(value: JsonValue): number {
+  if (typeof value === 'string') return value.length + 2;
+  if (typeof value !== 'object' || value === null) return 4;
+  let size = 2;
+  if (Array.isArray(value)) for (const item of value) size += sizeOf(item) + 1;
+  else for (const key of Object.keys(value)) size += key.length + 4 + sizeOf(value[key] ?? null);
+  return size;
 }

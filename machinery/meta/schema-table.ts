@@ -52,6 +52,8 @@ const OPAQUE: ReadonlySet<string> = new Set([
  * Optional fields that Go writes all the same: their tags lack `omitempty`. Source: `api/rbac/v1`, `api/discovery/v1`, `api/autoscaling/v2`.
  */
 const ALWAYS_WRITTEN: ReadonlySet<string> = new Set([
+  // An empty list is a request of its own here: it resets ownership.
+  'ObjectMeta.managedFields',
   'Role.rules',
   'ClusterRole.rules',
   'EndpointSlice.ports',

@@ -97,11 +97,12 @@ export async function prepareForCreate(
     older: undefined,
     context,
   } as const;
+  // What admission and the server add belongs to nobody.
+  if (!ownershipIsSet) ownership.recordUpdate(resource, object, undefined, context);
   await admission.admit(attributes);
   fillForCreate(object, context.nowMs, strategy.tracksGeneration);
   strategy.prepareForCreate?.(object, context);
   resource.hooks?.settle?.(object, undefined);
-  if (!ownershipIsSet) ownership.recordUpdate(resource, object, undefined, context);
   const errors = [
     ...metaErrors(object, resource),
     ...(strategy.validate?.(object) ?? []),

@@ -145,6 +145,8 @@ async function prepareForUpdate(
   own?.prepareForUpdate(object, older, context);
   strategy.default?.(object);
   const attributes = { operation: 'UPDATE', resource, subresource, namespace, name, object, older, context } as const;
+  // What admission and the server add belongs to nobody.
+  if (request.ownershipIsSet !== true) ownership.recordUpdate(resource, object, older, context);
   await admission.admit(attributes);
   if (own === undefined) {
     if (subresource === '' && strategy.status !== undefined) keepStatus(object, older);
@@ -152,7 +154,6 @@ async function prepareForUpdate(
     if (subresource === '') resource.hooks?.settle?.(object, older);
   }
   if (strategy.tracksGeneration && subresource !== 'status') bumpGeneration(object, older);
-  if (request.ownershipIsSet !== true) ownership.recordUpdate(resource, object, older, context);
   const errors: FieldError[] = metaErrors(object, older, resource, givenVersion);
   if (own !== undefined) errors.push(...(own.validateUpdate?.(object, older) ?? []));
   else errors.push(...(strategy.validate?.(object) ?? []), ...(strategy.validateUpdate?.(object, older) ?? []));

@@ -48,19 +48,29 @@ export async function decodeObject(
   return checked(exchange, parsed, expected, validation);
 }
 
+/** How an object is checked, when not as one that came in a body. */
+interface CheckOptions {
+  readonly form?: DecodeForm;
+  /** Throws for an object that does not fit. */
+  readonly refuse?: (problem: string) => never;
+}
+
+function refusal({ kind, apiVersion }: ExpectedKind): (problem: string) => never {
+  const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
+  return problem => {
+    throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${problem}`);
+  };
+}
+
 /** Checks an object that a patch made, as if it had come in a body. */
 export function checked(
   exchange: Exchange,
   parsed: Parsed,
   expected: ExpectedKind,
   validation: FieldValidation,
-  form: DecodeForm = 'stored',
+  { form = 'stored', refuse = refusal(expected) }: CheckOptions = {},
 ): AnyObject {
-  const { kind, apiVersion, schema } = expected;
-  const version = apiVersion.slice(apiVersion.indexOf('/') + 1);
-  const refuse = (text: string): never => {
-    throw badRequest(`${kind} in version ${JSON.stringify(version)} cannot be handled as a ${kind}: ${text}`);
-  };
+  const { schema } = expected;
   const object = settle(parsed.value, expected);
   try {
     const { value, unknownFields } = checkObject(schema, object, form);

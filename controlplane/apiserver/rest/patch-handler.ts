@@ -38,7 +38,8 @@ export async function patchObject(parts: RestParts, exchange: Exchange, resource
       const current = fromStorage(resource, older as AnyObject) as unknown as JsonObject;
       const value = patchedDocument(current, patch.value, type, expected.schema);
       const parsed = { value: unshared(value, current), duplicateFields: patch.duplicateFields };
-      const object = checked(exchange, parsed, expected, scope.query.fieldValidation);
+      const refuse = (problem: string): never => refusePatched(value, problem);
+      const object = checked(exchange, parsed, expected, scope.query.fieldValidation, { refuse });
       checkPlace(object, resource, exchange.info);
       return toStorage(resource, object);
     },
@@ -61,6 +62,11 @@ async function readPatch(exchange: Exchange, type: string, scope: WriteScope): P
   }
 }
 
+/** What a patch made of the object is no object of its kind. */
+function refusePatched(value: unknown, problem: string): never {
+  throw invalid({ group: '', kind: '' }, '', [invalidError('patch', JSON.stringify(value), problem)]);
+}
+
 /** The update changes metadata and spec in place: nothing of the shared current object may be among it. */
 function unshared(value: unknown, current: JsonObject): unknown {
   return value === current ? deepCopy(value) : value;
@@ -81,13 +87,9 @@ async function applyObject(
     throw badRequest(
       `Incorrect version specified in apply patch. Specified patch version: ${String(version ?? '')}, expected: ${expected.apiVersion}`,
     );
-  const applied = checked(
-    exchange,
-    { ...patch, value: deepCopy(patch.value) },
-    expected,
-    query.fieldValidation,
-    'applied',
-  );
+  const applied = checked(exchange, { ...patch, value: deepCopy(patch.value) }, expected, query.fieldValidation, {
+    form: 'applied',
+  });
   checkPlace(applied, resource, info);
   if (applied.metadata.managedFields !== undefined) throw badRequest('metadata.managedFields must be nil');
   if (applied.metadata.resourceVersion !== undefined && applied.metadata.resourceVersion === '') {

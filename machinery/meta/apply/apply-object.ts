@@ -46,7 +46,9 @@ export function applyObject(change: Change, applied: KubeObject, force: boolean)
 
   const before = managers.get(key) ?? own;
   const merged = mergeApplied(schema, live, applied);
-  const managed = [...managers].reduce((all, [k, manager]) => (k === key ? all : union(all, manager.fields)), wanted);
+  // Here the identity of the object counts as stated: it keeps `metadata` from going with its last label.
+  const stated = fieldSetOf(schema, applied);
+  const managed = [...managers].reduce((all, [k, manager]) => (k === key ? all : union(all, manager.fields)), stated);
   const pruned = prune(schema, merged, before.fields, managed);
 
   const compared = ownedPart(compareObjects(schema, live, pruned), ignored);

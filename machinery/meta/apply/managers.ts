@@ -27,6 +27,7 @@ export type Managers = ReadonlyMap<string, Manager>;
 /** More updaters than this, and the oldest become one. */
 const MAX_UPDATERS = 10;
 const ANCIENT = 'ancient-changes';
+const OPERATIONS = ['Apply', 'Update'] as const;
 
 /** The key that tells a manager apart. */
 export function managerKey(manager: Pick<Manager, 'name' | 'operation' | 'apiVersion' | 'subresource'>): string {
@@ -38,9 +39,9 @@ export function managerKey(manager: Pick<Manager, 'name' | 'operation' | 'apiVer
 export function decodeManagers(entries: readonly ManagedFieldsEntry[] | undefined): Managers | undefined {
   const managers = new Map<string, Manager>();
   for (const entry of entries ?? []) {
-    const { operation, apiVersion = '', fieldsType } = entry;
-    if ((operation !== 'Apply' && operation !== 'Update') || apiVersion === '' || fieldsType !== 'FieldsV1')
-      return undefined;
+    const { apiVersion = '', fieldsType } = entry;
+    const operation = OPERATIONS.find(known => known === entry.operation);
+    if (operation === undefined || apiVersion === '' || fieldsType !== 'FieldsV1') return undefined;
     const manager: Manager = {
       name: entry.manager ?? '',
       operation,

@@ -11,6 +11,8 @@ import { itemStep } from './path-step.ts';
 /** The merged value; `live` itself when the applied one says nothing new. */
 export function mergeApplied(schema: Schema, live: unknown, applied: unknown): unknown {
   if (live === undefined || live === applied) return applied;
+  // A container that is null holds nothing to lay over the live one.
+  if (applied === null && !isLeaf(schema, live)) return live;
   if (isLeaf(schema, applied) || isLeaf(schema, live)) return jsonEquals(live, applied) ? live : applied;
   if (schema.kind === 'list') return mergeItems(schema, live as unknown[], applied as unknown[]);
   return mergeMembers(schema, live as Record<string, unknown>, applied as Record<string, unknown>);

@@ -1,10 +1,15 @@
 /**
  * Removes what a manager applied last time, does not apply any more, and nobody else owns.
+ *
+ * - A field of a struct counts as owned when anything below it is; a list item or the key of a map only when it is named itself.
+ * - What goes takes everything below it along, defaults that nobody owns included.
+ *
  * Source: structured-merge-diff `merge/update.go` (prune, addBackOwnedItems, addBackDanglingItems).
  */
 import { isJsonObject, setOwn } from '../json-value.ts';
 import { childSchema, type Schema } from '../schema.ts';
 import type { FieldSet } from './field-set.ts';
+import { isLeaf } from './object-set.ts';
 import { itemStep } from './path-step.ts';
 
 /**
@@ -14,7 +19,7 @@ import { itemStep } from './path-step.ts';
  * @param managed what anybody owns now, this manager included
  */
 export function prune(schema: Schema, value: unknown, last: FieldSet, managed: FieldSet | undefined): unknown {
-  if (last.children === undefined) return value;
+  if (last.children === undefined || isLeaf(schema, value)) return value;
   if (Array.isArray(value)) return schema.kind === 'list' ? pruneItems(schema, value, last, managed) : value;
   if (!isJsonObject(value)) return value;
   let pruned: Record<string, unknown> | undefined;
@@ -22,7 +27,8 @@ export function prune(schema: Schema, value: unknown, last: FieldSet, managed: F
     const key = step.slice(2);
     if (!step.startsWith('f:') || !Object.hasOwn(value, key)) continue;
     const old = value[key];
-    const next = pruneChild(childSchema(schema, key), old, node, managed?.children?.get(step));
+    const named = schema.kind === 'struct' && schema.fields.has(key);
+    const next = pruneChild(childSchema(schema, key), old, node, managed?.children?.get(step), named);
     if (next === old) continue;
     pruned ??= { ...value };
     if (next === undefined) delete pruned[key];
@@ -45,7 +51,7 @@ function pruneItems(
     const next =
       node === undefined || step === undefined
         ? item
-        : pruneChild(schema.items, item, node, managed?.children?.get(step));
+        : pruneChild(schema.items, item, node, managed?.children?.get(step), false);
     if (next !== item) changed = true;
     if (next !== undefined) kept.push(next);
   }
@@ -53,15 +59,14 @@ function pruneItems(
 }
 
 /** What is left of a child; undefined for nothing. */
-function pruneChild(schema: Schema, value: unknown, last: FieldSet, managed: FieldSet | undefined): unknown {
-  // Owned as such, and by nobody now: it goes with everything below it, owned by nobody either.
-  if (last.member && managed === undefined) return undefined;
-  const next = prune(schema, value, last, managed);
-  // A container that only held what went has no reason to stay.
-  if (next !== value && managed === undefined && isEmptyContainer(next)) return undefined;
-  return next;
-}
-
-function isEmptyContainer(value: unknown): boolean {
-  return Array.isArray(value) ? value.length === 0 : isJsonObject(value) && Object.keys(value).length === 0;
+function pruneChild(
+  schema: Schema,
+  value: unknown,
+  last: FieldSet,
+  managed: FieldSet | undefined,
+  named: boolean,
+): unknown {
+  const owned = (set: FieldSet | undefined): boolean => set !== undefined && (named || set.member);
+  if (owned(last) && !owned(managed)) return undefined;
+  return prune(schema, value, last, managed);
 }
