@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { X509Certificate } from 'node:crypto';
-import type { Deployment } from '../../proto/api/apps-v1.ts';
+import type { DaemonSet, Deployment } from '../../proto/api/apps-v1.ts';
 import type { Namespace, Node, Pod, ReplicationController, Service } from '../../proto/api/core-v1.ts';
 import { RestClient } from '../../machinery/client/rest-client.ts';
 import {
   certificateSigningRequests,
   clusterRoles,
   configMaps,
+  controllerRevisions,
+  daemonSets,
   deployments,
   endpoints,
   endpointSlices,
@@ -310,6 +312,51 @@ test('a quota lets through what it has room for, however many ask at once, and g
   ).rejects.toThrow('exceeded quota: few, requested: count/deployments.apps=1');
   const service = { metadata: { namespace: 'quota', name: 's' }, spec: { ports: [{ port: 1 }] } } as Service;
   await expect(admin.of(services).create(service)).rejects.toThrow('exceeded quota');
+});
+
+test('a daemon set runs on every node, rolls, keeps its history, and can go back', async () => {
+  await makeNamespace('ds');
+  for (const name of ['d1', 'd2'])
+    await admin.of(nodes).create({ metadata: { name, labels: { daemons: 'yes' } }, spec: {} });
+  const labels = { app: 'daemon' };
+  const ref = { namespace: 'ds', name: 'web' };
+  const container = (image: string) => ({ name: 'c', image });
+  const podSpec = { containers: [container('one:1')], nodeSelector: { daemons: 'yes' } };
+  const template = { metadata: { labels }, spec: podSpec };
+  await admin.of(daemonSets).create({
+    metadata: ref,
+    spec: { selector: { matchLabels: labels }, template },
+  } as DaemonSet);
+  const settled = (image: string) => async () => {
+    await runPods('ds');
+    const { items } = await admin.of(pods).list({ namespace: 'ds' });
+    const { status } = await admin.of(daemonSets).get(ref);
+    const targets = items.map(pod => JSON.stringify(pod.spec.affinity?.nodeAffinity)).sort();
+    const done =
+      items.length === 2 &&
+      items.every(pod => pod.spec.containers[0]?.image === image) &&
+      targets[0]?.includes('"d1"') &&
+      targets[1]?.includes('"d2"') &&
+      status?.updatedNumberScheduled === 2 &&
+      status.numberAvailable === 2;
+    return done === true ? true : undefined;
+  };
+  await eventually('running', settled('one:1'));
+  const image = (name: string) => ({ spec: { template: { spec: { containers: [container(name)] } } } });
+  await admin.of(daemonSets).patch(ref, image('two:2'), { type: 'strategic' });
+  await eventually('rolled', settled('two:2'));
+  const revisions = async () => (await admin.of(controllerRevisions).list({ namespace: 'ds' })).items;
+  const [first] = (await revisions()).sort((a, b) => a.revision - b.revision);
+  expect((await revisions()).map(revision => revision.revision).sort()).toEqual([1, 2]);
+  await admin.of(daemonSets).patch(ref, first?.data, { type: 'strategic' });
+  await eventually('gone back', settled('one:1'));
+  expect((await revisions()).map(revision => revision.revision).sort()).toEqual([2, 3]);
+  await admin.of(nodes).patch({ name: 'd2' }, { metadata: { labels: { daemons: 'no' } } }, { type: 'merge' });
+  await eventually('left the node', async () =>
+    (await admin.of(pods).list({ namespace: 'ds' })).items.length === 1 ? true : undefined,
+  );
+  await admin.of(nodes).delete({ name: 'd1' });
+  await admin.of(nodes).delete({ name: 'd2' });
 });
 
 test('a service gets its endpoints, and loses those of pods that end', async () => {

@@ -12,6 +12,7 @@ import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import { BootstrapTokenController } from './bootstrap/bootstrap-token-controller.ts';
 import { CsrController } from './csr/csr-controller.ts';
+import { DaemonSetController } from './daemonset/daemonset-controller.ts';
 import { DeploymentController } from './deployment/deployment-controller.ts';
 import { DisruptionController } from './disruption/disruption-controller.ts';
 import { EndpointsController } from './endpoints/endpoints-controller.ts';
@@ -109,6 +110,7 @@ class Controllers implements Component {
       new DeploymentController(this.contextFor('deployment-controller')),
       new ReplicaSetController(this.contextFor('replicaset-controller'), replicaSetKind),
       new ReplicaSetController(this.contextFor('replication-controller'), replicationControllerKind),
+      new DaemonSetController(this.contextFor('daemon-set-controller')),
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),

@@ -1,7 +1,7 @@
 /**
  * Typed names of resources: `client.of(pods).get({ namespace, name })` knows that it returns a Pod. One constant a kind that k8ts itself uses.
  */
-import type { Deployment, ReplicaSet } from '../../proto/api/apps-v1.ts';
+import type { ControllerRevision, DaemonSet, Deployment, ReplicaSet } from '../../proto/api/apps-v1.ts';
 import type { CertificateSigningRequest } from '../../proto/api/certificates-v1.ts';
 import type { Lease } from '../../proto/api/coordination-v1.ts';
 import type {
@@ -68,6 +68,8 @@ export const resourceQuotas = builtin<ResourceQuota>('', 'ResourceQuota');
 export const secrets = builtin<Secret>('', 'Secret');
 export const serviceAccounts = builtin<ServiceAccount>('', 'ServiceAccount');
 export const services = builtin<Service>('', 'Service');
+export const controllerRevisions = builtin<ControllerRevision>('apps', 'ControllerRevision');
+export const daemonSets = builtin<DaemonSet>('apps', 'DaemonSet');
 export const deployments = builtin<Deployment>('apps', 'Deployment');
 export const replicaSets = builtin<ReplicaSet>('apps', 'ReplicaSet');
 export const certificateSigningRequests = builtin<CertificateSigningRequest>(
