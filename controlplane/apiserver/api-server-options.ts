@@ -12,6 +12,8 @@ import type { TlsMaterial } from './server/tls-server.ts';
 export interface ApiServerOptions {
   /** Stays its owner's: close it after `run()` has resolved. */
   readonly store: Store;
+  /** What all keys in the store begin with. Default `/registry`. */
+  readonly storeKeyPrefix?: string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Without it no port is opened: the server is reached in process alone. */

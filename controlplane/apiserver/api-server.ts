@@ -18,6 +18,7 @@ import { requestInfo } from './server/request-info.ts';
 import type { Request, Response, UserInfo } from './server/request.ts';
 import { sendResponse, type Sink } from './server/send-response.ts';
 import { TlsServer } from './server/tls-server.ts';
+import { moveToLayout } from './storage/key-layout.ts';
 
 /** Who the server itself is to its own API. */
 const SELF: UserInfo = { name: 'system:apiserver', groups: ['system:masters'] };
@@ -101,6 +102,8 @@ class RunningApiServer implements ApiServer {
     const parts = this.#parts;
     const options = this.#options;
     const transport = new InProcessTransport(SELF, request => this.#handle(request));
+    const moved = options.storeKeyPrefix === undefined ? await moveToLayout(options.store) : 0;
+    if (moved > 0) options.logger.info({ moved }, 'Objects were moved to where upstream keeps them in the store');
     const repair = parts.serviceRepair(new RestClient(transport));
     await repair.repair();
     following.push(repair.run(signal), parts.rbacCache.run(signal));

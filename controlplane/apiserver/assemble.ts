@@ -62,7 +62,7 @@ export interface Assembly {
 
 export function assemble(options: ApiServerOptions): Assembly {
   const { store, clock, logger } = options;
-  const storage = openStorage({ store, clock, logger });
+  const storage = openStorage({ store, keyPrefix: options.storeKeyPrefix, clock, logger });
   const holdings = serviceHoldings({
     storage,
     clock,

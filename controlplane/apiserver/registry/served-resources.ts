@@ -4,7 +4,8 @@
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { kinds, type KindInfo } from '../../../proto/api/kinds.ts';
 import { convertedKinds, strategyOf } from '../kinds/strategies.ts';
-import type { Storage } from '../storage/storage.ts';
+import { keyPrefixOf } from '../storage/key-layout.ts';
+import type { ResourceConfig, Storage } from '../storage/storage.ts';
 import { namespaceHooks } from './namespace-hooks.ts';
 import { apiVersionOf, type RegistryHooks, type ServedResource } from './served-resource.ts';
 
@@ -54,39 +55,7 @@ export function servedResources({ storage, serviceHooks }: ServedResourcesOption
   });
 }
 
-/** Where upstream's etcd keeps a few kinds under other names than their own. */
-const PREFIXES: Readonly<Record<string, string>> = {
-  '/services': '/registry/services/specs/',
-  '/endpoints': '/registry/services/endpoints/',
-  '/nodes': '/registry/minions/',
-  'networking.k8s.io/ingresses': '/registry/ingress/',
-};
-
-function configOf(info: KindInfo): {
-  group: string;
-  resource: string;
-  apiVersion: string;
-  kind: string;
-  prefix: string;
-} {
+function configOf(info: KindInfo): ResourceConfig {
   const { group, resource, kind } = info;
-  const legacy = new Set(['', 'apps', 'batch', 'autoscaling', 'policy', 'extensions']);
-  // Groups with a domain keep theirs in the key, but for the first few.
-  const short = new Set([
-    'coordination.k8s.io',
-    'discovery.k8s.io',
-    'networking.k8s.io',
-    'storage.k8s.io',
-    'scheduling.k8s.io',
-    'certificates.k8s.io',
-    'node.k8s.io',
-    'rbac.authorization.k8s.io',
-    'admissionregistration.k8s.io',
-    'flowcontrol.apiserver.k8s.io',
-    'events.k8s.io',
-  ]);
-  const prefix =
-    PREFIXES[`${group}/${resource}`] ??
-    (legacy.has(group) || short.has(group) ? `/registry/${resource}/` : `/registry/${group}/${resource}/`);
-  return { group, resource, apiVersion: apiVersionOf(info), kind, prefix };
+  return { group, resource, apiVersion: apiVersionOf(info), kind, prefix: keyPrefixOf(group, resource) };
 }

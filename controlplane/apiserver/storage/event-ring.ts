@@ -27,7 +27,9 @@ export class EventRing<T extends KubeObject> {
     this.bytes += sizeOf(event);
     for (;;) {
       const count = this.events.length - this.first;
-      if (count <= MIN_EVENTS || (count <= MAX_EVENTS && this.bytes <= MAX_BYTES)) break;
+      const isWithin = count <= MIN_EVENTS || (count <= MAX_EVENTS && this.bytes <= MAX_BYTES);
+      // A revision goes as a whole.
+      if (isWithin && this.events[this.first]?.revision !== this.startRevision) break;
       const oldest = this.events[this.first++] as CacheEvent<T>;
       this.bytes -= sizeOf(oldest);
       this.startRevision = oldest.revision;

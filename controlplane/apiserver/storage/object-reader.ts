@@ -107,6 +107,8 @@ export class ObjectReader<T extends KubeObject> {
     if (resourceVersion === undefined || resourceVersion === '') return hub.fresh(signal);
     const wanted = parseResourceVersion(resourceVersion);
     if (wanted <= hub.revision) return;
+    // Another API server may have given it out: asking the store brings this one's watch there too.
+    await this.parts.store.currentRevision();
     const stop = new AbortController();
     const timedOut = tooLargeResourceVersion(wanted, hub.revision);
     const cancel = this.parts.clock.after(WAIT_MS, () => stop.abort(timedOut));

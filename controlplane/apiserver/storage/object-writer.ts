@@ -6,7 +6,13 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { alreadyExists, conflict, notFound } from '../../../machinery/meta/status-error.ts';
-import { KeyExistsError, KeyNotFoundError, RevisionConflictError, type Store } from '../../store/store.ts';
+import {
+  KeyExistsError,
+  KeyNotFoundError,
+  RevisionConflictError,
+  StoreUnavailableError,
+  type Store,
+} from '../../store/store.ts';
 import { CachedObject } from './cached-object.ts';
 import { encodeObject, withResourceVersion } from './object-codec.ts';
 import { keyOf } from './object-reader.ts';
@@ -83,14 +89,14 @@ export class ObjectWriter<T extends KubeObject> {
     preconditions: Preconditions | undefined,
     validate: ((current: T) => void | Promise<void>) | undefined,
   ): Promise<CachedObject<T>> {
-    const { config, store, hub } = this.parts;
+    const { config, store } = this.parts;
     const key = keyOf(namespace, name);
     return this.untilItHolds(key, async current => {
       if (current === undefined) throw notFound(config, name);
       checkPreconditions(config, name, current, preconditions, 'Precondition failed');
       await validate?.(current.object);
       const { revision } = await store.delete(this.storeKey(key), { expectedRevision: current.revision });
-      await hub.reached(revision);
+      await this.applied(revision);
       return current.atRevision(revision);
     });
   }
@@ -119,6 +125,8 @@ export class ObjectWriter<T extends KubeObject> {
     } catch (error) {
       if (error instanceof RevisionConflictError || error instanceof KeyNotFoundError) return 'again';
       if (error instanceof KeyExistsError) return 'again';
+      // The write may have happened: doing it again, on what it left behind, would be doing it twice.
+      if (error instanceof StoreUnavailableError) throw error;
       await this.parts.hub.fresh();
       if ((await this.parts.cache.ready()).table.get(key)?.revision !== current?.revision) return 'again';
       throw error;
@@ -127,9 +135,16 @@ export class ObjectWriter<T extends KubeObject> {
 
   /** The cache's own object for a write, once it is there. */
   private async written(key: string, revision: number, bytes: Buffer): Promise<CachedObject<T>> {
-    await this.parts.hub.reached(revision);
+    await this.applied(revision);
     const cached = this.parts.cache.loaded()?.table.get(key);
     return cached?.revision === revision ? cached : CachedObject.fromStored<T>(key, revision, bytes);
+  }
+
+  /** Waits until the cache shows what was written. A cache that is far behind does not undo the write: readers wait for it themselves. */
+  private async applied(revision: number): Promise<void> {
+    await this.parts.hub.reached(revision).catch((error: unknown) => {
+      if (!(error instanceof StoreUnavailableError) || error.reason !== 'unreachable') throw error;
+    });
   }
 
   private storeKey(key: string): string {

@@ -9,20 +9,26 @@ import type { KubeObject, ResourceConfig, ResourceStorage, Storage } from './sto
 import { WatchCache } from './watch-cache.ts';
 import { WatchHub } from './watch-hub.ts';
 
+/** As upstream's: where backup tools look. */
+const KEY_PREFIX = '/registry';
+
 export interface StorageOptions {
   /** Stays its owner's: close the storage first, then the store. */
   readonly store: Store;
+  /** Where this API server's keys lie, in place of `/registry`; other keys of the store are left alone. */
+  readonly keyPrefix?: string | undefined;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
 
 export function openStorage(options: StorageOptions): Storage {
-  const { store, clock = systemClock, logger = silentLogger } = options;
-  const hub = new WatchHub(store, clock, logger);
+  const { store, keyPrefix = KEY_PREFIX, clock = systemClock, logger = silentLogger } = options;
+  const hub = new WatchHub(store, `${keyPrefix}/`, clock, logger);
   const caches: { close(): void }[] = [];
   const resources = new Map<string, ResourceStorage>();
   return {
-    resource<T extends KubeObject>(config: ResourceConfig): ResourceStorage<T> {
+    resource<T extends KubeObject>(wanted: ResourceConfig): ResourceStorage<T> {
+      const config = { ...wanted, prefix: `${keyPrefix}${wanted.prefix.slice(KEY_PREFIX.length)}` };
       const known = resources.get(config.prefix);
       if (known !== undefined) return known as unknown as ResourceStorage<T>;
       const cache = new WatchCache<T>(config, store, hub, clock);

@@ -1,7 +1,14 @@
 /** What the store's and the caches' failures are to a client. */
 import { goQuote } from '../../../machinery/meta/go-quote.ts';
-import { badRequest, expired, serviceUnavailable, StatusError, timeout } from '../../../machinery/meta/status-error.ts';
-import { CompactedError, StoreUnavailableError } from '../../store/store.ts';
+import {
+  badRequest,
+  expired,
+  serviceUnavailable,
+  StatusError,
+  timeout,
+  tooLarge,
+} from '../../../machinery/meta/status-error.ts';
+import { CompactedError, StoreUnavailableError, ValueTooLargeError } from '../../store/store.ts';
 
 /** Parses a resourceVersion that names a revision. @throws StatusError BadRequest */
 export function parseResourceVersion(text: string): number {
@@ -30,7 +37,10 @@ export async function asStatus<R>(work: Promise<R>): Promise<R> {
   try {
     return await work;
   } catch (error) {
+    // Nobody knows whether it happened: no client may take this for "try again".
+    if (error instanceof StoreUnavailableError && error.reason === 'unknownOutcome') throw timeout(error.message);
     if (error instanceof StoreUnavailableError) throw serviceUnavailable(error.message, { cause: error });
+    if (error instanceof ValueTooLargeError) throw tooLarge(error.message);
     if (error instanceof CompactedError) throw expired(`The resourceVersion for the provided list is too old.`);
     throw error;
   }

@@ -134,6 +134,14 @@ export interface UpdateResult<T extends KubeObject = KubeObject> {
   readonly created: boolean;
 }
 
+/** Counters since the start. */
+export interface WatchCacheStatistics {
+  /** Changes that came from the store. */
+  readonly received: number;
+  /** How often everything was read. */
+  readonly loads: number;
+}
+
 /** One resource's objects. All methods throw StatusError; ServiceUnavailable (503) when the store cannot serve. */
 export interface ResourceStorage<T extends KubeObject = KubeObject> {
   readonly config: ResourceConfig;
@@ -181,6 +189,8 @@ export interface ResourceStorage<T extends KubeObject = KubeObject> {
   ): Promise<StoredObject<T>>;
   /** How many objects there are (metrics, quota). Loads the cache. */
   count(): Promise<number>;
+  /** What the watch cache has done so far. */
+  statistics(): WatchCacheStatistics;
 }
 
 /** All resources over one store. */

@@ -12,7 +12,7 @@ class BreakableStore extends MemoryStore {
   private breakNow: (() => void) | undefined;
 
   override async *watch(prefix: string, after: number, signal: AbortSignal): AsyncGenerator<WatchBatch> {
-    if (prefix !== '') return yield* super.watch(prefix, after, signal) as AsyncGenerator<WatchBatch>;
+    if (prefix !== '/registry/') return yield* super.watch(prefix, after, signal) as AsyncGenerator<WatchBatch>;
     const inner = new AbortController();
     this.breakNow = () => inner.abort();
     signal.addEventListener('abort', () => inner.abort());

@@ -10,6 +10,10 @@ import type { Logger } from '../../../machinery/process/logger.ts';
 import { CompactedError, StoreUnavailableError, type Store, type StoreEvent } from '../../store/store.ts';
 
 const RETRY_MS = 1000;
+/** How long the watch may be behind before whoever waits for it is told. */
+const LAG_MS = 5000;
+/** How often that is looked at while anybody waits. */
+const LAG_CHECK_MS = 1000;
 
 /** Who follows one prefix. */
 export interface HubTarget {
@@ -20,12 +24,14 @@ export interface HubTarget {
 
 interface Waiter {
   readonly revision: number;
+  readonly sinceMs: number;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
 
 export class WatchHub {
   private readonly store: Store;
+  private readonly prefix: string;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly targets = new Map<string, HubTarget>();
@@ -34,11 +40,14 @@ export class WatchHub {
   private started: Promise<void> | undefined;
   private running: Promise<void> = Promise.resolve();
   private ended = false;
+  private cancelLagCheck: (() => void) | undefined;
   /** Every event up to this has been applied. */
   revision = 0;
 
-  constructor(store: Store, clock: Clock, logger: Logger) {
+  /** @param prefix of all keys, with a slash at its end */
+  constructor(store: Store, prefix: string, clock: Clock, logger: Logger) {
     this.store = store;
+    this.prefix = prefix;
     this.clock = clock;
     this.logger = logger;
   }
@@ -57,7 +66,7 @@ export class WatchHub {
     this.targets.set(prefix, target);
   }
 
-  /** Resolves once everything up to `revision` has been applied. @throws the signal's reason, StoreUnavailableError */
+  /** Resolves once everything up to `revision` has been applied. @throws the signal's reason, StoreUnavailableError (`unreachable` when it takes too long) */
   reached(revision: number, signal?: AbortSignal): Promise<void> {
     if (this.revision >= revision) return Promise.resolve();
     if (this.ended) return Promise.reject(closed());
@@ -71,9 +80,14 @@ export class WatchHub {
         signal?.removeEventListener('abort', onAbort);
         resolve();
       };
-      const waiter: Waiter = { revision, resolve: settle, reject };
+      const fail = (error: Error): void => {
+        signal?.removeEventListener('abort', onAbort);
+        reject(error);
+      };
+      const waiter: Waiter = { revision, sinceMs: this.clock.monotonicMs(), resolve: settle, reject: fail };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.waiters.push(waiter);
+      this.checkLag();
     });
   }
 
@@ -97,7 +111,7 @@ export class WatchHub {
     const { signal } = this.abort;
     while (!signal.aborted) {
       try {
-        for await (const batch of this.store.watch('', this.revision, signal)) {
+        for await (const batch of this.store.watch(this.prefix, this.revision, signal)) {
           for (const event of batch.events) this.dispatch(event);
           this.advance(batch.revision);
         }
@@ -131,9 +145,25 @@ export class WatchHub {
     }
   }
 
+  /** Tells those who have waited too long, as long as anybody waits. */
+  private checkLag(): void {
+    this.cancelLagCheck ??= this.clock.after(LAG_CHECK_MS, () => {
+      this.cancelLagCheck = undefined;
+      const late = this.clock.monotonicMs() - LAG_MS;
+      const given = this.waiters.filter(w => w.sinceMs <= late);
+      this.waiters = this.waiters.filter(w => w.sinceMs > late);
+      for (const { revision, reject } of given) {
+        const message = `the watch on the store is at revision ${this.revision} and has not come to ${revision} within ${LAG_MS / 1000} s; try again`;
+        reject(new StoreUnavailableError('unreachable', message));
+      }
+      if (this.waiters.length > 0) this.checkLag();
+    });
+  }
+
   /** Nothing will come any more: whoever waits is told. */
   private end(): void {
     this.ended = true;
+    this.cancelLagCheck?.();
     for (const waiter of this.waiters.splice(0)) waiter.reject(closed());
   }
 

@@ -1,7 +1,7 @@
 /**
  * One watch: what it selects, and a bounded queue between the cache and whoever reads.
  *
- * - Events come in revision order, each revision at most once; initial state first.
+ * - Events come in revision order, each at most once; initial state first.
  * - A reader that lets the queue overflow is cut: it costs `QUEUE_LIMIT` references, never copies of objects.
  */
 import { ObjectEvent, type BookmarkEvent, type CacheEvent } from './cache-event.ts';
@@ -20,6 +20,8 @@ export interface WatcherScope<T extends KubeObject> {
 export class Watcher<T extends KubeObject> implements Watch<T> {
   readonly wantsBookmarks: boolean;
   private readonly scope: WatcherScope<T>;
+  /** What is older belongs to the state that the watch began with. A revision may hold several changes (keys that expire together). */
+  private readonly afterRevision: number;
   /** Revision up to which everything has been offered or told by a bookmark. */
   private revision: number;
   private initial: readonly CachedObject<T>[] = [];
@@ -33,6 +35,7 @@ export class Watcher<T extends KubeObject> implements Watch<T> {
   /** @param afterRevision the first event it may see comes after this */
   constructor(scope: WatcherScope<T>, afterRevision: number, wantsBookmarks: boolean) {
     this.scope = scope;
+    this.afterRevision = afterRevision;
     this.revision = afterRevision;
     this.wantsBookmarks = wantsBookmarks;
   }
@@ -44,7 +47,7 @@ export class Watcher<T extends KubeObject> implements Watch<T> {
   }
 
   offer(event: CacheEvent<T>): void {
-    if (this.ended || event.revision <= this.revision || !this.scope.matchesKey(event.key)) return;
+    if (this.ended || event.revision <= this.afterRevision || !this.scope.matchesKey(event.key)) return;
     const seen = event.seenThrough(this.scope.predicate);
     if (seen === undefined) return;
     this.revision = event.revision;
