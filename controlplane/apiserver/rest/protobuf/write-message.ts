@@ -76,8 +76,10 @@ function mapWriter(number: number, name: string, values: WireType): MessageWrite
     const keys = Object.keys(map).sort();
     for (let i = keys.length - 1; i >= 0; i--) {
       const key = keys[i] as string;
+      const value = (map as Json)[key];
+      if (value === undefined) continue;
       const mark = writer.written;
-      write(writer, (map as Json)[key]);
+      write(writer, value);
       writer.tag(2, wire);
       writer.text(key);
       writer.tag(1, 2);
