@@ -43,6 +43,16 @@ export const optionTable = {
     "Address that others reach this server by (default: the node's)",
   ),
   'tls-san': row('server', 'list', undefined, 'Further names and addresses for the server certificate'),
+  'etcd-servers': row(
+    'server',
+    'list',
+    undefined,
+    'URLs of the members of an etcd (3.4 or newer) that keeps the state (default: a file in the data directory)',
+  ),
+  'etcd-cafile': row('server', 'string', undefined, "Authority that signed etcd's certificates (PEM)"),
+  'etcd-certfile': row('server', 'string', undefined, 'Certificate to show to etcd (PEM); read again when it changes'),
+  'etcd-keyfile': row('server', 'string', undefined, 'Key of that certificate (PEM)'),
+  'etcd-prefix': row('server', 'string', '/registry', 'What all keys in etcd begin with'),
   'cluster-cidr': row('server', 'string', '10.244.0.0/16', 'Range of pod addresses'),
   'service-cidr': row('server', 'string', '10.96.0.0/16', 'Range of service addresses'),
   'service-node-port-range': row('server', 'string', '30000-32767', 'Ports that NodePort services get'),
@@ -179,11 +189,43 @@ function problemsOf(c: Config): string[] {
     if (!/^[^=:]+(=[^:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/.test(taint))
       say('node-taints', taint, 'is not key=value:NoSchedule, :PreferNoSchedule or :NoExecute');
   }
+  etcdProblems(c, say);
   for (const flag of ['data-dir', 'config-dir', 'run-dir', 'log-dir'] as const) {
     const value = c[camel(flag) as 'dataDir'];
     if (!value.startsWith('/')) say(flag, value, 'is no absolute path');
   }
   return problems;
+}
+
+function etcdProblems(c: Config, say: (flag: OptionName, value: unknown, want: string) => void): void {
+  const { etcdServers, etcdCafile, etcdCertfile, etcdKeyfile, etcdPrefix } = c;
+  for (const server of etcdServers ?? [])
+    if (!isEtcdUrl(server)) say('etcd-servers', server, 'is no URL of an etcd member, such as https://10.0.0.5:2379');
+  if (etcdServers?.length === 0) say('etcd-servers', etcdServers, 'names no member, such as https://10.0.0.5:2379');
+  const files = { 'etcd-cafile': etcdCafile, 'etcd-certfile': etcdCertfile, 'etcd-keyfile': etcdKeyfile } as const;
+  for (const [flag, path] of Object.entries(files) as [keyof typeof files, string | undefined][]) {
+    if (path === undefined) continue;
+    if (!path.startsWith('/')) say(flag, path, 'is no absolute path');
+    if (etcdServers === undefined) say(flag, path, 'is of no use without --etcd-servers');
+    else if (!etcdServers.some(server => server.startsWith('https:')))
+      say(flag, path, 'is of no use: no URL of --etcd-servers begins with https');
+  }
+  if (etcdCertfile !== undefined && etcdKeyfile === undefined)
+    say('etcd-certfile', etcdCertfile, 'needs --etcd-keyfile too');
+  if (etcdKeyfile !== undefined && etcdCertfile === undefined)
+    say('etcd-keyfile', etcdKeyfile, 'needs --etcd-certfile too');
+  if (!/^(\/[\w.-]+)+$/.test(etcdPrefix))
+    say('etcd-prefix', etcdPrefix, 'is no key prefix, such as /registry (a slash before each part, none at the end)');
+  else if (etcdPrefix !== '/registry' && etcdServers === undefined)
+    say('etcd-prefix', etcdPrefix, 'is of no use without --etcd-servers');
+}
+
+/** Scheme, host and port, nothing else. */
+function isEtcdUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, pathname, search, hash, username, password } = new URL(text);
+  const rest = [search, hash, username, password].join('');
+  return ['http:', 'https:'].includes(protocol) && hostname !== '' && pathname === '/' && rest === '';
 }
 
 /** The node's name: as configured, else the host's in lower case. */

@@ -2,8 +2,6 @@
  * Puts a control plane together: store, API server, scheduler and controllers, in one process. Scheduler and controllers reach the API over
  * the in-process transport, each as the user that it is upstream.
  */
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type { Client } from '../../machinery/client/client.ts';
 import { EventRecorder } from '../../machinery/client/event-recorder.ts';
 import { writeKubeconfig } from '../../machinery/client/kubeconfig.ts';
@@ -14,13 +12,13 @@ import { systemClock } from '../../machinery/process/clock.ts';
 import { createApiServer } from '../../controlplane/apiserver/api-server.ts';
 import { createControllers } from '../../controlplane/controllers/create-controllers.ts';
 import { Scheduler } from '../../controlplane/scheduler/scheduler.ts';
-import { openSqliteStore } from '../../controlplane/store/sqlite/open-sqlite-store.ts';
 import { publishClusterSettings, publishDnsService, type ClusterSettings } from '../cluster-objects.ts';
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { nodeAddress } from '../node-address.ts';
 import { nthAddress } from '../service-range.ts';
 import { loadClusterPki, type ClusterPki } from './cluster-pki.ts';
+import { openStore } from './open-store.ts';
 import { running, stoppedLast } from './running.ts';
 
 /** What the rest of the process needs of the control plane that runs in it. */
@@ -67,14 +65,10 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
       clock.now(),
     ),
   );
-  mkdirSync(dirname(paths.store), { recursive: true, mode: 0o700 });
-  const store = await progress.step(
-    'store',
-    () => openSqliteStore({ path: paths.store, clock, logger: logger.child({ part: 'store' }) }),
-    () => paths.store,
-  );
+  const { store, keyPrefix } = await openStore(context);
   const apiServer = createApiServer({
     store,
+    storeKeyPrefix: keyPrefix,
     clock,
     logger: logger.child({ part: 'apiserver' }),
     tls: { cert: pki.apiServer.certPem, key: pki.apiServer.keyPem, clientCA: pki.authority.certPem },
