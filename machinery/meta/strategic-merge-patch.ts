@@ -6,7 +6,15 @@
  *
  * Source: apimachinery `util/strategicpatch/patch.go`, 1.36. Differs: `$patch: merge` in an object means what it says.
  */
-import { deepCopy, getOwn, isJsonObject, jsonEquals, setOwn, type JsonObject, type JsonValue } from './json-value.ts';
+import {
+  canonicalJson,
+  deepCopy,
+  getOwn,
+  isJsonObject,
+  setOwn,
+  type JsonObject,
+  type JsonValue,
+} from './json-value.ts';
 import { ANY, childSchema, PLAIN_PATCH, type PatchStrategy, type Schema } from './schema.ts';
 import { badRequest } from './status-error.ts';
 import { restoreOrder, sameItem } from './strategic-order.ts';
@@ -45,8 +53,10 @@ function mergeMembers(target: JsonObject, patch: JsonObject, schema: Schema): Js
       // Where the list itself stands in the patch too, its own turn below puts things in order.
       const field = key.slice(SET_ORDER.length);
       if (!Object.hasOwn(patch, field)) orderList(target, field, value, schema);
-    } else if (key.startsWith(DELETE_FROM)) deleteFromList(target, key.slice(DELETE_FROM.length), value);
-    else if (value === null) delete target[key];
+    } else if (key.startsWith(DELETE_FROM)) {
+      const field = key.slice(DELETE_FROM.length);
+      if (!Array.isArray(getOwn(patch, field))) deleteFromList(target, field, value);
+    } else if (value === null) delete target[key];
     else mergeMember(target, key, value, patch, schema);
   }
   return target;
@@ -62,6 +72,7 @@ function mergeMember(target: JsonObject, key: string, value: JsonValue, patch: J
     const deletions = getOwn(patch, DELETE_FROM + key);
     const before = Array.isArray(old) ? (deletions === undefined ? old : without(old, deletions)) : [];
     const order = getOwn(patch, SET_ORDER + key);
+    if (order !== undefined) checkOrder(value, listOf(order, key), strategy.mergeKey);
     const merged = strategy.merge
       ? mergeList(before, value, strategy.mergeKey, itemsOf(child))
       : withoutDirectives(value, child);
@@ -81,12 +92,17 @@ function mergeList(old: JsonValue[], patch: JsonValue[], mergeKey: string | unde
   if (mergeKey === undefined) throw badRequest('cannot merge lists without merge key');
   const { kept, changes } = applyItemDirectives(old, patch, mergeKey);
   const merged = [...kept];
+  const places = new Map<string, number>();
+  for (const [i, item] of merged.entries()) {
+    const key = isJsonObject(item) ? getOwn(item, mergeKey) : undefined;
+    if (key !== undefined && !places.has(String(key))) places.set(String(key), i);
+  }
   for (const change of changes) {
-    const key = keyOf(change, mergeKey);
-    const at = merged.findIndex(item => isJsonObject(item) && sameKey(getOwn(item, mergeKey), key));
+    const key = String(keyOf(change, mergeKey));
+    const at = places.get(key) ?? merged.length;
     const found = merged[at];
-    if (isJsonObject(found)) merged[at] = mergeObject(found, change, items);
-    else merged.push(mergeObject({}, change, items));
+    merged[at] = mergeObject(isJsonObject(found) ? found : {}, change, items);
+    places.set(key, at);
   }
   return restoreOrder(merged, changes, kept, mergeKey);
 }
@@ -97,7 +113,7 @@ function applyItemDirectives(
   patch: JsonValue[],
   mergeKey: string,
 ): { kept: JsonValue[]; changes: JsonObject[] } {
-  let kept = old;
+  const deleted = new Set<string>();
   let replace = false;
   const changes: JsonObject[] = [];
   for (const item of patch) {
@@ -106,14 +122,34 @@ function applyItemDirectives(
     if (directive === 'delete') {
       const key = getOwn(item, mergeKey);
       if (key === undefined) throw badRequest('delete patch type with no merge key defined');
-      kept = kept.filter(other => !isJsonObject(other) || !sameKey(getOwn(other, mergeKey), key));
+      deleted.add(String(key));
     } else if (directive === 'replace') {
       replace = true;
       // An item of nothing but the directive says that the list as a whole is replaced.
       if (Object.keys(item).length > 1) changes.push(item);
     } else changes.push(item);
   }
-  return { kept: replace ? [] : kept, changes };
+  const stays = (item: JsonValue): boolean => {
+    const key = isJsonObject(item) ? getOwn(item, mergeKey) : undefined;
+    return key === undefined || !deleted.has(String(key));
+  };
+  return { kept: replace ? [] : deleted.size === 0 ? old : old.filter(stays), changes };
+}
+
+/** What a patch adds or changes must stand in its `$setElementOrder`, and in that order. */
+function checkOrder(items: readonly JsonValue[], order: readonly JsonValue[], mergeKey: string | undefined): void {
+  if (items.length === 0 || order.length === 0) return;
+  if (mergeKey !== undefined) for (const item of order) if (isJsonObject(item)) keyOf(item, mergeKey);
+  const stated = items.filter(item => !isJsonObject(item) || getOwn(item, PATCH) === undefined);
+  let next = 0;
+  for (const place of order) {
+    const item = stated[next];
+    if (item !== undefined && sameItem(item, place, mergeKey)) next++;
+  }
+  if (next < stated.length)
+    throw badRequest(
+      `The order in patch list:\n${JSON.stringify(items)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`,
+    );
 }
 
 function retainKeys(target: JsonObject, patch: JsonObject, retained: JsonValue): void {
@@ -138,8 +174,8 @@ function deleteFromList(target: JsonObject, field: string, deletions: JsonValue)
 }
 
 function without(list: JsonValue[], deletions: JsonValue): JsonValue[] {
-  const gone = listOf(deletions, '$deleteFromPrimitiveList');
-  return list.filter(item => !gone.some(other => jsonEquals(item, other)));
+  const gone = new Set(listOf(deletions, '$deleteFromPrimitiveList').map(canonicalJson));
+  return list.filter(item => !gone.has(canonicalJson(item)));
 }
 
 /** What a patch value stands for where nothing stood before. */
@@ -173,10 +209,6 @@ function keyOf(item: JsonObject, mergeKey: string): JsonValue {
   throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${mergeKey}`);
 }
 
-function sameKey(a: JsonValue | undefined, b: JsonValue): boolean {
-  return a !== undefined && String(a) === String(b);
-}
-
 function unique(list: JsonValue[]): JsonValue[] {
-  return list.filter((item, i) => list.findIndex(other => sameItem(item, other, undefined)) === i);
+  return [...new Map(list.map(item => [canonicalJson(item), item])).values()];
 }

@@ -14,6 +14,7 @@ import type { ScaleSpec, Strategy } from '../registry/strategy.ts';
 import { checkPlace } from '../rest/check-place.ts';
 import { checked, decodeObject, mediaType, parseBody, type ExpectedKind } from '../rest/decode-body.ts';
 import { MERGE_PATCH, patchedDocument } from '../rest/patched-document.ts';
+import { patchForce } from '../rest/query-options.ts';
 import { representMade } from '../rest/represent.ts';
 import { writeScope, type RestParts } from '../rest/rest-parts.ts';
 import type { Exchange } from '../server/exchange.ts';
@@ -64,6 +65,8 @@ async function change(
     typePackage: 'api/autoscaling/v1',
   };
   const { query, context } = writeScope(exchange, 'scale');
+  const applies = verb === 'patch' && mediaType(exchange) === APPLY_YAML;
+  const force = verb === 'patch' && patchForce(exchange, applies);
   const wanted =
     verb === 'update' ? ((await decodeObject(exchange, expected, query.fieldValidation)) as Scale) : undefined;
   const patch = wanted === undefined ? await readPatch(exchange) : undefined;
@@ -71,6 +74,7 @@ async function change(
     namespace,
     name,
     context,
+    ownershipIsSet: applies,
     change(older) {
       const current = older as AnyObject;
       const next = wanted ?? patchedScale(exchange, scaleOf(current, spec), patch, expected);
@@ -90,6 +94,7 @@ async function change(
         throw conflict(groupResource(resource.info), name);
       if (uid !== undefined && uid !== '' && uid !== current.metadata.uid)
         throw conflict(groupResource(resource.info), name);
+      if (applies) return parts.ownership.apply(resource, current, replicasAlone(current, replicas), force, context);
       const object = deepCopy(current);
       spec.setReplicas(object, replicas);
       return object;
@@ -121,10 +126,15 @@ function patchedScale(
   patch: { type: string; value: unknown } | undefined,
   expected: ExpectedKind,
 ): Scale {
-  // An applied Scale sets what it says: nobody owns fields of what is stored nowhere.
+  // What an applied Scale says beside its replicas is checked and changes nothing.
   const type = patch?.type === APPLY_YAML ? MERGE_PATCH : (patch?.type ?? '');
   const value = patchedDocument(current as unknown as JsonObject, patch?.value, type, expected.schema);
   return checked(exchange, { value, duplicateFields: [] }, expected, 'Ignore') as Scale;
+}
+
+/** What applying a Scale means for the object: its replicas, and nothing else, are owned by who applies. */
+function replicasAlone({ apiVersion, kind, metadata: { name, namespace } }: AnyObject, replicas: number): AnyObject {
+  return { apiVersion, kind, metadata: { name, namespace }, spec: { replicas } } as AnyObject;
 }
 
 function scaleOf(object: AnyObject, spec: ScaleSpec<AnyObject>): Scale {
