@@ -14,6 +14,7 @@ import {
   endpointSlices,
   namespaces,
   nodes,
+  persistentVolumeClaims,
   podDisruptionBudgets,
   pods,
   replicaSets,
@@ -22,6 +23,7 @@ import {
   secrets,
   serviceAccounts,
   services,
+  statefulSets,
 } from '../../machinery/client/resource.ts';
 import type { Transport } from '../../machinery/client/transport.ts';
 import { isNotFound } from '../../machinery/meta/status-error-from.ts';
@@ -357,6 +359,52 @@ test('a daemon set runs on every node, rolls, keeps its history, and can go back
   );
   await admin.of(nodes).delete({ name: 'd1' });
   await admin.of(nodes).delete({ name: 'd2' });
+});
+
+test('a stateful set makes its pods in order, with claims that stay, rolls from the end, and shrinks', async () => {
+  await makeNamespace('sts');
+  const labels = { app: 'db' };
+  const ref = { namespace: 'sts', name: 'db' };
+  const container = (image: string) => ({ name: 'c', image });
+  const claim = {
+    metadata: { name: 'data' },
+    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+  };
+  await admin.of(statefulSets).create({
+    metadata: ref,
+    spec: {
+      replicas: 2,
+      serviceName: 'db',
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [container('one:1')] } },
+      volumeClaimTemplates: [claim],
+    },
+  });
+  const names = async () =>
+    (await admin.of(pods).list({ namespace: 'sts' })).items.map(pod => pod.metadata.name).sort();
+  await eventually('the first', async () => ((await names()).length === 1 ? true : undefined));
+  expect(await names()).toEqual(['db-0']);
+  const settled = (image: string, replicas: number) => async () => {
+    await runPods('sts');
+    const { items } = await admin.of(pods).list({ namespace: 'sts' });
+    const { status } = await admin.of(statefulSets).get(ref);
+    const done =
+      items.length === replicas &&
+      items.every(pod => pod.spec.containers[0]?.image === image) &&
+      status?.readyReplicas === replicas &&
+      status.currentRevision === status.updateRevision &&
+      status.updatedReplicas === replicas;
+    return done ? true : undefined;
+  };
+  await eventually('all', settled('one:1', 2));
+  const image = { spec: { template: { spec: { containers: [container('two:2')] } } } };
+  await admin.of(statefulSets).patch(ref, image, { type: 'strategic' });
+  await eventually('rolled', settled('two:2', 2));
+  await admin.of(statefulSets).patch(ref, { spec: { replicas: 1 } }, { type: 'merge' });
+  await eventually('shrunk', settled('two:2', 1));
+  expect(await names()).toEqual(['db-0']);
+  const claims = (await admin.of(persistentVolumeClaims).list({ namespace: 'sts' })).items;
+  expect(claims.map(({ metadata }) => metadata.name).sort()).toEqual(['data-db-0', 'data-db-1']);
 });
 
 test('a service gets its endpoints, and loses those of pods that end', async () => {

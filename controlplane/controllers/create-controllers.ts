@@ -32,6 +32,7 @@ import { RootCaController } from './root-ca/root-ca-controller.ts';
 import type { Controller, ControllerContext } from './runtime/controller.ts';
 import { TokenController, type LegacyTokenIssuer } from './service-account-token/token-controller.ts';
 import { ServiceAccountController } from './serviceaccount/service-account-controller.ts';
+import { StatefulSetController } from './statefulset/statefulset-controller.ts';
 
 export interface ControllersOptions {
   /** A client that acts as `system:serviceaccount:kube-system:<name>`. */
@@ -111,6 +112,7 @@ class Controllers implements Component {
       new ReplicaSetController(this.contextFor('replicaset-controller'), replicaSetKind),
       new ReplicaSetController(this.contextFor('replication-controller'), replicationControllerKind),
       new DaemonSetController(this.contextFor('daemon-set-controller')),
+      new StatefulSetController(this.contextFor('statefulset-controller')),
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),

@@ -20,7 +20,6 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
     'k8ts stores ValidatingAdmissionPolicyBindings but does not enforce them yet',
   'admissionregistration.k8s.io/ValidatingWebhookConfiguration':
     'k8ts stores ValidatingWebhookConfigurations but does not call webhooks yet',
-  'apps/StatefulSet': 'k8ts stores StatefulSets but runs no controller for them yet',
   'autoscaling/HorizontalPodAutoscaler': 'k8ts stores HorizontalPodAutoscalers but runs no controller for them yet',
   'batch/CronJob': 'k8ts stores CronJobs but runs no controller for them yet',
   'batch/Job': 'k8ts stores Jobs but runs no controller for them yet',

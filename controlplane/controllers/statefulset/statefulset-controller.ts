@@ -1,0 +1,223 @@
+/**
+ * Keeps the numbered pods of a StatefulSet, and the claims that stay when pods come and go.
+ */
+import type { StatefulSet, StatefulSetStatus } from '../../../proto/api/apps-v1.ts';
+import type { PersistentVolumeClaim, Pod, PodTemplateSpec } from '../../../proto/api/core-v1.ts';
+import { subjectOf } from '../../../machinery/client/event-recorder.ts';
+import type { Informer } from '../../../machinery/client/informer.ts';
+import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
+import { persistentVolumeClaims, pods, statefulSets } from '../../../machinery/client/resource.ts';
+import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
+import { splitKey } from '../../../machinery/meta/object.ts';
+import { isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
+import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { PodControl } from '../runtime/pod-control.ts';
+import { REVISION_LABEL } from '../runtime/plan/revisions.ts';
+import { sameStatus } from '../runtime/plan/same-status.ts';
+import { HashCollisionError, RevisionHistory, type History } from '../runtime/revision-history.ts';
+import { slowStart } from '../runtime/slow-start.ts';
+import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
+import { claimOwners, claimsOf, ordinalOf, statefulPod } from './plan/identity.ts';
+import {
+  planStateful,
+  planStatefulStatus,
+  sortPods,
+  type StatefulPlan,
+  type StatefulView,
+} from './plan/stateful-plan.ts';
+
+/** How long a write may take to show in the informer before the set is looked at without it. */
+const UNSEEN_MS = 5000;
+
+export class StatefulSetController implements Controller, Reconciler {
+  readonly name = 'statefulset-controller';
+  private readonly context: ControllerContext;
+  private readonly queue: WorkQueue;
+  private readonly sets: Informer<StatefulSet>;
+  private readonly pods: Informer<Pod>;
+  private readonly claims: Informer<PersistentVolumeClaim>;
+  private readonly control: PodControl<StatefulSet>;
+  private readonly history: RevisionHistory<StatefulSet>;
+
+  constructor(context: ControllerContext) {
+    this.context = context;
+    this.queue = new WorkQueue({ clock: context.clock });
+    this.sets = context.informers.informer(statefulSets);
+    this.pods = context.informers.informer(pods);
+    this.claims = context.informers.informer(persistentVolumeClaims);
+    this.control = new PodControl(context, statefulSets, this.pods);
+    this.history = new RevisionHistory(context, statefulSets, this.queue);
+    addOwnerIndexes(this.pods);
+    watchOwnedPods({
+      queue: this.queue,
+      owners: this.sets,
+      pods: this.pods,
+      pending: this.control.pending,
+      selectorOf,
+    });
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    const { context, queue, name } = this;
+    const informers = [this.sets, this.pods, this.claims, this.history.informer];
+    return runQueue({ name, context, queue, reconciler: this, informers }, signal);
+  }
+
+  async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const { namespace, name } = splitKey(key);
+    const set = this.sets.lister.get(namespace, name);
+    if (set === undefined) return 'awaitChange';
+    const uid = set.metadata.uid ?? '';
+    // Each step depends on what the one before has brought.
+    if (this.control.pending.overlay(uid, this.ownPods(set)).hasPending) return { afterMs: UNSEEN_MS };
+    const selector = selectorOf(set);
+    const claim = { client: this.context.client, owner: set, ownerResource: statefulSets, selector, signal };
+    await claimChildren({ ...claim, informer: this.pods });
+    const history = await this.syncHistory(set, selector, signal);
+    if (history === undefined) return 'awaitChange';
+    const updateRevision = history.current.metadata.name ?? '';
+    const known = [history.current, ...history.old].map(revision => revision.metadata.name);
+    const stored = set.status?.currentRevision;
+    const currentRevision = stored !== undefined && known.includes(stored) ? stored : updateRevision;
+    const view = (): StatefulView => {
+      return { set, pods: this.ownPods(set), currentRevision, updateRevision, nowMs: this.context.clock.now() };
+    };
+    const failure = await this.act(view(), history, signal).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    signal.throwIfAborted();
+    const { status, afterMs } = planStatefulStatus(view());
+    await this.writeStatus(set, status, signal);
+    const live = new Set([
+      updateRevision,
+      currentRevision,
+      ...view().pods.map(pod => pod.metadata.labels?.[REVISION_LABEL]),
+    ]);
+    await this.history.clean(
+      history.old,
+      revision => live.has(revision.metadata.name),
+      set.spec.revisionHistoryLimit,
+      signal,
+    );
+    if (failure !== undefined) throw failure.error;
+    return afterMs === undefined ? 'awaitChange' : { afterMs };
+  }
+
+  private async syncHistory(
+    set: StatefulSet,
+    selector: LabelSelector,
+    signal: AbortSignal,
+  ): Promise<History | undefined> {
+    const collisionCount = set.status?.collisionCount;
+    try {
+      // None until there was a collision: 0 and none must give the same hash.
+      const count = collisionCount === 0 ? undefined : collisionCount;
+      const owned = { owner: set, template: set.spec.template, selector, collisionCount: count };
+      return await this.history.sync(owned, signal);
+    } catch (error) {
+      if (!(error instanceof HashCollisionError)) throw error;
+      const status = { replicas: 0, ...set.status, collisionCount: (collisionCount ?? 0) + 1 };
+      await this.writeStatus(set, status, signal);
+      return undefined;
+    }
+  }
+
+  private async act(view: StatefulView, history: History, signal: AbortSignal): Promise<void> {
+    const plan = planStateful(view);
+    const { set } = view;
+    await this.settleClaims(view, signal);
+    this.tellEnded(set, plan);
+    const templates = new Map<string | undefined, PodTemplateSpec>(
+      [...history.old, history.current].map(({ metadata, data }) => [metadata.name, templateIn(data)]),
+    );
+    const todo = plan.create.values();
+    await slowStart(plan.create.length, async () => {
+      const { value } = todo.next();
+      if (value === undefined) return;
+      await this.ensureClaims(set, value.ordinal, signal);
+      const template = templates.get(value.revision) ?? set.spec.template;
+      await this.control.create(set, statefulPod(set, template, value.ordinal, value.revision), signal);
+    });
+    await Promise.all(plan.delete.map(pod => this.control.delete(set, pod, signal)));
+  }
+
+  private tellEnded(set: StatefulSet, plan: StatefulPlan): void {
+    for (const { metadata, status } of plan.ended) {
+      const reason = status?.phase === 'Failed' ? 'RecreatingFailedPod' : 'RecreatingTerminatedPod';
+      const state = status?.phase === 'Failed' ? 'failed' : 'terminated';
+      const message = `StatefulSet ${metadata.namespace}/${set.metadata.name} is recreating ${state} Pod ${metadata.name}`;
+      this.context.events.event(subjectOf(statefulSets, set), 'Warning', reason, message);
+    }
+  }
+
+  /** @throws StatusError; the pod waits for its claims */
+  private async ensureClaims(set: StatefulSet, ordinal: number, signal: AbortSignal): Promise<void> {
+    const { client, events } = this.context;
+    for (const claim of claimsOf(set, ordinal)) {
+      const { namespace, name = '' } = claim.metadata;
+      if (this.claims.lister.get(namespace, name) !== undefined) continue;
+      const subject = subjectOf(statefulSets, set);
+      const ownerReferences = claimOwners(set, undefined, false, []);
+      const owned =
+        ownerReferences.length === 0 ? claim.metadata : { ...claim.metadata, ownerReferences: [...ownerReferences] };
+      try {
+        await client.of(persistentVolumeClaims).create({ ...claim, metadata: owned }, { signal });
+        events.event(subject, 'Normal', 'SuccessfulCreate', `Created claim: ${name}`);
+      } catch (error) {
+        if (isAlreadyExists(error)) continue;
+        const why = error instanceof Error ? error.message : String(error);
+        events.event(subject, 'Warning', 'FailedCreate', `Error creating claim ${name}: ${why}`);
+        throw error;
+      }
+    }
+  }
+
+  /** Gives claims the owners that the retention policy says, before a pod goes that they should go with. */
+  private async settleClaims(view: StatefulView, signal: AbortSignal): Promise<void> {
+    const { set } = view;
+    if ((set.spec.volumeClaimTemplates ?? []).length === 0) return;
+    const { wanted, condemned } = sortPods(view);
+    const all = [
+      ...wanted.map(({ ordinal, pod }) => ({ ordinal, pod, isCondemned: false })),
+      ...condemned.map(pod => ({ ordinal: ordinalOf(set, pod), pod, isCondemned: true })),
+    ];
+    for (const { ordinal, pod, isCondemned } of all) {
+      for (const { metadata } of claimsOf(set, ordinal)) {
+        const claim = this.claims.lister.get(metadata.namespace, metadata.name ?? '');
+        if (claim === undefined || claim.metadata.deletionTimestamp !== undefined) continue;
+        const before = claim.metadata.ownerReferences ?? [];
+        const ownerReferences = claimOwners(set, pod, isCondemned, before);
+        if (ownerReferences === before) continue;
+        const next = { ...claim, metadata: { ...claim.metadata, ownerReferences: [...ownerReferences] } };
+        await this.context.client.of(persistentVolumeClaims).update(next, { signal });
+      }
+    }
+  }
+
+  private ownPods(set: StatefulSet): Pod[] {
+    return this.pods.lister.byIndex(BY_CONTROLLER, set.metadata.uid ?? '');
+  }
+
+  private async writeStatus(set: StatefulSet, status: StatefulSetStatus, signal: AbortSignal): Promise<void> {
+    if (set.status?.observedGeneration === status.observedGeneration && sameStatus(set.status, status)) return;
+    try {
+      await this.context.client.of(statefulSets).updateStatus({ ...set, status }, { signal });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+}
+
+function selectorOf(set: StatefulSet): LabelSelector {
+  return compileLabelSelector(set.spec.selector);
+}
+
+/** The template in a revision's data, which is a patch. */
+function templateIn(data: unknown): PodTemplateSpec {
+  const { $patch: _, ...template } = (data as { spec: { template: PodTemplateSpec & { $patch?: string } } }).spec
+    .template;
+  return template;
+}
