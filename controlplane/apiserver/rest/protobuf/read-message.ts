@@ -45,7 +45,7 @@ function fieldReader({ name, type, nullable, required }: WireField): MessageRead
   if (type.kind === 'map') return mapReader(name, type.values);
   if (name === '' && type.kind === 'message') return inlineReader(type.layout);
   const read = valueReader(type);
-  const keepsZero = nullable || required;
+  const keepsZero = nullable || required || type.kind === 'raw';
   return (reader, object) => {
     const value = read(reader);
     if (value !== undefined && (keepsZero || !isZero(value))) object[name] = value;
