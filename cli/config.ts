@@ -4,6 +4,7 @@
  */
 import { hostname } from 'node:os';
 import { isIP } from 'node:net';
+import { RuntimeConfigError, servedKinds } from '../controlplane/apiserver/registry/runtime-config.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 
 /** Which commands take an option: `paths` every one that touches the state, `server` and `agent` those that run that part. */
@@ -56,6 +57,12 @@ export const optionTable = {
   'cluster-cidr': row('server', 'string', '10.244.0.0/16', 'Range of pod addresses'),
   'service-cidr': row('server', 'string', '10.96.0.0/16', 'Range of service addresses'),
   'service-node-port-range': row('server', 'string', '30000-32767', 'Ports that NodePort services get'),
+  'runtime-config': row(
+    'server',
+    'list',
+    undefined,
+    'Old API versions to serve as well, such as policy/v1beta1=true or api/beta=true',
+  ),
   'legacy-token-secrets': row(
     'server',
     'boolean',
@@ -183,6 +190,14 @@ function problemsOf(c: Config): string[] {
   const [from = 0, to = 0] = /^(\d+)-(\d+)$/.exec(c.serviceNodePortRange)?.slice(1).map(Number) ?? [];
   if (from < 1 || to > 65535 || from > to)
     say('service-node-port-range', c.serviceNodePortRange, 'is no range of ports, such as 30000-32767');
+  for (const setting of c.runtimeConfig ?? []) {
+    try {
+      servedKinds([setting]);
+    } catch (error) {
+      if (!(error instanceof RuntimeConfigError)) throw error;
+      problems.push(`--runtime-config: ${error.message}`);
+    }
+  }
   for (const label of c.nodeLabels ?? [])
     if (!/^[^=]+=[^=]*$/.test(label)) say('node-labels', label, 'is not key=value');
   for (const taint of c.nodeTaints ?? []) {

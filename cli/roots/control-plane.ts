@@ -77,6 +77,7 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
     advertiseAddress,
     serviceCIDR: config.serviceCidr,
     nodePortRange: config.serviceNodePortRange,
+    runtimeConfig: config.runtimeConfig,
     serviceAccountKeys: { signingKey: pki.serviceAccountKeyPem },
     serviceAccountIssuer: issuer,
     kubelet: { cert: pki.kubeletClient.certPem, key: pki.kubeletClient.keyPem, ca: pki.authority.certPem },

@@ -34,6 +34,8 @@ export interface ApiServerOptions {
     /** PEM, further keys whose tokens are good. */
     readonly verificationKeys?: readonly string[] | undefined;
   };
+  /** Further API versions, in the form of upstream's `--runtime-config`: `policy/v1beta1=true`. Default none. */
+  readonly runtimeConfig?: readonly string[] | undefined;
   /** `iss` of tokens and their default audience. Default https://kubernetes.default.svc.cluster.local. */
   readonly serviceAccountIssuer?: string | undefined;
   /** What kubelets are shown when they are asked for logs, exec and so on. */

@@ -30,9 +30,11 @@ import { OpenApiDocuments } from './discovery/open-api-documents.ts';
 import { healthChecks } from './discovery/health-checks.ts';
 import { podConnectSubresources } from './proxying/pod-connect.ts';
 import { proxySubresource, type ProxyOptions } from './proxying/proxy-subresources.ts';
+import { convertedKinds } from './kinds/strategies.ts';
 import { managedFieldOwnership } from './registry/managed-field-ownership.ts';
 import { noCustomResources } from './registry/no-custom-resources.ts';
 import { ResourceSet } from './registry/resource-set.ts';
+import { servedKinds } from './registry/runtime-config.ts';
 import { servedResources } from './registry/served-resources.ts';
 import { subresourcesOf } from './registry/subresources-of.ts';
 import { resourceHandler } from './rest/resource-handler.ts';
@@ -62,6 +64,7 @@ export interface Assembly {
 
 export function assemble(options: ApiServerOptions): Assembly {
   const { store, clock, logger } = options;
+  const kinds = servedKinds(options.runtimeConfig ?? []);
   const storage = openStorage({ store, keyPrefix: options.storeKeyPrefix, clock, logger });
   const holdings = serviceHoldings({
     storage,
@@ -70,7 +73,7 @@ export function assemble(options: ApiServerOptions): Assembly {
     serviceCIDR: options.serviceCIDR ?? DEFAULT_SERVICE_CIDR,
     nodePortRange: options.nodePortRange ?? DEFAULT_NODE_PORTS,
   });
-  const served = servedResources({ storage, serviceHooks: holdings.hooks });
+  const served = servedResources({ kinds, storage, serviceHooks: holdings.hooks });
   const storageOf = <T extends AnyObject>(group: string, plural: string): ResourceStorage<T> => {
     const found = served.find(({ info }) => info.group === group && info.resource === plural);
     if (found === undefined) throw new Error(`the resource ${plural} of group "${group}" is not served`);
@@ -95,7 +98,7 @@ export function assemble(options: ApiServerOptions): Assembly {
   const plugins: AdmissionPlugin[] = admissionPlugins({ storageOf, rbac, authorizer, clock });
   const parts: RestParts = {
     admission: new AdmissionChain(plugins),
-    ownership: managedFieldOwnership(schemaOf),
+    ownership: managedFieldOwnership(schemaOf, convertedKinds),
     schemaOf,
   };
 
@@ -170,7 +173,7 @@ export function assemble(options: ApiServerOptions): Assembly {
   const health = healthChecks(storage);
   const documents = nonResourceHandler({
     discovery: new Discovery(resources),
-    openApi: new OpenApiDocuments(),
+    openApi: new OpenApiDocuments(kinds),
     livez: health.livez,
     readyz: health.readyz,
     serverAddress: () => `${options.advertiseAddress}:${options.port ?? 6443}`,

@@ -123,3 +123,12 @@ export const kinds: readonly KindInfo[] = [
     ['VolumeAttributesClass', 'volumeattributesclasses', 'cluster', 'vac'],
   ]),
 ];
+
+/** Old versions of kinds above, for old clients: served when asked for by `--runtime-config`, stored as the newest version. */
+export const betaKinds: readonly KindInfo[] = [
+  ...groupVersion('batch', 'v1beta1', 'api/batch/v1beta1', [['CronJob', 'cronjobs', 'ns', 'cj', 'all']]),
+  ...groupVersion('discovery.k8s.io', 'v1beta1', 'api/discovery/v1beta1', [['EndpointSlice', 'endpointslices', 'ns']]),
+  ...groupVersion('policy', 'v1beta1', 'api/policy/v1beta1', [
+    ['PodDisruptionBudget', 'poddisruptionbudgets', 'ns', 'pdb'],
+  ]),
+];

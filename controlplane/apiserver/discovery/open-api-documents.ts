@@ -2,7 +2,7 @@
  * Answers /openapi/v2 and /openapi/v3. The documents and what makes them are loaded when first asked for: most clients never ask.
  */
 import { gunzipSync } from 'node:zlib';
-import { kinds } from '../../../proto/api/kinds.ts';
+import type { KindInfo } from '../../../proto/api/kinds.ts';
 import type { OpenApi } from '../openapi/open-api.ts';
 import { header, type Request, type Response } from '../server/request.ts';
 import { etagResponse, isKnown } from './etag-response.ts';
@@ -13,7 +13,12 @@ const JSON_TYPE = 'application/json';
 const PROTO_V2 = /application\/com\.github\.proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/;
 
 export class OpenApiDocuments {
+  readonly #kinds: readonly KindInfo[];
   #loaded: Promise<{ openApi: OpenApi; protoType: string }> | undefined;
+
+  constructor(kinds: readonly KindInfo[]) {
+    this.#kinds = kinds;
+  }
 
   /** @param rest path segments behind `/openapi/` */
   async answer(request: Request, [version, ...rest]: readonly string[]): Promise<Response | undefined> {
@@ -30,7 +35,7 @@ export class OpenApiDocuments {
 
   #load(): Promise<{ openApi: OpenApi; protoType: string }> {
     this.#loaded ??= import('../openapi/index.ts').then(({ OpenApi: Documents, PROTO_V2_TYPE }) => ({
-      openApi: new Documents(kinds, KUBERNETES_VERSION),
+      openApi: new Documents(this.#kinds, KUBERNETES_VERSION),
       protoType: PROTO_V2_TYPE,
     }));
     return this.#loaded;

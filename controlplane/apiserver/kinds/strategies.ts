@@ -1,8 +1,9 @@
 /**
  * Every strategy, one for each stored kind. Adding a kind is its strategy and a line here.
  *
- * Two kinds have a second form that is converted rather than stored: see `convertedKinds`.
+ * A few kinds have further forms that are converted rather than stored: see `convertedKinds`.
  */
+import type { AnyObject } from '../../../machinery/client/resource.ts';
 import type { KindInfo } from '../../../proto/api/kinds.ts';
 import type { Conversion } from '../registry/served-resource.ts';
 import type { Strategy } from '../registry/strategy.ts';
@@ -20,6 +21,7 @@ import {
 } from './admissionregistration/webhook-configurations.ts';
 import { autoscalingV1Conversion } from './autoscaling/autoscaling-v1.ts';
 import { horizontalPodAutoscalerStrategy } from './autoscaling/horizontal-pod-autoscaler.ts';
+import { batchV1beta1Conversion } from './batch/batch-v1beta1.ts';
 import { cronJobStrategy } from './batch/cron-job.ts';
 import { jobStrategy } from './batch/job.ts';
 import { certificateSigningRequestStrategy } from './certificates/certificate-signing-request.ts';
@@ -30,6 +32,7 @@ import { namespaceStrategy } from './core/namespace.ts';
 import { nodeStrategy } from './core/node.ts';
 import { secretStrategy } from './core/secret.ts';
 import { serviceAccountStrategy } from './core/service-account.ts';
+import { discoveryV1beta1Conversion } from './discovery/discovery-v1beta1.ts';
 import { endpointSliceStrategy } from './discovery/endpoint-slice.ts';
 import { eventStrategy } from './event/event.ts';
 import { eventConversion } from './event/events-v1.ts';
@@ -44,6 +47,7 @@ import { serviceCidrStrategy } from './networking/service-cidr.ts';
 import { podStrategy } from './pod/pod.ts';
 import { limitRangeStrategy } from './policy/limit-range.ts';
 import { podDisruptionBudgetStrategy } from './policy/pod-disruption-budget.ts';
+import { policyV1beta1Conversion } from './policy/policy-v1beta1.ts';
 import { resourceQuotaStrategy } from './policy/resource-quota.ts';
 import { clusterRoleBindingStrategy, roleBindingStrategy } from './rbac/role-binding.ts';
 import { clusterRoleStrategy, roleStrategy } from './rbac/role.ts';
@@ -143,13 +147,24 @@ export interface ConvertedKind {
 }
 
 export const convertedKinds: readonly ConvertedKind[] = [
-  { info: kindInfo('events.k8s.io', 'Event'), strategy: withSpec(eventStrategy), conversion: eventConversion },
-  {
-    info: kindInfo('autoscaling', 'HorizontalPodAutoscaler', 'v1'),
-    strategy: withWarnings(withSpec(horizontalPodAutoscalerStrategy)),
-    conversion: autoscalingV1Conversion,
-  },
+  converted(kindInfo('events.k8s.io', 'Event'), eventStrategy, eventConversion),
+  converted(
+    kindInfo('autoscaling', 'HorizontalPodAutoscaler', 'v1'),
+    horizontalPodAutoscalerStrategy,
+    autoscalingV1Conversion,
+  ),
+  converted(kindInfo('batch', 'CronJob', 'v1beta1'), cronJobStrategy, batchV1beta1Conversion),
+  converted(
+    kindInfo('discovery.k8s.io', 'EndpointSlice', 'v1beta1'),
+    endpointSliceStrategy,
+    discoveryV1beta1Conversion,
+  ),
+  converted(kindInfo('policy', 'PodDisruptionBudget', 'v1beta1'), podDisruptionBudgetStrategy, policyV1beta1Conversion),
 ];
+
+function converted<T extends AnyObject>(info: KindInfo, strategy: Strategy<T>, conversion: Conversion): ConvertedKind {
+  return { info, strategy: withWarnings(withSpec(strategy as unknown as Strategy)), conversion };
+}
 
 /** The strategy that serves `info`: its own, or that of the form that is stored. */
 export function strategyOf(info: KindInfo): Strategy {

@@ -3,8 +3,9 @@
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { applyObject } from '../../../machinery/meta/apply/apply-object.ts';
-import { trackUpdate, type Change } from '../../../machinery/meta/apply/track-update.ts';
+import { trackUpdate, type Change, type VersionedForm } from '../../../machinery/meta/apply/track-update.ts';
 import type { Schema } from '../../../machinery/meta/schema.ts';
+import type { ConvertedKind } from '../kinds/strategies.ts';
 import type { FieldOwnership } from './field-ownership.ts';
 import { timestamp } from './object-meta.ts';
 import { apiVersionOf, type ServedResource, type WriteContext } from './served-resource.ts';
@@ -12,21 +13,33 @@ import { apiVersionOf, type ServedResource, type WriteContext } from './served-r
 const STATUS = [['status']];
 const ALL_BUT_STATUS = [['spec'], ['metadata', 'labels'], ['metadata', 'finalizers'], ['metadata', 'ownerReferences']];
 
-export function managedFieldOwnership(schemaOf: (typePackage: string, kind: string) => Schema): FieldOwnership {
-  const change = (
-    { info, storedInfo, strategy, conversion }: ServedResource,
-    live: AnyObject | undefined,
-    context: WriteContext,
-    stored: boolean,
-  ): Change => {
-    // Updates are tracked in the stored form: it is what there is to compare.
-    const tracked = stored && conversion !== undefined ? storedInfo : info;
+export function managedFieldOwnership(
+  schemaOf: (typePackage: string, kind: string) => Schema,
+  converted: readonly ConvertedKind[],
+): FieldOwnership {
+  /** The object as `apiVersion` has it; `resource` says in which version it is given. */
+  const inVersion = (resource: ServedResource, apiVersion: string): VersionedForm | undefined => {
+    const { storedInfo } = resource;
+    const other = converted.find(kind => kind.strategy.info === storedInfo && apiVersionOf(kind.info) === apiVersion);
+    if (other === undefined && apiVersionOf(storedInfo) !== apiVersion) return undefined;
+    const { typePackage, kind } = other?.info ?? storedInfo;
+    return {
+      schema: schemaOf(typePackage, kind),
+      convert(object) {
+        const stored = resource.conversion?.toStorage(object as AnyObject) ?? (object as AnyObject);
+        return other?.conversion.fromStorage(stored) ?? stored;
+      },
+    };
+  };
+  const change = (resource: ServedResource, live: AnyObject | undefined, context: WriteContext): Change => {
+    const { info, strategy } = resource;
     const { subresource } = context;
     return {
-      schema: schemaOf(tracked.typePackage, tracked.kind),
+      schema: schemaOf(info.typePackage, info.kind),
       live,
       manager: context.fieldManager,
-      apiVersion: apiVersionOf(tracked),
+      apiVersion: apiVersionOf(info),
+      inVersion: apiVersion => inVersion(resource, apiVersion),
       ...(subresource === '' ? {} : { subresource }),
       now: timestamp(context.nowMs),
       ...(subresource === 'status'
@@ -38,12 +51,15 @@ export function managedFieldOwnership(schemaOf: (typePackage: string, kind: stri
   };
   return {
     recordUpdate(resource, object, older, context) {
-      const entries = trackUpdate(change(resource, older, context, true), object);
+      // What is stored is compared as the request's version has it: that is what its manager comes to own.
+      const asAsked = (stored: AnyObject): AnyObject => resource.conversion?.fromStorage(stored) ?? stored;
+      const live = older === undefined ? undefined : asAsked(older);
+      const entries = trackUpdate(change(resource, live, context), asAsked(object));
       if (entries === undefined || entries.length === 0) delete object.metadata.managedFields;
       else object.metadata.managedFields = entries;
     },
     apply(resource, older, applied, force, context) {
-      return applyObject(change(resource, older, context, false), applied, force).object;
+      return applyObject(change(resource, older, context), applied, force).object;
     },
   };
 }

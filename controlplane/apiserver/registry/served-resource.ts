@@ -10,6 +10,8 @@ import type { RequestContext, Strategy } from './strategy.ts';
 export interface Conversion {
   toStorage(object: AnyObject): AnyObject;
   fromStorage(object: AnyObject): AnyObject;
+  /** Gives `object`, which is about to replace `older`, what the requested version has no field for. Both are in the stored form. */
+  keep?(object: AnyObject, older: AnyObject): void;
   /** What field selectors of the requested version may name, besides name and namespace. */
   readonly fields?: readonly string[] | undefined;
 }

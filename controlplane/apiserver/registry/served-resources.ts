@@ -1,8 +1,8 @@
 /**
- * Makes every built-in kind a served resource: its strategy (a generic one where it has none of its own), its storage and its hooks.
+ * Makes every kind that is served a resource: its strategy, its storage and its hooks.
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
-import { kinds, type KindInfo } from '../../../proto/api/kinds.ts';
+import type { KindInfo } from '../../../proto/api/kinds.ts';
 import { convertedKinds, strategyOf } from '../kinds/strategies.ts';
 import { keyPrefixOf } from '../storage/key-layout.ts';
 import type { ResourceConfig, Storage } from '../storage/storage.ts';
@@ -26,11 +26,13 @@ const RETURNS_DELETED = new Set([
 ]);
 
 export interface ServedResourcesOptions {
+  /** In the order of discovery. */
+  readonly kinds: readonly KindInfo[];
   readonly storage: Storage;
   readonly serviceHooks: RegistryHooks;
 }
 
-export function servedResources({ storage, serviceHooks }: ServedResourcesOptions): ServedResource[] {
+export function servedResources({ kinds, storage, serviceHooks }: ServedResourcesOptions): ServedResource[] {
   return kinds.map(info => {
     const converted = convertedKinds.find(kind => kind.info === info);
     const strategy = strategyOf(info);

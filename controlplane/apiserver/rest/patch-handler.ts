@@ -41,7 +41,7 @@ export async function patchObject(parts: RestParts, exchange: Exchange, resource
       const refuse = (problem: string): never => refusePatched(value, problem);
       const object = checked(exchange, parsed, expected, scope.query.fieldValidation, { refuse });
       checkPlace(object, resource, exchange.info);
-      return toStorage(resource, object);
+      return toStorage(resource, object, older);
     },
   });
   return representObject(exchange, resource, stored, 200);
@@ -105,7 +105,7 @@ async function applyObject(
     ownershipIsSet: true,
     change(older) {
       const live = older === undefined ? undefined : fromStorage(resource, older);
-      return toStorage(resource, parts.ownership.apply(resource, live, deepCopy(applied), force, context));
+      return toStorage(resource, parts.ownership.apply(resource, live, deepCopy(applied), force, context), older);
     },
   });
   return representObject(exchange, resource, stored, created ? 201 : 200);

@@ -45,8 +45,12 @@ export function expectedKind(parts: RestParts, info: KindInfo): ExpectedKind {
   };
 }
 
-export function toStorage({ conversion }: ServedResource, object: AnyObject): AnyObject {
-  return conversion === undefined ? object : conversion.toStorage(object);
+/** @param older what `object` replaces, in the stored form */
+export function toStorage({ conversion }: ServedResource, object: AnyObject, older?: AnyObject): AnyObject {
+  if (conversion === undefined) return object;
+  const stored = conversion.toStorage(object);
+  if (older !== undefined) conversion.keep?.(stored, older);
+  return stored;
 }
 
 export function fromStorage({ conversion }: ServedResource, object: AnyObject): AnyObject {

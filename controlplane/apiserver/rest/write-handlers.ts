@@ -45,7 +45,6 @@ export async function putObject(parts: RestParts, exchange: Exchange, resource: 
   if (body.metadata.name === undefined || body.metadata.name === '')
     throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
   checkPlace(body, resource, exchange.info);
-  const given = toStorage(resource, body);
   const { stored, created } = await updateObject(parts, resource, {
     namespace: placeOf(resource, namespace),
     name,
@@ -53,7 +52,7 @@ export async function putObject(parts: RestParts, exchange: Exchange, resource: 
     create: resource.strategy.allowCreateOnUpdate === true && context.subresource === '',
     change(older) {
       // Defaulting and admission change the object, and another try needs what the client sent.
-      const fresh = deepCopy(given);
+      const fresh = toStorage(resource, deepCopy(body), older);
       if (older === undefined) delete fresh.metadata.resourceVersion;
       return fresh;
     },

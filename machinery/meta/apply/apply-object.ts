@@ -17,7 +17,7 @@ import { mergeApplied } from './merge-applied.ts';
 import { fieldSetOf, stripUnowned } from './object-set.ts';
 import { conflictsOf, othersAfter } from './ownership.ts';
 import { prune } from './prune.ts';
-import { newManager, ownedPart, trackUpdate, type Change } from './track-update.ts';
+import { comparisonFor, newManager, ownedPart, trackUpdate, type Change } from './track-update.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
@@ -52,10 +52,11 @@ export function applyObject(change: Change, applied: KubeObject, force: boolean)
   const pruned = prune(schema, merged, before.fields, managed);
 
   const compared = ownedPart(compareObjects(schema, live, pruned), ignored);
-  const conflicts = force ? [] : disputed(change, conflictsOf(managers, key, compared));
+  const changeIn = comparisonFor(change, compared, live, pruned as KubeObject);
+  const conflicts = force ? [] : disputed(change, conflictsOf(managers, key, changeIn));
   if (conflicts.length > 0) throw conflictError(conflicts);
 
-  const after = othersAfter(managers, key, compared);
+  const after = othersAfter(managers, key, changeIn);
   // What changes nothing keeps its time, and a change of version alone is no change of what is owned.
   const time = pruned === change.live && managers.has(key) ? before.time : change.now;
   const { source, ...next } = withFields(before, wanted, time);

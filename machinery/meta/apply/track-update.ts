@@ -17,7 +17,7 @@ import {
   type Managers,
 } from './managers.ts';
 import { stripUnowned } from './object-set.ts';
-import { othersAfter } from './ownership.ts';
+import { othersAfter, type ComparisonFor } from './ownership.ts';
 
 /** Who changes an object, and how. */
 export interface Change {
@@ -33,6 +33,15 @@ export interface Change {
   readonly now: string;
   /** Fields that this endpoint does not write, such as `[['status']]`; nobody comes to own them through it. */
   readonly ignored?: readonly (readonly string[])[];
+  /** The object in another version, for managers that wrote it in that; undefined for a version that is not served. */
+  readonly inVersion?: (apiVersion: string) => VersionedForm | undefined;
+}
+
+/** How an object looks in one version. */
+export interface VersionedForm {
+  readonly schema: Schema;
+  /** From the version of the change. */
+  convert(object: KubeObject): KubeObject;
 }
 
 /**
@@ -66,13 +75,37 @@ function updateManagers(change: Change, live: object, next: object, managers: Ma
   const own = newManager(change, 'Update');
   const key = managerKey(own);
   const compared = ownedPart(compareObjects(change.schema, live, next), change.ignored ?? []);
-  const after = othersAfter(managers, key, compared);
+  const after = othersAfter(managers, key, comparisonFor(change, compared, live, next));
   const before = managers.get(key) ?? own;
   const touched = union(compared.modified, compared.added);
   const fields = union(withoutSubtrees(before.fields, compared.removed), touched);
   // Whoever sets a value does it now, also a value that was theirs; who only takes something away does not.
   after.set(key, withFields(before, fields, touched.isEmpty ? before.time : change.now));
   return encodeManagers(capUpdaters(after));
+}
+
+/** `compared` for managers of the change's own version; others are told of the change in theirs. */
+export function comparisonFor(
+  { apiVersion: own, inVersion, ignored = [] }: Change,
+  compared: Comparison,
+  live: object,
+  next: object,
+): ComparisonFor {
+  const known = new Map([[own, compared]]);
+  return apiVersion => {
+    const found = known.get(apiVersion);
+    if (found !== undefined) return found;
+    const form = inVersion?.(apiVersion);
+    const told =
+      form === undefined || !('metadata' in live)
+        ? compared
+        : ownedPart(
+            compareObjects(form.schema, form.convert(live as KubeObject), form.convert(next as KubeObject)),
+            ignored,
+          );
+    known.set(apiVersion, told);
+    return told;
+  };
 }
 
 /** The comparison without what belongs to no manager. */
