@@ -147,7 +147,7 @@ test('applyStrategicMergePatch() agrees with the model', () => {
       const patched = applyStrategicMergePatch(document as JsonObject, patch, schema);
       expect(unordered(patched)).toEqual(unordered(model(document, patch)));
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 
@@ -159,7 +159,7 @@ test('a patch without lists that replace themselves is idempotent, and leaves it
       expect(applyStrategicMergePatch(once, patch, schema)).toEqual(once);
       expect(JSON.stringify([document, patch])).toBe(before);
     }),
-    { numRuns: 500 },
+    { numRuns: 300 },
   );
 });
 
@@ -217,6 +217,6 @@ test('any patch gives an object without directives, or a StatusError', () => {
         return error instanceof StatusError && error.code === 400;
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
