@@ -113,6 +113,11 @@ export interface Store {
   compact(revision: number): Promise<void>;
   /** The newest durable revision; at least 1. */
   currentRevision(): Promise<number>;
+  /**
+   * For a store that may refuse writes while it still serves reads (a full disk): tries whether it takes them again, if it
+   * refused the last one. @throws StoreUnavailableError why it does not
+   */
+  checkWritable?(): Promise<void>;
   /** Waits for accepted writes, ends watches, lets everything go. */
   close(): Promise<void>;
 }

@@ -78,11 +78,7 @@ export function unavailable(error: unknown, path: string): StoreUnavailableError
     case LOCKED:
       return locked(path, 'another process', error);
     case FULL:
-      return new StoreUnavailableError(
-        'full',
-        `Store ${path} cannot grow: no space left; free some on its disk`,
-        error,
-      );
+      return full(path, error);
     case READONLY:
       return new StoreUnavailableError(
         'io',
@@ -100,6 +96,14 @@ export function unavailable(error: unknown, path: string): StoreUnavailableError
     default:
       return systemFailure(error, path, said);
   }
+}
+
+export function full(path: string, cause?: unknown): StoreUnavailableError {
+  return new StoreUnavailableError(
+    'full',
+    `Store ${path} cannot grow: no space left; free some on its disk, and writes go on by themselves`,
+    cause,
+  );
 }
 
 /** @param holder `process 123 (node)` */

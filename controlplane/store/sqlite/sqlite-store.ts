@@ -8,6 +8,8 @@
  *
  * The idea of a log table whose row id is the revision is kine's; the design is our own.
  */
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { ChangeFeed } from '../change-feed.ts';
@@ -28,7 +30,7 @@ import {
   type WatchOptions,
   type WriteOptions,
 } from '../store.ts';
-import { unavailable, type SqlDatabase } from './driver.ts';
+import { full, unavailable, type SqlDatabase } from './driver.ts';
 import { GroupCommit, type Applied, type CommittedBatch } from './group-commit.ts';
 import { HistoryKeeper, type HistoryLimits } from './history-keeper.ts';
 import type { LogFile } from './log-file.ts';
@@ -36,6 +38,8 @@ import type { DuePosition, LogTable } from './log-table.ts';
 
 /** The log is moved into the database when it has this many pages (8 MB). */
 const CHECKPOINT_PAGES = 2000;
+/** A disk that was full is so until it has as much room again as the largest object may need. */
+const ROOM_BYTES = 4 * 1024 * 1024;
 /** On a full disk, how often it is tried to reuse the log's own space. */
 const MAKE_ROOM_EVERY_MS = 1000;
 const EXPIRE_STEP = 200;
@@ -157,7 +161,13 @@ export class SqliteStore implements Store {
   }
 
   async checkWritable(): Promise<void> {
-    await this.commits.checkWritable(() => this.table.setCompacted(this.history.compacted));
+    const { path } = this.parts;
+    await this.commits.checkWritable(() => {
+      // That this one page finds room says little of an object.
+      const { bavail, bsize } = statfsSync(dirname(path));
+      if (bavail * bsize < ROOM_BYTES) throw full(path);
+      this.table.setCompacted(this.history.compacted);
+    });
   }
 
   async currentRevision(): Promise<number> {
