@@ -112,6 +112,8 @@ export interface WatchResponse extends Common {
   /** For another API version than the stored one; in process and on the wire. */
   readonly convert?: ((object: KubeObject) => KubeObject) | undefined;
   readonly contentType?: string | undefined;
+  /** Told how many events have been handed to the socket. */
+  readonly onSent?: ((events: number) => void) | undefined;
 }
 
 /** Bytes of any type. */

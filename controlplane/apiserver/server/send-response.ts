@@ -2,12 +2,12 @@
  * Writes a Response to a socket: headers, then bytes that are shared with the cache wherever there are any.
  * Never buffers more than one block for a client that reads slowly.
  */
-import { once } from 'node:events';
 import { pipeline } from 'node:stream/promises';
 import type { Writable } from 'node:stream';
 import { createGzip, constants } from 'node:zlib';
 import { plainMediaType, PROTOBUF } from '../rest/negotiate.ts';
 import { protobufBody } from '../rest/protobuf/protobuf-object.ts';
+import type { WatchEvent } from '../storage/storage.ts';
 import type { Exchange } from './exchange.ts';
 import {
   header,
@@ -17,19 +17,25 @@ import {
   type Response,
   type WatchResponse,
 } from './request.ts';
+import { httpChunk, LAST_CHUNK } from './http-chunk.ts';
 import { watchFrame } from './watch-frame.ts';
+import { writeBlocks } from './write-blocks.ts';
 
 /** Where a response goes: one HTTP/2 stream or one HTTP/1.1 response. */
 export interface Sink {
   /** Sends the head. Called once, before the first write. */
   writeHead(status: number, headers: Record<string, string | string[]>): void;
   readonly body: Writable;
+  /** True: what is written to `body` from now on must be chunks of HTTP/1.1 (http-chunk.ts). Called after `writeHead()`. */
+  takeChunking?(): boolean;
 }
 
 const JSON_TYPE = 'application/json';
 /** Smaller answers are not worth compressing (upstream's threshold). */
 const GZIP_MIN_BYTES = 128 * 1024;
-const BLOCK_BYTES = 256 * 1024;
+/** What a client that reads slowly may have us hold: large enough to be cheap, small enough for thousands of them. */
+const LIST_BLOCK_BYTES = 128 * 1024;
+const WATCH_BLOCK_BYTES = 16 * 1024;
 const COMMA = Buffer.from(',');
 
 /** Resolves when everything is handed to the socket, or the client is gone. */
@@ -121,7 +127,12 @@ async function sendBytes(
   headers['content-length'] = String(body.length);
   sink.writeHead(status, headers);
   if (request.method === 'HEAD') sink.body.end();
-  else sink.body.end(body);
+  else if (body.length <= LIST_BLOCK_BYTES) sink.body.end(body);
+  else if (await writeBlocks(sink.body, slices(body))) sink.body.end();
+}
+
+function* slices(body: Buffer): Generator<Buffer> {
+  for (let at = 0; at < body.length; at += LIST_BLOCK_BYTES) yield body.subarray(at, at + LIST_BLOCK_BYTES);
 }
 
 async function sendList(
@@ -159,10 +170,9 @@ async function sendParts(
   headers['content-length'] = String(byteLength);
   sink.writeHead(200, headers);
   if (request.method === 'HEAD') return void sink.body.end();
-  if (await writeAll(sink.body, parts)) sink.body.end();
+  if (await writeBlocks(sink.body, parts)) sink.body.end();
 }
 
-/** The list in blocks that are large enough to be cheap and small enough to be forgotten at once. */
 function* listBlocks(list: ListResponse, head: Buffer, tail: Buffer): Generator<Buffer> {
   let parts: Buffer[] = [head];
   let bytes = head.length;
@@ -171,7 +181,7 @@ function* listBlocks(list: ListResponse, head: Buffer, tail: Buffer): Generator<
     if (i > 0) parts.push(COMMA);
     parts.push(item);
     bytes += item.length + 1;
-    if (bytes >= BLOCK_BYTES) {
+    if (bytes >= LIST_BLOCK_BYTES) {
       yield Buffer.concat(parts);
       parts = [];
       bytes = 0;
@@ -195,7 +205,11 @@ async function sendGzip(
   headers['vary'] = 'Accept-Encoding';
   sink.writeHead(status, headers);
   // Level 1, as upstream: most of the gain for a fraction of the time.
-  await pipeline(blocks, createGzip({ level: constants.Z_BEST_SPEED }), sink.body).catch(() => {});
+  const gzip = createGzip({ level: constants.Z_BEST_SPEED });
+  const packed = pipeline(blocks, gzip).catch(() => {});
+  if (await writeBlocks(sink.body, gzip as AsyncIterable<Buffer>)) sink.body.end();
+  gzip.destroy();
+  await packed;
 }
 
 async function sendWatch(watch: WatchResponse, headers: Record<string, string | string[]>, sink: Sink): Promise<void> {
@@ -204,42 +218,34 @@ async function sendWatch(watch: WatchResponse, headers: Record<string, string | 
   // Without a flush an HTTP/1.1 client sees no head before the first event.
   (sink.body as Writable & { flushHeaders?: () => void }).flushHeaders?.();
   const { body } = sink;
+  const chunked = sink.takeChunking?.() === true;
   for await (const batch of watch.events) {
     if (body.destroyed) break;
-    const frames = batch.map(event => watchFrame(watch, event));
-    const only = frames[0];
-    if (only === undefined) continue;
-    if (!(await writeAll(body, frames.length === 1 ? [only] : joinFrames(frames)))) break;
+    if (!(await writeBlocks(body, watchBlocks(watch, batch, chunked)))) break;
+    watch.onSent?.(batch.length);
   }
-  if (!body.destroyed) body.end();
+  if (!body.destroyed) body.end(chunked ? LAST_CHUNK : undefined);
 }
 
-function* joinFrames(frames: readonly Buffer[]): Generator<Buffer> {
+/** A single event leaves as the one frame that all watches share; what has gathered behind a slow client is joined. */
+function watchBlocks(watch: WatchResponse, batch: readonly WatchEvent[], chunked: boolean): Iterable<Buffer> {
+  const [only] = batch;
+  if (batch.length !== 1 || only === undefined) return joinedFrames(watch, batch, chunked);
+  const frame = watchFrame(watch, only);
+  return [chunked ? httpChunk(frame) : frame];
+}
+
+function* joinedFrames(watch: WatchResponse, batch: readonly WatchEvent[], chunked: boolean): Generator<Buffer> {
   let parts: Buffer[] = [];
   let bytes = 0;
-  for (const frame of frames) {
+  for (const [i, event] of batch.entries()) {
+    const frame = watchFrame(watch, event);
     parts.push(frame);
     bytes += frame.length;
-    if (bytes >= BLOCK_BYTES) {
-      yield Buffer.concat(parts);
-      parts = [];
-      bytes = 0;
-    }
+    if (bytes < WATCH_BLOCK_BYTES && i < batch.length - 1) continue;
+    const block = parts.length === 1 ? frame : Buffer.concat(parts);
+    yield chunked ? httpChunk(block) : block;
+    parts = [];
+    bytes = 0;
   }
-  if (parts.length > 0) yield Buffer.concat(parts);
-}
-
-/** Writes blocks, waiting whenever the client is behind. False: the client is gone. */
-async function writeAll(body: Writable, blocks: Iterable<Buffer>): Promise<boolean> {
-  for (const block of blocks) {
-    if (body.destroyed) return false;
-    if (!body.write(block)) {
-      const closed = new AbortController();
-      const onClose = (): void => closed.abort();
-      body.once('close', onClose);
-      await once(body, 'drain', { signal: closed.signal }).catch(() => {});
-      body.off('close', onClose);
-    }
-  }
-  return !body.destroyed;
 }

@@ -5,6 +5,7 @@
  * Client certificates are asked for and not demanded: one that the client CA did not sign identifies nobody.
  */
 import {
+  constants as http2,
   createSecureServer,
   type Http2SecureServer,
   type ServerHttp2Session,
@@ -12,7 +13,7 @@ import {
   type IncomingHttpHeaders,
 } from 'node:http2';
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
-import { constants } from 'node:crypto';
+import { constants as crypto } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
@@ -42,6 +43,10 @@ export interface TlsServerOptions {
 
 /** How long a stopping server waits for requests that are being answered. */
 const DRAIN_MS = 2_000;
+/** As upstream: a connection on which nothing is asked is closed. */
+const IDLE_MS = 90_000;
+/** How long a connection may take to become one. */
+const HANDSHAKE_MS = 15_000;
 
 export class TlsServer {
   readonly #options: TlsServerOptions;
@@ -49,6 +54,8 @@ export class TlsServer {
   readonly #sessions = new Set<ServerHttp2Session>();
   readonly #sockets = new Set<Socket>();
   readonly #connections = new WeakMap<Duplex, Connection>();
+  /** How many requests of a session are open; absent: none. */
+  readonly #openStreams = new WeakMap<ServerHttp2Session, number>();
 
   constructor(options: TlsServerOptions) {
     this.#options = options;
@@ -62,8 +69,9 @@ export class TlsServer {
       rejectUnauthorized: false,
       minVersion: 'TLSv1.2',
       // A resumed session does not carry the peer's chain; a full handshake tells who it is.
-      secureOptions: constants.SSL_OP_NO_TICKET,
+      secureOptions: crypto.SSL_OP_NO_TICKET,
       settings: { maxConcurrentStreams: 1000, initialWindowSize: 1024 * 1024 },
+      handshakeTimeout: HANDSHAKE_MS,
     });
     this.#listen();
   }
@@ -114,6 +122,9 @@ export class TlsServer {
       socket.destroy();
     });
     server.on('sessionError', () => {});
+    (server as Http2SecureServer & { keepAliveTimeout: number }).keepAliveTimeout = IDLE_MS;
+    server.setTimeout(IDLE_MS);
+    server.on('timeout', (silent: unknown) => this.#onSilence(silent as ServerHttp2Session | TLSSocket));
     server.on('request', (request: unknown, response: unknown) =>
       this.#onHttp1(request as IncomingMessage, response as ServerResponse),
     );
@@ -127,6 +138,13 @@ export class TlsServer {
       response.writeContinue();
       this.#onHttp1(request, response);
     });
+  }
+
+  /** Nothing came or went for a while. A watch may be silent for as long as it likes; an answer that nobody takes may not. */
+  #onSilence(silent: ServerHttp2Session | TLSSocket): void {
+    if ('goaway' in silent) {
+      if (!this.#openStreams.has(silent)) silent.close();
+    } else if (silent.writableLength > 0) silent.destroy();
   }
 
   #connection(socket: Duplex): Connection {
@@ -150,7 +168,15 @@ export class TlsServer {
       stream,
       this.#sessionConnection(session as ServerHttp2Session),
     );
-    stream.once('close', () => request.abort());
+    this.#count(session as ServerHttp2Session, 1);
+    stream.once('close', () => {
+      this.#count(session as ServerHttp2Session, -1);
+      request.abort();
+    });
+    // Answered before the request was all there: what is still to come is not waited for.
+    stream.once('finish', () => {
+      if (!stream.endAfterHeaders && !stream.readableEnded) stream.close(http2.NGHTTP2_NO_ERROR);
+    });
     const sink: Sink = {
       body: stream,
       writeHead: (status, fields) => {
@@ -158,6 +184,12 @@ export class TlsServer {
       },
     };
     void this.#options.serve(request, sink);
+  }
+
+  #count(session: ServerHttp2Session, by: number): void {
+    const open = (this.#openStreams.get(session) ?? 0) + by;
+    if (open > 0) this.#openStreams.set(session, open);
+    else this.#openStreams.delete(session);
   }
 
   #sessionConnection(session: ServerHttp2Session): Connection {
@@ -183,6 +215,11 @@ export class TlsServer {
       body: response,
       writeHead: (status, fields) => {
         if (!response.headersSent) response.writeHead(status, fields);
+      },
+      takeChunking: () => {
+        if (!response.chunkedEncoding) return false;
+        response.chunkedEncoding = false;
+        return true;
       },
     };
     void this.#options.serve(request, sink);

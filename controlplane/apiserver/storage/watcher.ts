@@ -2,13 +2,15 @@
  * One watch: what it selects, and a bounded queue between the cache and whoever reads.
  *
  * - Events come in revision order, each at most once; initial state first.
- * - A reader that lets the queue overflow is cut: it costs `QUEUE_LIMIT` references, never copies of objects.
+ * - A reader that lets the queue overflow is cut: it costs references to `QUEUE_LIMIT` events or `QUEUE_BYTES` of objects, never copies.
  */
 import { ObjectEvent, type BookmarkEvent, type CacheEvent } from './cache-event.ts';
 import type { CachedObject } from './cached-object.ts';
 import type { KubeObject, Watch, WatchEvent } from './storage.ts';
 
 const QUEUE_LIMIT = 4096;
+/** Watches of one resource share their events, so slow ones together keep about this much alive, not each of them. */
+const QUEUE_BYTES = 8 * 1024 * 1024;
 const INITIAL_BATCH = 200;
 
 export interface WatcherScope<T extends KubeObject> {
@@ -27,6 +29,7 @@ export class Watcher<T extends KubeObject> implements Watch<T> {
   private initial: readonly CachedObject<T>[] = [];
   private initialEnd: BookmarkEvent<T> | undefined;
   private queue: WatchEvent<T>[] = [];
+  private queuedBytes = 0;
   private ended = false;
   private wake: () => void = () => {};
   /** Called once when the watch ends, for whatever reason. */
@@ -51,14 +54,14 @@ export class Watcher<T extends KubeObject> implements Watch<T> {
     const seen = event.seenThrough(this.scope.predicate);
     if (seen === undefined) return;
     this.revision = event.revision;
-    this.enqueue(seen);
+    this.enqueue(seen, seen.stored.bytes.length);
   }
 
   /** Nothing up to the bookmark's revision is missing. Skipped where it says nothing new. */
   offerBookmark(bookmark: BookmarkEvent<T>, revision: number): void {
     if (!this.wantsBookmarks || this.ended || revision <= this.revision || this.initial.length > 0) return;
     this.revision = revision;
-    this.enqueue(bookmark);
+    this.enqueue(bookmark, 0);
   }
 
   /** Ends the watch; what is queued is dropped. */
@@ -86,9 +89,11 @@ export class Watcher<T extends KubeObject> implements Watch<T> {
     }
   }
 
-  private enqueue(event: WatchEvent<T>): void {
+  private enqueue(event: WatchEvent<T>, bytes: number): void {
     this.queue.push(event);
-    if (this.queue.length > QUEUE_LIMIT) this.end();
+    this.queuedBytes += bytes;
+    // One event is always let through, however large.
+    if (this.queue.length > QUEUE_LIMIT || (this.queuedBytes > QUEUE_BYTES && this.queue.length > 1)) this.end();
     else this.wake();
   }
 
@@ -105,6 +110,7 @@ export class Watcher<T extends KubeObject> implements Watch<T> {
     }
     const events = this.queue;
     this.queue = [];
+    this.queuedBytes = 0;
     return events;
   }
 }
