@@ -88,13 +88,13 @@ export function forbiddenError(path: At, detail: string): FieldError {
 }
 
 /** The value stands twice in a list that allows it once. */
-export function duplicateError(path: At, value: unknown): FieldError {
-  return new FieldError('FieldValueDuplicate', path, renderValue(value), '');
+export function duplicateError(path: At, value: unknown, detail = ''): FieldError {
+  return new FieldError('FieldValueDuplicate', path, renderValue(value), detail);
 }
 
 /** The value names something that does not exist. */
-export function notFoundError(path: At, value: unknown): FieldError {
-  return new FieldError('FieldValueNotFound', path, renderValue(value), '');
+export function notFoundError(path: At, value: unknown, detail = ''): FieldError {
+  return new FieldError('FieldValueNotFound', path, renderValue(value), detail);
 }
 
 /** The value has more than `maxBytes` bytes; negative means the limit is not known. */

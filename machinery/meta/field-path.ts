@@ -25,6 +25,11 @@ export class FieldPath {
     return names.reduce((path: FieldPath, name) => new FieldPath(path, name, false), this);
   }
 
+  /** The field `name` beside this one. */
+  sibling(name: string): FieldPath {
+    return new FieldPath(this.#parent, name, false);
+  }
+
   /** The list item `index` of this field. */
   index(index: number): FieldPath {
     return new FieldPath(this, String(index), true);

@@ -39,7 +39,10 @@ export async function bind(
     typePackage: 'api/core/v1',
   };
   const binding = (await decodeObject(exchange, expected, query.fieldValidation)) as unknown as Binding;
-  const name = pathName === '' ? (binding.metadata.name ?? '') : pathName;
+  const named = binding.metadata.name ?? '';
+  if (pathName !== '' && named !== '' && named !== pathName)
+    throw badRequest('name in URL does not match name in Binding object');
+  const name = pathName === '' ? named : pathName;
   if (pathName !== '' && binding.metadata.name !== undefined && binding.metadata.name !== pathName)
     throw badRequest('name in URL does not match name in Binding object');
   checkBinding(binding, name);
@@ -66,7 +69,7 @@ function checkBinding(binding: Binding, name: string): void {
 
 function assign(pod: Pod, binding: Binding, name: string, { info }: ServedResource, now: string): Pod {
   const refuse = (why: string): never => {
-    throw conflict(groupResource(info), name, why);
+    throw conflict({ ...groupResource(info), resource: 'pods/binding' }, name, why);
   };
   if (pod.metadata.deletionTimestamp !== undefined)
     refuse(`pod ${name} is being deleted, cannot be assigned to a host`);

@@ -1,22 +1,36 @@
 /**
  * The eviction subresource: a delete that asks the pod's disruption budget first.
- * Source: kubernetes `pkg/registry/core/pod/storage/eviction.go`.
+ * Source: kubernetes `pkg/registry/core/pod/storage/eviction.go`, 1.36.
  */
-import { compileLabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { isJsonObject } from '../../../machinery/meta/json-value.ts';
-import { badRequest, StatusError } from '../../../machinery/meta/status-error.ts';
-import type { Pod } from '../../../proto/api/core-v1.ts';
+import { isConditionTrue, setCondition } from '../../../machinery/meta/object.ts';
+import { badRequest } from '../../../machinery/meta/status-error.ts';
+import { isConflict } from '../../../machinery/meta/status-error-from.ts';
+import type { Pod, PodCondition } from '../../../proto/api/core-v1.ts';
 import type { PodDisruptionBudget } from '../../../proto/api/policy-v1.ts';
-import { deleteObject } from '../registry/delete-object.ts';
+import { deleteObject, type DeletionOptions } from '../registry/delete-object.ts';
 import { timestamp } from '../registry/object-meta.ts';
 import type { Subresource } from '../registry/resource-set.ts';
+import type { ServedResource, WriteContext } from '../registry/served-resource.ts';
 import { parseOptional } from '../rest/decode-body.ts';
 import { deletionOptions } from '../rest/query-options.ts';
 import { writeScope, type RestParts } from '../rest/rest-parts.ts';
+import type { Exchange } from '../server/exchange.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
+import { askBudget, stillProcessed, type BudgetAnswer } from './disruption-budget.ts';
 
-/** As many disrupted pods may be waiting for the disruption controller. */
-const MAX_DISRUPTED_PODS = 2000;
+/** Attempts to evict a pod that changes while it is looked at. */
+const ATTEMPTS = 20;
+const VERSIONS = ['policy/v1', 'policy/v1beta1'];
+
+interface Eviction {
+  readonly parts: RestParts;
+  readonly pods: ServedResource;
+  readonly namespace: string;
+  readonly name: string;
+  readonly options: DeletionOptions;
+  readonly context: WriteContext;
+}
 
 export function evictionSubresource(parts: RestParts, budgets: ResourceStorage<PodDisruptionBudget>): Subresource {
   return {
@@ -27,16 +41,10 @@ export function evictionSubresource(parts: RestParts, budgets: ResourceStorage<P
     verbs: ['create'],
     async handle(exchange, pods) {
       const { namespace, name } = exchange.info;
-      const body = await parseOptional(exchange, 'api/policy/v1', 'Eviction');
-      if (!isJsonObject(body)) throw badRequest('the object provided is unrecognized (must be of type Eviction)');
-      const named = (body['metadata'] as { name?: string } | undefined)?.name;
-      if (named !== undefined && named !== name) throw badRequest('name in URL does not match name in Eviction object');
-      const options = deletionOptions(exchange.request.query, body['deleteOptions']);
+      const options = await readOptions(exchange, name);
       const { context: base } = writeScope(exchange);
       const context = { ...base, dryRun: base.dryRun || options.dryRun };
-      const pod = (await pods.storage.get(namespace, name)).object as Pod;
-      if (needsBudget(pod)) await takeFromBudget(budgets, pod, context.nowMs, context.dryRun);
-      await deleteObject(parts, pods, namespace, name, options, context);
+      await evict({ parts, pods, namespace, name, options, context }, budgets);
       return {
         kind: 'object',
         status: 201,
@@ -46,54 +54,89 @@ export function evictionSubresource(parts: RestParts, budgets: ResourceStorage<P
   };
 }
 
-/** Pods that do not run disturb nobody. */
-function needsBudget(pod: Pod): boolean {
-  const phase = pod.status?.phase;
-  return (
-    phase !== 'Succeeded' && phase !== 'Failed' && phase !== 'Pending' && pod.metadata.deletionTimestamp === undefined
-  );
+async function readOptions(exchange: Exchange, name: string): Promise<ReturnType<typeof deletionOptions>> {
+  const body = await parseOptional(exchange, 'api/policy/v1', 'Eviction');
+  if (!isJsonObject(body)) throw badRequest('the object provided is unrecognized (must be of type Eviction)');
+  const { apiVersion = VERSIONS[0], kind = 'Eviction' } = body;
+  if (kind !== 'Eviction' || !VERSIONS.includes(String(apiVersion))) {
+    const what = `${String(kind)} in version ${JSON.stringify(apiVersion)}`;
+    throw badRequest(`${what} cannot be handled as a Eviction: no kind ${JSON.stringify(kind)} is evicted by`);
+  }
+  const named = (body['metadata'] as { name?: string } | undefined)?.name ?? '';
+  if (named !== name) throw badRequest('name in URL does not match name in Eviction object');
+  return deletionOptions(exchange.request.query, body['deleteOptions']);
 }
 
-async function takeFromBudget(
-  storage: ResourceStorage<PodDisruptionBudget>,
-  pod: Pod,
-  nowMs: number,
-  dryRun: boolean,
+async function evict(eviction: Eviction, budgets: ResourceStorage<PodDisruptionBudget>): Promise<void> {
+  const { pods, namespace, name, options, context } = eviction;
+  const asked = options.preconditions?.resourceVersion;
+  for (let attempt = 1; ; attempt++) {
+    const pod = (await pods.storage.get(namespace, name)).object as Pod;
+    const version = pod.metadata.resourceVersion;
+    if (!disturbsNobody(pod)) {
+      const answer = await askBudget(budgets, pod, context.nowMs, context.dryRun);
+      return afterBudget(eviction, answer, version);
+    }
+    try {
+      // A pod that is about to start must not be taken for one that does not run.
+      await conditionAndDelete(eviction, asked ?? (isEnded(pod) ? undefined : version));
+      return;
+    } catch (error) {
+      if (asked !== undefined || !isConflict(error) || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+async function afterBudget(eviction: Eviction, answer: BudgetAnswer, version: string | undefined): Promise<void> {
+  const asked = eviction.options.preconditions?.resourceVersion;
+  const bound = answer.kind === 'unhealthy';
+  try {
+    // An unhealthy pod that has become healthy since is the budget's to protect again.
+    await conditionAndDelete(eviction, asked ?? (bound ? version : undefined));
+  } catch (error) {
+    if (bound && asked === undefined && isConflict(error)) throw stillProcessed(answer.budget);
+    throw error;
+  }
+}
+
+/** Tells the pod why it goes, then deletes it. */
+async function conditionAndDelete(
+  { parts, pods, namespace, name, options, context }: Eviction,
+  resourceVersion: string | undefined,
 ): Promise<void> {
-  const namespace = pod.metadata.namespace ?? '';
-  const predicate = (budget: PodDisruptionBudget): boolean =>
-    compileLabelSelector(budget.spec?.selector).matches(pod.metadata.labels);
-  const { items } = await storage.list({ namespace, predicate });
-  if (items.length > 1) {
-    const message = 'This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.';
-    throw new StatusError('InternalError', 500, message);
+  const uid = options.preconditions?.uid;
+  const exactly = {
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
+  let preconditions = exactly;
+  if (!context.dryRun) {
+    const { stored } = await pods.storage.guaranteedUpdate(namespace, name, exactly, current =>
+      withDisruption(current as Pod, timestamp(context.nowMs)),
+    );
+    if (resourceVersion !== undefined) preconditions = { ...exactly, resourceVersion: stored.resourceVersion };
   }
-  const budget = items[0];
-  if (budget === undefined) return;
-  const take = (current: PodDisruptionBudget): PodDisruptionBudget => disrupted(current, pod, timestamp(nowMs));
-  if (dryRun) take(budget.object);
-  else await storage.guaranteedUpdate(namespace, budget.name, undefined, take);
+  await deleteObject(parts, pods, namespace, name, { ...options, preconditions }, context);
 }
 
-function disrupted(budget: PodDisruptionBudget, pod: Pod, now: string): PodDisruptionBudget {
-  const { status, metadata } = budget;
-  const name = metadata.name ?? '';
-  const why = (message: string, retryAfterSeconds: number): StatusError => {
-    const cause = `The disruption budget ${name} needs ${status?.desiredHealthy ?? 0} healthy pods and has ${status?.currentHealthy ?? 0} currently`;
-    const details = {
-      causes: [{ reason: 'DisruptionBudget', message: cause }],
-      ...(retryAfterSeconds > 0 ? { retryAfterSeconds } : {}),
-    };
-    return new StatusError('TooManyRequests', 429, message, details);
+function withDisruption(pod: Pod, now: string): Pod {
+  const evicted: PodCondition = {
+    type: 'DisruptionTarget',
+    status: 'True',
+    reason: 'EvictionByEvictionAPI',
+    message: 'Eviction API: evicting',
   };
-  if ((status?.observedGeneration ?? 0) < (metadata.generation ?? 0)) {
-    throw why("Cannot evict pod as it would violate the pod's disruption budget.", 10);
-  }
-  const waiting = { ...status?.disruptedPods };
-  if ((status?.disruptionsAllowed ?? 0) <= 0 || Object.keys(waiting).length > MAX_DISRUPTED_PODS) {
-    throw why("Cannot evict pod as it would violate the pod's disruption budget.", 0);
-  }
-  waiting[pod.metadata.name ?? ''] = now;
-  const next = { ...status, disruptionsAllowed: (status?.disruptionsAllowed ?? 0) - 1, disruptedPods: waiting };
-  return { ...budget, status: next as PodDisruptionBudget['status'] };
+  if (isConditionTrue(pod.status?.conditions, 'DisruptionTarget') && pod.metadata.deletionTimestamp !== undefined)
+    return pod;
+  return { ...pod, status: { ...pod.status, conditions: [...setCondition(pod.status?.conditions, evicted, now)] } };
+}
+
+/** Pods that do not run, or go already, need no budget. */
+function disturbsNobody(pod: Pod): boolean {
+  return isEnded(pod) || pod.status?.phase === 'Pending';
+}
+
+function isEnded(pod: Pod): boolean {
+  const phase = pod.status?.phase;
+  return phase === 'Succeeded' || phase === 'Failed' || pod.metadata.deletionTimestamp !== undefined;
 }

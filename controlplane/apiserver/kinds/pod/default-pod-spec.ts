@@ -3,6 +3,7 @@
  * Source: Kubernetes `pkg/apis/core/v1/defaults.go`, 1.36.
  */
 import type { Container, EphemeralContainer, PodSpec } from '../../../../proto/api/core-v1.ts';
+import { containerRequests } from './container-requests.ts';
 import { defaultContainer } from './default-container.ts';
 import { defaultVolumes } from './default-volumes.ts';
 
@@ -24,14 +25,21 @@ export function defaultPodOnly(spec: PodSpec): void {
   if (spec.hostNetwork === true) for (const container of containersOf(spec)) defaultHostPorts(container);
   for (const container of spec.containers ?? []) defaultRequests(container);
   for (const container of spec.initContainers ?? []) defaultRequests(container);
+  defaultWhole(spec);
+}
+
+/** Where a pod says something of itself as a whole, it says it of everything that its containers ask for. */
+function defaultWhole(spec: PodSpec): void {
   const whole = spec.resources;
-  if (whole?.limits === undefined) return;
-  for (const [name, amount] of Object.entries(whole.limits)) {
-    const requests = (whole.requests ??= {});
-    // Upstream takes a pod's cpu and memory request from its containers where any of them asks for some.
-    const fromContainers = spec.containers.some(c => c.resources?.requests?.[name] !== undefined);
-    if (requests[name] === undefined && !fromContainers) requests[name] = amount;
-  }
+  if (Object.keys(whole?.requests ?? {}).length === 0 && Object.keys(whole?.limits ?? {}).length === 0) return;
+  const requests: Record<string, string> = { ...whole?.requests };
+  for (const [name, amount] of containerRequests(spec)) if (isPodLevel(name)) requests[name] ??= amount.toString();
+  for (const [name, amount] of Object.entries(whole?.limits ?? {})) if (isPodLevel(name)) requests[name] ??= amount;
+  spec.resources = { ...whole, ...(Object.keys(requests).length > 0 ? { requests } : {}) };
+}
+
+function isPodLevel(name: string): boolean {
+  return name === 'cpu' || name === 'memory' || name.startsWith('hugepages-');
 }
 
 function* containersOf(spec: PodSpec): Generator<Container | EphemeralContainer> {

@@ -1,7 +1,13 @@
 /**
  * Defaults of volumes. Source: Kubernetes `pkg/apis/core/v1/defaults.go`, 1.36.
  */
-import type { DownwardAPIVolumeFile, PersistentVolumeClaimSpec, PersistentVolumeSpec, ProjectedVolumeSource, Volume } from '../../../../proto/api/core-v1.ts';
+import type {
+  DownwardAPIVolumeFile,
+  PersistentVolumeClaimSpec,
+  PersistentVolumeSpec,
+  ProjectedVolumeSource,
+  Volume,
+} from '../../../../proto/api/core-v1.ts';
 import { defaultPullPolicy } from './default-container.ts';
 
 /** 0644, as JSON has it. */

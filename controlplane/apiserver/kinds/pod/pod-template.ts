@@ -18,6 +18,7 @@ import type { LabelSelector } from '../../../../proto/api/meta-v1.ts';
 import type { PodTemplateSpec } from '../../../../proto/api/core-v1.ts';
 import { validateAnnotations, validateLabels } from '../../../../machinery/meta/object-meta-validation.ts';
 import { defaultPodSpec } from './default-pod-spec.ts';
+import { checkPodAnnotations, checkProfilesAgree } from './validate-pod-annotations.ts';
 import { checkPodSpec } from './validate-pod-spec.ts';
 
 export function defaultPodTemplate(template: PodTemplateSpec | undefined): void {
@@ -29,9 +30,12 @@ export function checkPodTemplate(errors: FieldError[], path: FieldPath, template
     errors.push(requiredError(path.child('spec', 'containers')));
     return;
   }
-  errors.push(...validateLabels(template.metadata?.labels, path.child('metadata', 'labels')));
-  errors.push(...validateAnnotations(template.metadata?.annotations, path.child('metadata', 'annotations')));
-  checkPodSpec(errors, path.child('spec'), template.spec, false);
+  // The paths leave `metadata` out, as upstream's do.
+  errors.push(...validateLabels(template.metadata?.labels, path.child('labels')));
+  errors.push(...validateAnnotations(template.metadata?.annotations, path.child('annotations')));
+  checkPodAnnotations(errors, path.child('annotations'), template.metadata?.annotations, template.spec);
+  checkPodSpec(errors, path.child('spec'), template.spec, undefined);
+  checkProfilesAgree(errors, path.child('spec'), template.metadata ?? {}, template.spec);
   if ((template.spec.ephemeralContainers ?? []).length > 0) {
     errors.push(
       forbiddenError(path.child('spec', 'ephemeralContainers'), 'ephemeral containers not allowed in pod template'),
@@ -39,11 +43,12 @@ export function checkPodTemplate(errors: FieldError[], path: FieldPath, template
   }
 }
 
-/** A template whose pods are restarted for ever. */
+/** A template whose pods are restarted for ever. @param kind of the owner, for the text */
 export function checkAlwaysRestarts(
   errors: FieldError[],
   path: FieldPath,
   template: PodTemplateSpec | undefined,
+  kind = 'ReplicaSet',
 ): void {
   const spec = template?.spec;
   if (spec === undefined) return;
@@ -52,10 +57,7 @@ export function checkAlwaysRestarts(
   }
   if (spec.activeDeadlineSeconds !== undefined) {
     errors.push(
-      forbiddenError(
-        path.child('spec', 'activeDeadlineSeconds'),
-        'activeDeadlineSeconds in ReplicaSet is not Supported',
-      ),
+      forbiddenError(path.child('spec', 'activeDeadlineSeconds'), `activeDeadlineSeconds in ${kind} is not Supported`),
     );
   }
 }

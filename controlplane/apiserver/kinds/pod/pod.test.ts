@@ -101,7 +101,7 @@ describe('podStrategy.validate()', () => {
     [
       'restart policy',
       pod({ restartPolicy: 'Sometimes' }),
-      ['spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"'],
+      ['spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"'],
     ],
     [
       'port range',

@@ -1,17 +1,15 @@
 /** What the registry must know of pods. Source: Kubernetes `pkg/registry/core/pod`, 1.36. */
-import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import type { FieldError } from '../../../../machinery/meta/field-error.ts';
 import type { Pod } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { kindInfo } from '../kind-info.ts';
 import { defaultPodOnly, defaultPodSpec } from './default-pod-spec.ts';
 import { podColumns } from './pod-columns.ts';
-import { podEphemeralContainers, podResize, podStatus } from './pod-subresources.ts';
+import { podResize } from './pod-resize.ts';
+import { podEphemeralContainers, podStatus } from './pod-subresources.ts';
 import { qosClassOf } from '../../../../machinery/meta/pod-resources.ts';
-import { checkPodSpec } from './validate-pod-spec.ts';
+import { checkPod, validateNewPod } from './validate-pod.ts';
 import { validatePodUpdate } from './validate-pod-update.ts';
-
-const SPEC = FieldPath.of('spec');
 
 export const podStrategy: Strategy<Pod> = {
   info: kindInfo('', 'Pod'),
@@ -41,9 +39,10 @@ export const podStrategy: Strategy<Pod> = {
   },
   validate(pod) {
     const errors: FieldError[] = [];
-    checkPodSpec(errors, SPEC, pod.spec, true);
+    checkPod(errors, pod);
     return errors;
   },
+  validateCreate: validateNewPod,
   validateUpdate: validatePodUpdate,
   selectableFields: pod => ({
     'spec.nodeName': pod.spec.nodeName ?? '',

@@ -32,7 +32,8 @@ function checkNodeAffinity(errors: FieldError[], path: FieldPath, affinity: Node
   for (const [i, term] of (affinity[PREFERRED] ?? []).entries()) {
     const at = path.child(PREFERRED).index(i);
     checkWeight(errors, at.child('weight'), term.weight);
-    checkNodeSelectorTerm(errors, at.child('preference'), term.preference);
+    // A preference for what no node has does no harm: values are not looked at.
+    checkNodeSelectorTerm(errors, at.child('preference'), term.preference ?? {}, false);
   }
 }
 
@@ -41,7 +42,7 @@ function checkPodAffinity(errors: FieldError[], path: FieldPath, affinity: PodAf
   for (const [i, weighted] of (affinity[PREFERRED] ?? []).entries()) {
     const at = path.child(PREFERRED).index(i);
     checkWeight(errors, at.child('weight'), weighted.weight);
-    checkTerm(errors, at.child('podAffinityTerm'), weighted.podAffinityTerm);
+    checkTerm(errors, at.child('podAffinityTerm'), weighted.podAffinityTerm ?? {});
   }
 }
 
@@ -49,15 +50,34 @@ function checkTerm(errors: FieldError[], path: FieldPath, term: PodAffinityTerm)
   errors.push(...validateLabelSelector(term.labelSelector, path.child('labelSelector')));
   errors.push(...validateLabelSelector(term.namespaceSelector, path.child('namespaceSelector')));
   for (const name of term.namespaces ?? []) checkShape(errors, path.child('namespace'), name, dns1123Label);
+  checkLabelKeys(errors, path, term);
+  if (isBlank(term.topologyKey)) errors.push(requiredError(path.child('topologyKey'), 'can not be empty'));
+  checkShape(errors, path.child('topologyKey'), term.topologyKey ?? '', qualifiedName);
+}
+
+function checkLabelKeys(errors: FieldError[], path: FieldPath, term: PodAffinityTerm): void {
   for (const list of ['matchLabelKeys', 'mismatchLabelKeys'] as const) {
     const keys = term[list] ?? [];
     if (keys.length > 0 && term.labelSelector === undefined) {
       errors.push(forbiddenError(path.child(list), 'must not be specified when labelSelector is not set'));
+      continue;
     }
     for (const [i, key] of keys.entries()) checkShape(errors, path.child(list).index(i), key, qualifiedName);
   }
-  if (isBlank(term.topologyKey)) errors.push(requiredError(path.child('topologyKey'), 'can not be empty'));
-  else checkShape(errors, path.child('topologyKey'), term.topologyKey, qualifiedName);
+  const keys = term.matchLabelKeys ?? [];
+  const selected = new Set(Object.keys(term.labelSelector?.matchLabels ?? {}));
+  // One requirement of each key is the one that creation makes of it; a second one is its author's.
+  for (const { key } of term.labelSelector?.matchExpressions ?? []) {
+    const i = keys.indexOf(key);
+    if (i >= 0 && selected.has(key))
+      errors.push(invalidError(path.index(i), key, 'exists in both matchLabelKeys and labelSelector'));
+    selected.add(key);
+  }
+  for (const [i, key] of keys.entries()) {
+    if (term.mismatchLabelKeys?.includes(key) !== true) continue;
+    const why = 'exists in both matchLabelKeys and mismatchLabelKeys';
+    errors.push(invalidError(path.child('matchLabelKeys').index(i), key, why));
+  }
 }
 
 function checkWeight(errors: FieldError[], path: FieldPath, weight: number): void {

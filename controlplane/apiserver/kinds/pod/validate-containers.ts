@@ -4,33 +4,34 @@
 import {
   duplicateError,
   forbiddenError,
-  invalidError,
   requiredError,
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Label } from '../../../../machinery/meta/names.ts';
 import type { Container, EphemeralContainer } from '../../../../proto/api/core-v1.ts';
-import { checkEnum, isBlank, checkRequired } from '../validation/checks.ts';
+import { checkEnum, checkRequired, isBlank } from '../validation/checks.ts';
 import { checkEnv, checkEnvFrom } from './validate-env.ts';
 import { checkHostPortConflicts, checkPorts } from './validate-ports.ts';
 import { checkProbesAndHooks } from './validate-probes.ts';
 import { checkResizePolicy, checkResources } from './validate-resources.ts';
+import { checkRestart } from './validate-restart.ts';
 import { checkContainerSecurity } from './validate-security-context.ts';
 import { checkVolumeDevices, checkVolumeMounts, type Volumes } from './validate-volume-mounts.ts';
 
 /** What containers must know of their pod. */
 export interface PodFacts {
+  /** Those that are valid themselves. */
   readonly volumes: Volumes;
   readonly claims: ReadonlySet<string>;
   readonly gracePeriodSeconds: number;
   readonly hostUsers: boolean;
   readonly podRestartPolicy: string;
+  readonly os: string | undefined;
 }
 
-const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
-const MESSAGE_POLICIES = ['FallbackToLogsOnError', 'File'];
-const RESTART_POLICIES = ['Always', 'Never', 'OnFailure'];
+export const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
+const MESSAGE_POLICIES = ['File', 'FallbackToLogsOnError'];
 
 export function checkContainers(
   errors: FieldError[],
@@ -47,8 +48,8 @@ export function checkContainers(
     const at = path.index(i);
     checkCommon(errors, at, container, facts);
     if (names.has(container.name)) errors.push(duplicateError(at.child('name'), container.name));
-    if (!isBlank(container.name)) names.add(container.name);
-    checkProbesAndHooks(errors, at, container, facts.gracePeriodSeconds);
+    names.add(container.name);
+    checkProbesAndHooks(errors, at, container, facts);
     checkRestart(errors, at, container);
   }
   checkHostPortConflicts(errors, path, containers);
@@ -66,12 +67,13 @@ export function checkInitContainers(
   for (const [i, container] of containers.entries()) {
     const at = path.index(i);
     checkCommon(errors, at, container, facts);
-    if (names.has(container.name)) errors.push(duplicateError(at.child('name'), container.name));
-    if (!isBlank(container.name)) names.add(container.name);
-    if (container.restartPolicy === 'Always') checkProbesAndHooks(errors, at, container, facts.gracePeriodSeconds);
-    else checkNoProbes(errors, at, container);
     checkRestart(errors, at, container);
-    checkHostPortConflicts(errors, path, containers.slice(i, i + 1));
+    if (names.has(container.name)) errors.push(duplicateError(at.child('name'), container.name));
+    else if (!isBlank(container.name)) names.add(container.name);
+    // They run one after the other, so each may take the same port; the index is upstream's.
+    checkHostPortConflicts(errors, path, [container]);
+    if (container.restartPolicy === 'Always') checkProbesAndHooks(errors, at, container, facts);
+    else checkNoProbes(errors, at, container);
   }
 }
 
@@ -83,36 +85,17 @@ export function checkCommon(
   facts: PodFacts,
 ): void {
   checkRequired(errors, path.child('name'), container.name, dns1123Label);
-  const image = container.image ?? '';
-  if (image === '') errors.push(requiredError(path.child('image')));
-  else if (image.trim() !== image) {
-    errors.push(invalidError(path.child('image'), image, 'must not have leading or trailing whitespace'));
-  }
+  if (isBlank(container.image)) errors.push(requiredError(path.child('image')));
   checkEnum(errors, path.child('terminationMessagePolicy'), container.terminationMessagePolicy, MESSAGE_POLICIES);
-  checkEnum(errors, path.child('imagePullPolicy'), container.imagePullPolicy, PULL_POLICIES);
   checkPorts(errors, path.child('ports'), container.ports);
-  checkEnv(errors, path.child('env'), container.env);
+  checkEnv(errors, path.child('env'), container.env, facts.volumes);
   checkEnvFrom(errors, path.child('envFrom'), container.envFrom);
   checkVolumeMounts(errors, path.child('volumeMounts'), container, facts.volumes);
   checkVolumeDevices(errors, path.child('volumeDevices'), container, facts.volumes);
+  checkEnum(errors, path.child('imagePullPolicy'), container.imagePullPolicy, PULL_POLICIES);
   checkResources(errors, path.child('resources'), container.resources, facts.claims);
-  checkResizePolicy(errors, path.child('resizePolicy'), container.resizePolicy);
+  checkResizePolicy(errors, path.child('resizePolicy'), container.resizePolicy, facts.podRestartPolicy);
   checkContainerSecurity(errors, path.child('securityContext'), container.securityContext, facts.hostUsers);
-}
-
-function checkRestart(errors: FieldError[], path: FieldPath, container: Container): void {
-  checkEnum(errors, path.child('restartPolicy'), container.restartPolicy, RESTART_POLICIES, 'allowed');
-  const rules = container.restartPolicyRules ?? [];
-  const at = path.child('restartPolicyRules');
-  if (rules.length > 20) errors.push(invalidError(at, rules.length, 'must have at most 20 rules'));
-  if (rules.length > 0 && container.restartPolicy === undefined) {
-    errors.push(requiredError(path.child('restartPolicy'), 'must specify restartPolicy when restart rules are used'));
-  }
-  for (const [i, rule] of rules.entries()) {
-    checkEnum(errors, at.index(i).child('action'), rule.action, ['Restart', 'RestartAllContainers']);
-    if (rule.exitCodes === undefined) errors.push(requiredError(at.index(i).child('exitCodes'), 'must be specified'));
-    else checkEnum(errors, at.index(i).child('exitCodes', 'operator'), rule.exitCodes.operator, ['In', 'NotIn']);
-  }
 }
 
 function checkNoProbes(errors: FieldError[], path: FieldPath, container: Container): void {

@@ -8,32 +8,31 @@ import {
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { dns1123Label, dns1123Subdomain } from '../../../../machinery/meta/names.ts';
+import { dns1123Subdomain } from '../../../../machinery/meta/names.ts';
 import { ipAddress } from '../../../../machinery/meta/value-shapes.ts';
-import type { PodSpec } from '../../../../proto/api/core-v1.ts';
-import { checkEnum, checkOptional, checkShape, isBlank } from '../validation/checks.ts';
+import type { HostAlias, PodSpec } from '../../../../proto/api/core-v1.ts';
+import { checkShape, isBlank } from '../validation/checks.ts';
 
-const POLICIES = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'];
+export const DNS_POLICIES = ['ClusterFirstWithHostNet', 'ClusterFirst', 'Default', 'None'];
 const MAX_NAMESERVERS = 3;
 const MAX_SEARCHES = 32;
 const MAX_SEARCH_CHARS = 2048;
 
-export function checkDns(errors: FieldError[], path: FieldPath, spec: PodSpec): void {
-  checkEnum(errors, path.child('dnsPolicy'), spec.dnsPolicy, POLICIES, 'required');
-  checkDnsConfig(errors, path.child('dnsConfig'), spec);
-  checkOptional(errors, path.child('hostname'), spec.hostname, dns1123Label);
-  checkOptional(errors, path.child('subdomain'), spec.subdomain, dns1123Label);
-  checkHostnameOverride(errors, path, spec);
-  for (const [i, alias] of (spec.hostAliases ?? []).entries()) {
-    const at = path.child('hostAliases').index(i);
+export function checkHostAliases(
+  errors: FieldError[],
+  path: FieldPath,
+  aliases: readonly HostAlias[] | undefined,
+): void {
+  for (const [i, alias] of (aliases ?? []).entries()) {
+    const at = path.index(i);
     checkShape(errors, at.child('ip'), alias.ip ?? '', ipAddress);
-    for (const [j, name] of (alias.hostnames ?? []).entries()) {
+    for (const [j, name] of (alias.hostnames ?? []).entries())
       checkShape(errors, at.child('hostnames').index(j), name, dns1123Subdomain);
-    }
   }
 }
 
-function checkDnsConfig(errors: FieldError[], path: FieldPath, spec: PodSpec): void {
+/** @param path of dnsConfig */
+export function checkDnsConfig(errors: FieldError[], path: FieldPath, spec: PodSpec): void {
   const config = spec.dnsConfig;
   if (spec.dnsPolicy === 'None') {
     if (config === undefined) {
@@ -53,35 +52,40 @@ function checkDnsConfig(errors: FieldError[], path: FieldPath, spec: PodSpec): v
     const why = `must not have more than ${MAX_NAMESERVERS} nameservers`;
     errors.push(invalidError(path.child('nameservers'), nameservers, why));
   }
-  for (const [i, server] of nameservers.entries()) {
+  for (const [i, server] of nameservers.entries())
     checkShape(errors, path.child('nameservers').index(i), server, ipAddress);
-  }
-  if (searches.length > MAX_SEARCHES) {
+  if (searches.length > MAX_SEARCHES)
     errors.push(invalidError(path.child('searches'), searches, `must not have more than ${MAX_SEARCHES} search paths`));
-  }
   if (searches.join(' ').length > MAX_SEARCH_CHARS) {
     const why = `must not have more than ${MAX_SEARCH_CHARS} characters (including spaces) in the search list`;
     errors.push(invalidError(path.child('searches'), searches, why));
   }
   for (const [i, search] of searches.entries()) {
-    // Underscores and a trailing dot are common in search paths and known to work.
-    const plain = search === '.' ? 'a' : search.replace(/\.$/, '').replaceAll('_', 'a');
-    for (const problem of dns1123Subdomain(plain))
-      errors.push(invalidError(path.child('searches').index(i), search, problem));
+    if (search === '.') continue;
+    checkShape(errors, path.child('searches').index(i), search.replace(/\.$/, ''), searchPath);
   }
-  for (const [i, option] of (config.options ?? []).entries()) {
+  for (const [i, option] of (config.options ?? []).entries())
     if (isBlank(option.name)) errors.push(requiredError(path.child('options').index(i), 'must not be empty'));
-  }
 }
 
-function checkHostnameOverride(errors: FieldError[], path: FieldPath, spec: PodSpec): void {
+export function checkHostnameOverride(errors: FieldError[], path: FieldPath, spec: PodSpec): void {
   const override = spec.hostnameOverride;
   if (override === undefined) return;
   const at = path.child('hostnameOverride');
-  if (override.length > 64) errors.push(invalidError(at, override, 'must be no more than 64 characters'));
   checkShape(errors, at, override, dns1123Subdomain);
+  if (override.length > 64) errors.push(invalidError(at, override, 'must be no more than 64 characters'));
   if (spec.hostNetwork === true) errors.push(forbiddenError(at, 'may not be specified when hostNetwork is true'));
-  if (spec.setHostnameAsFQDN === true) {
+  if (spec.setHostnameAsFQDN === true)
     errors.push(forbiddenError(at, 'may not be specified when setHostnameAsFQDN is true'));
-  }
+}
+
+/** Underscores are common in search paths. */
+function searchPath(value: string): string[] {
+  if (value.length > 253) return ['must be no more than 253 characters'];
+  const label = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
+  const pattern = `${label}(\\.${label})*`;
+  if (new RegExp(`^${pattern}$`).test(value)) return [];
+  const why =
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character";
+  return [`${why} (e.g. 'example.com', regex used for validation is '${pattern}')`];
 }

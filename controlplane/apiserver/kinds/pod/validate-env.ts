@@ -3,22 +3,26 @@
  */
 import {
   invalidError,
+  notFoundError,
   notSupportedError,
   requiredError,
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { dns1123Subdomain, qualifiedName } from '../../../../machinery/meta/names.ts';
+import { dns1123Label, dns1123Subdomain, qualifiedName } from '../../../../machinery/meta/names.ts';
 import { configMapKey, envVarName } from '../../../../machinery/meta/value-shapes.ts';
 import type {
   EnvFromSource,
   EnvVar,
   EnvVarSource,
+  FileKeySelector,
   ObjectFieldSelector,
   ResourceFieldSelector,
 } from '../../../../proto/api/core-v1.ts';
 import { checkRequired, checkShape, isBlank } from '../validation/checks.ts';
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
+import { checkNonReservedPath } from './validate-paths.ts';
+import type { Volumes } from './validate-volume-mounts.ts';
 
 const ENV_FIELDS = [
   'metadata.name',
@@ -56,13 +60,26 @@ const CONTAINER_RESOURCES = [
 ];
 const CPU_DIVISORS = ['1m', '1'];
 const BYTE_DIVISORS = ['1', '1k', '1M', '1G', '1T', '1P', '1E', '1Ki', '1Mi', '1Gi', '1Ti', '1Pi', '1Ei'];
+/** What upstream calls each resource that can be divided. */
+const DIVIDED: Readonly<Record<string, string>> = {
+  cpu: 'cpu',
+  memory: 'memory',
+  'ephemeral-storage': 'local ephemeral storage',
+  hugepages: 'hugepages',
+};
 const ENV_SOURCES = ['fieldRef', 'resourceFieldRef', 'configMapKeyRef', 'secretKeyRef', 'fileKeyRef'] as const;
 
-export function checkEnv(errors: FieldError[], path: FieldPath, variables: readonly EnvVar[] | undefined): void {
+export function checkEnv(
+  errors: FieldError[],
+  path: FieldPath,
+  variables: readonly EnvVar[] | undefined,
+  volumes: Volumes,
+): void {
   for (const [i, variable] of (variables ?? []).entries()) {
     const at = path.index(i);
     checkRequired(errors, at.child('name'), variable.name, envVarName);
-    if (variable.valueFrom !== undefined) checkSource(errors, at.child('valueFrom'), variable, variable.valueFrom);
+    if (variable.valueFrom !== undefined)
+      checkSource(errors, at.child('valueFrom'), variable, variable.valueFrom, volumes);
   }
 }
 
@@ -81,14 +98,21 @@ export function checkEnvFrom(
     if (source.secretRef !== undefined) {
       checkRequired(errors, at.child('secretRef', 'name'), source.secretRef.name, dns1123Subdomain);
     }
-    if (both) errors.push(invalidError(at, '', 'may not have more than one field specified at a time'));
+    // The path is the list's, as upstream has it.
+    if (both) errors.push(invalidError(path, '', 'may not have more than one field specified at a time'));
     else if (source.configMapRef === undefined && source.secretRef === undefined) {
-      errors.push(invalidError(at, '', 'must specify one of: `configMapRef` or `secretRef`'));
+      errors.push(invalidError(path, '', 'must specify one of: `configMapRef` or `secretRef`'));
     }
   }
 }
 
-function checkSource(errors: FieldError[], path: FieldPath, variable: EnvVar, source: EnvVarSource): void {
+function checkSource(
+  errors: FieldError[],
+  path: FieldPath,
+  variable: EnvVar,
+  source: EnvVarSource,
+  volumes: Volumes,
+): void {
   const count = ENV_SOURCES.filter(name => source[name] !== undefined).length;
   if (source.fieldRef !== undefined) checkFieldRef(errors, path.child('fieldRef'), source.fieldRef, ENV_FIELDS);
   if (source.resourceFieldRef !== undefined) {
@@ -97,10 +121,7 @@ function checkSource(errors: FieldError[], path: FieldPath, variable: EnvVar, so
   if (source.configMapKeyRef !== undefined) checkKeyRef(errors, path.child('configMapKeyRef'), source.configMapKeyRef);
   if (source.secretKeyRef !== undefined) checkKeyRef(errors, path.child('secretKeyRef'), source.secretKeyRef);
   if (source.fileKeyRef !== undefined) {
-    const at = path.child('fileKeyRef');
-    checkRequired(errors, at.child('key'), source.fileKeyRef.key, envVarName);
-    checkRequired(errors, at.child('path'), source.fileKeyRef.path);
-    checkRequired(errors, at.child('volumeName'), source.fileKeyRef.volumeName);
+    checkFileKeyRef(errors, path.child('fileKeyRef'), source.fileKeyRef, volumes);
   }
   if (count === 0) {
     const why =
@@ -115,8 +136,25 @@ function checkSource(errors: FieldError[], path: FieldPath, variable: EnvVar, so
 
 /** A key of a ConfigMap or Secret. */
 function checkKeyRef(errors: FieldError[], path: FieldPath, ref: { name?: string | undefined; key: string }): void {
-  checkRequired(errors, path.child('name'), ref.name);
+  checkShape(errors, path.child('name'), ref.name ?? '', dns1123Subdomain);
   checkRequired(errors, path.child('key'), ref.key, configMapKey);
+}
+
+/** A variable in a file that the pod itself writes. */
+function checkFileKeyRef(errors: FieldError[], path: FieldPath, ref: FileKeySelector, volumes: Volumes): void {
+  checkRequired(errors, path.child('key'), ref.key, envVarName);
+  if (isBlank(ref.volumeName)) errors.push(requiredError(path.child('volumeName')));
+  else {
+    checkShape(errors, path.child('volumeName'), ref.volumeName, dns1123Label);
+    const volume = volumes.get(ref.volumeName);
+    if (volume === undefined) errors.push(notFoundError(path.child('volumeName'), ref.volumeName));
+    else if (volume.emptyDir === undefined) {
+      const why = 'referenced volume must be of type emptyDir';
+      errors.push(invalidError(path.child('volumeName'), ref.volumeName, why));
+    }
+  }
+  if (isBlank(ref.path)) errors.push(requiredError(path.child('path')));
+  else checkNonReservedPath(errors, path.child('path'), ref.path);
 }
 
 /** A reference to a field of the pod, in the environment or in a downwardAPI volume. */
@@ -172,11 +210,12 @@ export function checkResourceFieldRef(
 function checkDivisor(errors: FieldError[], path: FieldPath, ref: ResourceFieldSelector): void {
   const divisor = tryParseQuantity(String(ref.divisor ?? '0'));
   if (divisor === undefined || divisor.isZero()) return;
-  const text = divisor.toString();
-  const cpu = ref.resource.endsWith('.cpu');
-  const what = ref.resource.slice(ref.resource.indexOf('.') + 1).replace(/^hugepages-.*$/, 'hugepages');
-  const allowed = cpu ? CPU_DIVISORS : BYTE_DIVISORS;
-  if (allowed.includes(text)) return;
-  const listed = cpu ? allowed.join(' and ') : allowed.join(', ');
-  errors.push(invalidError(path, text, `only divisor's values ${listed} are supported with the ${what} resource`));
+  const resource = ref.resource ?? '';
+  const what = DIVIDED[resource.replace(/^(limits|requests)\./, '').replace(/^hugepages-.*$/, 'hugepages')];
+  if (what === undefined || !/^(limits|requests)\./.test(resource)) return;
+  const allowed = what === 'cpu' ? CPU_DIVISORS : BYTE_DIVISORS;
+  if (allowed.includes(divisor.toString())) return;
+  const listed = what === 'cpu' ? allowed.join(' and ') : allowed.join(', ');
+  // The value told is the resource's name, as upstream has it.
+  errors.push(invalidError(path, resource, `only divisor's values ${listed} are supported with the ${what} resource`));
 }

@@ -4,6 +4,7 @@
 import {
   duplicateError,
   forbiddenError,
+  invalidError,
   notFoundError,
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
@@ -12,14 +13,17 @@ import type { EphemeralContainer, PodSpec } from '../../../../proto/api/core-v1.
 import { isBlank } from '../validation/checks.ts';
 import { checkCommon, type PodFacts } from './validate-containers.ts';
 
+/** In the order of the fields. */
 const DISALLOWED = [
   'ports',
+  'resources',
+  'resizePolicy',
+  'restartPolicy',
+  'restartPolicyRules',
   'livenessProbe',
   'readinessProbe',
   'startupProbe',
   'lifecycle',
-  'resizePolicy',
-  'restartPolicy',
 ] as const;
 
 export function checkEphemeralContainers(errors: FieldError[], path: FieldPath, spec: PodSpec, facts: PodFacts): void {
@@ -29,6 +33,9 @@ export function checkEphemeralContainers(errors: FieldError[], path: FieldPath, 
   for (const [i, container] of (spec.ephemeralContainers ?? []).entries()) {
     const at = path.index(i);
     checkCommon(errors, at, container, facts);
+    const { image = '' } = container;
+    if (image.trim() !== image)
+      errors.push(invalidError(at.child('image'), image, 'must not have leading or trailing whitespace'));
     if (names.has(container.name)) errors.push(duplicateError(at.child('name'), container.name));
     names.add(container.name);
     const target = container.targetContainerName;
@@ -38,19 +45,15 @@ export function checkEphemeralContainers(errors: FieldError[], path: FieldPath, 
 }
 
 function checkDisallowed(errors: FieldError[], path: FieldPath, container: EphemeralContainer): void {
+  const why = 'cannot be set for an Ephemeral Container';
   for (const field of DISALLOWED) {
     const value = container[field];
     if (value === undefined || (Array.isArray(value) && value.length === 0)) continue;
-    errors.push(forbiddenError(path.child(field), 'cannot be set for an Ephemeral Container'));
-  }
-  if (Object.keys(container.resources ?? {}).length > 0) {
-    errors.push(forbiddenError(path.child('resources'), 'cannot be set for an Ephemeral Container'));
+    if (field === 'resources' && Object.keys(value).length === 0) continue;
+    errors.push(forbiddenError(path.child(field), why));
   }
   for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
-    for (const field of ['subPath', 'subPathExpr'] as const) {
-      if (isBlank(mount[field])) continue;
-      const at = path.child('volumeMounts').index(i).child(field);
-      errors.push(forbiddenError(at, 'cannot be set for an Ephemeral Container'));
-    }
+    for (const field of ['subPath', 'subPathExpr'] as const)
+      if (!isBlank(mount[field])) errors.push(forbiddenError(path.child('volumeMounts').index(i).child(field), why));
   }
 }

@@ -1,37 +1,65 @@
 /**
- * What may change in a pod that exists. Source: Kubernetes `pkg/apis/core/validation` (pod updates), 1.36.
+ * What may change in a pod that exists. Source: Kubernetes `pkg/apis/core/validation` (ValidatePodUpdate), 1.36.
  *
  * Differs: upstream appends a Go-style diff to the refusal; here the paths that differ stand there, with both values.
  */
-import { forbiddenError, invalidError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import {
+  forbiddenError,
+  invalidError,
+  requiredError,
+  type FieldError,
+} from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { canonicalJson, deepCopy, jsonEquals } from '../../../../machinery/meta/json-value.ts';
+import { inRange } from '../../../../machinery/meta/value-shapes.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../../../../proto/api/core-v1.ts';
+import { checkShape, isBlank } from '../validation/checks.ts';
+import { keepGatedScheduling } from './validate-gated-update.ts';
+import { checkAnnotationChange } from './validate-pod-annotations.ts';
+import { checkTolerations } from './validate-scheduling.ts';
 
 const SPEC = FieldPath.of('spec');
+const MAX_INT32 = 2147483647;
 const MUTABLE =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)';
 
-/** The main resource. */
+/** The main resource, on top of the rules of every state. */
 export function validatePodUpdate(pod: Pod, older: Pod): FieldError[] {
   const errors: FieldError[] = [];
   const { spec } = pod;
   const old = older.spec;
-  if ((spec.containers ?? []).length !== (old.containers ?? []).length) {
-    errors.push(forbiddenError(SPEC.child('containers'), 'pod updates may not add or remove containers'));
-    return errors;
+  checkAnnotationChange(errors, pod, older);
+  for (const list of ['containers', 'initContainers'] as const) {
+    if (!checkContainers(errors, SPEC.child(list), spec[list] ?? [], old[list] ?? [])) return errors;
   }
-  if ((spec.initContainers ?? []).length !== (old.initContainers ?? []).length) {
-    errors.push(forbiddenError(SPEC.child('initContainers'), 'pod updates may not add or remove containers'));
-    return errors;
-  }
-  checkDeadline(errors, spec, old);
+  if (!checkDeadline(errors, spec, old)) return errors;
   checkTolerationsAdded(errors, spec.tolerations ?? [], old.tolerations ?? []);
   checkGates(errors, spec, old);
+  if (jsonEquals(spec, old)) return errors;
   const munged = deepCopy(spec);
   allowMutable(munged, old);
+  if ((old.schedulingGates ?? []).length > 0) keepGatedScheduling(errors, munged, old);
   if (!jsonEquals(munged, old)) errors.push(forbiddenError(SPEC, `${MUTABLE}\n${differences(munged, old)}`));
   return errors;
+}
+
+function checkContainers(
+  errors: FieldError[],
+  path: FieldPath,
+  containers: readonly Container[],
+  old: readonly Container[],
+): boolean {
+  if (containers.length !== old.length) {
+    errors.push(forbiddenError(path, 'pod updates may not add or remove containers'));
+    return false;
+  }
+  for (const [i, { image }] of containers.entries()) {
+    const at = path.index(i).child('image');
+    if (isBlank(image)) errors.push(requiredError(at));
+    else if (image.trim() !== image)
+      errors.push(invalidError(at, image, 'must not have leading or trailing whitespace'));
+  }
+  return true;
 }
 
 /** Everything that an update may change becomes what it was. */
@@ -41,26 +69,8 @@ function allowMutable(spec: PodSpec, old: PodSpec): void {
   keep(spec, old, 'activeDeadlineSeconds');
   keep(spec, old, 'tolerations');
   keep(spec, old, 'schedulingGates');
-  if (spec.terminationGracePeriodSeconds === 1 && (old.terminationGracePeriodSeconds ?? 0) < 0) {
+  if (spec.terminationGracePeriodSeconds === 1 && (old.terminationGracePeriodSeconds ?? 0) < 0)
     keep(spec, old, 'terminationGracePeriodSeconds');
-  }
-  // A gated pod has not been looked at by the scheduler: where it may go can still be narrowed.
-  if ((old.schedulingGates ?? []).length > 0) {
-    if (Object.entries(old.nodeSelector ?? {}).every(([key, value]) => spec.nodeSelector?.[key] === value)) {
-      keep(spec, old, 'nodeSelector');
-    }
-    const affinity = old.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
-    if (affinity === undefined && sameBut(spec.affinity, old.affinity)) keep(spec, old, 'affinity');
-  }
-}
-
-function sameBut(affinity: PodSpec['affinity'], old: PodSpec['affinity']): boolean {
-  const without = { ...affinity, nodeAffinity: undefined };
-  return jsonEquals(strip(without), strip({ ...old, nodeAffinity: undefined }));
-}
-
-function strip(value: object): unknown {
-  return JSON.parse(JSON.stringify(value)) as unknown;
 }
 
 function keep<K extends keyof PodSpec>(spec: PodSpec, old: PodSpec, field: K): void {
@@ -76,14 +86,21 @@ function keepImages(containers: readonly Container[] | undefined, old: readonly 
   }
 }
 
-function checkDeadline(errors: FieldError[], spec: PodSpec, old: PodSpec): void {
+/** It may come, and be shortened; it may not go, or be lengthened. */
+function checkDeadline(errors: FieldError[], spec: PodSpec, old: PodSpec): boolean {
   const at = SPEC.child('activeDeadlineSeconds');
   const before = old.activeDeadlineSeconds;
-  if (before === undefined) return;
   const after = spec.activeDeadlineSeconds;
-  if (after === undefined)
-    errors.push(invalidError(at, undefined, 'must not update from a positive integer to nil value'));
-  else if (after > before) errors.push(invalidError(at, after, 'must be less than or equal to previous value'));
+  if (after === undefined) {
+    if (before !== undefined)
+      errors.push(invalidError(at, undefined, 'must not update from a positive integer to nil value'));
+    return true;
+  }
+  const count = errors.length;
+  checkShape(errors, at, after, seconds => inRange(seconds, 0, MAX_INT32));
+  if (errors.length === count && before !== undefined && after > before)
+    errors.push(invalidError(at, after, 'must be less than or equal to previous value'));
+  return errors.length === count;
 }
 
 function checkTolerationsAdded(
@@ -91,18 +108,18 @@ function checkTolerationsAdded(
   tolerations: readonly Toleration[],
   old: readonly Toleration[],
 ): void {
+  const at = SPEC.child('tolerations');
   const plain = (toleration: Toleration): string => canonicalJson({ ...toleration, tolerationSeconds: 0 });
   const have = new Set(tolerations.map(plain));
-  if (old.every(toleration => have.has(plain(toleration)))) return;
-  const why = 'existing toleration can not be modified except its tolerationSeconds';
-  errors.push(forbiddenError(SPEC.child('tolerations'), why));
+  if (old.every(toleration => have.has(plain(toleration)))) checkTolerations(errors, at, tolerations);
+  else errors.push(forbiddenError(at, 'existing toleration can not be modified except its tolerationSeconds'));
 }
 
 function checkGates(errors: FieldError[], spec: PodSpec, old: PodSpec): void {
   const had = new Set((old.schedulingGates ?? []).map(gate => gate.name));
   for (const [i, gate] of (spec.schedulingGates ?? []).entries()) {
     if (had.has(gate.name)) continue;
-    const why = "only deletion is allowed, but found new scheduling gate '" + gate.name + "'";
+    const why = `only deletion is allowed, but found new scheduling gate '${gate.name}'`;
     errors.push(forbiddenError(SPEC.child('schedulingGates').index(i).child('name'), why));
   }
 }

@@ -8,9 +8,9 @@ import {
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { ipAddress, portName, portNumber } from '../../../../machinery/meta/value-shapes.ts';
+import { portName, portNumber } from '../../../../machinery/meta/value-shapes.ts';
 import type { Container, ContainerPort } from '../../../../proto/api/core-v1.ts';
-import { checkEnum, checkOptional, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
 
 const PROTOCOLS = ['SCTP', 'TCP', 'UDP'];
 
@@ -28,7 +28,6 @@ export function checkPorts(errors: FieldError[], path: FieldPath, ports: readonl
     else checkShape(errors, at.child('containerPort'), port.containerPort, portNumber);
     if (port.hostPort) checkShape(errors, at.child('hostPort'), port.hostPort, portNumber);
     checkEnum(errors, at.child('protocol'), port.protocol, PROTOCOLS);
-    checkOptional(errors, at.child('hostIP'), port.hostIP, ipAddress);
   }
 }
 

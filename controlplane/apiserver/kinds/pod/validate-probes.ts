@@ -11,7 +11,13 @@ import {
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { httpHeaderName, portName, portNumber } from '../../../../machinery/meta/value-shapes.ts';
 import type { Container, Lifecycle, LifecycleHandler, Probe, ProbeHandler } from '../../../../proto/api/core-v1.ts';
-import { checkNonNegative, checkPositive, checkRequired, checkShape } from '../validation/checks.ts';
+import { apiTable } from '../../../../proto/api/schema.ts';
+import { checkNonNegative, checkPositive, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
+import type { PodFacts } from './validate-containers.ts';
+
+/** Those that the schema names, sorted. */
+const SIGNALS: readonly string[] = [...(apiTable['api/core/v1']?.['Signal']?.enum ?? [])].sort();
+const WINDOWS_SIGNALS = ['SIGKILL', 'SIGTERM'];
 
 type Handler = ProbeHandler & LifecycleHandler;
 const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'] as const;
@@ -21,19 +27,36 @@ export function checkProbesAndHooks(
   errors: FieldError[],
   path: FieldPath,
   container: Container,
-  gracePeriodSeconds: number,
+  { gracePeriodSeconds, os }: Pick<PodFacts, 'gracePeriodSeconds' | 'os'>,
 ): void {
   if (container.lifecycle !== undefined) {
     checkLifecycle(errors, path.child('lifecycle'), container.lifecycle, gracePeriodSeconds);
+    checkStopSignal(errors, path.child('lifecycle', 'stopSignal'), container.lifecycle.stopSignal, os);
   }
   checkLiveness(errors, path.child('livenessProbe'), container.livenessProbe, gracePeriodSeconds);
-  checkLiveness(errors, path.child('startupProbe'), container.startupProbe, gracePeriodSeconds);
   const readiness = container.readinessProbe;
-  if (readiness === undefined) return;
-  checkProbe(errors, path.child('readinessProbe'), readiness, gracePeriodSeconds);
-  if (readiness.terminationGracePeriodSeconds !== undefined) {
-    const at = path.child('readinessProbe', 'terminationGracePeriodSeconds');
-    errors.push(invalidError(at, readiness.terminationGracePeriodSeconds, 'must not be set for readinessProbes'));
+  if (readiness !== undefined) {
+    checkProbe(errors, path.child('readinessProbe'), readiness, gracePeriodSeconds);
+    if (readiness.terminationGracePeriodSeconds !== undefined) {
+      const at = path.child('readinessProbe', 'terminationGracePeriodSeconds');
+      errors.push(invalidError(at, readiness.terminationGracePeriodSeconds, 'must not be set for readinessProbes'));
+    }
+  }
+  checkLiveness(errors, path.child('startupProbe'), container.startupProbe, gracePeriodSeconds);
+}
+
+/** Signals are the operating system's, so the pod must say which it is for. */
+function checkStopSignal(
+  errors: FieldError[],
+  path: FieldPath,
+  signal: string | undefined,
+  os: string | undefined,
+): void {
+  if (signal === undefined) return;
+  if (isBlank(os)) errors.push(forbiddenError(path, 'may not be set for containers with empty `spec.os.name`'));
+  else {
+    const known = os === 'windows' ? WINDOWS_SIGNALS : SIGNALS;
+    if (!known.includes(signal)) errors.push(notSupportedError(path, signal, known));
   }
 }
 

@@ -3,138 +3,172 @@
  * Source: Kubernetes `pkg/apis/core/validation` (projected volumes), 1.36.
  */
 import {
-  duplicateError,
+  forbiddenError,
   invalidError,
+  notSupportedError,
   requiredError,
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import { validateLabelSelector } from '../../../../machinery/meta/label-selector.ts';
+import { dns1123Subdomain } from '../../../../machinery/meta/names.ts';
+import { domainPrefixedPath } from '../../../../machinery/meta/value-shapes.ts';
 import type {
+  ClusterTrustBundleProjection,
   DownwardAPIVolumeFile,
   KeyToPath,
+  PodCertificateProjection,
   ProjectedVolumeSource,
-  ServiceAccountTokenProjection,
   VolumeProjection,
 } from '../../../../proto/api/core-v1.ts';
-import { checkOneOf, checkRequired, isBlank } from '../validation/checks.ts';
+import { checkRequired, checkShape, isBlank } from '../validation/checks.ts';
 import { checkResourceFieldRef, checkVolumeFieldRef } from './validate-env.ts';
 import { checkMode, checkNonReservedPath } from './validate-paths.ts';
 
 const SOURCES = [
   'secret',
-  'downwardAPI',
   'configMap',
+  'downwardAPI',
   'serviceAccountToken',
   'clusterTrustBundle',
   'podCertificate',
 ] as const;
 const MIN_TOKEN_SECONDS = 600;
 const MAX_TOKEN_SECONDS = 2 ** 32;
+const KEY_TYPES = ['ECDSAP256', 'ECDSAP384', 'ECDSAP521', 'ED25519', 'RSA3072', 'RSA4096'];
+const MIN_CERTIFICATE_SECONDS = 3600;
+const MAX_CERTIFICATE_SECONDS = 91 * 24 * 3600;
 
-/** `taken` collects the paths, so that several sources of one volume do not overwrite each other. */
-export function checkKeysToPaths(
-  errors: FieldError[],
-  path: FieldPath,
-  items: readonly KeyToPath[] | undefined,
-  taken: Set<string>,
-): void {
+export function checkKeysToPaths(errors: FieldError[], path: FieldPath, items: readonly KeyToPath[] | undefined): void {
   for (const [i, item] of (items ?? []).entries()) {
     const at = path.index(i);
     checkRequired(errors, at.child('key'), item.key);
-    checkFile(errors, at, item.path, item.mode, taken);
+    checkFile(errors, at.child('path'), item.path);
+    checkMode(errors, at.child('mode'), item.mode);
   }
 }
 
+/** The paths lack the index of the file, as upstream's do. */
 export function checkDownwardApiFiles(
   errors: FieldError[],
   path: FieldPath,
   files: readonly DownwardAPIVolumeFile[] | undefined,
-  taken: Set<string>,
 ): void {
-  for (const [i, file] of (files ?? []).entries()) {
-    const at = path.child('items').index(i);
-    checkFile(errors, at, file.path, file.mode, taken);
+  for (const file of files ?? []) {
+    checkFile(errors, path.child('path'), file.path);
     if (file.fieldRef !== undefined) {
-      checkVolumeFieldRef(errors, at.child('fieldRef'), file.fieldRef);
-      if (file.resourceFieldRef !== undefined) {
-        errors.push(invalidError(at, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'));
-      }
+      checkVolumeFieldRef(errors, path.child('fieldRef'), file.fieldRef);
+      if (file.resourceFieldRef !== undefined)
+        errors.push(
+          invalidError(path, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'),
+        );
     } else if (file.resourceFieldRef !== undefined) {
-      checkResourceFieldRef(errors, at.child('resourceFieldRef'), file.resourceFieldRef, true);
-    } else errors.push(requiredError(at, 'one of fieldRef and resourceFieldRef is required'));
+      checkResourceFieldRef(errors, path.child('resourceFieldRef'), file.resourceFieldRef, true);
+    } else errors.push(requiredError(path, 'one of fieldRef and resourceFieldRef is required'));
+    checkMode(errors, path.child('mode'), file.mode);
   }
 }
 
 export function checkProjected(errors: FieldError[], path: FieldPath, projected: ProjectedVolumeSource): void {
   checkMode(errors, path.child('defaultMode'), projected.defaultMode);
   const taken = new Set<string>();
+  const take = (file: string | undefined, who: string | undefined): void => {
+    if (isBlank(file)) return;
+    if (taken.has(file)) errors.push(invalidError(path, who ?? '', 'conflicting duplicate paths'));
+    taken.add(file);
+  };
   for (const [i, source] of (projected.sources ?? []).entries()) {
-    checkProjection(errors, path.child('sources').index(i), source, taken);
+    const at = path.child('sources').index(i);
+    checkProjection(errors, path, at, source, take);
+    if (SOURCES.filter(name => source[name] !== undefined).length > 1)
+      errors.push(forbiddenError(at, 'may not specify more than 1 volume type per source'));
   }
 }
 
-function checkProjection(errors: FieldError[], path: FieldPath, source: VolumeProjection, taken: Set<string>): void {
-  const kind = checkOneOf(errors, path, source, SOURCES, 'volume type') as (typeof SOURCES)[number] | undefined;
-  const at = kind === undefined ? path : path.child(kind);
-  switch (kind) {
-    case undefined:
-      errors.push(requiredError(path, 'must specify a volume type'));
-      return;
-    case 'secret':
-    case 'configMap':
-      checkRequired(errors, at.child('name'), source[kind]?.name);
-      checkKeysToPaths(errors, at.child('items'), source[kind]?.items, taken);
-      return;
-    case 'downwardAPI':
-      checkDownwardApiFiles(errors, at, source.downwardAPI?.items, taken);
-      return;
-    case 'serviceAccountToken':
-      if (source.serviceAccountToken !== undefined) checkToken(errors, at, source.serviceAccountToken, taken);
-      return;
-    case 'clusterTrustBundle': {
-      const bundle = source.clusterTrustBundle;
-      if (isBlank(bundle?.name) && isBlank(bundle?.signerName)) {
-        errors.push(requiredError(at, 'either name or signerName must be specified'));
-      } else if (!isBlank(bundle?.name) && !isBlank(bundle?.signerName)) {
-        errors.push(invalidError(at, bundle, 'only one of name and signerName may be used'));
-      }
-      checkFile(errors, at, bundle?.path, undefined, taken);
-      return;
+type Take = (file: string | undefined, who: string | undefined) => void;
+
+function checkProjection(
+  errors: FieldError[],
+  volume: FieldPath,
+  path: FieldPath,
+  source: VolumeProjection,
+  take: Take,
+): void {
+  for (const kind of ['secret', 'configMap'] as const) {
+    const from = source[kind];
+    if (from === undefined) continue;
+    checkRequired(errors, path.child(kind, 'name'), from.name);
+    checkKeysToPaths(errors, path.child(kind, 'items'), from.items);
+    for (const item of from.items ?? []) take(item.path, from.name);
+  }
+  if (source.downwardAPI !== undefined) {
+    checkDownwardApiFiles(errors, path.child('downwardAPI'), source.downwardAPI.items);
+    for (const file of source.downwardAPI.items ?? []) take(file.path, file.path);
+  }
+  if (source.serviceAccountToken !== undefined) {
+    const seconds = source.serviceAccountToken.expirationSeconds ?? 0;
+    const at = path.child('serviceAccountToken', 'expirationSeconds');
+    if (seconds < MIN_TOKEN_SECONDS)
+      errors.push(invalidError(at, seconds, 'may not specify a duration less than 10 minutes'));
+    if (seconds > MAX_TOKEN_SECONDS)
+      errors.push(invalidError(at, seconds, 'may not specify a duration larger than 2^32 seconds'));
+    checkFile(errors, volume.child('path'), source.serviceAccountToken.path);
+  }
+  if (source.clusterTrustBundle !== undefined) {
+    checkTrustBundle(errors, path.child('clusterTrustBundle'), source.clusterTrustBundle);
+    take(source.clusterTrustBundle.path, source.clusterTrustBundle.path);
+  }
+  if (source.podCertificate !== undefined) {
+    const { podCertificate } = source;
+    checkCertificate(errors, path.child('podCertificate'), podCertificate);
+    for (const field of CERTIFICATE_PATHS) take(podCertificate[field], podCertificate[field]);
+  }
+}
+
+function checkTrustBundle(errors: FieldError[], path: FieldPath, bundle: ClusterTrustBundleProjection): void {
+  const { name, signerName, labelSelector } = bundle;
+  if (name !== undefined && signerName !== undefined)
+    errors.push(invalidError(path, bundle, 'only one of name and signerName may be used'));
+  else if (name !== undefined) {
+    if (name === '') errors.push(requiredError(path.child('name'), 'must be a valid object name'));
+    // The names of bundles with a signer begin with the signer's, its slash a colon.
+    const own = name.slice(name.lastIndexOf(':') + 1);
+    for (const problem of dns1123Subdomain(own))
+      errors.push(invalidError(path.child('name'), name, `not a valid clustertrustbundlename: ${problem}`));
+    if (labelSelector !== undefined) {
+      const why = 'labelSelector must be unset if name is specified';
+      errors.push(invalidError(path.child('labelSelector'), labelSelector, why));
     }
-    case 'podCertificate':
-      checkRequired(errors, at.child('signerName'), source.podCertificate?.signerName);
-      checkRequired(errors, at.child('keyType'), source.podCertificate?.keyType);
-  }
+  } else if (signerName !== undefined) {
+    if (signerName === '') errors.push(requiredError(path.child('signerName'), 'must be a valid signer name'));
+    checkShape(errors, path.child('signerName'), signerName, domainPrefixedPath);
+    errors.push(...validateLabelSelector(labelSelector, path.child('labelSelector')));
+  } else errors.push(requiredError(path, 'either name or signerName must be specified'));
+  checkFile(errors, path.child('path'), bundle.path);
 }
 
-function checkToken(
-  errors: FieldError[],
-  path: FieldPath,
-  token: ServiceAccountTokenProjection,
-  taken: Set<string>,
-): void {
-  const seconds = token.expirationSeconds ?? 0;
-  const at = path.child('expirationSeconds');
-  if (seconds < MIN_TOKEN_SECONDS)
-    errors.push(invalidError(at, seconds, 'may not specify a duration less than 10 minutes'));
-  if (seconds > MAX_TOKEN_SECONDS)
-    errors.push(invalidError(at, seconds, 'may not specify a duration larger than 2^32 seconds'));
-  checkFile(errors, path, token.path, undefined, taken);
+const CERTIFICATE_PATHS = ['credentialBundlePath', 'keyPath', 'certificateChainPath'] as const;
+
+function checkCertificate(errors: FieldError[], path: FieldPath, projection: PodCertificateProjection): void {
+  const { signerName, keyType = '', maxExpirationSeconds: seconds } = projection;
+  checkRequired(errors, path.child('signerName'), signerName, domainPrefixedPath);
+  if (!KEY_TYPES.includes(keyType)) errors.push(notSupportedError(path.child('keyType'), keyType, KEY_TYPES));
+  if (seconds !== undefined) {
+    const at = path.child('maxExpirationSeconds');
+    if (seconds < MIN_CERTIFICATE_SECONDS)
+      errors.push(invalidError(at, seconds, `if provided, maxExpirationSeconds must be >= ${MIN_CERTIFICATE_SECONDS}`));
+    if (seconds > MAX_CERTIFICATE_SECONDS)
+      errors.push(invalidError(at, seconds, `if provided, maxExpirationSeconds must be <= ${MAX_CERTIFICATE_SECONDS}`));
+  }
+  const given = CERTIFICATE_PATHS.filter(field => !isBlank(projection[field]));
+  if (given.length === 0) {
+    const why = 'specify at least one of credentialBundlePath, keyPath, and certificateChainPath';
+    errors.push(requiredError(path, why));
+  }
+  for (const field of given) checkNonReservedPath(errors, path.child(field), projection[field] ?? '');
 }
 
-function checkFile(
-  errors: FieldError[],
-  path: FieldPath,
-  file: string | undefined,
-  mode: number | undefined,
-  taken: Set<string>,
-): void {
-  checkMode(errors, path.child('mode'), mode);
-  if (isBlank(file)) {
-    errors.push(requiredError(path.child('path')));
-    return;
-  }
-  checkNonReservedPath(errors, path.child('path'), file);
-  if (taken.has(file)) errors.push(duplicateError(path.child('path'), file));
-  taken.add(file);
+function checkFile(errors: FieldError[], path: FieldPath, file: string | undefined): void {
+  if (isBlank(file)) errors.push(requiredError(path));
+  else checkNonReservedPath(errors, path, file);
 }

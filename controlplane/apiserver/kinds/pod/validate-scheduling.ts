@@ -16,7 +16,7 @@ import { labelValue, qualifiedName } from '../../../../machinery/meta/names.ts';
 import type { PodSpec, Toleration, TopologySpreadConstraint } from '../../../../proto/api/core-v1.ts';
 import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
 
-const EFFECTS = ['NoExecute', 'NoSchedule', 'PreferNoSchedule'];
+const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute'];
 const UNSATISFIABLE = ['DoNotSchedule', 'ScheduleAnyway'];
 const INCLUSION = ['Honor', 'Ignore'];
 
@@ -60,7 +60,7 @@ function checkOperator(errors: FieldError[], path: FieldPath, operator: string, 
         errors.push(invalidError(path.child('value'), value, 'must be a valid integer'));
       return;
     default:
-      errors.push(notSupportedError(at, operator, ['Equal', 'Exists']));
+      errors.push(notSupportedError(at, operator, ['Equal', 'Exists', 'Lt', 'Gt']));
   }
 }
 
@@ -69,25 +69,43 @@ export function checkTopologySpread(
   path: FieldPath,
   constraints: readonly TopologySpreadConstraint[] | undefined,
 ): void {
-  const seen = new Set<string>();
-  for (const [i, constraint] of (constraints ?? []).entries()) {
+  const all = constraints ?? [];
+  for (const [i, constraint] of all.entries()) {
     const at = path.index(i);
     if ((constraint.maxSkew ?? 0) <= 0) {
       errors.push(invalidError(at.child('maxSkew'), constraint.maxSkew ?? 0, 'must be greater than zero'));
     }
     if (isBlank(constraint.topologyKey)) errors.push(requiredError(at.child('topologyKey'), 'can not be empty'));
-    else checkShape(errors, at.child('topologyKey'), constraint.topologyKey, qualifiedName);
     checkEnum(errors, at.child('whenUnsatisfiable'), constraint.whenUnsatisfiable, UNSATISFIABLE, 'unsupported');
-    const pair = `{${constraint.topologyKey}, ${constraint.whenUnsatisfiable}}`;
-    if (seen.has(pair)) errors.push(duplicateError(at.child('{topologyKey, whenUnsatisfiable}'), pair));
-    seen.add(pair);
+    const pair = pairOf(constraint);
+    // The first of the two is told.
+    if (all.slice(i + 1).some(other => pairOf(other) === pair))
+      errors.push(duplicateError(at.child('{topologyKey, whenUnsatisfiable}'), pair));
     checkMinDomains(errors, at, constraint);
-    checkEnum(errors, at.child('nodeAffinityPolicy'), constraint.nodeAffinityPolicy, INCLUSION, 'allowed');
-    checkEnum(errors, at.child('nodeTaintsPolicy'), constraint.nodeTaintsPolicy, INCLUSION, 'allowed');
+    for (const field of ['nodeAffinityPolicy', 'nodeTaintsPolicy'] as const)
+      if (constraint[field] !== undefined)
+        checkEnum(errors, at.child(field), constraint[field], INCLUSION, 'unsupported');
+    checkSpreadKeys(errors, at.child('matchLabelKeys'), constraint);
     errors.push(...validateLabelSelector(constraint.labelSelector, at.child('labelSelector')));
-    if ((constraint.matchLabelKeys?.length ?? 0) > 0 && constraint.labelSelector === undefined) {
-      errors.push(forbiddenError(at.child('matchLabelKeys'), 'must not be specified when labelSelector is not set'));
-    }
+  }
+}
+
+function pairOf({ topologyKey, whenUnsatisfiable }: TopologySpreadConstraint): string {
+  return `{${topologyKey ?? ''}, ${whenUnsatisfiable ?? ''}}`;
+}
+
+function checkSpreadKeys(errors: FieldError[], path: FieldPath, constraint: TopologySpreadConstraint): void {
+  const keys = constraint.matchLabelKeys ?? [];
+  if (keys.length === 0) return;
+  const selector = constraint.labelSelector;
+  if (selector === undefined) errors.push(forbiddenError(path, 'must not be specified when labelSelector is not set'));
+  const counts = new Map<string, number>();
+  const selected = [...Object.keys(selector?.matchLabels ?? {}), ...(selector?.matchExpressions ?? []).map(e => e.key)];
+  for (const key of selected) counts.set(key, (counts.get(key) ?? 0) + 1);
+  for (const [i, key] of keys.entries()) {
+    checkShape(errors, path.index(i), key, qualifiedName);
+    if (counts.has(key))
+      errors.push(invalidError(path.index(i), key, 'exists in both matchLabelKeys and labelSelector'));
   }
 }
 
@@ -97,7 +115,7 @@ function checkMinDomains(errors: FieldError[], path: FieldPath, constraint: Topo
   const at = path.child('minDomains');
   if (minDomains <= 0) errors.push(invalidError(at, minDomains, 'must be greater than zero'));
   if (whenUnsatisfiable !== 'DoNotSchedule') {
-    const why = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable}`;
+    const why = `can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ${whenUnsatisfiable ?? ''}`;
     errors.push(invalidError(at, minDomains, why));
   }
 }
@@ -105,9 +123,7 @@ function checkMinDomains(errors: FieldError[], path: FieldPath, constraint: Topo
 export function checkSchedulingGates(errors: FieldError[], path: FieldPath, gates: PodSpec['schedulingGates']): void {
   const seen = new Set<string>();
   for (const [i, { name }] of (gates ?? []).entries()) {
-    const at = path.index(i).child('name');
-    if (isBlank(name)) errors.push(requiredError(at));
-    else checkShape(errors, at, name, qualifiedName);
+    checkShape(errors, path.index(i), name ?? '', qualifiedName);
     if (seen.has(name)) errors.push(duplicateError(path.index(i), name));
     seen.add(name);
   }

@@ -1,5 +1,6 @@
 /**
- * Validation of a container's volume mounts and devices. Source: Kubernetes `pkg/apis/core/validation`, 1.36.
+ * Validation of a container's volume mounts and devices. Where upstream's paths lack the index of the mount, so do these.
+ * Source: Kubernetes `pkg/apis/core/validation`, 1.36.
  */
 import {
   forbiddenError,
@@ -17,10 +18,12 @@ import { checkDescendingPath } from './validate-paths.ts';
 /** The pod's volumes by name. */
 export type Volumes = ReadonlyMap<string, Volume>;
 
+type AnyContainer = Container | EphemeralContainer;
+
 export function checkVolumeMounts(
   errors: FieldError[],
   path: FieldPath,
-  container: Container | EphemeralContainer,
+  container: AnyContainer,
   volumes: Volumes,
 ): void {
   const points = new Set<string>();
@@ -29,87 +32,86 @@ export function checkVolumeMounts(
   const privileged = container.securityContext?.privileged === true;
   for (const [i, mount] of (container.volumeMounts ?? []).entries()) {
     const at = path.index(i);
-    if (isBlank(mount.name)) errors.push(requiredError(at.child('name')));
-    else if (!volumes.has(mount.name)) errors.push(notFoundError(at.child('name'), mount.name));
-    else if (deviceNames.has(mount.name)) {
-      errors.push(invalidError(at.child('name'), mount.name, 'must not already exist in volumeDevices'));
-    }
-    if (isBlank(mount.mountPath)) errors.push(requiredError(at.child('mountPath')));
-    else if (points.has(mount.mountPath))
-      errors.push(invalidError(at.child('mountPath'), mount.mountPath, 'must be unique'));
-    else if (devicePaths.has(mount.mountPath)) {
+    const { name = '', mountPath = '' } = mount;
+    if (name === '') errors.push(requiredError(at.child('name')));
+    if (!volumes.has(name)) errors.push(notFoundError(at.child('name'), name));
+    if (mountPath === '') errors.push(requiredError(at.child('mountPath')));
+    if (points.has(mountPath)) errors.push(invalidError(at.child('mountPath'), mountPath, 'must be unique'));
+    points.add(mountPath);
+    if (deviceNames.has(name))
+      errors.push(invalidError(at.child('name'), name, 'must not already exist in volumeDevices'));
+    if (devicePaths.has(mountPath)) {
       const why = 'must not already exist as a path in volumeDevices';
-      errors.push(invalidError(at.child('mountPath'), mount.mountPath, why));
+      errors.push(invalidError(at.child('mountPath'), mountPath, why));
     }
-    points.add(mount.mountPath);
-    checkSubPath(errors, at, mount);
-    checkPropagation(errors, at, mount, privileged);
-    checkReadOnly(errors, at, mount);
+    checkSubPath(errors, path, at, mount);
+    checkPropagation(errors, path.child('mountPropagation'), mount, privileged);
+    checkReadOnly(errors, path.child('recursiveReadOnly'), mount);
   }
 }
 
 export function checkVolumeDevices(
   errors: FieldError[],
   path: FieldPath,
-  container: Container | EphemeralContainer,
+  container: AnyContainer,
   volumes: Volumes,
 ): void {
   const paths = new Set<string>();
   const names = new Set<string>();
-  for (const [i, device] of (container.volumeDevices ?? []).entries()) {
+  const mountNames = new Set((container.volumeMounts ?? []).map(mount => mount.name));
+  const mountPaths = new Set((container.volumeMounts ?? []).map(mount => mount.mountPath));
+  for (const [i, { name = '', devicePath = '' }] of (container.volumeDevices ?? []).entries()) {
     const at = path.index(i);
-    const volume = volumes.get(device.name);
-    if (isBlank(device.name)) errors.push(requiredError(at.child('name')));
-    else if (names.has(device.name)) errors.push(invalidError(at.child('name'), device.name, 'must be unique'));
-    else if (volume === undefined) errors.push(notFoundError(at.child('name'), device.name));
+    const volume = volumes.get(name);
+    if (name === '') errors.push(requiredError(at.child('name')));
+    if (names.has(name)) errors.push(invalidError(at.child('name'), name, 'must be unique'));
+    if (volume === undefined) errors.push(notFoundError(at.child('name'), name));
     else if (volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined) {
       const why = 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode';
-      errors.push(invalidError(at.child('name'), device.name, why));
+      errors.push(invalidError(at.child('name'), name, why));
     }
-    if (isBlank(device.devicePath)) errors.push(requiredError(at.child('devicePath')));
-    else if (paths.has(device.devicePath)) {
-      errors.push(invalidError(at.child('devicePath'), device.devicePath, 'must be unique'));
-    } else if (device.devicePath.split('/').includes('..')) {
-      errors.push(invalidError(at.child('devicePath'), device.devicePath, "must not contain '..'"));
+    if (devicePath === '') errors.push(requiredError(at.child('devicePath')));
+    if (paths.has(devicePath)) errors.push(invalidError(at.child('devicePath'), devicePath, 'must be unique'));
+    if (devicePath.split('/').includes('..'))
+      errors.push(invalidError(at.child('devicePath'), devicePath, "can not contain backsteps ('..')"));
+    else paths.add(devicePath);
+    if (mountNames.has(name))
+      errors.push(invalidError(at.child('name'), name, 'must not already exist in volumeMounts'));
+    if (mountPaths.has(devicePath)) {
+      const why = 'must not already exist as a path in volumeMounts';
+      errors.push(invalidError(at.child('devicePath'), devicePath, why));
     }
-    names.add(device.name);
-    paths.add(device.devicePath);
+    if (name !== '') names.add(name);
   }
 }
 
-function checkSubPath(errors: FieldError[], path: FieldPath, mount: VolumeMount): void {
-  if (!isBlank(mount.subPath)) checkDescendingPath(errors, path.child('subPath'), mount.subPath);
+function checkSubPath(errors: FieldError[], list: FieldPath, path: FieldPath, mount: VolumeMount): void {
+  if (!isBlank(mount.subPath)) checkDescendingPath(errors, list.child('subPath'), mount.subPath);
   if (isBlank(mount.subPathExpr)) return;
   if (!isBlank(mount.subPath)) {
     const why = 'subPathExpr and subPath are mutually exclusive';
     errors.push(invalidError(path.child('subPathExpr'), mount.subPathExpr, why));
   }
-  checkDescendingPath(errors, path.child('subPathExpr'), mount.subPathExpr);
+  checkDescendingPath(errors, list.child('subPathExpr'), mount.subPathExpr);
 }
 
 function checkPropagation(errors: FieldError[], path: FieldPath, mount: VolumeMount, privileged: boolean): void {
   const mode = mount.mountPropagation;
   if (mode === undefined) return;
-  const at = path.child('mountPropagation');
   const supported = ['Bidirectional', 'HostToContainer', 'None'];
-  if (!supported.includes(mode)) errors.push(notSupportedError(at, mode, supported));
-  if (mode === 'Bidirectional' && !privileged) {
-    errors.push(forbiddenError(at, 'Bidirectional mount propagation is available only to privileged containers'));
-  }
+  if (!supported.includes(mode)) errors.push(notSupportedError(path, mode, supported));
+  if (mode === 'Bidirectional' && !privileged)
+    errors.push(forbiddenError(path, 'Bidirectional mount propagation is available only to privileged containers'));
 }
 
 function checkReadOnly(errors: FieldError[], path: FieldPath, mount: VolumeMount): void {
   const mode = mount.recursiveReadOnly;
-  if (mode === undefined) return;
-  const at = path.child('recursiveReadOnly');
-  const supported = ['Disabled', 'Enabled', 'IfPossible'];
-  if (!supported.includes(mode)) {
-    errors.push(notSupportedError(at, mode, supported));
+  if (mode === undefined || mode === 'Disabled') return;
+  if (mode !== 'Enabled' && mode !== 'IfPossible') {
+    errors.push(notSupportedError(path, mode, ['Disabled', 'Enabled', 'IfPossible']));
     return;
   }
-  if (mode === 'Disabled') return;
-  if (mount.readOnly !== true) errors.push(forbiddenError(at, 'may only be specified when readOnly is true'));
-  if (mount.mountPropagation !== undefined && mount.mountPropagation !== 'None') {
-    errors.push(forbiddenError(at, 'may only be specified when mountPropagation is None or not specified'));
-  }
+  if (mount.readOnly !== true) errors.push(forbiddenError(path, 'may only be specified when readOnly is true'));
+  if (mount.mountPropagation !== undefined && mount.mountPropagation !== 'None')
+    errors.push(forbiddenError(path, 'may only be specified when mountPropagation is None or not specified'));
 }

@@ -1,158 +1,114 @@
 /**
  * Validation of a pod's volumes: one source each, and that source's own rules.
- * Source: Kubernetes `pkg/apis/core/validation` (volumes), 1.36.
+ * Source: Kubernetes `pkg/apis/core/validation` (ValidateVolumes), 1.36.
  */
 import {
   duplicateError,
   forbiddenError,
+  invalidError,
   requiredError,
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Label, dns1123Subdomain } from '../../../../machinery/meta/names.ts';
-import type { Volume } from '../../../../proto/api/core-v1.ts';
-import { checkEnum, checkOneOf, checkOptional, checkRequired } from '../validation/checks.ts';
+import { validateAnnotations, validateLabels } from '../../../../machinery/meta/object-meta-validation.ts';
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
+import type { ObjectMeta } from '../../../../proto/api/meta-v1.ts';
+import type { PersistentVolumeClaimTemplate, Volume } from '../../../../proto/api/core-v1.ts';
+import { checkEnum, checkOneOf, checkRequired } from '../validation/checks.ts';
 import { checkClaimSpec } from '../validation/claim-spec.ts';
-import { checkMode, checkNoBacksteps } from './validate-paths.ts';
+import { PULL_POLICIES } from './validate-containers.ts';
+import { checkMode } from './validate-paths.ts';
 import { checkDownwardApiFiles, checkKeysToPaths, checkProjected } from './validate-projected.ts';
+import { checkVolumeFields, VOLUME_SOURCES, type VolumeSourceName } from './validate-volume-sources.ts';
+import type { Volumes } from './validate-volume-mounts.ts';
 
-const SOURCES = [
-  'emptyDir',
-  'hostPath',
-  'gitRepo',
-  'gcePersistentDisk',
-  'awsElasticBlockStore',
-  'secret',
-  'nfs',
-  'iscsi',
-  'glusterfs',
-  'flocker',
-  'persistentVolumeClaim',
-  'rbd',
-  'cinder',
-  'cephfs',
-  'quobyte',
-  'downwardAPI',
-  'fc',
-  'flexVolume',
-  'configMap',
-  'azureFile',
-  'vsphereVolume',
-  'photonPersistentDisk',
-  'portworxVolume',
-  'azureDisk',
-  'storageos',
-  'projected',
-  'scaleIO',
-  'csi',
-  'ephemeral',
-  'image',
-] as const;
-type Source = (typeof SOURCES)[number];
-
-/** Fields that must not be empty, for sources that have no rule of their own. */
-const REQUIRED: Readonly<Partial<Record<Source, readonly string[]>>> = {
-  nfs: ['server', 'path'],
-  iscsi: ['targetPortal', 'iqn'],
-  gcePersistentDisk: ['pdName'],
-  awsElasticBlockStore: ['volumeID'],
-  glusterfs: ['endpoints', 'path'],
-  rbd: ['monitors', 'image'],
-  cinder: ['volumeID'],
-  cephfs: ['monitors'],
-  flexVolume: ['driver'],
-  azureFile: ['secretName', 'shareName'],
-  azureDisk: ['diskName', 'diskURI'],
-  vsphereVolume: ['volumePath'],
-  photonPersistentDisk: ['pdID'],
-  portworxVolume: ['volumeID'],
-  quobyte: ['registry', 'volume'],
-  scaleIO: ['gateway', 'system', 'volumeName'],
-  gitRepo: ['repository'],
-  csi: ['driver'],
-  persistentVolumeClaim: ['claimName'],
-  secret: ['secretName'],
-  configMap: ['name'],
-};
-
-const HOST_PATH_TYPES = [
-  '',
-  'BlockDevice',
-  'CharDevice',
-  'Directory',
-  'DirectoryOrCreate',
-  'File',
-  'FileOrCreate',
-  'Socket',
-];
-
-export function checkVolumes(errors: FieldError[], path: FieldPath, volumes: readonly Volume[] | undefined): void {
-  const names = new Set<string>();
+/**
+ * @param meta of the pod, whose name is part of those of claims; undefined for templates
+ * @returns the volumes that are valid: the others are no volumes for whoever mounts them
+ */
+export function checkVolumes(
+  errors: FieldError[],
+  path: FieldPath,
+  volumes: readonly Volume[] | undefined,
+  meta: ObjectMeta | undefined,
+): Volumes {
+  const valid = new Map<string, Volume>();
+  const made = new Set(
+    (volumes ?? []).filter(v => v.ephemeral !== undefined && meta?.name).map(v => `${meta?.name ?? ''}-${v.name}`),
+  );
   for (const [i, volume] of (volumes ?? []).entries()) {
     const at = path.index(i);
+    const before = errors.length;
+    checkSource(errors, at, volume, meta);
     checkRequired(errors, at.child('name'), volume.name, dns1123Label);
-    if (names.has(volume.name)) errors.push(duplicateError(at.child('name'), volume.name));
-    names.add(volume.name);
-    const source = checkOneOf(errors, at, volume, SOURCES, 'volume type') as Source | undefined;
-    if (source === undefined) errors.push(requiredError(at, 'must specify a volume type'));
-    else checkVolumeSource(errors, at.child(source), source, volume);
-  }
-}
-
-function checkVolumeSource(errors: FieldError[], path: FieldPath, source: Source, volume: Volume): void {
-  const fields = volume[source] as unknown as Record<string, unknown>;
-  for (const name of REQUIRED[source] ?? []) {
-    const value = fields[name];
-    if (value === undefined || value === '' || (Array.isArray(value) && value.length === 0)) {
-      errors.push(requiredError(path.child(name)));
+    if (valid.has(volume.name)) errors.push(duplicateError(at.child('name'), volume.name));
+    if (errors.length === before) valid.set(volume.name, volume);
+    const claim = volume.persistentVolumeClaim?.claimName;
+    if (claim !== undefined && made.has(claim)) {
+      const why = 'must not reference a PVC that gets created for an ephemeral volume';
+      errors.push(invalidError(at.child('persistentVolumeClaim', 'claimName'), claim, why));
     }
   }
+  return valid;
+}
+
+function checkSource(errors: FieldError[], path: FieldPath, volume: Volume, meta: ObjectMeta | undefined): void {
+  const source = checkOneOf(errors, path, volume, VOLUME_SOURCES, 'volume type') as VolumeSourceName | undefined;
+  if (source === undefined) {
+    errors.push(requiredError(path, 'must specify a volume type'));
+    return;
+  }
+  const at = path.child(source);
   switch (source) {
     case 'emptyDir':
-      checkSizeLimit(errors, path, volume.emptyDir?.sizeLimit);
-      return;
-    case 'hostPath':
-      checkRequired(errors, path.child('path'), volume.hostPath?.path);
-      checkNoBacksteps(errors, path.child('path'), volume.hostPath?.path ?? '');
-      checkEnum(errors, path.child('type'), volume.hostPath?.type, HOST_PATH_TYPES, 'allowed');
+      checkSizeLimit(errors, at, volume.emptyDir?.sizeLimit);
       return;
     case 'secret':
-    case 'configMap':
-      checkMode(errors, path.child('defaultMode'), volume[source]?.defaultMode);
-      checkKeysToPaths(errors, path.child('items'), volume[source]?.items, new Set());
+    case 'configMap': {
+      const { defaultMode, items } = volume[source] ?? {};
+      if (source === 'secret') checkRequired(errors, at.child('secretName'), volume.secret?.secretName);
+      else checkRequired(errors, at.child('name'), volume.configMap?.name);
+      checkMode(errors, at.child('defaultMode'), defaultMode);
+      checkKeysToPaths(errors, at.child('items'), items);
       return;
+    }
     case 'downwardAPI':
-      checkMode(errors, path.child('defaultMode'), volume.downwardAPI?.defaultMode);
-      checkDownwardApiFiles(errors, path, volume.downwardAPI?.items, new Set());
+      checkMode(errors, at.child('defaultMode'), volume.downwardAPI?.defaultMode);
+      checkDownwardApiFiles(errors, at, volume.downwardAPI?.items);
       return;
     case 'projected':
-      if (volume.projected !== undefined) checkProjected(errors, path, volume.projected);
-      return;
-    case 'nfs':
-      checkOptional(errors, path.child('path'), volume.nfs?.path, absolutePath);
-      return;
-    case 'csi':
-      checkOptional(errors, path.child('driver'), volume.csi?.driver.toLowerCase(), dns1123Subdomain);
+      if (volume.projected !== undefined) checkProjected(errors, at, volume.projected);
       return;
     case 'ephemeral': {
       const template = volume.ephemeral?.volumeClaimTemplate;
-      if (template === undefined) errors.push(requiredError(path.child('volumeClaimTemplate')));
-      else checkClaimSpec(errors, path.child('volumeClaimTemplate', 'spec'), template.spec);
+      if (template === undefined) errors.push(requiredError(at.child('volumeClaimTemplate')));
+      else checkClaimTemplate(errors, at.child('volumeClaimTemplate'), template);
+      if (!meta?.name || !volume.name) return;
+      const claim = `${meta.name}-${volume.name}`;
+      for (const problem of dns1123Subdomain(claim))
+        errors.push(invalidError(path.child('name'), volume.name, `PVC name "${claim}": ${problem}`));
       return;
     }
     case 'image':
-      checkRequired(errors, path.child('reference'), volume.image?.reference);
-      checkEnum(
-        errors,
-        path.child('pullPolicy'),
-        volume.image?.pullPolicy,
-        ['Always', 'IfNotPresent', 'Never'],
-        'allowed',
-      );
+      // A template's image may be filled in when the pod is made.
+      if (meta !== undefined) checkRequired(errors, at.child('reference'), volume.image?.reference);
+      checkEnum(errors, at.child('pullPolicy'), volume.image?.pullPolicy, PULL_POLICIES);
       return;
     default:
+      checkVolumeFields(errors, at, source, volume);
   }
+}
+
+function checkClaimTemplate(errors: FieldError[], path: FieldPath, template: PersistentVolumeClaimTemplate): void {
+  const { annotations, labels, ...rest } = template.metadata ?? {};
+  errors.push(...validateAnnotations(annotations, path.child('metadata', 'annotations')));
+  errors.push(...validateLabels(labels, path.child('metadata', 'labels')));
+  for (const [field, value] of Object.entries(rest)) {
+    if (value === undefined || field === 'creationTimestamp') continue;
+    errors.push(forbiddenError(path.child('metadata', field), 'cannot be set'));
+  }
+  checkClaimSpec(errors, path.child('spec'), template.spec);
 }
 
 function checkSizeLimit(errors: FieldError[], path: FieldPath, text: string | undefined): void {
@@ -160,8 +116,4 @@ function checkSizeLimit(errors: FieldError[], path: FieldPath, text: string | un
   const limit = tryParseQuantity(String(text));
   if (limit !== undefined && limit.sign() >= 0) return;
   errors.push(forbiddenError(path.child('sizeLimit'), 'SizeLimit field must be a valid resource quantity'));
-}
-
-function absolutePath(value: string): string[] {
-  return value.startsWith('/') ? [] : ['must be an absolute path'];
 }

@@ -5,7 +5,6 @@
 import {
   forbiddenError,
   invalidError,
-  notSupportedError,
   requiredError,
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
@@ -22,16 +21,27 @@ export function checkNodeSelector(errors: FieldError[], path: FieldPath, selecto
   for (const [i, term] of terms.entries()) checkNodeSelectorTerm(errors, at.index(i), term);
 }
 
-export function checkNodeSelectorTerm(errors: FieldError[], path: FieldPath, term: NodeSelectorTerm): void {
+/** @param checksValues whether values of labels must be such that a node can have them */
+export function checkNodeSelectorTerm(
+  errors: FieldError[],
+  path: FieldPath,
+  term: NodeSelectorTerm,
+  checksValues = true,
+): void {
   for (const [i, requirement] of (term.matchExpressions ?? []).entries()) {
-    checkRequirement(errors, path.child('matchExpressions').index(i), requirement);
+    checkRequirement(errors, path.child('matchExpressions').index(i), requirement, checksValues);
   }
   for (const [i, requirement] of (term.matchFields ?? []).entries()) {
     checkFieldRequirement(errors, path.child('matchFields').index(i), requirement);
   }
 }
 
-function checkRequirement(errors: FieldError[], path: FieldPath, requirement: NodeSelectorRequirement): void {
+function checkRequirement(
+  errors: FieldError[],
+  path: FieldPath,
+  requirement: NodeSelectorRequirement,
+  checksValues: boolean,
+): void {
   const count = requirement.values?.length ?? 0;
   switch (requirement.operator) {
     case 'In':
@@ -55,9 +65,10 @@ function checkRequirement(errors: FieldError[], path: FieldPath, requirement: No
       }
       break;
     default:
-      errors.push(invalidError(path.child('operator'), requirement.operator, 'not a valid selector operator'));
+      errors.push(invalidError(path.child('operator'), requirement.operator ?? '', 'not a valid selector operator'));
   }
   checkShape(errors, path.child('key'), requirement.key ?? '', qualifiedName);
+  if (!checksValues) return;
   for (const [i, value] of (requirement.values ?? []).entries()) {
     checkShape(errors, path.child('values').index(i), value, labelValue);
   }
@@ -69,9 +80,9 @@ function checkFieldRequirement(errors: FieldError[], path: FieldPath, requiremen
       const why = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
       errors.push(requiredError(path.child('values'), why));
     }
-  } else errors.push(invalidError(path.child('operator'), requirement.operator, 'not a valid selector operator'));
+  } else errors.push(invalidError(path.child('operator'), requirement.operator ?? '', 'not a valid selector operator'));
   if (requirement.key !== 'metadata.name') {
-    errors.push(notSupportedError(path.child('key'), requirement.key, ['metadata.name']));
+    errors.push(invalidError(path.child('key'), requirement.key ?? '', 'not a valid field selector key'));
     return;
   }
   for (const [i, value] of (requirement.values ?? []).entries()) {
