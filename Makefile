@@ -82,8 +82,9 @@ bench: deps dist/k8ts.mjs ## Measure start, pods, memory and CPU, and the CRI fl
 	@npx --no-install tsx e2e/bench/main.ts
 
 .PHONY: chaos
-chaos: deps dist/k8ts.mjs ## Kill k8ts 50 times while pods come and go
+chaos: deps dist/k8ts.mjs ## Kill k8ts 50 times while pods come and go (ROUNDS), and its API server 200 times under writes (KILLS)
 	@E2E_CHAOS_ROUNDS=$${ROUNDS:-50} e2e/run.sh chaos
+	@E2E_STORE_KILLS=$${KILLS:-200} e2e/run.sh store-chaos
 
 .PHONY: conformance
 conformance: deps dist/k8ts.mjs ## Official conformance specs (CONFORMANCE_SUITE=dir of the suite's scripts, FOCUS=regex)

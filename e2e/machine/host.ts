@@ -16,7 +16,8 @@ import { addNamespace, inNamespace } from './network-namespace.ts';
 import { killHard, startTicks } from './processes.ts';
 import { waitFor } from './wait-for.ts';
 
-const BUNDLE = process.env['E2E_BUNDLE'] ?? fileURLToPath(new URL('../../dist/k8ts.mjs', import.meta.url));
+/** The program under test. */
+export const BUNDLE = process.env['E2E_BUNDLE'] ?? fileURLToPath(new URL('../../dist/k8ts.mjs', import.meta.url));
 
 /** Values of the configuration file. */
 export type Settings = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -120,7 +121,7 @@ export class Host {
 
   /** The command line of `k8ts ...` on this host. */
   k8tsArgv(args: readonly string[]): string[] {
-    return inNamespace(this.namespace, [process.execPath, BUNDLE, ...args, '--config-dir', this.path('config')]);
+    return inNamespace(this.namespace, [BUNDLE, ...args, '--config-dir', this.path('config')]);
   }
 
   k8ts(args: readonly string[], options?: CommandOptions): Promise<string> {
