@@ -7,7 +7,7 @@ const FIRST_BYTES = 64 * 1024;
 /** A buffer that one large object has made is not kept for ever. */
 const KEPT_BYTES = 1024 * 1024;
 /** Longer texts are faster written by the runtime than character by character. */
-const SHORT_TEXT = 24;
+const SHORT_TEXT = 40;
 
 export class WireWriter {
   private buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);

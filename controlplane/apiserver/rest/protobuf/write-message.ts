@@ -14,6 +14,8 @@ export type MessageWriter = (writer: WireWriter, object: Json) => void;
 type ValueWriter = (writer: WireWriter, value: unknown) => void;
 
 const EMPTY: Json = {};
+/** `2026-01-02T03:04:05Z` */
+const SECONDS_TEXT = 20;
 const writers = new WeakMap<Layout, MessageWriter>();
 
 /** The same function for the same layout. */
@@ -169,10 +171,18 @@ function writeIntOrString(writer: WireWriter, value: unknown): void {
 
 /** A Timestamp; nothing at all for the zero time. */
 function writeTime(writer: WireWriter, value: unknown, micro: boolean): void {
-  const parts = typeof value === 'string' ? timeParts(value) : undefined;
-  if (parts === undefined) return;
-  writer.varint(micro ? parts.micros * 1000 : 0);
+  if (typeof value !== 'string') return;
+  // Whole seconds in UTC, as nearly all are, need no looking into.
+  let seconds = value.length === SECONDS_TEXT && !micro ? Date.parse(value) / 1000 : NaN;
+  let nanos = 0;
+  if (!Number.isInteger(seconds)) {
+    const parts = timeParts(value);
+    if (parts === undefined) return;
+    seconds = parts.seconds;
+    nanos = micro ? parts.micros * 1000 : 0;
+  }
+  writer.varint(nanos);
   writer.tag(2, 0);
-  writer.int(parts.seconds);
+  writer.int(seconds);
   writer.tag(1, 0);
 }
