@@ -1,21 +1,22 @@
-/** A TCP proxy whose connections can be cut all at once. */
+/** A TCP proxy whose connections can be cut all at once, and led elsewhere. */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
 export class BreakableProxy {
   private readonly server: Server;
   private readonly sockets = new Set<Socket>();
+  private target: URL;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, target: URL) {
     this.server = server;
+    this.target = target;
   }
 
   /** @param url `http://host:port` */
   static async to(url: string): Promise<BreakableProxy> {
-    const { hostname, port } = new URL(url);
     const server = createServer();
-    const proxy = new BreakableProxy(server);
+    const proxy = new BreakableProxy(server, new URL(url));
     server.on('connection', near => {
-      const far = connect(Number(port), hostname);
+      const far = connect(Number(proxy.target.port), proxy.target.hostname);
       proxy.join(near, far);
       proxy.join(far, near);
     });
@@ -25,6 +26,11 @@ export class BreakableProxy {
 
   get url(): string {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  /** New connections go there. */
+  leadTo(url: string): void {
+    this.target = new URL(url);
   }
 
   break(): void {
