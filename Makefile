@@ -61,12 +61,16 @@ unit: node_modules/.package-lock.json ## Unit tests alone
 deps: ## Install the Debian packages that k8ts needs
 	@deploy/debian-packages.sh
 
+.PHONY: test-deps
+test-deps: ## Install the Debian packages that the tests need besides
+	@deploy/debian-packages.sh etcd-server etcd-client
+
 .PHONY: test
-test: deps dist/k8ts.mjs ## Everything: checks, unit tests, and the suites on real containerd, kernel and kubectl
+test: test-deps dist/k8ts.mjs ## Everything: checks, unit tests, and the suites on real containerd, kernel and kubectl
 	@deploy/test.sh
 
 .PHONY: e2e
-e2e: deps dist/k8ts.mjs ## The suites on the real thing alone (SUITE=name for one)
+e2e: test-deps dist/k8ts.mjs ## The suites on the real thing alone (SUITE=name for one)
 	@e2e/run.sh $(SUITE)
 
 .PHONY: lab

@@ -1,7 +1,8 @@
 #!/bin/bash
-# Installs what is missing of the Debian packages that a k8ts node needs. Says so when nothing is missing.
+# debian-packages.sh [PACKAGE...]: installs what is missing of the Debian packages that a k8ts node needs, and of those named besides.
+# Says so when nothing is missing.
 set -euo pipefail
-packages=(containerd runc containernetworking-plugins iptables nftables conntrack ipset iproute2 busybox-static util-linux)
+packages=(containerd runc containernetworking-plugins iptables nftables conntrack ipset iproute2 busybox-static util-linux "$@")
 missing=()
 for p in "${packages[@]}"; do
   dpkg-query -W -f '${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || missing+=("$p")
@@ -18,3 +19,5 @@ export DEBIAN_FRONTEND=noninteractive
 # Another package manager that is at work (unattended upgrades, say) is waited for.
 "$here/step" "install ${#missing[@]} Debian packages" apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}" || {
   echo "k8ts: apt-get could not install ${missing[*]}; see above, check the network and /etc/apt/sources.list, and run this again" >&2; exit 1; }
+# Debian's etcd starts a service too, which nobody asked for: the tests start their own.
+case " ${missing[*]} " in *" etcd-server "*) [ ! -d /run/systemd/system ] || systemctl disable --quiet --now etcd.service ;; esac
