@@ -40,23 +40,26 @@ export interface PodObject extends KubeObject {
 export class Kubectl {
   readonly host: Host;
   readonly namespace: string;
+  private readonly program: string;
 
-  constructor(host: Host, namespace = 'default') {
+  /** @param program another kubectl than the one that the host has */
+  constructor(host: Host, namespace = 'default', program = 'kubectl') {
     this.host = host;
     this.namespace = namespace;
+    this.program = program;
   }
 
   in(namespace: string): Kubectl {
-    return new Kubectl(this.host, namespace);
+    return new Kubectl(this.host, namespace, this.program);
   }
 
   argv(args: readonly string[]): string[] {
-    return ['kubectl', '--kubeconfig', this.host.kubeconfig, '--namespace', this.namespace, ...args];
+    return [this.program, '--kubeconfig', this.host.kubeconfig, '--namespace', this.namespace, ...args];
   }
 
   /** Minor version of the kubectl here: Debian 12 has 1.20, which lacks later commands. */
   async minorVersion(): Promise<number> {
-    const out = await this.host.run(['kubectl', 'version', '--client', '-o', 'json']);
+    const out = await this.host.run([this.program, 'version', '--client', '-o', 'json']);
     const { clientVersion } = JSON.parse(out) as { clientVersion: { minor: string } };
     return Number.parseInt(clientVersion.minor, 10);
   }
