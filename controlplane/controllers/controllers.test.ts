@@ -12,6 +12,7 @@ import {
   deployments,
   endpoints,
   endpointSlices,
+  jobs,
   namespaces,
   nodes,
   persistentVolumeClaims,
@@ -405,6 +406,52 @@ test('a stateful set makes its pods in order, with claims that stay, rolls from 
   expect(await names()).toEqual(['db-0']);
   const claims = (await admin.of(persistentVolumeClaims).list({ namespace: 'sts' })).items;
   expect(claims.map(({ metadata }) => metadata.name).sort()).toEqual(['data-db-0', 'data-db-1']);
+});
+
+/** Plays the kubelet: pods that are there and not ended end so. */
+async function endPods(namespace: string, phase: 'Succeeded' | 'Failed'): Promise<void> {
+  const { items } = await admin.of(pods).list({ namespace });
+  for (const pod of items) {
+    if (pod.status?.phase !== 'Pending' && pod.status?.phase !== 'Running') continue;
+    await admin.of(pods).updateStatus({ ...pod, status: { ...pod.status, phase } });
+  }
+}
+
+test('a job runs to its end, counts each pod once and lets all go', async () => {
+  await makeNamespace('job');
+  const ref = { namespace: 'job', name: 'sum' };
+  const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] } };
+  const spec = { completions: 3, parallelism: 2, template };
+  await admin.of(jobs).create({ metadata: ref, spec });
+  const done = await eventually('complete', async () => {
+    await endPods('job', 'Succeeded');
+    const found = await admin.of(jobs).get(ref);
+    return found.status?.conditions?.some(({ type }) => type === 'Complete') === true ? found : undefined;
+  });
+  expect(done.status).toMatchObject({ succeeded: 3 });
+  const { items } = await admin.of(pods).list({ namespace: 'job' });
+  expect([items.length, items.flatMap(pod => pod.metadata.finalizers ?? [])]).toEqual([3, []]);
+  await admin
+    .of(jobs)
+    .create({ metadata: { ...ref, name: 'bad' }, spec: { ...spec, completions: 1, backoffLimit: 0 } });
+  const failed = await eventually('failed', async () => {
+    await endPods('job', 'Failed');
+    const found = await admin.of(jobs).get({ ...ref, name: 'bad' });
+    return found.status?.conditions?.some(({ type }) => type === 'Failed') === true ? found : undefined;
+  });
+  expect(failed.status).toMatchObject({ failed: 1 });
+  await admin.of(jobs).delete(ref, { propagationPolicy: 'Background' });
+  await eventually('pods gone', async () =>
+    (await admin.of(pods).list({ namespace: 'job' })).items.length === 1 ? true : undefined,
+  );
+  await admin.of(jobs).create({ metadata: { ...ref, name: 'cut' }, spec });
+  await eventually('running', async () =>
+    (await admin.of(pods).list({ namespace: 'job' })).items.length === 3 ? true : undefined,
+  );
+  await admin.of(jobs).delete({ ...ref, name: 'cut' }, { propagationPolicy: 'Foreground' });
+  await eventually('cut short', async () =>
+    (await admin.of(pods).list({ namespace: 'job' })).items.length === 1 ? true : undefined,
+  );
 });
 
 test('a service gets its endpoints, and loses those of pods that end', async () => {

@@ -19,6 +19,7 @@ import { EndpointsController } from './endpoints/endpoints-controller.ts';
 import { EndpointSliceController } from './endpointslice/endpointslice-controller.ts';
 import { EndpointSliceMirroringController } from './endpointslice-mirroring/endpointslice-mirroring-controller.ts';
 import { GarbageCollector } from './garbage-collector/garbage-collector.ts';
+import { JobController } from './job/job-controller.ts';
 import { NamespaceController } from './namespace/namespace-controller.ts';
 import { NodeCidrController } from './node-cidr/node-cidr-controller.ts';
 import { NodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts';
@@ -113,6 +114,7 @@ class Controllers implements Component {
       new ReplicaSetController(this.contextFor('replication-controller'), replicationControllerKind),
       new DaemonSetController(this.contextFor('daemon-set-controller')),
       new StatefulSetController(this.contextFor('statefulset-controller')),
+      new JobController(this.contextFor('job-controller')),
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),

@@ -22,7 +22,6 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
     'k8ts stores ValidatingWebhookConfigurations but does not call webhooks yet',
   'autoscaling/HorizontalPodAutoscaler': 'k8ts stores HorizontalPodAutoscalers but runs no controller for them yet',
   'batch/CronJob': 'k8ts stores CronJobs but runs no controller for them yet',
-  'batch/Job': 'k8ts stores Jobs but runs no controller for them yet',
   'flowcontrol.apiserver.k8s.io/FlowSchema': 'k8ts stores FlowSchemas but does not sort requests by them yet',
   'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration':
     'k8ts stores PriorityLevelConfigurations but does not limit requests by them yet',
