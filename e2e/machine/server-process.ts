@@ -35,17 +35,12 @@ export class ServerProcess {
 
   /** Resolves once it serves. @throws Error with the end of its log when it does not, or ended by itself */
   async ready(): Promise<void> {
-    const begin = this.logged().lastIndexOf('store');
-    await waitFor(
-      'the server to be ready',
-      async () => {
-        if (this.child?.exitCode !== null) throw new Error(`it ended by itself: ${this.logged().slice(-3_000)}`);
-        return (
-          (await this.isReady()) || Promise.reject(new Error(this.logged().slice(Math.max(begin, 0)).slice(-2_000)))
-        );
-      },
-      { timeoutMs: 30_000, everyMs: 20 },
-    );
+    const look = async (): Promise<'ready' | 'ended' | false> => {
+      if (this.child?.exitCode !== null) return 'ended';
+      return (await this.isReady()) ? 'ready' : false;
+    };
+    const state = await waitFor('the server to be ready', look, { everyMs: 20 });
+    if (state === 'ended') throw new Error(`the server ended by itself: ${this.logged().slice(-3_000)}`);
   }
 
   /** SIGKILL, and waits until it is gone. */
