@@ -15,6 +15,8 @@ export function healthChecks(storage: Storage): HealthChecks {
   const ping: HealthCheck = { name: 'ping', check: () => {} };
   const log: HealthCheck = { name: 'log', check: () => {} };
   const etcd: HealthCheck = { name: 'etcd', check: () => storage.checkHealth() };
+  // A full disk is no reason to start the process again, but one to send writers elsewhere.
+  const writable: HealthCheck = { name: 'etcd-readiness', check: () => storage.checkWritable() };
   const roles: HealthCheck = {
     name: 'poststarthook/rbac/bootstrap-roles',
     check() {
@@ -23,7 +25,7 @@ export function healthChecks(storage: Storage): HealthChecks {
   };
   return {
     livez: [ping, log, etcd],
-    readyz: [ping, log, etcd, { ...roles, name: 'informer-sync' }, roles],
+    readyz: [ping, log, etcd, writable, { ...roles, name: 'informer-sync' }, roles],
     markBootstrapped() {
       bootstrapped = true;
     },

@@ -42,6 +42,9 @@ export function openStorage(options: StorageOptions): Storage {
       await asStatus(hub.start());
       await asStatus(store.currentRevision());
     },
+    checkWritable: async () => {
+      await asStatus(store.checkWritable?.() ?? store.currentRevision());
+    },
     close: async () => {
       for (const cache of caches) cache.close();
       await hub.close();

@@ -199,8 +199,10 @@ export interface Storage {
   resource<T extends KubeObject>(config: ResourceConfig): ResourceStorage<T>;
   /** The newest resourceVersion of the whole store. */
   currentResourceVersion(): Promise<string>;
-  /** Throws why the store cannot serve; for /readyz. */
+  /** Throws why the store cannot serve; for /livez and /readyz. */
   checkHealth(): Promise<void>;
+  /** Throws why the store takes no writes, though it may serve reads; for /readyz. */
+  checkWritable(): Promise<void>;
   /** Ends watches and follows nothing any more. The store stays open: its owner closes it. */
   close(): Promise<void>;
 }
