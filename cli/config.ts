@@ -69,6 +69,7 @@ export const optionTable = {
     false,
     'Give every ServiceAccount a token Secret, as Kubernetes before 1.24 did',
   ),
+  without: row('server', 'list', undefined, 'Parts that somebody else provides: scheduler, controllers'),
   'cluster-domain': row('server', 'string', 'cluster.local', 'DNS domain of the cluster'),
   'cluster-dns': row(
     'server',
@@ -113,6 +114,8 @@ export type Config = {
 };
 
 const CIDR = /^(.+)\/(\d{1,3})$/;
+/** What a control plane can leave to others. */
+const PARTS = ['scheduler', 'controllers'];
 const LEVELS = ['debug', 'info', 'warn', 'error'];
 const NODE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
@@ -198,6 +201,7 @@ function problemsOf(c: Config): string[] {
       problems.push(`--runtime-config: ${error.message}`);
     }
   }
+  for (const part of c.without ?? []) if (!PARTS.includes(part)) say('without', part, `is none of ${PARTS.join(', ')}`);
   for (const label of c.nodeLabels ?? [])
     if (!/^[^=]+=[^=]*$/.test(label)) say('node-labels', label, 'is not key=value');
   for (const taint of c.nodeTaints ?? []) {

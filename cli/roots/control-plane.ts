@@ -111,6 +111,21 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
   });
 
   const admin = clientAs('system:k8ts', ['system:masters']);
+  const without = new Set(config.without);
+  await Promise.all([
+    without.has('scheduler') ? undefined : startScheduler(context, clientAs),
+    without.has('controllers') ? undefined : startControllers(context, clientAs, pki, issuer),
+    publishClusterSettings(admin, cluster),
+    publishDnsService(admin, cluster.clusterDns),
+  ]);
+  return { pki, cluster, advertiseAddress, clientAs };
+}
+
+async function startScheduler(
+  { progress, logger, start }: DaemonContext,
+  clientAs: ControlPlane['clientAs'],
+): Promise<void> {
+  const clock = systemClock;
   const schedulerClient = clientAs('system:kube-scheduler');
   const schedulerInformers = new SharedInformerFactory({ client: schedulerClient, clock, logger });
   const schedulerEvents = new EventRecorder({ client: schedulerClient, clock, logger, component: 'default-scheduler' });
@@ -122,6 +137,19 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
     logger: logger.child({ part: 'scheduler' }),
     recorder: schedulerEvents,
   });
+  await Promise.all([
+    start(running('scheduler-informers', signal => schedulerInformers.run(signal))),
+    progress.step('scheduler', () => start(scheduler)),
+  ]);
+}
+
+async function startControllers(
+  { config, progress, logger, start }: DaemonContext,
+  clientAs: ControlPlane['clientAs'],
+  pki: ClusterPki,
+  issuer: string,
+): Promise<void> {
+  const clock = systemClock;
   const controllers = createControllers({
     clientFor: name => clientAs(`system:serviceaccount:kube-system:${name}`, SERVICE_ACCOUNT_GROUPS),
     informerClient: clientAs('system:kube-controller-manager'),
@@ -132,14 +160,7 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
     clusterCidrs: [config.clusterCidr],
     legacyTokenSecrets: config.legacyTokenSecrets,
   });
-  await Promise.all([
-    start(running('scheduler-informers', signal => schedulerInformers.run(signal))),
-    progress.step('scheduler', () => start(scheduler)),
-    progress.step('controllers', () => start(controllers)),
-    publishClusterSettings(admin, cluster),
-    publishDnsService(admin, cluster.clusterDns),
-  ]);
-  return { pki, cluster, advertiseAddress, clientAs };
+  await progress.step('controllers', () => start(controllers));
 }
 
 function kubernetesNames(domain: string): string[] {
