@@ -142,7 +142,8 @@ export class Endpoint {
       return this.connection;
     } catch (error) {
       client.close();
-      throw etcdError(error, this.url);
+      const failed = etcdError(error, this.url);
+      throw failed.failure === 'dropped' ? new EtcdError('silent', failed.message, error) : failed;
     }
   }
 

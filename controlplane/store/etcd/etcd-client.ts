@@ -2,7 +2,7 @@
  * All members as one: picks one that answers, goes to the next when it does not, and never does a write twice.
  *
  * - A member that does not answer is left alone by callers until a look of our own has found it well again: so requests fail at once instead of
- *   queueing up for a member that is gone or stands still.
+ *   queueing up for a member that is gone or stands still. A connection that was dropped is made anew at once.
  * - What only reads is tried at every member, and waits while a leader is elected, up to `READ_MS`. A write goes to another member only where it
  *   surely was not done; if nobody knows, it fails with `unknownOutcome`.
  */
@@ -66,6 +66,7 @@ export class EtcdClient {
       const leftMs = untilMs - clock.monotonicMs();
       const member = this.pick();
       if (member === undefined || leftMs <= 0) throw this.unreachable('asked', last);
+      const again = last instanceof EtcdError && last.failure === 'dropped';
       try {
         const connection = await this.connect(member);
         const others = this.members.some(m => m !== member && m.trouble === undefined);
@@ -77,6 +78,8 @@ export class EtcdClient {
         );
       } catch (error) {
         last = await this.afterFailure(member, error);
+        // A member that drops one connection after the other is no better than one that is silent.
+        if (again && last instanceof EtcdError && last.failure === 'dropped') this.leaveAlone(member, last);
       }
     }
   }
@@ -100,7 +103,7 @@ export class EtcdClient {
         return await member.endpoint.unary(connection, method, request, leftMs);
       } catch (error) {
         last = await this.afterFailure(member, error);
-        if (!(last instanceof EtcdError) || last.failure === 'silent') throw unknownOutcome(member, last);
+        if (!(last instanceof EtcdError) || last.failure !== 'notNow') throw unknownOutcome(member, last);
       }
     }
   }
@@ -172,6 +175,8 @@ export class EtcdClient {
     }
     const failed = etcdError(error, member.endpoint.url);
     switch (failed.failure) {
+      case 'dropped':
+        return failed;
       case 'silent':
         this.leaveAlone(member, failed);
         return failed;
@@ -210,7 +215,7 @@ export class EtcdClient {
         await member.endpoint.unary(connection, KVService.range, { key: probeKey, keysOnly: true }, PROBE_MS);
       } catch (error) {
         // Whoever refuses answers; a caller is told better than this log.
-        const isWell = error instanceof EtcdError && error.failure !== 'silent' && error.failure !== 'notNow';
+        const isWell = error instanceof EtcdError && !['dropped', 'silent', 'notNow'].includes(error.failure);
         if (!isWell) {
           if (!this.stop.signal.aborted) member.trouble = error as Error;
           continue;

@@ -8,10 +8,12 @@ import { StoreUnavailableError, ValueTooLargeError } from '../store.ts';
 /**
  * - `compacted`, `future`, `leaseGone`, `leaseExists`: etcd's answer to this very request.
  * - `notNow`: nothing was done; any member may do it soon (no leader, too many requests).
- * - `silent`: no answer, so nobody knows what was done; another member may answer.
+ * - `dropped`: the connection went away under the call, so nobody knows what was done; a new one may do.
+ * - `silent`: no connection, or no answer in time: nobody knows what was done; another member may answer.
  * - `refused`: no member will do it as things are; `unavailable` says why.
  */
-export type EtcdFailure = 'compacted' | 'future' | 'leaseGone' | 'leaseExists' | 'notNow' | 'silent' | 'refused';
+export type EtcdFailure =
+  'compacted' | 'future' | 'leaseGone' | 'leaseExists' | 'notNow' | 'dropped' | 'silent' | 'refused';
 
 /** One call that failed at one member. */
 export class EtcdError extends Error {
@@ -84,7 +86,8 @@ export function failureOf(code: status, details: string, endpoint: string, cause
     const message = `etcd at ${endpoint} is corrupt: ${details}; restore the member from a snapshot`;
     return refuse(new StoreUnavailableError('corrupt', message, cause));
   }
-  return new EtcdError('silent', say, cause);
+  const isDropped = code === status.UNAVAILABLE && !details.startsWith('etcdserver: ');
+  return new EtcdError(isDropped ? 'dropped' : 'silent', say, cause);
 }
 
 function isServiceError(error: unknown): error is ServiceError {
