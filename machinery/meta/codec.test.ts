@@ -152,3 +152,117 @@ describe('parseYaml()', () => {
     );
   });
 });
+
+describe('parseYaml() takes scalars as Go does', () => {
+  test.each([
+    ['yes', true],
+    ['y', true],
+    ['off', false],
+    ['tRue', 'tRue'],
+    ['~', null],
+    ['', null],
+    ['0777', 511],
+    ['0o777', 511],
+    ['0o8', '0o8'],
+    ['08', 8],
+    ['0x1F', 31],
+    ['0x', '0x'],
+    ['0b11', 3],
+    ['0b2', '0b2'],
+    ['1_000', 1000],
+    ['_1', '_1'],
+    ['+1', 1],
+    ['-0', 0],
+    ['.5', 0.5],
+    ['1.', 1],
+    ['1e3', 1000],
+    ['e1', 'e1'],
+    ['.', '.'],
+    ['1e400', '1e400'],
+    ['1:30', '1:30'],
+    ['2001-12-14', '2001-12-14'],
+    ['18446744073709551616', 18446744073709552000],
+    ['9'.repeat(400), '9'.repeat(400)],
+    ['!!str 1', '1'],
+    ['!!int "3"', 3],
+    ['!!float 1', 1],
+    ['!!binary aGk=', 'hi'],
+    ['!!set {a, b}', { a: null, b: null }],
+    ['!foo bar', 'bar'],
+    ['{<<: {a: 1}, b: 2}', { a: 1, b: 2 }],
+    ['{1: a, 1.5: b, yes: c}', { '1': 'a', '1.5': 'b', true: 'c' }],
+    ['"\\ud800"', '\ufffd'],
+  ])('%s', async (text, want) => {
+    expect((await parseYaml(`v: ${text}`)).value).toEqual({ v: want });
+  });
+
+  test.each([
+    ['.inf', 'unsupported value'],
+    ['.NaN', 'unsupported value'],
+    ['9007199254740993', 'cannot be kept exactly'],
+    ['!!int 1.0', 'cannot decode'],
+    ['!!binary "@"', 'invalid base64'],
+    ['{null: a}', 'key must be'],
+    ['{[a]: b}', 'key must be'],
+    ['&a [*a]', 'nested deeper'],
+    ['*nope', 'invalid YAML'],
+    ['"a" # \u0001', 'control characters'],
+  ])('%s is refused', async (text, want) => {
+    await expect(parseYaml(`v: ${text}`)).rejects.toThrow(want);
+  });
+
+  test('a document of YAML 1.2 is refused', async () => {
+    await expect(parseYaml('%YAML 1.2\n---\na: yes')).rejects.toThrow('incompatible YAML document');
+  });
+});
+
+test.each([
+  ['1E400', 'cannot be kept exactly'],
+  ['-1e400', 'cannot be kept exactly'],
+  ['9007199254740993', 'cannot be kept exactly'],
+  ['[1,9223372036854775807]', 'cannot be kept exactly'],
+  ['9'.repeat(400), 'cannot be kept exactly'],
+  ['01', 'invalid JSON'],
+  ['\ufeff1', 'invalid JSON'],
+])('parseJson() refuses %.20s', (text, want) => {
+  expect(() => parseJson(text)).toThrow(want);
+});
+
+test.each([
+  ['9223372036854775808', 9223372036854775808],
+  ['100000000000000000000000', 1e23],
+  ['0.30000000000000004', 0.30000000000000004],
+  ['"9007199254740993"', '9007199254740993'],
+  ['"\\"9007199254740993"', '"9007199254740993'],
+  ['-0', -0],
+  ['"\\ud800"', '\ufffd'],
+  ['"\\ud83d\\ude00"', '😀'],
+])('parseJson() keeps %s', (text, want) => {
+  expect(parseJson(text)).toEqual(want);
+});
+
+test('parseJson() takes time in proportion to the text', () => {
+  const bombs: ((n: number) => string)[] = [
+    n => '9'.repeat(n),
+    n => `[${'1234567890123456,'.repeat(n)}1]`,
+    n => `"${'\\\\'.repeat(n)}"`,
+    n => `"${'\\ud800'.repeat(n)}"`,
+    n => `{${Array.from({ length: n }, (_, i) => `"${i}":1`).join(',')}}`,
+  ];
+  const attempt = (text: string): number => {
+    const start = performance.now();
+    try {
+      parseJsonStrict(text);
+    } catch {
+      // Refused is as good as read.
+    }
+    return performance.now() - start;
+  };
+  for (const bomb of bombs) {
+    const [small, large] = [bomb(10_000), bomb(160_000)];
+    attempt(small);
+    const best = (text: string): number => Math.min(...[1, 2, 3].map(() => attempt(text)));
+    // Sixteen times the text; a square would take 256 times as long.
+    expect(best(large)).toBeLessThan(100 * Math.max(best(small), 2));
+  }
+});

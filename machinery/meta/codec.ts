@@ -4,7 +4,9 @@
  * - Deep nesting is refused before it can exhaust a stack; the caller limits the size.
  * - YAML is loaded when the first YAML comes. Aliases are counted, so that no alias bomb goes off.
  */
-import { duplicateKeys, nestingDepth } from './json-scan.ts';
+import { duplicateKeys, inexactNumber, nestingDepth } from './json-scan.ts';
+import { setOwn } from './json-value.ts';
+import { goScalars } from './yaml-scalars.ts';
 
 /** Levels of objects and lists in one document. */
 export const MAX_NESTING = 500;
@@ -29,11 +31,29 @@ export interface Parsed {
 export function parseJson(text: string): unknown {
   if (nestingDepth(text, MAX_NESTING) > MAX_NESTING)
     throw new CodecError(`the document is nested deeper than ${MAX_NESTING} levels`);
+  const number = inexactNumber(text);
+  if (number !== undefined)
+    throw new CodecError(
+      `invalid JSON: the number ${number} cannot be kept exactly: integers end at 2^53, floats at 1.8e308`,
+    );
   try {
-    return JSON.parse(text) as unknown;
+    const value = JSON.parse(text) as unknown;
+    return LONE_SURROGATE.test(text) ? wellFormed(value) : value;
   } catch (error) {
     throw new CodecError(`invalid JSON: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** An escape that may leave half a character; Go puts U+FFFD in its place. */
+const LONE_SURROGATE = /\\u[dD][89a-fA-F]/;
+
+function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return Buffer.from(value).toString();
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(wellFormed);
+  const copy: Record<string, unknown> = {};
+  for (const [key, member] of Object.entries(value)) setOwn(copy, Buffer.from(key).toString(), wellFormed(member));
+  return copy;
 }
 
 /** Like `parseJson()`, and finds duplicate keys. @throws CodecError */
@@ -52,19 +72,29 @@ export async function parseYaml(text: string): Promise<Parsed> {
 /** All documents of a YAML stream but the empty ones. @throws CodecError */
 export async function parseYamlDocuments(text: string): Promise<Parsed[]> {
   const { parseAllDocuments } = await import('yaml');
+  if (/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text)) throw new CodecError('yaml: control characters are not allowed');
   if (flowDepth(text) > MAX_NESTING) throw new CodecError(`the document is nested deeper than ${MAX_NESTING} levels`);
-  const options = { version: '1.1' as const, uniqueKeys: false, logLevel: 'error' as const, customTags: goTags };
+  const options = {
+    version: '1.1' as const,
+    schema: 'failsafe',
+    merge: true,
+    customTags: goScalars,
+    uniqueKeys: false,
+    logLevel: 'error' as const,
+  };
   const documents = readYaml(() => parseAllDocuments(text, options));
   if (!Array.isArray(documents)) return [];
   const parsed: Parsed[] = [];
   for (const document of documents) {
     const [error] = document.errors;
     if (error !== undefined) throw new CodecError(`invalid YAML: ${error.message}`, { cause: error });
-    const value: unknown = readYaml(() => document.toJS({ maxAliasCount: MAX_ALIASES }));
+    const { explicit, version } = document.directives?.yaml ?? {};
+    if (explicit === true && version !== '1.1') throw new CodecError('yaml: found incompatible YAML document');
+    const value: unknown = readYaml(() => jsonOf(document.toJS({ maxAliasCount: MAX_ALIASES, mapAsMap: true }), 0));
     if (value === null || value === undefined) continue;
     const duplicateFields: string[] = [];
     await collectDuplicates(document.contents, '', duplicateFields);
-    parsed.push({ value, duplicateFields });
+    parsed.push({ value: LONE_SURROGATE.test(text) ? wellFormed(value) : value, duplicateFields });
   }
   return parsed;
 }
@@ -83,17 +113,20 @@ export async function formatYaml(value: unknown): Promise<string> {
   return document.toString({ lineWidth: 0, indentSeq: false });
 }
 
-interface YamlTag {
-  readonly tag?: string;
-  readonly format?: string;
-}
-
-/** Go's reader leaves dates as text and knows no base 60: `8080:80` is a port mapping, not a number. */
-function goTags<T>(tags: T[]): T[] {
-  return tags.filter(tag => {
-    const { tag: name, format } = typeof tag === 'object' && tag !== null ? (tag as YamlTag) : {};
-    return format !== 'TIME' && tag !== 'timestamp' && name !== 'tag:yaml.org,2002:timestamp';
-  });
+/** What YAML maps and lists are in JSON. Keys are text; a value that holds itself gets too deep. */
+function jsonOf(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > MAX_NESTING) throw new CodecError(`the document is nested deeper than ${MAX_NESTING} levels`);
+  if (Array.isArray(value)) return value.map(item => jsonOf(item, depth + 1));
+  const object: Record<string, unknown> = {};
+  const entries: Iterable<[unknown, unknown]> =
+    value instanceof Map ? value : value instanceof Set ? [...value].map(key => [key, null]) : Object.entries(value);
+  for (const [key, member] of entries) {
+    if (key === null || typeof key === 'object')
+      throw new CodecError('yaml: a key must be text, a number or a boolean');
+    setOwn(object, String(key), jsonOf(member, depth + 1));
+  }
+  return object;
 }
 
 /** Indentation nests without brackets: what gets too deep for the stack is a fault of the text. */
@@ -101,6 +134,7 @@ function readYaml<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
+    if (error instanceof CodecError) throw error;
     const why = error instanceof RangeError ? 'the document is nested too deep' : (error as Error).message;
     throw new CodecError(`invalid YAML: ${why}`, { cause: error });
   }

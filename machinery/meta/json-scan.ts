@@ -1,5 +1,6 @@
 /**
- * One pass over JSON text for what JSON.parse() does not tell: how deep it nests, and which keys stand twice.
+ * One pass over JSON text for what JSON.parse() does not tell: how deep it nests, which keys stand twice, which numbers it would
+ * change.
  */
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -26,6 +27,34 @@ export function nestingDepth(text: string, limit: number): number {
   }
   return most;
 }
+
+/** The first number that JSON.parse() would change: an integer beyond 2^53 that is not exact, or one without end. */
+export function inexactNumber(text: string): string | undefined {
+  // Hardly any document has such a number: one quick look spares the others the search.
+  if (!/\d{16}|\d[eE]\+?\d{3}/.test(text)) return undefined;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === QUOTE) {
+      i = endOfString(text, i);
+      continue;
+    }
+    if (code < 0x30 || code > 0x39) continue;
+    NUMBER.lastIndex = i;
+    const literal = NUMBER.exec(text)?.[0] ?? text.charAt(i);
+    const value = Number(literal);
+    if (!Number.isFinite(value) || (/^\d{16,}$/.test(literal) && !isKept(literal, value))) return literal.slice(0, 40);
+    i += literal.length - 1;
+  }
+  return undefined;
+}
+
+/** The integer itself, or the shortest form of a double, as whoever writes doubles gives them. */
+function isKept(literal: string, value: number): boolean {
+  // What no integer of Go's can hold is a float there too.
+  return value >= 2 ** 64 || String(value) === literal || BigInt(literal) === BigInt(value);
+}
+
+const NUMBER = /\d+(?:\.\d*)?(?:[eE][-+]?\d+)?/y;
 
 interface Level {
   readonly path: string;

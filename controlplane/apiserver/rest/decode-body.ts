@@ -1,6 +1,7 @@
 /**
  * Reads a request's body as a kind: parsed once, checked against the schema, told what is unknown or double. The result is fresh.
  */
+import { isUtf8 } from 'node:buffer';
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { CodecError, parseJson, parseJsonStrict, parseYaml, type Parsed } from '../../../machinery/meta/codec.ts';
 import { checkObject, DecodeError, type DecodeForm } from '../../../machinery/meta/decode.ts';
@@ -105,7 +106,10 @@ export async function parseBody(
     return { value: undefined, duplicateFields: [] };
   }
   try {
-    if (type === 'application/yaml' || type === 'text/yaml') return await parseYaml(bytes.toString());
+    if (type === 'application/yaml' || type === 'text/yaml') {
+      if (!isUtf8(bytes)) throw new CodecError('yaml: invalid leading UTF-8 octet');
+      return await parseYaml(bytes.toString());
+    }
     if (type !== 'application/json' && type !== '') throw unsupportedMediaType(ACCEPTED);
     return duplicates ? parseJsonStrict(bytes.toString()) : { value: parseJson(bytes.toString()), duplicateFields: [] };
   } catch (error) {
