@@ -89,6 +89,7 @@ class RunningApiServer implements ApiServer {
       this.#rejectReady(error);
       throw error;
     } finally {
+      this.#parts.markStopping();
       stop.abort();
       signal.removeEventListener('abort', onAbort);
       const closed = this.#tls?.close();

@@ -60,12 +60,22 @@ export interface Assembly {
   readonly handler: Handler;
   /** The default objects exist: /readyz may say so. */
   markBootstrapped(): void;
+  /** /readyz says that nothing new is to come. */
+  markStopping(): void;
 }
 
 export function assemble(options: ApiServerOptions): Assembly {
   const { store, clock, logger } = options;
   const kinds = servedKinds(options.runtimeConfig ?? []);
-  const storage = openStorage({ store, keyPrefix: options.storeKeyPrefix, clock, logger });
+  const resources = new ResourceSet();
+  const metrics = new ApiMetrics(resources);
+  const storage = openStorage({
+    store,
+    keyPrefix: options.storeKeyPrefix,
+    clock,
+    logger,
+    observe: (operation, { group, resource }, seconds) => metrics.observeStore(operation, group, resource, seconds),
+  });
   const holdings = serviceHoldings({
     storage,
     clock,
@@ -131,7 +141,6 @@ export function assemble(options: ApiServerOptions): Assembly {
   };
   const authenticators: TokenAuthenticator[] = [async token => (await lookup(token, []))?.user];
 
-  const resources = new ResourceSet();
   const proxy: ProxyOptions = {
     nodes: storageOf('', 'nodes'),
     pods: storageOf('', 'pods'),
@@ -169,7 +178,6 @@ export function assemble(options: ApiServerOptions): Assembly {
   ])
     resources.addVirtual(virtual);
 
-  const metrics = new ApiMetrics();
   const health = healthChecks(storage);
   const documents = nonResourceHandler({
     discovery: new Discovery(resources),
@@ -177,7 +185,7 @@ export function assemble(options: ApiServerOptions): Assembly {
     livez: health.livez,
     readyz: health.readyz,
     serverAddress: () => `${options.advertiseAddress}:${options.port ?? 6443}`,
-    metrics: async () => metrics.render(await objectCounts(resources)),
+    metrics: () => metrics.render(),
     issuer: {
       configuration: () => tokens.discoveryDocument(`${issuer}/openid/v1/jwks`),
       keys: () => tokens.jwks(),
@@ -203,15 +211,6 @@ export function assemble(options: ApiServerOptions): Assembly {
     serviceRepair: client => holdings.repair(storageOf('', 'services'), client),
     handler,
     markBootstrapped: health.markBootstrapped,
+    markStopping: health.markStopping,
   };
-}
-
-async function objectCounts(resources: ResourceSet): Promise<Map<string, number>> {
-  const counts = new Map<string, number>();
-  for (const entry of resources.entries()) {
-    if (entry.kind !== 'stored' || entry.resource.conversion !== undefined) continue;
-    const { group, resource } = entry.resource.info;
-    counts.set(group === '' ? resource : `${resource}.${group}`, await entry.resource.storage.count());
-  }
-  return counts;
 }

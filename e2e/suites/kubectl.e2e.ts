@@ -120,11 +120,11 @@ describe.each(PROGRAMS)('%s', program => {
   });
 
   test('get --watch shows what changes', async () => {
-    const output = background(['get', 'configmaps', '--watch', '--output-watch-events', '-o', 'name']);
+    const output = background(['get', 'configmaps', '--watch', '--output-watch-events']);
     await k.run(['create', 'configmap', 'seen']);
-    await waitFor('the addition', async () => /^ADDED .*configmap\/seen/m.test(output()));
+    await waitFor('the addition', async () => /^ADDED +seen /m.test(output()));
     await k.run(['delete', 'configmap', 'seen']);
-    await waitFor('the deletion', async () => /^DELETED .*configmap\/seen/m.test(output()));
+    await waitFor('the deletion', async () => /^DELETED +seen /m.test(output()));
   });
 
   test('describe, events, label, annotate', async () => {
@@ -223,25 +223,11 @@ describe.each(PROGRAMS)('%s', program => {
   });
 
   test('run, exec, cp, logs, attach', async () => {
-    const shell = 'echo one; echo two; while read x; do echo got $x; done; sleep 1000';
-    await k.run(
-      [
-        'run',
-        'runner',
-        `--image=${IMAGE}`,
-        '--image-pull-policy=IfNotPresent',
-        '-i=false',
-        '--stdin',
-        '--command',
-        '--',
-        'sh',
-        '-c',
-        shell,
-      ],
-      {
-        timeoutMs: 30_000,
-      },
-    );
+    const once = ['run', 'once', `--image=${IMAGE}`, '--image-pull-policy=IfNotPresent', '--restart=Never'];
+    const piped = await k.run([...once, '-i', '--rm', '--quiet', '--command', '--', 'cat'], { input: 'through\n' });
+    expect(piped).toContain('through');
+    const command = ['sh', '-c', 'echo one; echo two; while read x; do echo got $x; done; sleep 1000'];
+    await k.apply(pod('runner', { command, container: { stdin: true } }));
     await k.waitReady('pod/runner');
     expect(await k.exec('main', 'echo $((6*7))')).toBe('42\n');
     expect((await k.tryExec('main', 'exit 3')).code).toBe(3);
@@ -251,7 +237,7 @@ describe.each(PROGRAMS)('%s', program => {
     await k.run(['cp', 'main:/tmp/there', join(folder, 'back')]);
     expect(readFileSync(join(folder, 'back'), 'utf8')).toBe('carried');
     expect(await k.run(['logs', 'runner', '--tail=1', '--timestamps'])).toMatch(/^\d{4}-.*Z two\n$/);
-    expect(await k.run(['logs', '-l', 'run=runner', '--prefix'])).toContain('[pod/runner/runner] one');
+    expect(await k.run(['logs', '-l', 'app=runner', '--prefix'])).toContain('[pod/runner/main] one');
     const output = background(['attach', '-i', 'runner']);
     children.at(-1)?.stdin?.write('hello\n');
     await waitFor('the echo', async () => output().includes('got hello'));
@@ -341,10 +327,14 @@ describe.each(PROGRAMS)('%s', program => {
     await k.run(['delete', 'deploy', 'web', orphan]);
     expect(await owner()).toBe(set);
     await k.run(['delete', 'rs', '-l', 'app=web', '--cascade=foreground']);
-    await k.waitGone('pod -l app=web');
+    await waitFor('the pods to go', async () => (await k.pods('app=web')).length === 0);
     await k.run(['delete', 'pod', 'runner', '--grace-period=0', '--force']);
     await k.run(['delete', 'pod', 'main', '--now', '--wait=false']);
-    await k.waitGone('pod/main');
+    await waitFor('the pod to go', async () => (await k.try(['get', 'pod', 'main'])).code !== 0);
+    await k.create(pod('main', { command: IDLE }));
+    const gone = k.run(['wait', '--for=delete', 'pod/main', '--timeout=60s'], { timeoutMs: 70_000 });
+    await k.run(['delete', 'pod', 'main', '--wait=false', '--grace-period=2']);
+    await gone;
     await k.run(['delete', 'cm', 'cm', '--dry-run=server']);
     await k.run(['delete', 'configmaps', '-l', 'nothing=here', '--ignore-not-found']);
     await k.run(['delete', 'configmaps', '--all']);

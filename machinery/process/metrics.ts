@@ -21,8 +21,9 @@ export class MetricsRegistry {
     return this.add(name, () => new Counter(name, help, 'counter', labelNames));
   }
 
-  gauge(name: string, help: string, labelNames: readonly string[] = []): Gauge {
-    return this.add(name, () => new Gauge(name, help, 'gauge', labelNames));
+  /** @param type `counter` for what is counted elsewhere and copied when somebody asks */
+  gauge(name: string, help: string, labelNames: readonly string[] = [], type: 'gauge' | 'counter' = 'gauge'): Gauge {
+    return this.add(name, () => new Gauge(name, help, type, labelNames));
   }
 
   histogram(name: string, help: string, labelNames: readonly string[] = [], buckets = DEFAULT_BUCKETS): Histogram {
@@ -94,11 +95,6 @@ export class Gauge extends NumberFamily {
 
   add(by: number, labels: readonly string[] = []): void {
     this.cell(labels).value += by;
-  }
-
-  /** Forgets a combination of labels. */
-  remove(labels: readonly string[]): void {
-    this.values.delete(labels.join('\u0000'));
   }
 }
 

@@ -3,7 +3,6 @@ import { mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TextLogger } from './create-logger.ts';
-import { HealthChecks } from './health.ts';
 import { MetricsRegistry } from './metrics.ts';
 import { writeFileAtomic } from './write-file-atomic.ts';
 
@@ -30,17 +29,6 @@ test('MetricsRegistry renders what Prometheus reads', () => {
       '# HELP h Spreads.\n# TYPE h histogram\nh_bucket{le="1"} 1\nh_bucket{le="2"} 1\nh_bucket{le="+Inf"} 2\nh_sum 4\nh_count 2\n' +
       '# HELP g Goes up and down.\n# TYPE g gauge\ng 7\n',
   );
-});
-
-test('HealthChecks say what is not well', async () => {
-  const checks = new HealthChecks();
-  checks.add('ping', () => undefined);
-  checks.add('store', () => Promise.reject(new Error('disk full')));
-  expect(await checks.run('readyz')).toEqual({
-    ok: false,
-    text: '[+]ping ok\n[-]store failed: disk full\nreadyz check failed\n',
-  });
-  expect((await checks.run('readyz', new Set(['store']))).ok).toBe(true);
 });
 
 test('TextLogger blanks secrets and shows causes', () => {

@@ -24,39 +24,37 @@ export async function healthResponse(
   if (rest !== '') {
     const one = checks.find(check => check.name === rest);
     if (one === undefined) return undefined;
-    const [result] = await run([one]);
-    return text(
-      result?.error === undefined ? 200 : 500,
-      result?.error === undefined ? 'ok' : `internal server error: ${result.error}`,
-    );
+    const why = await outcomeOf(one);
+    return why === undefined ? text(200, 'ok') : text(500, `internal server error: ${why}\n`);
   }
   const excluded = new Set(query.getAll('exclude'));
-  const results = await run(checks.filter(check => !excluded.has(check.name)));
-  const failed = results.some(result => result.error !== undefined);
-  const name = endpoint.slice(1);
+  const lines = await Promise.all(
+    checks.map(async check => {
+      if (excluded.has(check.name)) return `[+]${check.name} excluded: ok`;
+      return (await outcomeOf(check)) === undefined
+        ? `[+]${check.name} ok`
+        : `[-]${check.name} failed: reason withheld`;
+    }),
+  );
+  const failed = lines.some(line => line.startsWith('[-]'));
+  const unknown = [...excluded].filter(name => !checks.some(check => check.name === name)).sort();
+  if (unknown.length > 0)
+    lines.push(
+      `warn: some health checks cannot be excluded: no matches for ${unknown.map(name => JSON.stringify(name)).join(', ')}`,
+    );
   if (!failed && !query.has('verbose')) return text(200, 'ok');
-  const lines = results.map(r => (r.error === undefined ? `[+]${r.name} ok` : `[-]${r.name} failed: reason withheld`));
-  for (const check of excluded) lines.push(`[+]${check} excluded: ok`);
-  lines.push(failed ? `${name} check failed` : `${name} check passed`);
+  lines.push(`${endpoint.slice(1)} check ${failed ? 'failed' : 'passed'}`);
   return text(failed ? 500 : 200, `${lines.join('\n')}\n`);
 }
 
-interface Result {
-  readonly name: string;
-  readonly error: string | undefined;
-}
-
-function run(checks: readonly HealthCheck[]): Promise<Result[]> {
-  return Promise.all(
-    checks.map(async ({ name, check }) => {
-      try {
-        await check();
-        return { name, error: undefined };
-      } catch (error) {
-        return { name, error: error instanceof Error ? error.message : String(error) };
-      }
-    }),
-  );
+/** Why it is not well. */
+async function outcomeOf({ check }: HealthCheck): Promise<string | undefined> {
+  try {
+    await check();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 function text(status: number, body: string): Response {

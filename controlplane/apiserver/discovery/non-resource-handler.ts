@@ -3,6 +3,8 @@
  */
 import type { Exchange, Handler } from '../server/exchange.ts';
 import { header, type Request, type Response } from '../server/request.ts';
+import { negotiate } from '../rest/negotiate.ts';
+import { methodNotAllowed, resourceNotFound } from '../rest/refusals.ts';
 import type { Discovery } from './discovery.ts';
 import { etagResponse } from './etag-response.ts';
 import { healthResponse, type HealthCheck } from './health.ts';
@@ -22,7 +24,7 @@ export interface NonResourceOptions {
 }
 
 const JSON_TYPE = 'application/json';
-/** Old clients write an at sign, which is no character of media types. */
+/** What is said below groups that nobody serves. */
 const NOT_FOUND: Response = {
   kind: 'bytes',
   status: 404,
@@ -33,10 +35,14 @@ const NOT_FOUND: Response = {
 
 export function nonResourceHandler(options: NonResourceOptions): Handler {
   return async exchange => {
-    const { method } = exchange.request;
-    const path = exchange.request.path.length > 1 ? exchange.request.path.replace(/\/$/, '') : '/';
-    if (method !== 'GET' && method !== 'HEAD') return NOT_FOUND;
-    return (await answer(options, exchange, path)) ?? NOT_FOUND;
+    const { request } = exchange;
+    const path = request.path.length > 1 ? request.path.replace(/\/$/, '') : '/';
+    const found = await answer(options, exchange, path);
+    if (found === undefined) {
+      if (path.startsWith('/apis/')) return NOT_FOUND;
+      return { ...json({ paths: rootPaths(options) }), status: 404 };
+    }
+    return request.method === 'GET' || request.method === 'HEAD' ? found : methodNotAllowed(['GET']);
   };
 }
 
@@ -45,7 +51,7 @@ async function answer(options: NonResourceOptions, exchange: Exchange, path: str
   const [, first = '', ...rest] = path.split('/');
   switch (first) {
     case '':
-      return json({ paths: rootPaths(options.discovery) });
+      return rest.length === 0 ? json({ paths: rootPaths(options) }) : undefined;
     case 'version':
       return rest.length === 0 ? json(versionInfo()) : undefined;
     case 'healthz':
@@ -53,7 +59,10 @@ async function answer(options: NonResourceOptions, exchange: Exchange, path: str
       return healthResponse(exchange, `/${first}`, options.livez);
     case 'readyz':
       return healthResponse(exchange, '/readyz', options.readyz);
+    case 'index.html':
+      return json({ paths: rootPaths(options) });
     case 'metrics':
+      if (rest.length > 0) return undefined;
       return {
         kind: 'bytes',
         status: 200,
@@ -80,7 +89,7 @@ function json(object: unknown): Response & { kind: 'object' } {
   return { kind: 'object', status: 200, object };
 }
 
-function rootPaths(discovery: Discovery): string[] {
+function rootPaths({ discovery, livez, readyz }: NonResourceOptions): string[] {
   const paths = [
     '/.well-known/openid-configuration',
     '/api',
@@ -91,10 +100,13 @@ function rootPaths(discovery: Discovery): string[] {
     '/metrics',
     '/openapi/v2',
     '/openapi/v3',
+    '/openapi/v3/',
     '/openid/v1/jwks',
     '/readyz',
     '/version',
   ];
+  for (const { name } of livez) paths.push(`/healthz/${name}`, `/livez/${name}`);
+  for (const { name } of readyz) paths.push(`/readyz/${name}`);
   for (const { group, versions } of discovery.groups()) {
     if (group !== '') paths.push(`/apis/${group}`, ...versions.map(version => `/apis/${group}/${version}`));
   }
@@ -113,17 +125,20 @@ function discovery(
     const accepted = aggregatedType(request);
     if (accepted !== undefined)
       return etagResponse(request, Buffer.from(JSON.stringify(all.aggregated(prefix === 'api'))), accepted);
-    if (prefix === 'apis') return json(all.groupList());
+    if (prefix === 'apis') return document(request, all.groupList());
     const serverAddressByClientCIDRs = [{ clientCIDR: '0.0.0.0/0', serverAddress: options.serverAddress() }];
-    return json({ kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs });
+    return document(request, { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs });
   }
-  if (prefix === 'api') return second === undefined ? found(all.resourceList('', first)) : undefined;
-  if (second === undefined) return found(all.group(first));
-  return more === undefined ? found(all.resourceList(first, second)) : undefined;
+  if (prefix === 'apis' && second === undefined) return document(request, all.group(first));
+  if (prefix === 'apis' && (more !== undefined || all.group(first) === undefined)) return undefined;
+  const list = prefix === 'api' ? all.resourceList('', first) : all.resourceList(first, second ?? '');
+  if (list === undefined) throw resourceNotFound();
+  return document(request, list);
 }
 
-function found(object: unknown): Response | undefined {
-  return object === undefined ? undefined : json(object);
+/** In the encoding that the client takes. @throws StatusError NotAcceptable */
+function document(request: Request, object: unknown): Response | undefined {
+  return object === undefined ? undefined : { ...json(object), contentType: negotiate(request, false).mediaType };
 }
 
 /** The media type of the aggregated form, if the client takes it before the legacy one. */

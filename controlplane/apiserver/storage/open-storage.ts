@@ -2,6 +2,7 @@
 import { systemClock, type Clock } from '../../../machinery/process/clock.ts';
 import { silentLogger, type Logger } from '../../../machinery/process/logger.ts';
 import type { Store } from '../../store/store.ts';
+import { measuredStore } from './measured-store.ts';
 import { keyOf, ObjectReader } from './object-reader.ts';
 import { ObjectWriter } from './object-writer.ts';
 import { asStatus } from './storage-errors.ts';
@@ -19,10 +20,12 @@ export interface StorageOptions {
   readonly keyPrefix?: string | undefined;
   readonly clock?: Clock;
   readonly logger?: Logger;
+  /** Told of each request to the store: what it was, of which resource, and how many seconds it took. */
+  readonly observe?: ((operation: string, config: ResourceConfig, seconds: number) => void) | undefined;
 }
 
 export function openStorage(options: StorageOptions): Storage {
-  const { store, keyPrefix = KEY_PREFIX, clock = systemClock, logger = silentLogger } = options;
+  const { store, keyPrefix = KEY_PREFIX, clock = systemClock, logger = silentLogger, observe } = options;
   const hub = new WatchHub(store, `${keyPrefix}/`, clock, logger);
   const caches: { close(): void }[] = [];
   const resources = new Map<string, ResourceStorage>();
@@ -31,9 +34,11 @@ export function openStorage(options: StorageOptions): Storage {
       const config = { ...wanted, prefix: `${keyPrefix}${wanted.prefix.slice(KEY_PREFIX.length)}` };
       const known = resources.get(config.prefix);
       if (known !== undefined) return known as unknown as ResourceStorage<T>;
-      const cache = new WatchCache<T>(config, store, hub, clock);
+      const own =
+        observe === undefined ? store : measuredStore(store, clock, (what, seconds) => observe(what, config, seconds));
+      const cache = new WatchCache<T>(config, own, hub, clock);
       caches.push(cache);
-      const made = resourceStorage(config, { config, store, hub, cache, clock });
+      const made = resourceStorage(config, { config, store: own, hub, cache, clock });
       resources.set(config.prefix, made as unknown as ResourceStorage);
       return made;
     },
@@ -85,5 +90,6 @@ function resourceStorage<T extends KubeObject>(config: ResourceConfig, parts: Pa
       await asStatus(hub.fresh());
       return table.size;
     },
+    statistics: () => cache.statistics(),
   };
 }

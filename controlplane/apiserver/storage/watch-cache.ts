@@ -11,7 +11,7 @@ import { BookmarkEvent, CacheEvent } from './cache-event.ts';
 import { CachedObject } from './cached-object.ts';
 import { EventRing } from './event-ring.ts';
 import { ObjectTable } from './object-table.ts';
-import type { KubeObject, ResourceConfig } from './storage.ts';
+import type { KubeObject, ResourceConfig, WatchCacheStatistics } from './storage.ts';
 import type { HubTarget, WatchHub } from './watch-hub.ts';
 import type { Watcher } from './watcher.ts';
 
@@ -37,6 +37,8 @@ export class WatchCache<T extends KubeObject> implements HubTarget {
   private pending: StoreEvent[] = [];
   private generation = 0;
   private cancelBookmarks: (() => void) | undefined;
+  private received = 0;
+  private loads = 0;
 
   constructor(config: ResourceConfig, store: Store, hub: WatchHub, clock: Clock) {
     this.config = config;
@@ -74,7 +76,12 @@ export class WatchCache<T extends KubeObject> implements HubTarget {
     if (watcher.wantsBookmarks) this.armBookmarks();
   }
 
+  statistics(): WatchCacheStatistics {
+    return { received: this.received, loads: this.loads };
+  }
+
   apply(event: StoreEvent): void {
+    this.received++;
     if (this.state === undefined) {
       if (this.loading !== undefined) this.pending.push(event);
       return;
@@ -114,6 +121,7 @@ export class WatchCache<T extends KubeObject> implements HubTarget {
   }
 
   private async load(): Promise<void> {
+    this.loads++;
     await this.hub.start();
     const generation = this.generation;
     this.pending = [];
