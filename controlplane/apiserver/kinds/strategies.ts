@@ -34,7 +34,7 @@ import { secretStrategy } from './core/secret.ts';
 import { serviceAccountStrategy } from './core/service-account.ts';
 import { discoveryV1beta1Conversion } from './discovery/discovery-v1beta1.ts';
 import { endpointSliceStrategy } from './discovery/endpoint-slice.ts';
-import { eventStrategy } from './event/event.ts';
+import { eventStrategy, seriesEventStrategy } from './event/event.ts';
 import { eventConversion } from './event/events-v1.ts';
 import { flowSchemaStrategy } from './flowcontrol/flow-schema.ts';
 import { priorityLevelConfigurationStrategy } from './flowcontrol/priority-level-configuration.ts';
@@ -147,7 +147,7 @@ export interface ConvertedKind {
 }
 
 export const convertedKinds: readonly ConvertedKind[] = [
-  converted(kindInfo('events.k8s.io', 'Event'), eventStrategy, eventConversion),
+  converted(kindInfo('events.k8s.io', 'Event'), seriesEventStrategy, eventConversion),
   converted(
     kindInfo('autoscaling', 'HorizontalPodAutoscaler', 'v1'),
     horizontalPodAutoscalerStrategy,

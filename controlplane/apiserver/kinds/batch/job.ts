@@ -1,33 +1,25 @@
 /** Jobs. Source: Kubernetes `pkg/apis/batch`, `pkg/registry/batch/job` and `pkg/printers`, 1.36. */
-import {
-  invalidError,
-  notSupportedError,
-  requiredError,
-  type FieldError,
-} from '../../../../machinery/meta/field-error.ts';
+import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import type { Job, JobSpec } from '../../../../proto/api/batch-v1.ts';
+import { deepCopy } from '../../../../machinery/meta/json-value.ts';
+import { compileLabelSelector, validateLabelSelector } from '../../../../machinery/meta/label-selector.ts';
+import { dns1123Label } from '../../../../machinery/meta/names.ts';
 import { isConditionTrue } from '../../../../machinery/meta/object.ts';
+import type { Job, JobSpec } from '../../../../proto/api/batch-v1.ts';
+import type { PodTemplateSpec } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { humanDuration } from '../columns/age.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkPodTemplate, checkSelectsTemplate, defaultPodTemplate } from '../pod/pod-template.ts';
-import { checkEnum, checkImmutable, checkNonNegative } from '../validation/checks.ts';
+import { checkSelectsTemplate, defaultPodTemplate } from '../pod/pod-template.ts';
+import { checkImmutable } from '../validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { containerColumns, selectorColumn } from '../workload/workload-columns.ts';
+import { checkJobSpec } from './job-spec.ts';
+import { jobStatusErrors } from './job-status.ts';
 
 const SPEC = FieldPath.of('spec');
-const COUNTS = [
-  'parallelism',
-  'completions',
-  'activeDeadlineSeconds',
-  'backoffLimit',
-  'ttlSecondsAfterFinished',
-  'backoffLimitPerIndex',
-  'maxFailedIndexes',
-] as const;
-const LABELS = [
+const [UID, NAME, OLD_UID, OLD_NAME] = [
   'batch.kubernetes.io/controller-uid',
   'batch.kubernetes.io/job-name',
   'controller-uid',
@@ -55,7 +47,18 @@ export const jobStrategy: Strategy<Job> = {
   allowUnconditionalUpdate: true,
   selectableFields: job => ({ 'status.successful': String(job.status?.succeeded ?? 0) }),
   default(job) {
-    defaultJobSpec(job.spec);
+    const { spec } = job;
+    if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = spec.parallelism = 1;
+    spec.parallelism ??= 1;
+    spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2147483647;
+    spec.completionMode ??= 'NonIndexed';
+    spec.suspend ??= false;
+    spec.manualSelector ??= false;
+    spec.podReplacementPolicy ??= spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed';
+    defaultJobTemplate(spec);
+    const { labels } = spec.template?.metadata ?? {};
+    if (labels !== undefined && Object.keys(job.metadata.labels ?? {}).length === 0)
+      job.metadata.labels = { ...labels };
   },
   prepareForCreate(job) {
     job.status = {};
@@ -66,91 +69,119 @@ export const jobStrategy: Strategy<Job> = {
   },
   validate(job) {
     const errors: FieldError[] = [];
-    checkJobSpec(errors, SPEC, job.spec);
-    checkSelectsTemplate(errors, SPEC, job.spec.selector, job.spec.template, 'job');
+    const { metadata, spec } = job;
+    if (spec.manualSelector !== true) checkGeneratedLabels(errors, job);
+    checkJobSpec(errors, SPEC, spec);
+    checkSelectsTemplate(errors, SPEC, spec.selector, spec.template, 'job');
+    const last =
+      spec.completionMode === 'Indexed' && (spec.completions ?? 0) > 0 ? (spec.completions ?? 0) - 1 : undefined;
+    const hostname = `${metadata.name ?? ''}-${last ?? 0}`;
+    if (last !== undefined && dns1123Label(hostname).length > 0) {
+      const why = `will not able to create pod with invalid DNS label: ${hostname}`;
+      errors.push(invalidError('metadata.name', metadata.name ?? '', why));
+    }
     return errors;
   },
   validateUpdate({ spec }, { spec: older, status }) {
     const errors: FieldError[] = [];
+    checkCompletionsKept(errors, spec, older);
     checkImmutable(errors, SPEC.child('selector'), spec.selector, older.selector);
-    checkImmutable(errors, SPEC.child('completionMode'), spec.completionMode, older.completionMode);
-    if (older.completionMode !== 'Indexed')
-      checkImmutable(errors, SPEC.child('completions'), spec.completions, older.completions);
     // Where pods may run can change as long as none has started.
-    if (older.suspend !== true || status?.startTime !== undefined) {
-      checkImmutable(errors, SPEC.child('template'), spec.template, older.template);
-    }
-    checkImmutable(errors, SPEC.child('podFailurePolicy'), spec.podFailurePolicy, older.podFailurePolicy);
-    checkImmutable(errors, SPEC.child('backoffLimitPerIndex'), spec.backoffLimitPerIndex, older.backoffLimitPerIndex);
-    checkImmutable(errors, SPEC.child('managedBy'), spec.managedBy, older.managedBy);
-    checkImmutable(errors, SPEC.child('successPolicy'), spec.successPolicy, older.successPolicy);
+    const isOpen = older.suspend === true && status?.startTime === undefined;
+    const was = isOpen ? withDirectives(older.template, spec.template) : older.template;
+    checkImmutable(errors, SPEC.child('template'), spec.template, was);
+    for (const field of [
+      'completionMode',
+      'podFailurePolicy',
+      'backoffLimitPerIndex',
+      'managedBy',
+      'successPolicy',
+    ] as const)
+      checkImmutable(errors, SPEC.child(field), spec[field], older[field]);
     return errors;
   },
-  status: { prepareForUpdate: keepSpec },
+  warnings({ metadata, spec }, older) {
+    const warnings: string[] = older === undefined ? nameWarnings(metadata.name ?? '') : [];
+    if (spec.completionMode === 'Indexed' && (spec.completions ?? 0) > 100_000 && (spec.parallelism ?? 0) > 10_000) {
+      warnings.push(
+        'In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail',
+      );
+    }
+    return warnings;
+  },
+  status: { prepareForUpdate: keepSpec, validateUpdate: jobStatusErrors },
 };
 
-/** Also of the template in CronJobs. */
-export function defaultJobSpec(spec: JobSpec): void {
-  if (spec.completions === undefined && spec.parallelism === undefined) {
-    spec.completions = 1;
-    spec.parallelism = 1;
-  }
-  spec.parallelism ??= 1;
-  spec.backoffLimit ??= spec.backoffLimitPerIndex === undefined ? 6 : 2147483647;
-  spec.completionMode ??= 'NonIndexed';
-  spec.suspend ??= false;
-  spec.podReplacementPolicy ??= spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed';
+/** What upstream says of names that cannot stand in a pod's hostname; also of CronJobs. */
+export function nameWarnings(name: string): string[] {
+  const problems = dns1123Label(name);
+  if (problems.length === 0) return [];
+  const why = 'this is used in Pod names and hostnames, which can result in surprising behavior';
+  return [`metadata.name: ${why}; a DNS label is recommended: [${problems.join(' ')}]`];
+}
+
+/** What is filled in also inside CronJobs; the numbers are not. */
+export function defaultJobTemplate(spec: JobSpec): void {
   for (const rule of spec.podFailurePolicy?.rules ?? [])
     for (const pattern of rule.onPodConditions ?? []) pattern.status ||= 'True';
   defaultPodTemplate(spec.template);
 }
 
-/** All rules but those on the selector, which templates of jobs do not have. */
-export function checkJobSpec(errors: FieldError[], path: FieldPath, spec: JobSpec): void {
-  for (const field of COUNTS) checkNonNegative(errors, path.child(field), spec[field]);
-  checkEnum(errors, path.child('completionMode'), spec.completionMode, ['Indexed', 'NonIndexed'], 'allowed');
-  if (spec.completionMode === 'Indexed' && spec.completions === undefined) {
-    errors.push(requiredError(path.child('completions'), 'when completion mode is Indexed'));
-  }
-  checkEnum(
-    errors,
-    path.child('podReplacementPolicy'),
-    spec.podReplacementPolicy,
-    ['Failed', 'TerminatingOrFailed'],
-    'allowed',
-  );
-  if (spec.backoffLimitPerIndex !== undefined && spec.completionMode !== 'Indexed') {
-    errors.push(
-      invalidError(path.child('backoffLimitPerIndex'), spec.backoffLimitPerIndex, 'requires indexed completion mode'),
-    );
-  }
-  checkPodTemplate(errors, path.child('template'), spec.template);
-  const policy = spec.template?.spec?.restartPolicy;
-  const at = path.child('template', 'spec', 'restartPolicy');
-  if (policy === 'Always') errors.push(requiredError(at, 'valid values: "OnFailure", "Never"'));
-  else if (policy !== 'OnFailure' && policy !== 'Never')
-    errors.push(notSupportedError(at, policy ?? '', ['OnFailure', 'Never']));
-  else if (spec.podFailurePolicy !== undefined && policy !== 'Never') {
-    errors.push(invalidError(at, policy, 'only "Never" is supported when podFailurePolicy is specified'));
-  }
+/** A job's pods carry its uid, so that no two jobs share any. What the author wrote stays, and is refused where it is wrong. */
+function generateSelector({ metadata: { uid = '', name = '' }, spec }: Job): void {
+  if (spec.template === undefined) return;
+  const metadata = (spec.template.metadata ??= {});
+  metadata.labels = { [OLD_NAME]: name, [OLD_UID]: uid, [NAME]: name, [UID]: uid, ...metadata.labels };
+  const selector = (spec.selector ??= {});
+  selector.matchLabels = { [UID]: uid, ...selector.matchLabels };
 }
 
-/** A job's pods carry its uid, so that no two jobs share any. */
-function generateSelector(job: Job): void {
-  const { uid, name } = job.metadata;
-  const template = job.spec.template;
-  if (uid === undefined || name === undefined || template === undefined) return;
-  const [uidLabel, nameLabel, oldUidLabel, oldNameLabel] = LABELS;
-  const metadata = (template.metadata ??= {});
-  metadata.labels = {
-    ...metadata.labels,
-    [uidLabel]: uid,
-    [nameLabel]: name,
-    [oldUidLabel]: uid,
-    [oldNameLabel]: name,
+function checkGeneratedLabels(errors: FieldError[], { metadata, spec }: Job): void {
+  const { uid = '', name = '' } = metadata;
+  if (uid === '' || spec.selector === undefined) return;
+  const labels = spec.template?.metadata?.labels ?? {};
+  const wanted = { [OLD_UID]: uid, [OLD_NAME]: name, [UID]: uid, [NAME]: name };
+  for (const [key, value] of Object.entries(wanted)) {
+    const at = SPEC.child('template', 'metadata', 'labels').key(key);
+    if (labels[key] === undefined) errors.push(requiredError(at, `must be '${value}'`));
+    else if (labels[key] !== value) errors.push(invalidError(at, labels, `must be '${value}'`));
+  }
+  const problems = validateLabelSelector(spec.selector, SPEC);
+  if (problems.length === 0 && !compileLabelSelector(spec.selector).matches(wanted))
+    errors.push(invalidError(SPEC.child('selector'), spec.selector, '`selector` not auto-generated'));
+}
+
+/** An indexed job may grow and shrink, together with its parallelism. */
+function checkCompletionsKept(errors: FieldError[], spec: JobSpec, older: JobSpec): void {
+  const at = SPEC.child('completions');
+  if (spec.completionMode !== 'Indexed') checkImmutable(errors, at, spec.completions, older.completions);
+  else if (
+    spec.completions !== older.completions &&
+    spec.completions !== undefined &&
+    spec.completions !== spec.parallelism
+  )
+    errors.push(invalidError(at, spec.completions, 'can only be modified in tandem with spec.parallelism'));
+}
+
+/** `template` with the scheduling directives of `from`. */
+function withDirectives(template: PodTemplateSpec, from: PodTemplateSpec): PodTemplateSpec {
+  const next = deepCopy(template);
+  const [spec, given] = [next.spec, from.spec];
+  if (spec === undefined || given === undefined) return next;
+  const mine: Record<string, unknown> = { ...spec };
+  for (const field of ['nodeSelector', 'tolerations', 'schedulingGates'] as const) {
+    if (given[field] === undefined) delete mine[field];
+    else mine[field] = given[field];
+  }
+  const { nodeAffinity: _, ...others } = spec.affinity ?? {};
+  const affinity = {
+    ...others,
+    ...(given.affinity?.nodeAffinity === undefined ? {} : { nodeAffinity: given.affinity.nodeAffinity }),
   };
-  const selector = (job.spec.selector ??= {});
-  selector.matchLabels = { ...selector.matchLabels, [uidLabel]: uid };
+  if (given.affinity === undefined && Object.keys(affinity).length === 0) delete mine['affinity'];
+  else mine['affinity'] = affinity;
+  const metadata = { ...next.metadata, annotations: from.metadata?.annotations, labels: from.metadata?.labels };
+  return { ...next, metadata, spec: mine as unknown as PodTemplateSpec['spec'] };
 }
 
 function statusOf(job: Job): string {

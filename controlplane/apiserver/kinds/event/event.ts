@@ -2,15 +2,13 @@
  * Events, which are stored as core/v1 whichever of the two groups they come through.
  * Source: Kubernetes `pkg/registry/core/event` and `pkg/printers`, 1.36.
  */
-import { invalidError, type FieldError } from '../../../../machinery/meta/field-error.ts';
-import { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { dns1123Label } from '../../../../machinery/meta/names.ts';
 import type { Event } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageOf, humanDuration } from '../columns/age.ts';
 import { column, nameColumn, wide } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkShape, isBlank } from '../validation/checks.ts';
+import { isBlank } from '../validation/checks.ts';
+import { validateEvent, validateNewSeriesEvent, validateSeriesEventUpdate } from './validate-event.ts';
 
 /** Events are forgotten after an hour. */
 const TTL_SECONDS = 3600;
@@ -49,18 +47,14 @@ export const eventStrategy: Strategy<Event> = {
     source: event.source?.component || (event.reportingComponent ?? ''),
     type: event.type ?? '',
   }),
-  validate(event) {
-    const errors: FieldError[] = [];
-    const { namespace = '' } = event.metadata;
-    const involved = event.involvedObject?.namespace ?? '';
-    const at = FieldPath.of('involvedObject', 'namespace');
-    // Events about objects without a namespace live in `default`.
-    if (involved === '' ? namespace !== 'default' && namespace !== 'kube-system' : involved !== namespace) {
-      errors.push(invalidError(at, involved, 'does not match event.namespace'));
-    }
-    if (!isBlank(namespace)) checkShape(errors, FieldPath.of('metadata', 'namespace'), namespace, dns1123Label);
-    return errors;
-  },
+  validate: validateEvent,
+};
+
+/** The same for requests of events.k8s.io, which is strict about what the older group lets pass. */
+export const seriesEventStrategy: Strategy<Event> = {
+  ...eventStrategy,
+  validateCreate: validateNewSeriesEvent,
+  validateUpdate: validateSeriesEventUpdate,
 };
 
 function sourceOf(event: Event): string {

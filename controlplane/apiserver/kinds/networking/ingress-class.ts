@@ -1,14 +1,22 @@
 /** IngressClasses. Source: Kubernetes `pkg/apis/networking`, 1.36. */
-import { invalidError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import {
+  forbiddenError,
+  requiredError,
+  tooLongError,
+  type FieldError,
+} from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import { dns1123Label, dns1123Subdomain } from '../../../../machinery/meta/names.ts';
 import { domainPrefixedPath } from '../../../../machinery/meta/value-shapes.ts';
-import type { IngressClass } from '../../../../proto/api/networking-v1.ts';
+import type { IngressClass, IngressClassParametersReference } from '../../../../proto/api/networking-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkRequired } from '../validation/checks.ts';
+import { pathSegmentName } from '../rbac/path-segment-name.ts';
+import { checkEnum, checkImmutable, checkRequired, checkShape } from '../validation/checks.ts';
 
 const SPEC = FieldPath.of('spec');
+const MAX_CONTROLLER = 250;
 
 export const ingressClassStrategy: Strategy<IngressClass> = {
   info: kindInfo('networking.k8s.io', 'IngressClass'),
@@ -30,14 +38,28 @@ export const ingressClassStrategy: Strategy<IngressClass> = {
   validate({ spec }) {
     const errors: FieldError[] = [];
     checkRequired(errors, SPEC.child('controller'), spec.controller, domainPrefixedPath);
-    if (spec.parameters !== undefined) {
-      checkRequired(errors, SPEC.child('parameters', 'kind'), spec.parameters.kind);
-      checkRequired(errors, SPEC.child('parameters', 'name'), spec.parameters.name);
-    }
+    if ((spec.controller ?? '').length > MAX_CONTROLLER)
+      errors.push(tooLongError(SPEC.child('controller'), MAX_CONTROLLER));
+    if (spec.parameters !== undefined) checkParameters(errors, SPEC.child('parameters'), spec.parameters);
     return errors;
   },
   validateUpdate({ spec }, { spec: older }) {
-    if (spec.controller === older.controller) return [];
-    return [invalidError(SPEC.child('controller'), spec.controller, 'field is immutable')];
+    const errors: FieldError[] = [];
+    checkImmutable(errors, SPEC.child('controller'), spec.controller, older.controller);
+    return errors;
   },
 };
+
+function checkParameters(errors: FieldError[], path: FieldPath, parameters: IngressClassParametersReference): void {
+  const { apiGroup, scope, namespace } = parameters;
+  if (apiGroup !== undefined) checkShape(errors, path.child('apiGroup'), apiGroup, dns1123Subdomain);
+  for (const field of ['kind', 'name'] as const)
+    checkRequired(errors, path.child(field), parameters[field], pathSegmentName);
+  checkEnum(errors, path.child('scope'), scope, ['Cluster', 'Namespace'], 'unsupported');
+  const at = path.child('namespace');
+  if (scope === 'Namespace') {
+    if (namespace === undefined) errors.push(requiredError(at, "`parameters.scope` is set to 'Namespace'"));
+    else checkShape(errors, at, namespace, dns1123Label);
+  } else if (scope === 'Cluster' && namespace !== undefined)
+    errors.push(forbiddenError(at, "`parameters.scope` is set to 'Cluster'"));
+}

@@ -2,18 +2,20 @@
 import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1035Label, dns1123Subdomain, wildcardSubdomain } from '../../../../machinery/meta/names.ts';
-import { ipFamilyOf, portName, portNumber } from '../../../../machinery/meta/value-shapes.ts';
+import { ipAddress, ipFamilyOf, portName, portNumber } from '../../../../machinery/meta/value-shapes.ts';
 import type { HTTPIngressPath, Ingress, IngressBackend } from '../../../../proto/api/networking-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkOptional, checkShape, isBlank } from '../validation/checks.ts';
+import { pathSegmentName } from '../rbac/path-segment-name.ts';
+import { checkEnum, checkOptional, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 
 const SPEC = FieldPath.of('spec');
 const BAD_SEQUENCES = ['//', '/./', '/../', '%2f', '%2F'];
 const BAD_SUFFIXES = ['/..', '/.'];
 const MAX_HOSTS = 3;
+const CLASS_ANNOTATION = 'kubernetes.io/ingress.class';
 
 export const ingressStrategy: Strategy<Ingress> = {
   info: kindInfo('networking.k8s.io', 'Ingress'),
@@ -23,8 +25,7 @@ export const ingressStrategy: Strategy<Ingress> = {
     column(
       'Class',
       'IngressClass that is responsible.',
-      ingress =>
-        ingress.spec.ingressClassName || ingress.metadata.annotations?.['kubernetes.io/ingress.class'] || '<none>',
+      ingress => ingress.spec.ingressClassName || ingress.metadata.annotations?.[CLASS_ANNOTATION] || '<none>',
     ),
     column('Hosts', 'Host names.', hostsText),
     column('Address', 'Where the ingress is reached.', ingress =>
@@ -72,16 +73,51 @@ export const ingressStrategy: Strategy<Ingress> = {
           host.includes('*') ? wildcardSubdomain : dns1123Subdomain,
         );
       }
+      checkOptional(errors, SPEC.child('tls').index(i).child('secretName'), tls.secretName, dns1123Subdomain);
     }
-    checkOptional(errors, SPEC.child('ingressClassName'), spec.ingressClassName, dns1123Subdomain);
+    if (spec.ingressClassName !== undefined)
+      checkShape(errors, SPEC.child('ingressClassName'), spec.ingressClassName, dns1123Subdomain);
     return errors;
   },
-  status: { prepareForUpdate: keepSpec },
+  validateCreate({ metadata, spec }) {
+    const annotation = metadata.annotations?.[CLASS_ANNOTATION];
+    if (annotation === undefined || spec.ingressClassName === undefined || annotation === spec.ingressClassName)
+      return [];
+    // Upstream's path.
+    const at = FieldPath.of('annotations', CLASS_ANNOTATION);
+    return [invalidError(at, annotation, 'must match `ingressClassName` when both are specified')];
+  },
+  warnings({ metadata }, older) {
+    if (older !== undefined || metadata.annotations?.[CLASS_ANNOTATION] === undefined) return [];
+    return [`annotation "${CLASS_ANNOTATION}" is deprecated, please use 'spec.ingressClassName' instead`];
+  },
+  status: { prepareForUpdate: keepSpec, validateUpdate: statusErrors },
 };
 
+function statusErrors({ status }: Ingress): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [i, { ip, hostname }] of (status?.loadBalancer?.ingress ?? []).entries()) {
+    const at = FieldPath.of('status', 'loadBalancer', 'ingress').index(i);
+    checkOptional(errors, at.child('ip'), ip, ipAddress);
+    checkOptional(errors, at.child('hostname'), hostname, dns1123Subdomain);
+    if (!isBlank(hostname) && ipFamilyOf(hostname) !== undefined)
+      errors.push(invalidError(at.child('hostname'), hostname, 'must be a DNS name, not an IP address'));
+  }
+  return errors;
+}
+
 function checkPath(errors: FieldError[], path: FieldPath, entry: HTTPIngressPath): void {
-  if (isBlank(entry.pathType)) errors.push(requiredError(path.child('pathType'), 'pathType must be specified'));
-  else checkEnum(errors, path.child('pathType'), entry.pathType, ['Exact', 'ImplementationSpecific', 'Prefix']);
+  if (entry.pathType === undefined) {
+    errors.push(requiredError(path.child('pathType'), 'pathType must be specified'));
+    return;
+  }
+  checkEnum(
+    errors,
+    path.child('pathType'),
+    entry.pathType,
+    ['Exact', 'ImplementationSpecific', 'Prefix'],
+    'unsupported',
+  );
   const text = entry.path ?? '';
   const at = path.child('path');
   if (
@@ -97,8 +133,7 @@ function checkPath(errors: FieldError[], path: FieldPath, entry: HTTPIngressPath
         if (text.endsWith(suffix)) errors.push(invalidError(at, text, `cannot end with '${suffix}'`));
     }
   }
-  if (entry.backend !== undefined) checkBackend(errors, path.child('backend'), entry.backend);
-  else errors.push(requiredError(path.child('backend')));
+  checkBackend(errors, path.child('backend'), entry.backend ?? {});
 }
 
 function checkBackend(errors: FieldError[], path: FieldPath, backend: IngressBackend): void {
@@ -106,9 +141,11 @@ function checkBackend(errors: FieldError[], path: FieldPath, backend: IngressBac
   if (service !== undefined && resource !== undefined) {
     errors.push(invalidError(path, '', 'cannot set both resource and service backends'));
   } else if (resource !== undefined) {
+    const at = path.child('resource');
+    if (resource.apiGroup !== undefined) checkShape(errors, at.child('apiGroup'), resource.apiGroup, dns1123Subdomain);
     for (const field of ['kind', 'name'] as const)
-      if (isBlank(resource[field])) errors.push(requiredError(path.child('resource', field)));
-  } else if (service === undefined) errors.push(requiredError(path, 'resource or service backend is required'));
+      checkRequired(errors, at.child(field), resource[field], pathSegmentName);
+  } else if (service === undefined) errors.push(invalidError(path, '', 'resource or service backend is required'));
   else {
     const at = path.child('service');
     if (isBlank(service.name)) errors.push(requiredError(at.child('name')));

@@ -9,10 +9,17 @@ import {
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { validateLabelSelector } from '../../../../machinery/meta/label-selector.ts';
 import { cidr, portName, portNumber } from '../../../../machinery/meta/value-shapes.ts';
-import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../../../../proto/api/networking-v1.ts';
+import type {
+  IPBlock,
+  NetworkPolicy,
+  NetworkPolicyPeer,
+  NetworkPolicyPort,
+  NetworkPolicySpec,
+} from '../../../../proto/api/networking-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
+import { isStrictSubnet, strictCidr } from '../validation/addresses.ts';
 import { checkShape } from '../validation/checks.ts';
 import { selectorText } from '../workload/workload-columns.ts';
 
@@ -36,30 +43,34 @@ export const networkPolicyStrategy: Strategy<NetworkPolicy> = {
       for (const port of rule.ports ?? []) port.protocol ??= 'TCP';
     }
   },
-  validate({ spec }) {
-    const errors: FieldError[] = [];
-    errors.push(...validateLabelSelector(spec.podSelector, SPEC.child('podSelector')));
-    for (const [i, rule] of (spec.ingress ?? []).entries()) {
-      const at = SPEC.child('ingress').index(i);
-      for (const [j, port] of (rule.ports ?? []).entries()) checkPort(errors, at.child('ports').index(j), port);
-      for (const [j, peer] of (rule.from ?? []).entries()) checkPeer(errors, at.child('from').index(j), peer);
-    }
-    for (const [i, rule] of (spec.egress ?? []).entries()) {
-      const at = SPEC.child('egress').index(i);
-      for (const [j, port] of (rule.ports ?? []).entries()) checkPort(errors, at.child('ports').index(j), port);
-      for (const [j, peer] of (rule.to ?? []).entries()) checkPeer(errors, at.child('to').index(j), peer);
-    }
-    const types = spec.policyTypes ?? [];
-    if (types.length > 2)
-      errors.push(invalidError(SPEC.child('policyTypes'), types, 'may not specify more than two policyTypes'));
-    for (const [i, type] of types.entries()) {
-      if (type !== 'Ingress' && type !== 'Egress') {
-        errors.push(notSupportedError(SPEC.child('policyTypes').index(i), type, ['Ingress', 'Egress']));
-      }
-    }
-    return errors;
-  },
+  validateCreate: ({ spec }) => specErrors(spec, new Set()),
+  validateUpdate: ({ spec }, { spec: older }) => specErrors(spec, networksOf(older)),
 };
+
+function specErrors(spec: NetworkPolicySpec, known: ReadonlySet<string>): FieldError[] {
+  const errors = validateLabelSelector(spec.podSelector, SPEC.child('podSelector'));
+  const checkRule = (
+    at: FieldPath,
+    ports: readonly NetworkPolicyPort[] = [],
+    side: string,
+    peers: readonly NetworkPolicyPeer[] = [],
+  ): void => {
+    for (const [i, port] of ports.entries()) checkPort(errors, at.child('ports').index(i), port);
+    for (const [i, peer] of peers.entries()) checkPeer(errors, at.child(side).index(i), peer, known);
+  };
+  for (const [i, rule] of (spec.ingress ?? []).entries())
+    checkRule(SPEC.child('ingress').index(i), rule.ports, 'from', rule.from);
+  for (const [i, rule] of (spec.egress ?? []).entries())
+    checkRule(SPEC.child('egress').index(i), rule.ports, 'to', rule.to);
+  const types = spec.policyTypes ?? [];
+  const at = SPEC.child('policyTypes');
+  if (types.length > 2) return [...errors, invalidError(at, types, 'may not specify more than two policyTypes')];
+  for (const [i, type] of types.entries()) {
+    if (type !== 'Ingress' && type !== 'Egress')
+      errors.push(notSupportedError(at.index(i), type, ['Ingress', 'Egress']));
+  }
+  return errors;
+}
 
 function checkPort(errors: FieldError[], path: FieldPath, port: NetworkPolicyPort): void {
   const protocols = ['SCTP', 'TCP', 'UDP'];
@@ -70,7 +81,7 @@ function checkPort(errors: FieldError[], path: FieldPath, port: NetworkPolicyPor
     checkShape(errors, path.child('port'), port.port, portNumber);
     if (port.endPort !== undefined) {
       if (port.endPort < port.port)
-        errors.push(invalidError(path.child('endPort'), port.port, 'must be greater than or equal to `port`'));
+        errors.push(invalidError(path.child('endPort'), port.endPort, 'must be greater than or equal to `port`'));
       checkShape(errors, path.child('endPort'), port.endPort, portNumber);
     }
   } else if (port.endPort !== undefined) {
@@ -83,7 +94,7 @@ function checkPort(errors: FieldError[], path: FieldPath, port: NetworkPolicyPor
   if (typeof port.port === 'string') checkShape(errors, path.child('port'), port.port, portName);
 }
 
-function checkPeer(errors: FieldError[], path: FieldPath, peer: NetworkPolicyPeer): void {
+function checkPeer(errors: FieldError[], path: FieldPath, peer: NetworkPolicyPeer, known: ReadonlySet<string>): void {
   errors.push(...validateLabelSelector(peer.podSelector, path.child('podSelector')));
   errors.push(...validateLabelSelector(peer.namespaceSelector, path.child('namespaceSelector')));
   const { ipBlock } = peer;
@@ -95,9 +106,29 @@ function checkPeer(errors: FieldError[], path: FieldPath, peer: NetworkPolicyPee
   if (peer.podSelector !== undefined || peer.namespaceSelector !== undefined) {
     errors.push(forbiddenError(path, 'may not specify both ipBlock and another peer'));
   }
-  const at = path.child('ipBlock');
-  if (!ipBlock.cidr) errors.push(requiredError(at.child('cidr')));
-  else checkShape(errors, at.child('cidr'), ipBlock.cidr, cidr);
-  for (const [i, except] of (ipBlock.except ?? []).entries())
-    checkShape(errors, at.child('except').index(i), except, cidr);
+  checkBlock(errors, path.child('ipBlock'), ipBlock, known);
+}
+
+/** @param known networks of the stored policy: what is there may stay, whatever its form */
+function checkBlock(errors: FieldError[], path: FieldPath, block: IPBlock, known: ReadonlySet<string>): void {
+  const shape = (text: string): string[] => (known.has(text) ? cidr(text) : strictCidr(text));
+  if (!block.cidr) {
+    errors.push(requiredError(path.child('cidr')));
+    return;
+  }
+  checkShape(errors, path.child('cidr'), block.cidr, shape);
+  if (cidr(block.cidr).length > 0) return;
+  for (const [i, except] of (block.except ?? []).entries()) {
+    const at = path.child('except').index(i);
+    checkShape(errors, at, except, shape);
+    if (cidr(except).length === 0 && !isStrictSubnet(except, block.cidr))
+      errors.push(invalidError(at, except, 'must be a strict subset of `cidr`'));
+  }
+}
+
+function networksOf({ ingress = [], egress = [] }: NetworkPolicySpec): Set<string> {
+  const peers = [...ingress.flatMap(rule => rule.from ?? []), ...egress.flatMap(rule => rule.to ?? [])];
+  return new Set(
+    peers.flatMap(({ ipBlock: block }) => (block === undefined ? [] : [block.cidr, ...(block.except ?? [])])),
+  );
 }

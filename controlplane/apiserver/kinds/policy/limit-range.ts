@@ -1,31 +1,16 @@
 /** LimitRanges. Source: Kubernetes `pkg/apis/core` (limit ranges), 1.36. */
-import {
-  duplicateError,
-  forbiddenError,
-  invalidError,
-  type FieldError,
-} from '../../../../machinery/meta/field-error.ts';
+import { duplicateError, invalidError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
-import type { LimitRange, LimitRangeItem } from '../../../../proto/api/core-v1.ts';
+import { qualifiedName } from '../../../../machinery/meta/names.ts';
+import type { LimitRange } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { createdAtColumn, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkRequired } from '../validation/checks.ts';
-import { checkResourceAmount, checkResourceName } from '../validation/resource-list.ts';
+import { checkShape } from '../validation/checks.ts';
+import { checkLimitItem } from './limit-item.ts';
 
 const LIMITS = FieldPath.of('spec', 'limits');
-const LISTS = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const;
-/** Each of the first must not be more than the second. */
-const ORDER = [
-  ['min', 'max'],
-  ['min', 'defaultRequest'],
-  ['defaultRequest', 'max'],
-  ['defaultRequest', 'default'],
-  ['min', 'default'],
-  ['default', 'max'],
-] as const;
-const WORDS = { min: 'min', max: 'max', default: 'default', defaultRequest: 'default request' } as const;
+const TYPES = ['Container', 'PersistentVolumeClaim', 'Pod'];
 
 export const limitRangeStrategy: Strategy<LimitRange> = {
   info: kindInfo('', 'LimitRange'),
@@ -47,37 +32,18 @@ export const limitRangeStrategy: Strategy<LimitRange> = {
     const types = new Set<string>();
     for (const [i, item] of (spec.limits ?? []).entries()) {
       const at = LIMITS.index(i);
-      checkRequired(errors, at.child('type'), item.type);
+      checkType(errors, at.child('type'), item.type ?? '');
       if (types.has(item.type)) errors.push(duplicateError(at.child('type'), item.type));
       types.add(item.type);
-      checkItem(errors, at, item);
+      checkLimitItem(errors, at, item);
     }
     return errors;
   },
 };
 
-function checkItem(errors: FieldError[], path: FieldPath, item: LimitRangeItem): void {
-  for (const list of LISTS) {
-    for (const [name, text] of Object.entries(item[list] ?? {})) {
-      checkResourceName(errors, path.child(list).key(name), name);
-      checkResourceAmount(errors, path.child(list).key(name), name, text);
-    }
-  }
-  if (item.type === 'Pod') {
-    if (Object.keys(item.default ?? {}).length > 0)
-      errors.push(forbiddenError(path.child('default'), "may not be specified when `type` is 'Pod'"));
-    if (Object.keys(item.defaultRequest ?? {}).length > 0) {
-      errors.push(forbiddenError(path.child('defaultRequest'), "may not be specified when `type` is 'Pod'"));
-    }
-  }
-  for (const [low, high] of ORDER) {
-    for (const [name, text] of Object.entries(item[low] ?? {})) {
-      const bound = item[high]?.[name];
-      const a = tryParseQuantity(String(text));
-      const b = bound === undefined ? undefined : tryParseQuantity(String(bound));
-      if (a === undefined || b === undefined || a.compare(b) <= 0) continue;
-      const why = `${WORDS[low]} value ${a.toString()} is greater than ${WORDS[high]} value ${b.toString()}`;
-      errors.push(invalidError(path.child(low).key(name), a.toString(), why));
-    }
-  }
+function checkType(errors: FieldError[], path: FieldPath, type: string): void {
+  const before = errors.length;
+  checkShape(errors, path, type, qualifiedName);
+  if (errors.length === before && !type.includes('/') && !TYPES.includes(type))
+    errors.push(invalidError(path, type, 'must be a standard limit type or fully qualified'));
 }

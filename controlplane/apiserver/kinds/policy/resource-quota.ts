@@ -1,5 +1,5 @@
 /** ResourceQuotas. Source: Kubernetes `pkg/apis/core` (resource quotas) and `pkg/printers`, 1.36. */
-import { invalidError, notSupportedError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import { invalidError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import type { ResourceQuota } from '../../../../proto/api/core-v1.ts';
@@ -8,18 +8,9 @@ import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { checkQuotaResourceName, checkResourceAmount } from '../validation/resource-list.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
+import { checkQuotaScopes } from './quota-scopes.ts';
 
 const SPEC = FieldPath.of('spec');
-const SCOPES = [
-  'BestEffort',
-  'CrossNamespacePodAffinity',
-  'NotBestEffort',
-  'NotTerminating',
-  'PriorityClass',
-  'Terminating',
-  'VolumeAttributesClass',
-];
-
 export const resourceQuotaStrategy: Strategy<ResourceQuota> = {
   info: kindInfo('', 'ResourceQuota'),
   tracksGeneration: false,
@@ -38,27 +29,31 @@ export const resourceQuotaStrategy: Strategy<ResourceQuota> = {
   },
   validate({ spec }) {
     const errors: FieldError[] = [];
-    for (const [name, text] of Object.entries(spec.hard ?? {})) {
-      const at = SPEC.child('hard').key(name);
-      checkQuotaResourceName(errors, at, name);
-      checkResourceAmount(errors, at, name, text);
-    }
-    for (const scope of spec.scopes ?? []) {
-      if (!SCOPES.includes(scope)) errors.push(invalidError(SPEC.child('scopes'), spec.scopes, 'unsupported scope'));
-    }
-    for (const [i, requirement] of (spec.scopeSelector?.matchExpressions ?? []).entries()) {
-      if (SCOPES.includes(requirement.scopeName)) continue;
-      const at = SPEC.child('scopeSelector', 'matchExpressions').index(i).child('scopeName');
-      errors.push(notSupportedError(at, requirement.scopeName, SCOPES));
-    }
+    checkAmounts(errors, SPEC.child('hard'), spec.hard);
+    checkQuotaScopes(errors, SPEC, spec);
     return errors;
   },
   validateUpdate({ spec }, { spec: older }) {
     if (jsonEquals([...(spec.scopes ?? [])].sort(), [...(older.scopes ?? [])].sort())) return [];
     return [invalidError(SPEC.child('scopes'), spec.scopes, 'field is immutable')];
   },
-  status: { prepareForUpdate: keepSpec },
+  status: {
+    prepareForUpdate: keepSpec,
+    validateUpdate({ status }) {
+      const errors: FieldError[] = [];
+      for (const field of ['hard', 'used'] as const)
+        checkAmounts(errors, FieldPath.of('status', field), status?.[field]);
+      return errors;
+    },
+  },
 };
+
+function checkAmounts(errors: FieldError[], path: FieldPath, amounts: Readonly<Record<string, string>> = {}): void {
+  for (const [name, text] of Object.entries(amounts)) {
+    checkQuotaResourceName(errors, path.key(name), name);
+    checkResourceAmount(errors, path.key(name), name, text);
+  }
+}
 
 function usageText({ status = {} }: ResourceQuota, limits: boolean): string {
   return Object.keys(status.hard ?? {})

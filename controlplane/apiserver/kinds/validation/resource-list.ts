@@ -34,6 +34,11 @@ const STANDARD_RESOURCES = new Set([
 ]);
 const QUOTA_RESOURCES = new Set([...STANDARD_RESOURCES].filter(name => name !== 'storage'));
 
+/** A resource that Kubernetes itself counts for quotas. */
+export function isStandardQuotaResource(name: string): boolean {
+  return QUOTA_RESOURCES.has(name) || isHugePages(name) || name.startsWith('requests.hugepages-');
+}
+
 /** A resource without a domain, or in Kubernetes' own. */
 export function isNativeResource(name: string): boolean {
   return !name.includes('/') || name.includes('kubernetes.io/');
@@ -79,7 +84,7 @@ export function checkContainerResourceName(errors: FieldError[], path: FieldPath
 export function checkQuotaResourceName(errors: FieldError[], path: FieldPath, name: string): void {
   checkResourceName(errors, path, name);
   if (name.includes('/') || name.startsWith('count/')) return;
-  if (QUOTA_RESOURCES.has(name) || isHugePages(name) || name.startsWith('requests.hugepages-')) return;
+  if (isStandardQuotaResource(name)) return;
   errors.push(invalidError(path, name, 'must be a standard resource for quota'));
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Deployment } from '../../../../proto/api/apps-v1.ts';
 import type { Secret, Service } from '../../../../proto/api/core-v1.ts';
 import { secretStrategy } from '../core/secret.ts';
-import { cronScheduleProblem } from '../batch/cron-schedule.ts';
+import { cronScheduleProblem } from '../../../../machinery/meta/cron-schedule.ts';
 import { humanDuration } from '../columns/age.ts';
 import { serviceStrategy } from '../service/service.ts';
 import { deploymentStrategy } from './deployment.ts';
