@@ -71,6 +71,11 @@ export function invalidError(path: At, value: unknown, detail: string): FieldErr
   return new FieldError('FieldValueInvalid', path, renderValue(value), detail);
 }
 
+/** The same for values that are told plainly, without quotes: numbers or percentages, quantities. */
+export function invalidPlainError(path: At, value: string | number, detail: string): FieldError {
+  return new FieldError('FieldValueInvalid', path, String(value), detail);
+}
+
 /** The value has the wrong type. */
 export function typeInvalidError(path: At, value: unknown, detail: string): FieldError {
   return new FieldError('FieldValueTypeInvalid', path, renderValue(value), detail);

@@ -32,7 +32,7 @@ export const configMapStrategy: Strategy<ConfigMap> = {
       checkShape(errors, BINARY.key(key), key, configMapKey);
       bytes += Buffer.byteLength(value, 'base64');
     }
-    if (bytes > MAX_BYTES) errors.push(tooLongError(DATA, MAX_BYTES));
+    if (bytes > MAX_BYTES) errors.push(tooLongError('', MAX_BYTES));
     return errors;
   },
   validateUpdate(map, older) {

@@ -1,13 +1,14 @@
 /** Endpoints. Source: Kubernetes `pkg/apis/core/validation` (endpoints) and `pkg/printers`, 1.36. */
-import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import { requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { dns1123Label, qualifiedName } from '../../../../machinery/meta/names.ts';
+import { dns1123Label, dns1123Subdomain, qualifiedName } from '../../../../machinery/meta/names.ts';
 import { ipAddress, portNumber } from '../../../../machinery/meta/value-shapes.ts';
 import type { EndpointAddress, EndpointPort, Endpoints } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { checkEnum, checkOptional, checkShape, isBlank } from '../validation/checks.ts';
+import { checkNonSpecialIP } from '../validation/special-addresses.ts';
 
 const SUBSETS = FieldPath.of('subsets');
 const MAX_SHOWN = 3;
@@ -46,16 +47,8 @@ export const endpointsStrategy: Strategy<Endpoints> = {
 function checkAddress(errors: FieldError[], path: FieldPath, address: EndpointAddress): void {
   checkShape(errors, path.child('ip'), address.ip ?? '', ipAddress);
   checkOptional(errors, path.child('hostname'), address.hostname, dns1123Label);
-  const { ip } = address;
-  const at = path.child('ip');
-  if (ip === '0.0.0.0' || ip === '::') errors.push(invalidError(at, ip, `may not be unspecified (${ip})`));
-  else if (ip?.startsWith('127.') === true || ip === '::1') {
-    errors.push(invalidError(at, ip, 'may not be in the loopback range (127.0.0.0/8, ::1/128)'));
-  } else if (ip?.startsWith('169.254.') === true || ip?.toLowerCase().startsWith('fe80:') === true) {
-    errors.push(invalidError(at, ip, 'may not be in the link-local range (169.254.0.0/16, fe80::/10)'));
-  } else if (ip?.startsWith('224.0.0.') === true || ip?.toLowerCase().startsWith('ff02:') === true) {
-    errors.push(invalidError(at, ip, 'may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)'));
-  }
+  checkOptional(errors, path.child('nodeName'), address.nodeName, dns1123Subdomain);
+  checkNonSpecialIP(errors, path.child('ip'), address.ip ?? '');
 }
 
 function checkPort(errors: FieldError[], path: FieldPath, port: EndpointPort, named: boolean): void {
@@ -63,7 +56,7 @@ function checkPort(errors: FieldError[], path: FieldPath, port: EndpointPort, na
   else checkOptional(errors, path.child('name'), port.name, dns1123Label);
   checkShape(errors, path.child('port'), port.port ?? 0, portNumber);
   checkEnum(errors, path.child('protocol'), port.protocol, ['SCTP', 'TCP', 'UDP']);
-  checkOptional(errors, path.child('appProtocol'), port.appProtocol, qualifiedName);
+  if (port.appProtocol !== undefined) checkShape(errors, path.child('appProtocol'), port.appProtocol, qualifiedName);
 }
 
 function endpointsText(endpoints: Endpoints): string {

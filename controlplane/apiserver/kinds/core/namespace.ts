@@ -1,5 +1,5 @@
 /** Namespaces. Source: Kubernetes `pkg/registry/core/namespace` and `pkg/apis/core/validation`, 1.36. */
-import type { FieldError } from '../../../../machinery/meta/field-error.ts';
+import { invalidError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Label, qualifiedName } from '../../../../machinery/meta/names.ts';
 import type { Namespace } from '../../../../proto/api/core-v1.ts';
@@ -9,6 +9,8 @@ import { kindInfo } from '../kind-info.ts';
 import { checkShape } from '../validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 
+const FINALIZERS = FieldPath.of('spec', 'finalizers');
+const STANDARD_FINALIZERS = ['kubernetes', 'orphan', 'foregroundDeletion'];
 const NAME_LABEL = 'kubernetes.io/metadata.name';
 
 export const namespaceStrategy: Strategy<Namespace> = {
@@ -44,18 +46,40 @@ export const namespaceStrategy: Strategy<Namespace> = {
   },
   validate(ns) {
     const errors: FieldError[] = [];
-    for (const finalizer of ns.spec.finalizers ?? []) {
-      checkShape(errors, FieldPath.of('spec', 'finalizers'), finalizer, qualifiedName);
-    }
+    for (const finalizer of ns.spec.finalizers ?? []) checkFinalizer(errors, FINALIZERS, finalizer);
     return errors;
   },
-  status: { prepareForUpdate: keepSpec },
+  status: {
+    prepareForUpdate: keepSpec,
+    validateUpdate({ metadata, status }) {
+      const going = metadata.deletionTimestamp !== undefined;
+      const phase = status?.phase ?? '';
+      if (phase === (going ? 'Terminating' : 'Active')) return [];
+      const why = going
+        ? "may only be 'Terminating' if `deletionTimestamp` is not empty"
+        : "may only be 'Active' if `deletionTimestamp` is empty";
+      return [invalidError(FieldPath.of('status', 'Phase'), phase, why)];
+    },
+  },
   subresources: {
     finalize: {
       prepareForUpdate(ns, older) {
         if (older.status === undefined) delete ns.status;
         else ns.status = older.status;
       },
+      validateUpdate(ns) {
+        const errors: FieldError[] = [];
+        for (const [i, finalizer] of (ns.spec.finalizers ?? []).entries())
+          checkFinalizer(errors, FINALIZERS.index(i), finalizer);
+        return errors;
+      },
     },
   },
 };
+
+function checkFinalizer(errors: FieldError[], path: FieldPath, finalizer: string): void {
+  checkShape(errors, path, finalizer, qualifiedName);
+  if (finalizer.includes('/') || STANDARD_FINALIZERS.includes(finalizer)) return;
+  const why = 'name is neither a standard finalizer name nor is it fully qualified';
+  errors.push(invalidError(path, finalizer, why));
+}

@@ -1,5 +1,10 @@
 /** Nodes. Source: Kubernetes `pkg/registry/core/node`, `pkg/apis/core/validation` and `pkg/printers`, 1.36. */
-import { duplicateError, forbiddenError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import {
+  duplicateError,
+  forbiddenError,
+  invalidError,
+  type FieldError,
+} from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import { labelValue, qualifiedName } from '../../../../machinery/meta/names.ts';
@@ -9,7 +14,7 @@ import type { Node, ResourceList, Taint } from '../../../../proto/api/core-v1.ts
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, listOrNone, nameColumn, wide } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
 import { checkResourceAmount } from '../validation/resource-list.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 
@@ -51,14 +56,13 @@ export const nodeStrategy: Strategy<Node> = {
     checkTaints(errors, node.spec.taints ?? []);
     checkAmounts(errors, STATUS.child('capacity'), node.status?.capacity);
     checkAmounts(errors, STATUS.child('allocatable'), node.status?.allocatable);
-    for (const [i, range] of (node.spec.podCIDRs ?? []).entries()) {
-      checkShape(errors, SPEC.child('podCIDRs').index(i), range, cidr);
-    }
+    checkPodRanges(errors, node.spec.podCIDRs ?? []);
     return errors;
   },
   validateUpdate(node, older) {
     const errors: FieldError[] = [];
     const was = older.spec;
+    checkAddresses(errors, node);
     if ((was.podCIDRs ?? []).length > 0 && !jsonEquals(node.spec.podCIDRs ?? [], was.podCIDRs)) {
       errors.push(
         forbiddenError(SPEC.child('podCIDRs'), 'node updates may not change podCIDR except from "" to valid'),
@@ -69,6 +73,8 @@ export const nodeStrategy: Strategy<Node> = {
         forbiddenError(SPEC.child('providerID'), 'node updates may not change providerID except from "" to valid'),
       );
     }
+    if ((node.spec.externalID ?? '') !== (was.externalID ?? ''))
+      errors.push(forbiddenError(SPEC.child('externalID'), 'may not be updated'));
     return errors;
   },
   status: {
@@ -77,12 +83,7 @@ export const nodeStrategy: Strategy<Node> = {
       const errors: FieldError[] = [];
       checkAmounts(errors, STATUS.child('capacity'), node.status?.capacity);
       checkAmounts(errors, STATUS.child('allocatable'), node.status?.allocatable);
-      const addresses = new Set<string>();
-      for (const [i, address] of (node.status?.addresses ?? []).entries()) {
-        const key = `${address.type} ${address.address}`;
-        if (addresses.has(key)) errors.push(duplicateError(STATUS.child('addresses').index(i), address));
-        addresses.add(key);
-      }
+      checkAddresses(errors, node);
       return errors;
     },
   },
@@ -90,20 +91,48 @@ export const nodeStrategy: Strategy<Node> = {
 
 function checkTaints(errors: FieldError[], taints: readonly Taint[]): void {
   const seen = new Set<string>();
-  const path = SPEC.child('taints');
+  // Upstream says of taints that they stand in the metadata.
+  const path = FieldPath.of('metadata', 'taints');
   for (const [i, taint] of taints.entries()) {
     const at = path.index(i);
-    checkRequired(errors, at.child('key'), taint.key, qualifiedName);
-    if (!isBlank(taint.value)) checkShape(errors, at.child('value'), taint.value, labelValue);
-    checkEnum(errors, at.child('effect'), taint.effect, ['NoExecute', 'NoSchedule', 'PreferNoSchedule']);
+    checkShape(errors, at.child('key'), taint.key ?? '', qualifiedName);
+    const problems = labelValue(taint.value ?? '');
+    if (problems.length > 0) errors.push(invalidError(at.child('value'), taint.value, problems.join(';')));
+    checkEnum(errors, at.child('effect'), taint.effect, ['NoSchedule', 'PreferNoSchedule', 'NoExecute']);
     const key = `${taint.effect} ${taint.key}`;
-    if (seen.has(key)) errors.push(duplicateError(at, taint));
+    if (seen.has(key))
+      errors.push(duplicateError(at, taintShown(taint), 'taints must be unique by key and effect pair'));
     seen.add(key);
   }
 }
 
 function checkAmounts(errors: FieldError[], path: FieldPath, amounts: ResourceList | undefined): void {
-  for (const [name, text] of Object.entries(amounts ?? {})) checkResourceAmount(errors, path.key(name), name, text);
+  for (const [name, text] of Object.entries(amounts ?? {})) checkResourceAmount(errors, path.child(name), name, text);
+}
+
+function taintShown({ key = '', value = '', effect = '' }: Taint): Record<string, unknown> {
+  return { Key: key, Value: value, Effect: effect, TimeAdded: null };
+}
+
+function checkPodRanges(errors: FieldError[], ranges: readonly string[]): void {
+  const path = SPEC.child('podCIDRs');
+  for (const [i, range] of ranges.entries()) checkShape(errors, path.index(i), range, cidr);
+  if (ranges.length < 2) return;
+  const families = new Set(ranges.map(range => range.includes(':')));
+  if (families.size < 2 || ranges.length > 2)
+    errors.push(invalidError(path, ranges, 'may specify no more than one CIDR for each IP family'));
+  for (const [i, range] of ranges.entries())
+    if (ranges.indexOf(range) < i) errors.push(duplicateError(path.index(i), range));
+}
+
+function checkAddresses(errors: FieldError[], { status }: Node): void {
+  const seen = new Set<string>();
+  for (const [i, { type, address }] of (status?.addresses ?? []).entries()) {
+    const key = `${type} ${address}`;
+    if (seen.has(key))
+      errors.push(duplicateError(STATUS.child('addresses').index(i), { Type: type, Address: address }));
+    seen.add(key);
+  }
 }
 
 function statusOf(node: Node): string {

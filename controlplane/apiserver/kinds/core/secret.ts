@@ -7,7 +7,7 @@ import {
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
+import { isJsonObject, jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import { configMapKey } from '../../../../machinery/meta/value-shapes.ts';
 import type { Secret } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
@@ -113,7 +113,10 @@ function checkJson(errors: FieldError[], data: Readonly<Record<string, string>>,
     return;
   }
   try {
-    JSON.parse(Buffer.from(value, 'base64').toString('utf8'));
+    const content: unknown = JSON.parse(Buffer.from(value, 'base64').toString('utf8'));
+    if (content === null || isJsonObject(content)) return;
+    const what = Array.isArray(content) ? 'array' : typeof content === 'boolean' ? 'bool' : typeof content;
+    throw new Error(`json: cannot unmarshal ${what} into Go value of type map[string]interface {}`);
   } catch (error) {
     errors.push(invalidError(DATA.key(key), '<secret contents redacted>', (error as Error).message));
   }

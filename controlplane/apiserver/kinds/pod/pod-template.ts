@@ -77,7 +77,10 @@ export function checkSelectsTemplate(
   }
   const problems = validateLabelSelector(selector, at);
   errors.push(...problems);
-  if (problems.length > 0) return;
+  if (problems.length > 0) {
+    errors.push(invalidError(at, selector, 'invalid label selector'));
+    return;
+  }
   const compiled = compileLabelSelector(selector);
   if (compiled.isEmpty) errors.push(invalidError(at, selector, `empty selector is invalid for ${what}`));
   if (!compiled.matches(template?.metadata?.labels)) {

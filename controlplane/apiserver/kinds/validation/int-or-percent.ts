@@ -2,21 +2,21 @@
  * Values that are a number or a percentage, such as maxUnavailable.
  * Source: Kubernetes `pkg/apis/apps/validation`, 1.36.
  */
-import { invalidError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import { invalidPlainError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { percent } from '../../../../machinery/meta/value-shapes.ts';
-import { checkNonNegative, checkShape } from './checks.ts';
+import { checkNonNegative } from './checks.ts';
 
 /** `3`, `25%`; no negative numbers. */
 export function checkIntOrPercent(errors: FieldError[], path: FieldPath, value: string | number | undefined): void {
   if (typeof value === 'number') checkNonNegative(errors, path, value);
-  else if (value !== undefined) checkShape(errors, path, value, percent);
+  else if (value !== undefined) for (const why of percent(value)) errors.push(invalidPlainError(path, value, why));
 }
 
 /** No more than `100%`. */
 export function checkAtMostHundred(errors: FieldError[], path: FieldPath, value: string | number | undefined): void {
   if (typeof value !== 'string' || percent(value).length > 0 || Number.parseInt(value, 10) <= 100) return;
-  errors.push(invalidError(path, value, 'must not be greater than 100%'));
+  errors.push(invalidPlainError(path, value, 'must not be greater than 100%'));
 }
 
 /** Whether the value is 0 or `0%`. */

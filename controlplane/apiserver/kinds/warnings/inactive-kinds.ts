@@ -21,14 +21,11 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
   'admissionregistration.k8s.io/ValidatingWebhookConfiguration':
     'k8ts stores ValidatingWebhookConfigurations but does not call webhooks yet',
   'autoscaling/HorizontalPodAutoscaler': 'k8ts stores HorizontalPodAutoscalers but runs no controller for them yet',
-  'batch/CronJob': 'k8ts stores CronJobs but runs no controller for them yet',
   'flowcontrol.apiserver.k8s.io/FlowSchema': 'k8ts stores FlowSchemas but does not sort requests by them yet',
   'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration':
     'k8ts stores PriorityLevelConfigurations but does not limit requests by them yet',
-  'networking.k8s.io/IPAddress': 'k8ts stores IPAddresses but takes service addresses from its own table',
   'networking.k8s.io/NetworkPolicy':
     'k8ts stores NetworkPolicies but does not enforce them yet: all traffic is allowed',
-  'networking.k8s.io/ServiceCIDR': 'k8ts stores ServiceCIDRs but takes service addresses from --service-cidr alone',
   'resource.k8s.io/DeviceClass': 'k8ts stores DeviceClasses but allocates no devices yet',
   'resource.k8s.io/ResourceClaim': 'k8ts stores ResourceClaims but allocates no devices yet',
   'resource.k8s.io/ResourceClaimTemplate': 'k8ts stores ResourceClaimTemplates but makes no claims of them yet',

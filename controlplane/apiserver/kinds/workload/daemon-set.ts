@@ -1,5 +1,10 @@
 /** DaemonSets. Source: Kubernetes `pkg/apis/apps`, `pkg/registry/apps/daemonset`, 1.36. */
-import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import {
+  invalidPlainError,
+  notSupportedError,
+  requiredError,
+  type FieldError,
+} from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import type { DaemonSet } from '../../../../proto/api/apps-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
@@ -11,12 +16,24 @@ import {
   checkSelectsTemplate,
   defaultPodTemplate,
 } from '../pod/pod-template.ts';
-import { checkEnum, checkImmutable, checkNonNegative } from '../validation/checks.ts';
+import { checkImmutable, checkNonNegative } from '../validation/checks.ts';
 import { checkAtMostHundred, checkIntOrPercent, isZeroIntOrPercent } from '../validation/int-or-percent.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
+import { checkCollisions } from './replica-status.ts';
 import { containerColumns, selectorColumn } from './workload-columns.ts';
 
 const SPEC = FieldPath.of('spec');
+const STATUS_COUNTS = [
+  'currentNumberScheduled',
+  'numberMisscheduled',
+  'desiredNumberScheduled',
+  'numberReady',
+  'observedGeneration',
+  'updatedNumberScheduled',
+  'numberAvailable',
+  'numberUnavailable',
+  'collisionCount',
+] as const;
 const ROLLING = SPEC.child('updateStrategy', 'rollingUpdate');
 
 export const daemonSetStrategy: Strategy<DaemonSet> = {
@@ -66,12 +83,15 @@ export const daemonSetStrategy: Strategy<DaemonSet> = {
     const errors: FieldError[] = [];
     checkSelectsTemplate(errors, SPEC, spec.selector, spec.template, 'daemonset');
     checkPodTemplate(errors, SPEC.child('template'), spec.template);
-    checkAlwaysRestarts(errors, SPEC.child('template'), spec.template);
+    checkAlwaysRestarts(errors, SPEC.child('template'), spec.template, 'DaemonSet');
     checkNonNegative(errors, SPEC.child('minReadySeconds'), spec.minReadySeconds);
     checkNonNegative(errors, SPEC.child('revisionHistoryLimit'), spec.revisionHistoryLimit);
     const { type, rollingUpdate } = spec.updateStrategy ?? {};
-    checkEnum(errors, SPEC.child('updateStrategy', 'type'), type, ['OnDelete', 'RollingUpdate'], 'unsupported');
     if (type === 'RollingUpdate') checkRolling(errors, rollingUpdate);
+    else if (type !== 'OnDelete') {
+      const shown = { Type: type ?? '', RollingUpdate: rollingUpdate ?? null };
+      errors.push(notSupportedError(SPEC.child('updateStrategy'), shown, ['RollingUpdate', 'OnDelete']));
+    }
     return errors;
   },
   validateUpdate({ spec }, older) {
@@ -79,8 +99,16 @@ export const daemonSetStrategy: Strategy<DaemonSet> = {
     checkImmutable(errors, SPEC.child('selector'), spec.selector, older.spec.selector);
     return errors;
   },
-  status: { prepareForUpdate: keepSpec },
+  status: { prepareForUpdate: keepSpec, validateUpdate: checkStatus },
 };
+
+function checkStatus({ status }: DaemonSet, older: DaemonSet): FieldError[] {
+  const errors: FieldError[] = [];
+  const at = FieldPath.of('status');
+  for (const field of STATUS_COUNTS) checkNonNegative(errors, at.child(field), status?.[field]);
+  checkCollisions(errors, status?.collisionCount, older.status?.collisionCount);
+  return errors;
+}
 
 function checkRolling(
   errors: FieldError[],
@@ -92,13 +120,14 @@ function checkRolling(
   }
   const { maxUnavailable, maxSurge } = rolling;
   checkIntOrPercent(errors, ROLLING.child('maxUnavailable'), maxUnavailable);
-  checkAtMostHundred(errors, ROLLING.child('maxUnavailable'), maxUnavailable);
   checkIntOrPercent(errors, ROLLING.child('maxSurge'), maxSurge);
+  checkAtMostHundred(errors, ROLLING.child('maxUnavailable'), maxUnavailable);
   checkAtMostHundred(errors, ROLLING.child('maxSurge'), maxSurge);
   const none = isZeroIntOrPercent(maxUnavailable);
   if (none && isZeroIntOrPercent(maxSurge)) {
-    errors.push(invalidError(ROLLING.child('maxUnavailable'), maxUnavailable, 'cannot be 0 when maxSurge is 0'));
+    errors.push(requiredError(ROLLING.child('maxUnavailable'), 'cannot be 0 when maxSurge is 0'));
   } else if (!none && !isZeroIntOrPercent(maxSurge)) {
-    errors.push(invalidError(ROLLING.child('maxSurge'), maxSurge, 'may not be set when maxUnavailable is non-zero'));
+    const why = 'may not be set when maxUnavailable is non-zero';
+    errors.push(invalidPlainError(ROLLING.child('maxSurge'), maxSurge ?? 0, why));
   }
 }

@@ -2,6 +2,7 @@
 import {
   forbiddenError,
   invalidError,
+  invalidPlainError,
   requiredError,
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
@@ -20,6 +21,7 @@ import {
 import { checkEnum, checkImmutable, checkNonNegative } from '../validation/checks.ts';
 import { checkAtMostHundred, checkIntOrPercent, isZeroIntOrPercent } from '../validation/int-or-percent.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
+import { checkCollisions } from './replica-status.ts';
 import { containerColumns, selectorColumn } from './workload-columns.ts';
 
 const SPEC = FieldPath.of('spec');
@@ -114,10 +116,7 @@ export const deploymentStrategy: Strategy<Deployment> = {
           invalidError(at.child('availableReplicas'), availableReplicas, 'cannot be greater than readyReplicas'),
         );
       }
-      const collisions = older.status?.collisionCount;
-      if (collisions !== undefined && (status.collisionCount ?? 0) < collisions) {
-        errors.push(invalidError(at.child('collisionCount'), status.collisionCount ?? 0, 'cannot be decremented'));
-      }
+      checkCollisions(errors, status.collisionCount, older.status?.collisionCount);
       return errors;
     },
   },
@@ -148,7 +147,8 @@ function checkStrategy(errors: FieldError[], path: FieldPath, strategy: Deployme
   checkIntOrPercent(errors, at.child('maxUnavailable'), rolling.maxUnavailable);
   checkIntOrPercent(errors, at.child('maxSurge'), rolling.maxSurge);
   if (isZeroIntOrPercent(rolling.maxUnavailable) && isZeroIntOrPercent(rolling.maxSurge)) {
-    errors.push(invalidError(at.child('maxUnavailable'), rolling.maxUnavailable, 'may not be 0 when `maxSurge` is 0'));
+    const why = 'may not be 0 when `maxSurge` is 0';
+    errors.push(invalidPlainError(at.child('maxUnavailable'), rolling.maxUnavailable ?? 0, why));
   }
   checkAtMostHundred(errors, at.child('maxUnavailable'), rolling.maxUnavailable);
 }

@@ -6,6 +6,12 @@ import { checkNonNegative } from '../validation/checks.ts';
 
 const STATUS = FieldPath.of('status');
 
+/** A count of name collisions only rises: names are made of it. */
+export function checkCollisions(errors: FieldError[], now: number | undefined, was: number | undefined): void {
+  if (was === undefined || (now ?? -1) >= was) return;
+  errors.push(invalidError(STATUS.child('collisionCount'), now ?? 0, 'cannot be decremented'));
+}
+
 /** Of ReplicaSets and ReplicationControllers. */
 export function checkReplicaStatus(status: ReplicaSetStatus | undefined): FieldError[] {
   const errors: FieldError[] = [];
@@ -18,12 +24,12 @@ export function checkReplicaStatus(status: ReplicaSetStatus | undefined): FieldE
     observedGeneration,
   } = status;
   const counts = { replicas, fullyLabeledReplicas, readyReplicas, availableReplicas };
+  for (const [name, count] of Object.entries(counts)) checkNonNegative(errors, STATUS.child(name), count);
+  checkNonNegative(errors, STATUS.child('observedGeneration'), observedGeneration);
   for (const [name, count] of Object.entries(counts)) {
-    checkNonNegative(errors, STATUS.child(name), count);
     if (count > replicas)
       errors.push(invalidError(STATUS.child(name), count, 'cannot be greater than status.replicas'));
   }
-  checkNonNegative(errors, STATUS.child('observedGeneration'), observedGeneration);
   if (availableReplicas > readyReplicas) {
     errors.push(
       invalidError(STATUS.child('availableReplicas'), availableReplicas, 'cannot be greater than readyReplicas'),

@@ -2,7 +2,6 @@
 import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { selectorFromSet } from '../../../../machinery/meta/label-selector.ts';
-import { validateLabels } from '../../../../machinery/meta/object-meta-validation.ts';
 import type { ReplicationController } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, formatLabels, nameColumn, wide } from '../columns/column.ts';
@@ -50,7 +49,6 @@ export const replicationControllerStrategy: Strategy<ReplicationController> = {
     const errors: FieldError[] = [];
     checkNonNegative(errors, SPEC.child('minReadySeconds'), spec.minReadySeconds);
     const selector = spec.selector ?? {};
-    errors.push(...validateLabels(selector, SPEC.child('selector')));
     if (Object.keys(selector).length === 0) errors.push(requiredError(SPEC.child('selector')));
     checkNonNegative(errors, SPEC.child('replicas'), spec.replicas);
     const at = SPEC.child('template');
@@ -59,11 +57,11 @@ export const replicationControllerStrategy: Strategy<ReplicationController> = {
       return errors;
     }
     const labels = spec.template.metadata?.labels ?? {};
-    if (!selectorFromSet(selector).matches(labels)) {
+    if (Object.keys(selector).length > 0 && !selectorFromSet(selector).matches(labels)) {
       errors.push(invalidError(at.child('metadata', 'labels'), labels, '`selector` does not match template `labels`'));
     }
     checkPodTemplate(errors, at, spec.template);
-    checkAlwaysRestarts(errors, at, spec.template);
+    checkAlwaysRestarts(errors, at, spec.template, 'ReplicationController');
     return errors;
   },
   status: { prepareForUpdate: keepSpec, validateUpdate: rc => checkReplicaStatus(rc.status) },
