@@ -2,15 +2,16 @@
  * SubjectAccessReview and its relatives: asking the authorizer over the API.
  */
 import { badRequest } from '../../../machinery/meta/status-error.ts';
-import { requiredError } from '../../../machinery/meta/field-error.ts';
 import { invalid } from '../../../machinery/meta/status-error.ts';
 import type {
   SubjectAccessReviewSpec,
   SelfSubjectAccessReviewSpec,
   SubjectAccessReviewStatus,
 } from '../../../proto/api/authorization-v1.ts';
+import type { ObjectMeta } from '../../../proto/api/meta-v1.ts';
 import type { Attributes, Authorizer } from '../authz/authorizer.ts';
 import type { RbacAuthorizer } from '../authz/rbac-authorizer.ts';
+import { reviewErrors } from './review-errors.ts';
 import { decodeObject } from '../rest/decode-body.ts';
 import { writeScope, type RestParts } from '../rest/rest-parts.ts';
 import type { VirtualResource } from '../registry/resource-set.ts';
@@ -20,6 +21,7 @@ import type { ObjectResponse, UserInfo } from '../server/request.ts';
 const GROUP = 'authorization.k8s.io';
 
 type Spec = SubjectAccessReviewSpec | SelfSubjectAccessReviewSpec;
+type Review = { metadata?: ObjectMeta; spec?: Spec };
 
 export function accessReviews(parts: RestParts, authorizer: Authorizer, rbac: RbacAuthorizer): VirtualResource[] {
   const review = (kind: string, resource: string, namespaced: boolean): VirtualResource => ({
@@ -62,26 +64,26 @@ async function accessReview(
   exchange: Exchange,
   kind: string,
 ): Promise<ObjectResponse> {
-  const review = await decode<{ spec?: Spec }>(parts, exchange, kind);
+  const review = await decode<Review>(parts, exchange, kind);
   const spec = review.spec ?? {};
-  if (spec.resourceAttributes === undefined && spec.nonResourceAttributes === undefined) {
-    throw invalid({ group: GROUP, kind }, '', [
-      requiredError(
-        'spec.resourceAttributes',
-        'exactly one of nonResourceAttributes or resourceAttributes must be specified',
-      ),
-    ]);
-  }
-  const namespace = exchange.info.namespace;
-  if (namespace !== '' && spec.resourceAttributes?.namespace !== namespace) {
-    throw badRequest(`namespace on request (${namespace}) does not match spec.resourceAttributes.namespace`);
-  }
+  const { namespace } = exchange.info;
+  if (kind === 'LocalSubjectAccessReview') settleNamespace(review, namespace);
+  const errors = reviewErrors(kind, review);
+  if (errors.length > 0) throw invalid({ group: GROUP, kind }, '', errors);
   const user = kind === 'SelfSubjectAccessReview' ? exchange.user : userOf(spec as SubjectAccessReviewSpec);
   const decision = await authorizer.authorize(attributesOf(user, spec));
   const status: SubjectAccessReviewStatus = { allowed: decision.kind === 'allow' };
   if (decision.kind === 'deny') status.denied = true;
   if (decision.reason !== '') status.reason = decision.reason;
   return { kind: 'object', status: 201, object: { ...review, status } };
+}
+
+/** The namespace of the path is the object's own. */
+function settleNamespace(review: Review, namespace: string): void {
+  const own = review.metadata?.namespace ?? '';
+  if (own !== '' && own !== namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  review.metadata = { ...review.metadata, namespace };
 }
 
 function userOf({ user = '', uid, groups = [], extra }: SubjectAccessReviewSpec): UserInfo {

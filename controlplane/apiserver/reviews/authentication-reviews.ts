@@ -1,6 +1,7 @@
 /**
  * TokenReview (whose token is this?) and SelfSubjectReview (who am I?).
  */
+import { badRequest } from '../../../machinery/meta/status-error.ts';
 import { hasReason } from '../../../machinery/meta/status-error-from.ts';
 import type { TokenReview, TokenReviewStatus, UserInfo as ApiUserInfo } from '../../../proto/api/authentication-v1.ts';
 import { withAuthenticated } from '../filters/authenticate.ts';
@@ -62,6 +63,7 @@ export function authenticationReviews(parts: RestParts, lookup: TokenLookup): Vi
           expected('TokenReview'),
           writeScope(exchange).query.fieldValidation,
         )) as TokenReview;
+        if ((review.spec?.token ?? '') === '') throw badRequest('token is required for TokenReview in authentication');
         const status = await reviewToken(lookup, review.spec?.token ?? '', review.spec?.audiences ?? []);
         return { kind: 'object', status: 201, object: { ...review, status } };
       },

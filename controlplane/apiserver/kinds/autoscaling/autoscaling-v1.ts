@@ -6,22 +6,30 @@ import type { AnyObject } from '../../../../machinery/client/resource.ts';
 import type { HorizontalPodAutoscaler as V1 } from '../../../../proto/api/autoscaling-v1.ts';
 import type {
   HorizontalPodAutoscaler as V2,
-  MetricSpec,
   HorizontalPodAutoscalerBehavior,
+  HorizontalPodAutoscalerCondition,
+  MetricSpec,
+  MetricStatus,
 } from '../../../../proto/api/autoscaling-v2.ts';
 import type { Conversion } from '../../registry/served-resource.ts';
 
 const METRICS = 'autoscaling.alpha.kubernetes.io/metrics';
 const BEHAVIOR = 'autoscaling.alpha.kubernetes.io/behavior';
+const CONDITIONS = 'autoscaling.alpha.kubernetes.io/conditions';
+const CURRENT = 'autoscaling.alpha.kubernetes.io/current-metrics';
 
 /** The stored form. */
 export function toAutoscalingV2(v1: V1): V2 {
   const { targetCPUUtilizationPercentage: percent, ...spec } = v1.spec;
-  const annotations = { ...v1.metadata.annotations };
-  const metrics: MetricSpec[] = parsed<MetricSpec[]>(annotations[METRICS]) ?? [];
-  const behavior = parsed<HorizontalPodAutoscalerBehavior>(annotations[BEHAVIOR]);
-  delete annotations[METRICS];
-  delete annotations[BEHAVIOR];
+  const {
+    [METRICS]: metricsText,
+    [BEHAVIOR]: behaviorText,
+    [CONDITIONS]: conditionsText,
+    [CURRENT]: currentText,
+    ...annotations
+  } = v1.metadata.annotations ?? {};
+  const metrics = parsed<MetricSpec[]>(metricsText) ?? [];
+  const behavior = parsed<HorizontalPodAutoscalerBehavior>(behaviorText);
   if (percent !== undefined) {
     metrics.unshift({
       type: 'Resource',
@@ -31,16 +39,28 @@ export function toAutoscalingV2(v1: V1): V2 {
   const metadata = { ...v1.metadata };
   if (Object.keys(annotations).length > 0) metadata.annotations = annotations;
   else delete metadata.annotations;
-  const { currentCPUUtilizationPercentage: _percent, ...status } = v1.status ?? {
+  const { currentCPUUtilizationPercentage: measured, ...status } = v1.status ?? {
     currentReplicas: 0,
     desiredReplicas: 0,
   };
+  const current = parsed<MetricStatus[]>(currentText) ?? [];
+  if (measured !== undefined)
+    current.unshift({ type: 'Resource', resource: { name: 'cpu', current: { averageUtilization: measured } } });
+  const conditions = parsed<HorizontalPodAutoscalerCondition[]>(conditionsText);
   return {
     apiVersion: 'autoscaling/v2',
     kind: 'HorizontalPodAutoscaler',
     metadata,
     spec: { ...spec, ...(metrics.length > 0 ? { metrics } : {}), ...(behavior === undefined ? {} : { behavior }) },
-    ...(v1.status === undefined ? {} : { status }),
+    ...(v1.status === undefined
+      ? {}
+      : {
+          status: {
+            ...status,
+            ...(current.length > 0 ? { currentMetrics: current } : {}),
+            ...(conditions === undefined ? {} : { conditions }),
+          },
+        }),
   };
 }
 
@@ -48,16 +68,33 @@ export function toAutoscalingV2(v1: V1): V2 {
 export function fromAutoscalingV2(v2: V2): V1 {
   const { metrics = [], behavior, ...spec } = v2.spec;
   const cpu = metrics.find(isCpuTarget);
-  const others = metrics.filter(metric => metric !== cpu);
+  const {
+    observedGeneration,
+    lastScaleTime,
+    currentReplicas = 0,
+    desiredReplicas = 0,
+    currentMetrics = [],
+    conditions = [],
+  } = v2.status ?? {};
+  const measured = currentMetrics.find(isCpuStatus);
   const annotations = { ...v2.metadata.annotations };
-  if (others.length > 0) annotations[METRICS] = JSON.stringify(others);
-  if (behavior !== undefined) annotations[BEHAVIOR] = JSON.stringify(behavior);
+  const carry = (name: string, value: readonly unknown[] | object | undefined): void => {
+    if (value !== undefined && (!Array.isArray(value) || value.length > 0)) annotations[name] = JSON.stringify(value);
+  };
+  carry(
+    METRICS,
+    metrics.filter(metric => metric !== cpu),
+  );
+  carry(BEHAVIOR, behavior);
+  carry(CONDITIONS, conditions);
+  carry(
+    CURRENT,
+    currentMetrics.filter(metric => metric !== measured),
+  );
   const metadata = { ...v2.metadata };
   if (Object.keys(annotations).length > 0) metadata.annotations = annotations;
   const percent = cpu?.resource?.target.averageUtilization;
-  const measured = v2.status?.currentMetrics?.find(metric => metric.resource?.name === 'cpu')?.resource?.current
-    .averageUtilization;
-  const { observedGeneration, lastScaleTime, currentReplicas = 0, desiredReplicas = 0 } = v2.status ?? {};
+  const share = measured?.resource?.current.averageUtilization;
   return {
     apiVersion: 'autoscaling/v1',
     kind: 'HorizontalPodAutoscaler',
@@ -68,7 +105,7 @@ export function fromAutoscalingV2(v2: V2): V1 {
       ...(lastScaleTime === undefined ? {} : { lastScaleTime }),
       currentReplicas,
       desiredReplicas,
-      ...(measured === undefined ? {} : { currentCPUUtilizationPercentage: measured }),
+      ...(share === undefined ? {} : { currentCPUUtilizationPercentage: share }),
     },
   };
 }
@@ -81,6 +118,10 @@ export const autoscalingV1Conversion: Conversion = {
 
 function isCpuTarget(metric: MetricSpec): boolean {
   return metric.resource?.name === 'cpu' && metric.resource.target.averageUtilization !== undefined;
+}
+
+function isCpuStatus(metric: MetricStatus): boolean {
+  return metric.resource?.name === 'cpu' && metric.resource.current.averageUtilization !== undefined;
 }
 
 function parsed<T>(text: string | undefined): T | undefined {

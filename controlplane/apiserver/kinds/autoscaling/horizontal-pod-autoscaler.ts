@@ -1,9 +1,8 @@
 /** HorizontalPodAutoscalers, stored as autoscaling/v2. Source: Kubernetes `pkg/apis/autoscaling` and `pkg/printers`, 1.36. */
-import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import { forbiddenError, invalidError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import type {
   HorizontalPodAutoscaler,
-  HPAScalingRules,
   MetricSpec,
   MetricStatus,
   MetricTarget,
@@ -12,13 +11,13 @@ import type {
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkOneOf, checkRequired } from '../validation/checks.ts';
+import { checkNonNegative } from '../validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
-import { pathSegmentName } from '../rbac/path-segment-name.ts';
+import { checkMetric, checkReference } from './metric-spec.ts';
+import { checkScalingRules, defaultScalingRules } from './scaling-rules.ts';
 
 const SPEC = FieldPath.of('spec');
 const SOURCES = ['object', 'pods', 'resource', 'containerResource', 'external'] as const;
-const TYPES = ['ContainerResource', 'External', 'Object', 'Pods', 'Resource'];
 const MAX_SHOWN = 2;
 
 export const horizontalPodAutoscalerStrategy: Strategy<HorizontalPodAutoscaler> = {
@@ -49,8 +48,8 @@ export const horizontalPodAutoscalerStrategy: Strategy<HorizontalPodAutoscaler> 
     }
     const { behavior } = spec;
     if (behavior === undefined) return;
-    defaultRules((behavior.scaleUp ??= {}), true);
-    defaultRules((behavior.scaleDown ??= {}), false);
+    defaultScalingRules((behavior.scaleUp ??= {}), true);
+    defaultScalingRules((behavior.scaleDown ??= {}), false);
   },
   prepareForCreate(hpa) {
     hpa.status = { currentReplicas: 0, desiredReplicas: 0 };
@@ -61,61 +60,33 @@ export const horizontalPodAutoscalerStrategy: Strategy<HorizontalPodAutoscaler> 
   },
   validate({ spec }) {
     const errors: FieldError[] = [];
-    const min = spec.minReplicas;
+    const { minReplicas: min, maxReplicas: max = 0, metrics = [] } = spec;
     if (min !== undefined && min < 1)
       errors.push(invalidError(SPEC.child('minReplicas'), min, 'must be greater than or equal to 1'));
-    if ((spec.maxReplicas ?? 0) < 1)
-      errors.push(invalidError(SPEC.child('maxReplicas'), spec.maxReplicas ?? 0, 'must be greater than 0'));
-    if (min !== undefined && (spec.maxReplicas ?? 0) < min) {
-      errors.push(
-        invalidError(
-          SPEC.child('maxReplicas'),
-          spec.maxReplicas ?? 0,
-          'must be greater than or equal to `minReplicas`',
-        ),
-      );
+    const at = SPEC.child('maxReplicas');
+    if (max < 1) errors.push(invalidError(at, max, 'must be greater than 0'));
+    if (min !== undefined && max < min)
+      errors.push(invalidError(at, max, 'must be greater than or equal to `minReplicas`'));
+    checkReference(errors, SPEC.child('scaleTargetRef'), spec.scaleTargetRef);
+    for (const [i, metric] of metrics.entries()) checkMetric(errors, SPEC.child('metrics').index(i), metric);
+    if (min === 0 && !metrics.some(({ type }) => type === 'Object' || type === 'External')) {
+      const why = 'must specify at least one Object or External metric to support scaling to zero replicas';
+      errors.push(forbiddenError(SPEC.child('metrics'), why));
     }
-    checkRequired(errors, SPEC.child('scaleTargetRef', 'kind'), spec.scaleTargetRef?.kind, pathSegmentName);
-    checkRequired(errors, SPEC.child('scaleTargetRef', 'name'), spec.scaleTargetRef?.name, pathSegmentName);
-    for (const [i, metric] of (spec.metrics ?? []).entries())
-      checkMetric(errors, SPEC.child('metrics').index(i), metric);
+    for (const side of ['scaleUp', 'scaleDown'] as const)
+      checkScalingRules(errors, SPEC.child('behavior', side), spec.behavior?.[side]);
     return errors;
   },
-  status: { prepareForUpdate: keepSpec },
+  status: {
+    prepareForUpdate: keepSpec,
+    validateUpdate({ status }) {
+      const errors: FieldError[] = [];
+      for (const field of ['currentReplicas', 'desiredReplicas'] as const)
+        checkNonNegative(errors, FieldPath.of('status', field), status?.[field]);
+      return errors;
+    },
+  },
 };
-
-function defaultRules(rules: HPAScalingRules, up: boolean): void {
-  rules.selectPolicy ??= 'Max';
-  if (up) rules.stabilizationWindowSeconds ??= 0;
-  rules.policies ??= up
-    ? [
-        { type: 'Pods', value: 4, periodSeconds: 15 },
-        { type: 'Percent', value: 100, periodSeconds: 15 },
-      ]
-    : [{ type: 'Percent', value: 100, periodSeconds: 15 }];
-}
-
-function checkMetric(errors: FieldError[], path: FieldPath, metric: MetricSpec): void {
-  checkEnum(errors, path.child('type'), metric.type, TYPES);
-  const source = checkOneOf(errors, path, metric, SOURCES, 'metric source') as (typeof SOURCES)[number] | undefined;
-  const word = metric.type === undefined ? '' : metric.type.charAt(0).toLowerCase() + metric.type.slice(1);
-  if (source !== undefined && source !== word) {
-    errors.push(invalidError(path.child(source), metric[source], 'must populate the given metric source only'));
-  } else if (source === undefined && TYPES.includes(metric.type)) {
-    errors.push(requiredError(path.child(word), 'must populate information for the given metric source'));
-  }
-  if (source === 'resource' || source === 'containerResource')
-    checkRequired(errors, path.child(source, 'name'), metric[source]?.name);
-  if (source === 'containerResource')
-    checkRequired(errors, path.child(source, 'container'), metric.containerResource?.container);
-  if (source === 'pods' || source === 'object' || source === 'external') {
-    checkRequired(errors, path.child(source, 'metric', 'name'), metric[source]?.metric?.name, pathSegmentName);
-  }
-  const target = source === undefined ? undefined : metric[source]?.target;
-  if (source !== undefined && target !== undefined) {
-    checkEnum(errors, path.child(source, 'target', 'type'), target.type, ['AverageValue', 'Utilization', 'Value']);
-  }
-}
 
 function targetsText(hpa: HorizontalPodAutoscaler): string {
   const specs = hpa.spec.metrics ?? [];

@@ -14,14 +14,13 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { humanDuration } from '../columns/age.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkRequired } from '../validation/checks.ts';
+import { pathSegmentName } from '../rbac/path-segment-name.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
+import { checkSignerName } from './signer-name.ts';
 
 const SPEC = FieldPath.of('spec');
 const USAGES = apiTable['api/certificates/v1']?.['KeyUsage']?.enum ?? [];
 const MIN_SECONDS = 600;
-const SIGNER = /^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]*[a-z0-9])?\/\S+$/;
-
 export const certificateSigningRequestStrategy: Strategy<CertificateSigningRequest> = {
   info: kindInfo('certificates.k8s.io', 'CertificateSigningRequest'),
   tracksGeneration: false,
@@ -36,7 +35,7 @@ export const certificateSigningRequestStrategy: Strategy<CertificateSigningReque
     column('Condition', 'What was decided.', stateOf),
   ],
   allowUnconditionalUpdate: true,
-  validateName: name => (name.includes('/') || name.includes('%') ? [`may not contain '/' or '%'`] : []),
+  validateName: pathSegmentName,
   selectableFields: csr => ({ 'spec.signerName': csr.spec.signerName ?? '' }),
   prepareForCreate(csr, { user }) {
     // Who asks is whoever sent the request, never what the request says.
@@ -67,9 +66,7 @@ export const certificateSigningRequestStrategy: Strategy<CertificateSigningReque
       if (seen.has(usage)) errors.push(duplicateError(SPEC.child('usages').index(i), usage));
       seen.add(usage);
     }
-    checkRequired(errors, SPEC.child('signerName'), spec.signerName, name =>
-      SIGNER.test(name) ? [] : ['must be a fully qualified domain and path of the form "example.com/signer-name"'],
-    );
+    checkSignerName(errors, SPEC.child('signerName'), spec.signerName);
     const seconds = spec.expirationSeconds;
     if (seconds !== undefined && seconds < MIN_SECONDS) {
       errors.push(

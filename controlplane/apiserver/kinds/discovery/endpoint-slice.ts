@@ -7,13 +7,15 @@ import {
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { dns1123Label, dns1123Subdomain, qualifiedName } from '../../../../machinery/meta/names.ts';
+import { dns1123Label, dns1123Subdomain, labelValue, qualifiedName } from '../../../../machinery/meta/names.ts';
 import { ipFamilyOf, portNumber } from '../../../../machinery/meta/value-shapes.ts';
-import type { Endpoint, EndpointSlice } from '../../../../proto/api/discovery-v1.ts';
+import { validateLabels } from '../../../../machinery/meta/object-meta-validation.ts';
+import type { Endpoint, EndpointSlice, ForZone } from '../../../../proto/api/discovery-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { checkEnum, checkImmutable, checkOptional, checkShape } from '../validation/checks.ts';
+import { checkNonSpecialIP } from '../validation/special-addresses.ts';
 
 const ENDPOINTS = FieldPath.of('endpoints');
 const PORTS = FieldPath.of('ports');
@@ -22,6 +24,8 @@ const MAX_ENDPOINTS = 1000;
 const MAX_PORTS = 20000;
 const MAX_ADDRESSES = 100;
 const MAX_SHOWN = 3;
+const MAX_TOPOLOGY = 16;
+const MAX_ZONES = 8;
 
 export const endpointSliceStrategy: Strategy<EndpointSlice> = {
   info: kindInfo('discovery.k8s.io', 'EndpointSlice'),
@@ -90,9 +94,30 @@ function checkEndpoint(errors: FieldError[], path: FieldPath, endpoint: Endpoint
     else if ((type === 'IPv4' || type === 'IPv6') && ipFamilyOf(address) !== type) {
       errors.push(invalidError(at.index(i), address, `must be a valid ${type} address`));
     }
+    if (type === 'IPv4' || type === 'IPv6') checkNonSpecialIP(errors, at.index(i), address);
   }
+  const topology = path.child('deprecatedTopology');
+  const labels = endpoint.deprecatedTopology ?? {};
+  if (Object.keys(labels).length > MAX_TOPOLOGY)
+    errors.push(tooManyError(topology, Object.keys(labels).length, MAX_TOPOLOGY));
+  errors.push(...validateLabels(labels, topology));
+  checkHints(errors, path.child('hints', 'forZones'), endpoint.hints?.forZones);
   checkOptional(errors, path.child('nodeName'), endpoint.nodeName, dns1123Subdomain);
   checkOptional(errors, path.child('hostname'), endpoint.hostname, dns1123Label);
+}
+
+function checkHints(errors: FieldError[], path: FieldPath, zones: readonly ForZone[] | undefined): void {
+  if ((zones ?? []).length > MAX_ZONES) {
+    errors.push(tooManyError(path, zones?.length ?? 0, MAX_ZONES));
+    return;
+  }
+  const names = new Set<string>();
+  for (const [i, { name }] of (zones ?? []).entries()) {
+    const at = path.index(i).child('name');
+    if (names.has(name)) errors.push(duplicateError(at, name));
+    names.add(name);
+    checkShape(errors, at, name ?? '', labelValue);
+  }
 }
 
 function shortened(values: readonly string[], none: string): string {

@@ -6,7 +6,8 @@ import type { PodDisruptionBudget } from '../../../../proto/api/policy-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum } from '../validation/checks.ts';
+import { checkEnum, checkNonNegative } from '../validation/checks.ts';
+import { checkConditions } from '../validation/conditions.ts';
 import { checkAtMostHundred, checkIntOrPercent } from '../validation/int-or-percent.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 
@@ -41,8 +42,21 @@ export const podDisruptionBudgetStrategy: Strategy<PodDisruptionBudget> = {
     }
     errors.push(...validateLabelSelector(spec.selector, SPEC.child('selector')));
     const policies = ['AlwaysAllow', 'IfHealthyBudget'];
-    checkEnum(errors, SPEC.child('unhealthyPodEvictionPolicy'), spec.unhealthyPodEvictionPolicy, policies, 'allowed');
+    if (spec.unhealthyPodEvictionPolicy !== undefined) {
+      const at = SPEC.child('unhealthyPodEvictionPolicy');
+      checkEnum(errors, at, spec.unhealthyPodEvictionPolicy, policies, 'unsupported');
+    }
     return errors;
   },
-  status: { prepareForUpdate: keepSpec },
+  status: {
+    prepareForUpdate: keepSpec,
+    validateUpdate({ status }) {
+      const errors: FieldError[] = [];
+      const at = FieldPath.of('status');
+      checkConditions(errors, at.child('conditions'), status?.conditions);
+      for (const field of ['disruptionsAllowed', 'currentHealthy', 'desiredHealthy', 'expectedPods'] as const)
+        checkNonNegative(errors, at.child(field), status?.[field]);
+      return errors;
+    },
+  },
 };

@@ -5,7 +5,7 @@ import type { PriorityClass } from '../../../../proto/api/scheduling-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum } from '../validation/checks.ts';
+import { checkEnum, checkImmutable } from '../validation/checks.ts';
 
 /** Higher values are Kubernetes' own. */
 const HIGHEST_USER_PRIORITY = 1_000_000_000;
@@ -32,23 +32,19 @@ export const priorityClassStrategy: Strategy<PriorityClass> = {
     const errors: FieldError[] = [];
     const { name = '' } = pc.metadata;
     if (name.startsWith('system-')) {
-      if (SYSTEM.get(name) !== pc.value) {
-        const why = SYSTEM.has(name)
-          ? `value of ${name} PriorityClass must be ${SYSTEM.get(name) ?? 0}`
-          : "priority class names with 'system-' prefix are reserved for system use only";
-        errors.push(forbiddenError('metadata.name', why));
-      }
+      const problem = systemProblem(name, pc);
+      const why = "priority class names with 'system-' prefix are reserved for system use only. error:";
+      if (problem !== undefined) errors.push(forbiddenError('metadata.name', `${why} ${problem}`));
     } else if ((pc.value ?? 0) > HIGHEST_USER_PRIORITY) {
-      errors.push(
-        forbiddenError('value', `maximum allowed value of a user defined priority is ${HIGHEST_USER_PRIORITY}`),
-      );
+      const why = `maximum allowed value of a user defined priority is ${HIGHEST_USER_PRIORITY}`;
+      errors.push(forbiddenError('value', why));
     }
     checkEnum(
       errors,
       FieldPath.of('preemptionPolicy'),
       pc.preemptionPolicy,
       ['Never', 'PreemptLowerPriority'],
-      'allowed',
+      'unsupported',
     );
     return errors;
   },
@@ -56,9 +52,14 @@ export const priorityClassStrategy: Strategy<PriorityClass> = {
     const errors: FieldError[] = [];
     if ((pc.value ?? 0) !== (older.value ?? 0))
       errors.push(forbiddenError('value', 'may not be changed in an update.'));
-    if (pc.preemptionPolicy !== older.preemptionPolicy) {
-      errors.push(forbiddenError('preemptionPolicy', 'may not be changed in an update.'));
-    }
+    checkImmutable(errors, FieldPath.of('preemptionPolicy'), pc.preemptionPolicy, older.preemptionPolicy);
     return errors;
   },
 };
+
+function systemProblem(name: string, { value = 0, globalDefault = false }: PriorityClass): string | undefined {
+  const known = SYSTEM.get(name);
+  if (known === undefined) return `${name} is not a known system priority class`;
+  if (value !== known) return `value of ${name} PriorityClass must be ${known}`;
+  return globalDefault ? `globalDefault of ${name} PriorityClass must be false` : undefined;
+}
