@@ -8,6 +8,7 @@ import {
   clusterRoles,
   configMaps,
   controllerRevisions,
+  cronJobs,
   daemonSets,
   deployments,
   endpoints,
@@ -452,6 +453,37 @@ test('a job runs to its end, counts each pod once and lets all go', async () => 
   await eventually('cut short', async () =>
     (await admin.of(pods).list({ namespace: 'job' })).items.length === 1 ? true : undefined,
   );
+});
+
+test('a cron job starts its jobs, which go when their time is over', async () => {
+  await makeNamespace('cron');
+  const ref = { namespace: 'cron', name: 'tick' };
+  const template = { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'x' }] } };
+  await admin.of(cronJobs).create({
+    metadata: ref,
+    spec: {
+      schedule: '@every 1s',
+      concurrencyPolicy: 'Forbid',
+      jobTemplate: { spec: { ttlSecondsAfterFinished: 0, template } },
+    },
+  });
+  const [first] = await eventually('first job', async () => {
+    const { items } = await admin.of(jobs).list({ namespace: 'cron' });
+    return items.length > 0 ? items : undefined;
+  });
+  await eventually('noted', async () => {
+    const { status } = await admin.of(cronJobs).get(ref);
+    return status?.active?.length === 1 && status.lastScheduleTime !== undefined ? true : undefined;
+  });
+  await admin.of(cronJobs).patch(ref, { spec: { suspend: true } }, { type: 'merge' });
+  await eventually('gone', async () => {
+    await endPods('cron', 'Succeeded');
+    return gone(() => admin.of(jobs).get({ ...ref, name: first?.metadata.name ?? '' }));
+  });
+  await eventually('all gone', async () => {
+    await endPods('cron', 'Succeeded');
+    return (await admin.of(jobs).list({ namespace: 'cron' })).items.length === 0 ? true : undefined;
+  });
 });
 
 test('a service gets its endpoints, and loses those of pods that end', async () => {

@@ -11,6 +11,7 @@ import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import { BootstrapTokenController } from './bootstrap/bootstrap-token-controller.ts';
+import { CronJobController } from './cronjob/cronjob-controller.ts';
 import { CsrController } from './csr/csr-controller.ts';
 import { DaemonSetController } from './daemonset/daemonset-controller.ts';
 import { DeploymentController } from './deployment/deployment-controller.ts';
@@ -34,6 +35,7 @@ import type { Controller, ControllerContext } from './runtime/controller.ts';
 import { TokenController, type LegacyTokenIssuer } from './service-account-token/token-controller.ts';
 import { ServiceAccountController } from './serviceaccount/service-account-controller.ts';
 import { StatefulSetController } from './statefulset/statefulset-controller.ts';
+import { TtlAfterFinishedController } from './ttl-after-finished/ttl-after-finished-controller.ts';
 
 export interface ControllersOptions {
   /** A client that acts as `system:serviceaccount:kube-system:<name>`. */
@@ -115,6 +117,8 @@ class Controllers implements Component {
       new DaemonSetController(this.contextFor('daemon-set-controller')),
       new StatefulSetController(this.contextFor('statefulset-controller')),
       new JobController(this.contextFor('job-controller')),
+      new CronJobController(this.contextFor('cronjob-controller')),
+      new TtlAfterFinishedController(this.contextFor('ttl-after-finished-controller')),
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),
