@@ -83,9 +83,9 @@ export class GroupCommit {
   }
 
   /** Runs `step` between two batches. */
-  between(step: () => void | Promise<void>): Promise<void> {
+  async between(step: () => void | Promise<void>): Promise<void> {
     this.checkUsable();
-    return new Promise((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       this.steps.push(async () => {
         try {
           resolve(await step());

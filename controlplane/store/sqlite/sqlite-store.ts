@@ -30,18 +30,15 @@ import {
   type WatchOptions,
   type WriteOptions,
 } from '../store.ts';
+import { Checkpointer } from './checkpointer.ts';
 import { full, unavailable, type SqlDatabase } from './driver.ts';
 import { GroupCommit, type Applied, type CommittedBatch } from './group-commit.ts';
 import { HistoryKeeper, type HistoryLimits } from './history-keeper.ts';
 import type { LogFile } from './log-file.ts';
 import type { DuePosition, LogTable } from './log-table.ts';
 
-/** The log is moved into the database when it has this many pages (8 MB). */
-const CHECKPOINT_PAGES = 2000;
 /** A disk that was full is so until it has as much room again as the largest object may need. */
 const ROOM_BYTES = 4 * 1024 * 1024;
-/** On a full disk, how often it is tried to reuse the log's own space. */
-const MAKE_ROOM_EVERY_MS = 1000;
 const EXPIRE_STEP = 200;
 
 interface SqliteStoreParts {
@@ -59,13 +56,12 @@ export class SqliteStore implements Store {
   private readonly parts: SqliteStoreParts;
   private readonly table: LogTable;
   private readonly commits: GroupCommit;
+  private readonly checkpointer: Checkpointer;
   private readonly history: HistoryKeeper;
   private readonly feed: ChangeFeed;
   private readonly expiry: ExpiryTimer;
   /** The newest durable revision: what reads see. */
   private revision: number;
-  private checkpointAtPages = CHECKPOINT_PAGES;
-  private madeRoomAtMs = -Infinity;
   /** Keys that were due up to here are dealt with; what is left of them in the table is not looked at again. */
   private expired: DuePosition = { due: 0, revision: 0 };
   private closing: Promise<void> | undefined;
@@ -82,8 +78,9 @@ export class SqliteStore implements Store {
       path,
       revision,
       onDurable: batch => this.onDurable(batch),
-      onFull: () => this.makeRoom(),
+      onFull: () => this.checkpointer.makeRoom(),
     });
+    this.checkpointer = new Checkpointer({ file, commits: this.commits, clock, logger });
     this.history = new HistoryKeeper({
       db,
       table: this.table,
@@ -197,31 +194,7 @@ export class SqliteStore implements Store {
     this.revision = batch.revision;
     this.feed.publish(batch.events, batch.revision);
     this.history.noticed(batch.revision);
-    if (this.parts.file.frames >= this.checkpointAtPages) this.requestCheckpoint();
-  }
-
-  /** A full disk may still have the database's free pages, and the log's own once they are moved there. */
-  private makeRoom(): void {
-    const nowMs = this.parts.clock.now();
-    if (nowMs - this.madeRoomAtMs < MAKE_ROOM_EVERY_MS) return;
-    this.madeRoomAtMs = nowMs;
-    this.requestCheckpoint();
-  }
-
-  private requestCheckpoint(): void {
-    // If it fails it is tried again when there is as much again.
-    this.checkpointAtPages = this.parts.file.frames + CHECKPOINT_PAGES;
-    this.commits
-      .between(() => this.checkpoint())
-      .then(
-        () => (this.checkpointAtPages = CHECKPOINT_PAGES),
-        (error: unknown) => this.parts.logger.warn({ err: error }, 'store log could not be checkpointed'),
-      );
-  }
-
-  private async checkpoint(): Promise<void> {
-    const flushed = await this.parts.file.checkpoint();
-    if (flushed !== undefined) this.commits.fail(flushed);
+    this.checkpointer.noticed();
   }
 
   private async expire(nowMs: number): Promise<void> {
