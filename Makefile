@@ -94,6 +94,10 @@ chaos: deps dist/k8ts.mjs ## Kill k8ts 50 times while pods come and go (ROUNDS),
 conformance: deps dist/k8ts.mjs ## Official conformance specs (CONFORMANCE_SUITE=dir of the suite's scripts, FOCUS=regex)
 	@e2e/conformance.sh
 
+.PHONY: upstream
+upstream: deps dist/k8ts.mjs ## Upstream's controllers, scheduler, kubelet and proxy against our API server (CONFORMANCE_DIR=their programs)
+	@e2e/upstream.sh
+
 .PHONY: clean
 clean: ## Remove what was built
 	rm -rf dist node_modules
