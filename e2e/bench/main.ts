@@ -1,7 +1,7 @@
 /**
- * `make bench`: k8ts against the container runtime alone, in the same run on the same node.
+ * `make bench`: the API server against upstream's, then pods against the container runtime alone, each in the same run on the same machine.
  *
- *   tsx e2e/bench/main.ts [--rounds 2] [--one 15] [--at-once 40] [--rest-seconds 60] [--output json]
+ *   tsx e2e/bench/main.ts [--only api|pods] [--rounds 2] [--one 15] [--at-once 40] [--rest-seconds 60] [--output json]
  *
  * Both are measured in turn, round by round, since machines are noisy. For the runtime's turns k8ts is killed: it would take away pods
  * that no API knows. BENCH_SUITE names the bench.mjs of another suite to run on the same cluster; BENCH_SUITE_ARGS its arguments.
@@ -13,6 +13,7 @@ import { newCluster, type Cluster } from '../machine/cluster.ts';
 import { closeEstate, sweepEstates } from '../machine/estate.ts';
 import { cpuMs, pssBytes } from '../machine/processes.ts';
 import { deployment, IMAGE, pod, service, shell } from '../suites/objects.ts';
+import { measureApi } from './api/measure-api.ts';
 import { CriFloor } from './cri-floor.ts';
 import { percentile, summarize, type Summary } from './figures.ts';
 
@@ -25,6 +26,7 @@ const { values } = parseArgs({
     one: { type: 'string', default: '15' },
     'at-once': { type: 'string', default: '40' },
     'rest-seconds': { type: 'string', default: '60' },
+    only: { type: 'string', default: '' },
     output: { type: 'string', default: 'text' },
   },
 });
@@ -160,12 +162,17 @@ if (process.getuid?.() !== 0) {
   console.error('Measuring runs real containers and needs root; run it with sudo');
   process.exit(5);
 }
-await sweepEstates();
-const cluster = newCluster('bench');
-try {
-  await cluster.build();
-  const figures = await measure(cluster);
-  if (json) console.log(JSON.stringify(figures, undefined, 2));
-} finally {
-  await closeEstate(cluster.estate);
+async function measureCluster(): Promise<Figures> {
+  const cluster = newCluster('bench');
+  try {
+    await cluster.build();
+    return await measure(cluster);
+  } finally {
+    await closeEstate(cluster.estate);
+  }
 }
+
+await sweepEstates();
+const api = values.only === 'pods' ? undefined : await measureApi(number('rounds'), say);
+const pods = values.only === 'api' ? undefined : await measureCluster();
+if (json) console.log(JSON.stringify({ api, ...pods }, undefined, 2));

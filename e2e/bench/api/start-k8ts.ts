@@ -1,0 +1,20 @@
+/** `k8ts server` as a user starts it: SQLite, full durability, controllers and scheduler in the same process. */
+import { join } from 'node:path';
+import { loadKubeconfig } from '../../../machinery/client/kubeconfig.ts';
+import { BUNDLE } from '../../machine/host.ts';
+import type { Access, ServerUnderTest } from './access.ts';
+import { freePort, startProcess, untilReady } from './server-process.ts';
+
+/** @param directory holds everything it writes; one that was used before is used again */
+export async function startK8ts(directory: string): Promise<ServerUnderTest> {
+  const port = await freePort();
+  const log = join(directory, 'k8ts.out');
+  const folders = ['data', 'config', 'run', 'log'].flatMap(name => [`--${name}-dir`, join(directory, name)]);
+  const server = startProcess([BUNDLE, 'server', ...folders, '--secure-port', String(port)], log);
+  const access = async (): Promise<Access> => {
+    const { tls } = await loadKubeconfig(join(directory, 'config', 'kubeconfig.yaml'));
+    return { host: '127.0.0.1', port, tls: { ca: tls.ca ?? '', cert: tls.cert ?? '', key: tls.key ?? '' } };
+  };
+  await untilReady(access, log);
+  return { name: 'k8ts', access: await access(), pids: [server.pid], stop: () => server.stop() };
+}
