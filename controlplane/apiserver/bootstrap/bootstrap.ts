@@ -7,6 +7,8 @@ import type { Transport } from '../../../machinery/client/transport.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Subject } from '../../../proto/api/rbac-v1.ts';
+import { mandatoryFlowSchemas, suggestedFlowSchemas } from '../kinds/flowcontrol/suggested-flow-schemas.ts';
+import { mandatoryPriorityLevels, suggestedPriorityLevels } from '../kinds/flowcontrol/suggested-priority-levels.ts';
 import { uncoveredRules } from '../authz/rule-match.ts';
 import { defaultClusterRoleBindings, defaultRoleBindings, defaultRoles } from './bindings.ts';
 import { defaultClusterRoles } from './cluster-roles.ts';
@@ -20,6 +22,8 @@ import {
 } from './default-objects.ts';
 
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
+const FLOW = '/apis/flowcontrol.apiserver.k8s.io/v1';
+const FLOW_AUTOUPDATE = 'apf.kubernetes.io/autoupdate-spec';
 const AUTOUPDATE = 'rbac.authorization.kubernetes.io/autoupdate';
 
 export interface BootstrapOptions {
@@ -52,6 +56,15 @@ export async function bootstrap({ transport, clientCA, clusterInfo: info }: Boot
   }
   for (const priorityClass of priorityClasses())
     all.push(ensure(transport, '/apis/scheduling.k8s.io/v1/priorityclasses', priorityClass));
+  all.push(
+    ensureAll(
+      transport,
+      `${FLOW}/prioritylevelconfigurations`,
+      [...mandatoryPriorityLevels, ...suggestedPriorityLevels],
+      withSpec,
+    ),
+    ensureAll(transport, `${FLOW}/flowschemas`, [...mandatoryFlowSchemas, ...suggestedFlowSchemas], withSpec),
+  );
   all.push(ensure(transport, '/api/v1/namespaces/kube-system/configmaps', extensionAuthentication(clientCA), withData));
   if (info !== undefined)
     all.push(
@@ -128,6 +141,13 @@ function bindingWithMissing(current: AnyObject, wanted: AnyObject): AnyObject | 
   return missing.length === 0 || isKept(current)
     ? undefined
     : ({ ...current, subjects: [...subjects, ...missing] } as AnyObject);
+}
+
+/** What the server keeps as it should be gets its spec back; what somebody has taken over is theirs. */
+function withSpec(current: AnyObject, wanted: AnyObject): AnyObject | undefined {
+  const [have, want] = [current as { spec?: unknown }, wanted as { spec?: unknown }];
+  const isKeptByUs = current.metadata.annotations?.[FLOW_AUTOUPDATE] === 'true';
+  return !isKeptByUs || jsonEquals(have.spec, want.spec) ? undefined : ({ ...current, spec: want.spec } as AnyObject);
 }
 
 function withData(current: AnyObject, wanted: AnyObject): AnyObject | undefined {
