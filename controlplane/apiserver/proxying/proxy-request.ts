@@ -41,8 +41,9 @@ const NOT_PASSED = new Set([
   'impersonate-uid',
 ]);
 
-/** @throws StatusError ServiceUnavailable when the target cannot be reached */
-export function proxyRequest(request: Request, target: Target): Promise<Response> {
+/** @throws StatusError ServiceUnavailable when the target cannot be reached; BadRequest for a path that HTTP/1.1 has no form for */
+export async function proxyRequest(request: Request, target: Target): Promise<Response> {
+  if (/[^\x21-\xff]/.test(target.path)) throw badRequest('the path holds characters that must be percent-encoded');
   return request.upgrade === undefined ? forwardRequest(request, target) : tunnel(request, target);
 }
 

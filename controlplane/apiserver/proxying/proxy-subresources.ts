@@ -2,7 +2,8 @@
  * nodes/proxy, pods/proxy and services/proxy: any HTTP request passed through to a kubelet, a pod or one of a service's endpoints.
  * Names may say scheme and port: `https:name:port`.
  */
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { badRequest, serviceUnavailable } from '../../../machinery/meta/status-error.ts';
 import type { Node, Pod, Service } from '../../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
@@ -23,6 +24,8 @@ export interface ProxyOptions {
   readonly kubelet: KubeletClient | undefined;
 }
 
+const NOT_PROXIED = new Set(['unspecified', 'broadcast', 'multicast', 'linkLocal', 'loopback']);
+
 interface Named {
   readonly scheme: 'http' | 'https' | '';
   readonly name: string;
@@ -38,6 +41,22 @@ export function proxySubresource(options: ProxyOptions, of: 'nodes' | 'pods' | '
     verbs: ['*'],
     handle: exchange => proxy(options, exchange, splitName(exchange.info.name)),
   };
+}
+
+/**
+ * Whoever writes a status or an endpoint must not come to speak to this machine or its link through the server.
+ * Source: apiserver `pkg/util/proxy`, IsProxyableIP.
+ */
+function allowed(host: string): string {
+  const range = isIP(host) === 0 ? undefined : ipaddr.process(host).range();
+  if (range === undefined || NOT_PROXIED.has(range)) throw badRequest('address not allowed');
+  return host;
+}
+
+function portOf(text: string): number {
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65535) throw badRequest(`invalid port ${JSON.stringify(text)}: must be between 1 and 65535`);
+  return port;
 }
 
 function splitName(text: string): Named {
@@ -83,7 +102,7 @@ function hostHeader({ scheme, host, port }: Omit<Target, 'path'>): string {
 
 async function toNode({ nodes, kubelet }: ProxyOptions, exchange: Exchange, { name, port }: Named): Promise<Response> {
   const address = await kubeletAddress(nodes, name);
-  const target = { ...address, ...(port === '' ? {} : { port: Number(port) }) };
+  const target = { host: allowed(address.host), port: port === '' ? address.port : portOf(port) };
   return proxyThrough(exchange, {
     scheme: 'https',
     ...target,
@@ -95,10 +114,9 @@ async function toNode({ nodes, kubelet }: ProxyOptions, exchange: Exchange, { na
 
 async function toPod({ pods }: ProxyOptions, exchange: Exchange, { scheme, name, port }: Named): Promise<Response> {
   const { object: pod } = await pods.get(exchange.info.namespace, name);
-  const host = pod.status?.podIP ?? '';
-  if (host === '') throw badRequest('address not allowed');
+  const host = allowed(pod.status?.podIP ?? '');
   const first = (pod.spec?.containers ?? []).flatMap(c => c.ports ?? [])[0]?.containerPort;
-  const chosen = port === '' ? (first ?? 80) : Number(port);
+  const chosen = port === '' ? (first ?? 80) : portOf(port);
   return proxyThrough(exchange, {
     scheme: scheme === '' ? 'http' : scheme,
     host,
@@ -133,6 +151,7 @@ async function toService(
   const chosen = candidates[Math.floor(Math.random() * candidates.length)] ?? none();
   return proxyThrough(exchange, {
     scheme: scheme === '' ? 'http' : scheme,
-    ...chosen,
+    host: allowed(chosen.host),
+    port: chosen.port,
   });
 }
