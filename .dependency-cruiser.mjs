@@ -74,7 +74,7 @@ export default {
       'only host/, node-iptables/ and the composition roots start processes',
       {
         path: '^(agent|controlplane|machinery|proto)/',
-        pathNot: `^agent/(host|node-iptables)/|/generate\\.ts$|${test}`,
+        pathNot: `^agent/(host|node-iptables)/|/generate(-grpc)?\\.ts$|${test}`,
       },
       { path: '^(node:)?child_process$' },
     ),

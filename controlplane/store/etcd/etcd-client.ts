@@ -44,6 +44,7 @@ export class EtcdClient {
   private readonly members: readonly Member[];
   private readonly stop = new AbortController();
   private readonly waiting = new Set<() => void>();
+  private readonly writes = new Set<Promise<unknown>>();
   /** Index of the member that calls go to. */
   private current = 0;
   private clusterId: string | undefined;
@@ -85,7 +86,13 @@ export class EtcdClient {
   }
 
   /** A call that changes something. @throws EtcdError for etcd's own answers; StoreUnavailableError, `unknownOutcome` where it may have been done */
-  async write<Req, Res>(method: UnaryMethod<Req, Res>, request: Req): Promise<Decoded<Res>> {
+  write<Req, Res>(method: UnaryMethod<Req, Res>, request: Req): Promise<Decoded<Res>> {
+    const done = this.writeOnce(method, request).finally(() => this.writes.delete(done));
+    this.writes.add(done);
+    return done;
+  }
+
+  private async writeOnce<Req, Res>(method: UnaryMethod<Req, Res>, request: Req): Promise<Decoded<Res>> {
     const { clock } = this.parts;
     const untilMs = clock.monotonicMs() + WRITE_MS;
     for (let last: Error | undefined; ;) {
@@ -138,8 +145,10 @@ export class EtcdClient {
     return met.map(m => (m.status === 'fulfilled' ? m.value.member : (m.reason as Error)));
   }
 
-  close(): void {
+  /** Waits for writes under way; everything else ends. */
+  async close(): Promise<void> {
     this.stop.abort();
+    await Promise.allSettled(this.writes);
     for (const { endpoint } of this.members) endpoint.close();
     for (const wake of this.waiting) wake();
   }

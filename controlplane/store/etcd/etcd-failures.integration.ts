@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
+import { FakeClock } from '../../../machinery/process/clock.ts';
 import { createAuthority, DAY_MS, issueKeyPair, type KeyPair } from '../../../machinery/pki/certificate.ts';
-import { StoreUnavailableError, ValueTooLargeError, type Store } from '../store.ts';
+import { CompactedError, StoreUnavailableError, ValueTooLargeError, type Store } from '../store.ts';
 import { BreakableProxy } from '../testdata/breakable-proxy.ts';
 import { etcdctl } from '../testdata/etcdctl.ts';
 import { startEtcd, type EtcdFiles, type EtcdProcess } from '../testdata/etcd-process.ts';
@@ -56,6 +57,14 @@ function follow(store: Store, after: number): { seen: number[]; reached(revision
       }
     },
   };
+}
+
+async function waitFor(holds: () => Promise<boolean>): Promise<void> {
+  const untilMs = performance.now() + 20_000;
+  while (!(await holds())) {
+    if (performance.now() > untilMs) throw new Error(`waited too long for ${holds.toString()}`);
+    await sleep(20);
+  }
 }
 
 async function untilItAnswers(store: Store): Promise<number> {
@@ -112,12 +121,12 @@ test('a member that is killed, and one that stands still, are replaced by the ot
     await etcdctl(member.url, ['endpoint', 'health']);
   }
   const [first] = members;
-  first?.signal('SIGSTOP');
+  await first?.freeze();
   try {
     const before = known.size;
     while (known.size < before + 5) await sleep(20);
   } finally {
-    first?.signal('SIGCONT');
+    first?.thaw();
   }
   stop.abort();
   await writing;
@@ -133,7 +142,7 @@ test('an etcd that is gone or stands still makes requests fail fast and with its
   const known = new Map([['/w/a', await store.create('/w/a', Buffer.from('x'))]]);
   for (const how of ['killed', 'stopped'] as const) {
     if (how === 'killed') await etcd.kill();
-    else etcd.signal('SIGSTOP');
+    else await etcd.freeze();
     // The first to notice may have to wait for an answer; after that nobody does.
     const beganMs = performance.now();
     await store.get('/w/a').catch(() => {});
@@ -149,7 +158,7 @@ test('an etcd that is gone or stands still makes requests fail fast and with its
       expect(failure).toMatchObject({ reason: 'unreachable', message: expect.stringContaining(etcd.url) });
     }
     if (how === 'killed') await etcd.start();
-    else etcd.signal('SIGCONT');
+    else etcd.thaw();
     await untilItAnswers(store);
     known.set(`/w/after-${how}`, await store.create(`/w/after-${how}`, Buffer.from('x')));
   }
@@ -300,6 +309,34 @@ test('keys with a time to live share leases, and go together in one revision', a
   while (watch.seen.length < 600 && performance.now() < untilMs) await sleep(50);
   expect(watch.seen).toHaveLength(600);
   expect(new Set(watch.seen.slice(300)).size).toBe(leases.length);
+}, 30_000);
+
+test('history is forgotten after a period or two, by one of the servers that share etcd', async () => {
+  const [etcd] = (await cluster()) as [EtcdProcess];
+  const clocks = [new FakeClock(), new FakeClock()];
+  const stores = await Promise.all(clocks.map(clock => open({ endpoints: [etcd.url], clock })));
+  const [store] = stores as [Store];
+  const old = await store.create('/a', Buffer.from('1'));
+  await store.update('/a', Buffer.from('2'), old);
+  const shared = (): Promise<string> => etcdctl(etcd.url, ['get', 'compact_rev_key', '-w', 'fields']);
+  const period = async (n: number): Promise<void> => {
+    await Promise.all(clocks.map(clock => clock.advance(5 * 60_000)));
+    await waitFor(async () => (await shared()).includes(`"Version" : ${n}\n`));
+    // Whoever came second has learnt of it too.
+    await Promise.all(stores.map(s => s.currentRevision()));
+    await sleep(100);
+  };
+  await period(1);
+  expect((await store.get('/a', { revision: old }))?.value.toString()).toBe('1');
+  const kept = await store.currentRevision();
+  await store.update('/a', Buffer.from('3'), old + 1);
+  await period(2);
+  await waitFor(async () => {
+    const error = await store.get('/a', { revision: old }).catch((e: unknown) => e);
+    return error instanceof CompactedError && error.oldestRevision > old;
+  });
+  expect((await store.get('/a', { revision: kept }))?.value.toString()).toBe('2');
+  expect(await shared()).toContain('"Version" : 2\n');
 }, 30_000);
 
 test('large values and changes come in parts that nobody notices', async () => {

@@ -190,7 +190,7 @@ export class EtcdStore implements Store {
 
   async close(): Promise<void> {
     this.compactor.stop();
-    this.client.close();
+    await this.client.close();
   }
 
   private async put(

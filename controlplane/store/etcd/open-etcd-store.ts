@@ -56,7 +56,7 @@ export async function openEtcdStore(options: EtcdStoreOptions): Promise<Store> {
     await checkContent(client, root, endpoints);
     return new EtcdStore({ client, prefix: root, markAfterMs, clock, logger });
   } catch (error) {
-    client.close();
+    await client.close();
     throw error;
   }
 }

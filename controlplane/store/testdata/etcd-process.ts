@@ -3,7 +3,7 @@
  * with it. Its data is not flushed anywhere slow: the folder lies in memory where that is possible.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -33,10 +33,6 @@ export class EtcdProcess {
     this.port = Number(new URL(url).port);
   }
 
-  get pid(): number {
-    return this.child?.pid ?? 0;
-  }
-
   /** (Again) with the data that it had; resolves when its port is open. */
   async start(): Promise<void> {
     const child = spawn(BINARY, this.argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] } });
@@ -57,8 +53,16 @@ export class EtcdProcess {
     }
   }
 
-  signal(name: NodeJS.Signals): void {
-    this.child?.kill(name);
+  /** Stops it in its tracks; resolves when every thread stands still. */
+  async freeze(): Promise<void> {
+    this.child?.kill('SIGSTOP');
+    const tasks = `/proc/${this.child?.pid}/task`;
+    const stands = (task: string): boolean => /\) [Tt] /.test(readFileSync(join(tasks, task, 'stat'), 'utf8'));
+    while (!readdirSync(tasks).every(stands)) await sleep(1);
+  }
+
+  thaw(): void {
+    this.child?.kill('SIGCONT');
   }
 
   /** Ends it at once; its data stays. */
