@@ -6,7 +6,7 @@
  */
 import { apiTable, type RawField, type RawType } from '../../../proto/api/schema.ts';
 import { definitionName, INT_OR_STRING, QUANTITY, RAW_EXTENSION } from './definition-names.ts';
-import { describeField, describeType } from './descriptions.ts';
+import { describeField, describeType } from './descriptions/describe.ts';
 import type { JsonSchema } from './json-schema.ts';
 
 const META = 'apimachinery/pkg/apis/meta/v1';
@@ -112,7 +112,7 @@ export class Definitions {
 
   #property(packageKey: string, owner: string, field: RawField): JsonSchema {
     const bare = this.#reference(packageKey, field.type);
-    const text = describeField(owner, field.name);
+    const text = describeField(owner, field.name, typeNameOf(bare));
     const wrapped = this.#v3 && bare.$ref !== undefined;
     const schema: JsonSchema = wrapped
       ? { ...withDescription(text), allOf: [bare] }
@@ -175,6 +175,12 @@ function resolve(packageKey: string, reference: string): Target | undefined {
     if (type !== undefined) return { packageKey: candidate, name, type };
   }
   return undefined;
+}
+
+/** The last part of what a schema, or what it holds, refers to. */
+function typeNameOf(schema: JsonSchema): string {
+  const target = schema.$ref ?? schema.items?.$ref ?? schema.additionalProperties?.$ref;
+  return target?.slice(target.lastIndexOf('.') + 1) ?? '';
 }
 
 function withDescription(description: string): JsonSchema {

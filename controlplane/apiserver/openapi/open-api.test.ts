@@ -78,3 +78,33 @@ describe('OpenApi', () => {
     expect(openApi.openApiV2Proto().subarray(0, 5)).toEqual(Buffer.from([0x0a, 3, ...Buffer.from('2.0')]));
   });
 });
+
+describe('descriptions', () => {
+  const documents = [
+    ...new Set(kinds.map(kind => (kind.group === '' ? 'api/v1' : `apis/${kind.group}/${kind.version}`))),
+  ];
+  const described = documents.map(name => {
+    const { components } = JSON.parse((openApi.openApiV3(name) ?? Buffer.from('{}')).toString()) as {
+      components: { schemas: Record<string, Schema & { description?: string }> };
+    };
+    return components.schemas;
+  });
+
+  test('every kind says what it is', () => {
+    const silent = described.flatMap(schemas =>
+      Object.entries(schemas).filter(([, s]) => s['x-kubernetes-group-version-kind'] !== undefined && !s.description),
+    );
+    expect(silent.map(([name]) => name)).toEqual([]);
+  });
+
+  test('every field says what it means', () => {
+    const silent = described.flatMap(schemas =>
+      Object.entries(schemas).flatMap(([name, { properties = {} }]) =>
+        Object.entries(properties).flatMap(([field, p]) =>
+          (p as { description?: string }).description ? [] : [`${name}.${field}`],
+        ),
+      ),
+    );
+    expect([...new Set(silent)]).toEqual([]);
+  });
+});

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import type { KindInfo } from '../../../proto/api/kinds.ts';
 import { apiTable } from '../../../proto/api/schema.ts';
-import { DESCRIPTIONS } from './descriptions.ts';
+import { DESCRIPTIONS } from './descriptions/describe.ts';
 import { documentV2 } from './document-v2.ts';
 import { documentV3 } from './document-v3.ts';
 import { gnosticDocument } from './gnostic.ts';
@@ -17,7 +17,7 @@ import { gnosticDocument } from './gnostic.ts';
 export const PROTO_V2_TYPE = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
 
 /** Raised when the same input makes another document. */
-const RENDERER = 1;
+const RENDERER = 2;
 
 interface Kept {
   readonly gzipped: Buffer;
