@@ -30,7 +30,7 @@ async function answers(store: Store): Promise<void> {
   }
 }
 
-storeModelSuite('etcd', 25, async () => {
+storeModelSuite('etcd', 15, async () => {
   const url = etcd?.url ?? '';
   const proxies = await Promise.all([BreakableProxy.to(url), BreakableProxy.to(url)]);
   const clients = await Promise.all(
