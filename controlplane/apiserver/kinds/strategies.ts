@@ -63,6 +63,7 @@ import { csiNodeStrategy } from './storage/csi-node.ts';
 import { csiStorageCapacityStrategy } from './storage/csi-storage-capacity.ts';
 import { persistentVolumeClaimStrategy } from './storage/persistent-volume-claim.ts';
 import { persistentVolumeStrategy } from './storage/persistent-volume.ts';
+import { withFinalizerRule } from './validation/finalizers.ts';
 import { withSpec } from './validation/with-spec.ts';
 import { withWarnings } from './warnings/with-warnings.ts';
 import { storageClassStrategy } from './storage/storage-class.ts';
@@ -136,7 +137,7 @@ export const strategies: readonly Strategy[] = (
     resourceClaimTemplateStrategy,
     resourceSliceStrategy,
   ] as Strategy[]
-).map(strategy => withWarnings(withSpec(strategy)));
+).map(strategy => withWarnings(withFinalizerRule(withSpec(strategy))));
 
 /** A served form of a kind that is stored as another. */
 export interface ConvertedKind {
@@ -163,7 +164,7 @@ export const convertedKinds: readonly ConvertedKind[] = [
 ];
 
 function converted<T extends AnyObject>(info: KindInfo, strategy: Strategy<T>, conversion: Conversion): ConvertedKind {
-  return { info, strategy: withWarnings(withSpec(strategy as unknown as Strategy)), conversion };
+  return { info, strategy: withWarnings(withFinalizerRule(withSpec(strategy as unknown as Strategy))), conversion };
 }
 
 /** The strategy that serves `info`: its own, or that of the form that is stored. */

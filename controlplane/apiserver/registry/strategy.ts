@@ -62,8 +62,6 @@ export interface Strategy<T extends AnyObject = AnyObject> {
   validate?(object: T): FieldError[];
   /** Rules that only a new object must keep, besides `validate`. */
   validateCreate?(object: T): FieldError[];
-  /** Rules of a new object, on top of those of `validate`. */
-  validateCreate?(object: T): FieldError[];
   validateUpdate?(object: T, older: T): FieldError[];
   /** Warnings that a client sees (`Warning` header), e.g. deprecated fields. */
   warnings?(object: T, older: T | undefined): string[];

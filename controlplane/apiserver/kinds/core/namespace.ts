@@ -7,10 +7,10 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { checkShape } from '../validation/checks.ts';
+import { checkStandardFinalizer } from '../validation/finalizers.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 
 const FINALIZERS = FieldPath.of('spec', 'finalizers');
-const STANDARD_FINALIZERS = ['kubernetes', 'orphan', 'foregroundDeletion'];
 const NAME_LABEL = 'kubernetes.io/metadata.name';
 
 export const namespaceStrategy: Strategy<Namespace> = {
@@ -79,7 +79,5 @@ export const namespaceStrategy: Strategy<Namespace> = {
 
 function checkFinalizer(errors: FieldError[], path: FieldPath, finalizer: string): void {
   checkShape(errors, path, finalizer, qualifiedName);
-  if (finalizer.includes('/') || STANDARD_FINALIZERS.includes(finalizer)) return;
-  const why = 'name is neither a standard finalizer name nor is it fully qualified';
-  errors.push(invalidError(path, finalizer, why));
+  checkStandardFinalizer(errors, path, finalizer);
 }
