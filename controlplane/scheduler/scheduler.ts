@@ -11,7 +11,13 @@ import { randomInt } from 'node:crypto';
 import type { Client } from '../../machinery/client/client.ts';
 import { subjectOf, type EventSink } from '../../machinery/client/event-recorder.ts';
 import type { InformerFactory } from '../../machinery/client/informer.ts';
-import { namespaces, nodes, persistentVolumeClaims, pods } from '../../machinery/client/resource.ts';
+import {
+  namespaces,
+  nodes,
+  persistentVolumeClaims,
+  podDisruptionBudgets,
+  pods,
+} from '../../machinery/client/resource.ts';
 import { StatusError } from '../../machinery/meta/status-error.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
@@ -21,6 +27,7 @@ import type { Plugin, SchedulingDecision } from './framework/framework.ts';
 import { decideNode } from './framework/run-plugins.ts';
 import { defaultPlugins } from './plugins/default-plugins.ts';
 import { gatedMessage } from './plugins/scheduling-gates.ts';
+import { Preemptor } from './preemptor.ts';
 import { SchedulerCache } from './scheduler-cache.ts';
 import { SchedulingQueue } from './scheduling-queue.ts';
 
@@ -45,12 +52,16 @@ export class Scheduler implements Component {
   private readonly cache = new SchedulerCache();
   private readonly queue: SchedulingQueue;
   private readonly plugins: readonly Plugin[];
+  private readonly preemptor: Preemptor;
   private readonly binding = new Set<Promise<void>>();
 
   constructor(options: SchedulerOptions) {
     this.options = options;
     this.schedulerName = options.schedulerName ?? 'default-scheduler';
     this.queue = new SchedulingQueue(options.clock);
+    const { client, recorder, clock, informers } = options;
+    const budgets = informers.informer(podDisruptionBudgets).lister;
+    this.preemptor = new Preemptor({ client, recorder, clock, budgets, schedulerName: this.schedulerName });
     const namespaceLister = options.informers.informer(namespaces).lister;
     const claimLister = options.informers.informer(persistentVolumeClaims).lister;
     this.plugins = defaultPlugins({
@@ -61,7 +72,9 @@ export class Scheduler implements Component {
 
   async ready(): Promise<void> {
     await Promise.all(
-      [nodes, namespaces, persistentVolumeClaims].map(r => this.options.informers.informer<never>(r as never).synced()),
+      [nodes, namespaces, persistentVolumeClaims, podDisruptionBudgets].map(r =>
+        this.options.informers.informer<never>(r as never).synced(),
+      ),
     );
     await this.options.informers.informer(pods).synced();
   }
@@ -112,6 +125,7 @@ export class Scheduler implements Component {
     if (FINISHED.has(pod.status?.phase ?? '')) return this.onPodGone(pod);
     if (nodeName !== '') {
       this.queue.remove(keyOf(pod));
+      this.preemptor.forget(pod);
       if (older !== undefined && older.metadata.uid !== pod.metadata.uid)
         this.cache.removePod(older.metadata.uid ?? '');
       this.cache.placePod(pod, nodeName);
@@ -122,6 +136,7 @@ export class Scheduler implements Component {
     }
     if (pod.spec.schedulerName !== undefined && pod.spec.schedulerName !== this.schedulerName) return;
     if (pod.metadata.deletionTimestamp !== undefined) return this.queue.remove(keyOf(pod));
+    this.preemptor.note(pod);
     // An update of its own condition is no reason to try again.
     if (
       older === undefined ||
@@ -134,6 +149,7 @@ export class Scheduler implements Component {
 
   private onPodGone(pod: Pod): void {
     this.queue.remove(keyOf(pod));
+    this.preemptor.forget(pod);
     if (this.cache.nodeOf(pod.metadata.uid ?? '') === undefined) return;
     this.cache.removePod(pod.metadata.uid ?? '');
     this.queue.moveAll();
@@ -151,17 +167,41 @@ export class Scheduler implements Component {
       return;
     }
     const choose = this.options.tieBreaker ?? randomInt;
-    const decision: SchedulingDecision = decideNode(this.plugins, pod, this.cache.snapshot(), choose);
+    const snapshot = this.cache.snapshot();
+    const { nominations } = this.preemptor;
+    const decision: SchedulingDecision = decideNode(this.plugins, pod, snapshot, choose, nominations);
     if (decision.kind === 'unschedulable') {
       this.queue.park(key);
-      const known = condition(pod);
-      if (known?.reason === 'Unschedulable' && known.message === decision.message) return;
-      this.options.recorder.event(subjectOf(pods, pod), 'Warning', 'FailedScheduling', decision.message);
-      this.track(this.report(pod, 'Unschedulable', decision.message, signal));
+      this.track(this.makeRoom(key, pod, decision, signal));
       return;
     }
+    this.preemptor.forget(pod);
     this.cache.placePod(pod, decision.nodeName);
     this.track(this.bind(key, pod, decision.nodeName, signal));
+  }
+
+  /** Tells why the pod fits nowhere, and makes less important pods go if that helps. Decides before the first await. */
+  private async makeRoom(
+    key: string,
+    pod: Pod,
+    { message, rejections }: Extract<SchedulingDecision, { kind: 'unschedulable' }>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const answer = this.preemptor.plan(this.plugins, pod, this.cache.snapshot(), rejections);
+    const told = answer.kind === 'none' ? `${message} preemption: ${answer.message}` : message;
+    const known = condition(pod);
+    if (known?.reason !== 'Unschedulable' || known.message !== told) {
+      this.options.recorder.event(subjectOf(pods, pod), 'Warning', 'FailedScheduling', told);
+      await this.report(pod, 'Unschedulable', told, signal);
+    }
+    if (answer.kind === 'none') return;
+    try {
+      await this.preemptor.carryOut(pod, answer.nodeName, answer.victims, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.options.logger.warn({ pod: key, node: answer.nodeName, err: error }, 'preemption failed; trying again');
+      this.queue.moveAll();
+    }
   }
 
   private async bind(key: string, pod: Pod, nodeName: string, signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@
  *
  * Every plugin decides purely over a snapshot: no I/O, no clock, no API call. The extension points have upstream's names
  * (kubernetes.io/docs, "Scheduling Framework"); those that k8ts calls today are PreFilter, Filter, PreScore and Score.
+ * What PostFilter is for upstream, preemption, is `preemption.ts`.
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { NodeInfo } from './node-info.ts';

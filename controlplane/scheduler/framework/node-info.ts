@@ -48,6 +48,14 @@ export class NodeInfo {
     return this.node.metadata.name ?? '';
   }
 
+  /** One to try things out on: changes of it leave this one as it is. */
+  clone(): NodeInfo {
+    const copy = new NodeInfo(this.node);
+    for (const [uid, pod] of this.pods) copy.pods.set(uid, pod);
+    for (const [resource, amount] of this.requested) copy.requested.set(resource, amount);
+    return copy;
+  }
+
   setNode(node: Node): void {
     this.node = node;
     this.allocatable = allocatableOf(node);

@@ -13,11 +13,17 @@ import {
 } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 
+/** Pods that others made room for, by the node where they did: they count there for pods that are not more important. */
+export type Nominations = ReadonlyMap<string, readonly Pod[]>;
+
+const NOBODY: Nominations = new Map();
+
 export function decideNode(
   plugins: readonly Plugin[],
   pod: Pod,
   snapshot: Snapshot,
   tieBreaker: (candidates: number) => number,
+  nominations: Nominations = NOBODY,
 ): SchedulingDecision {
   const state: CycleState = new Map();
   const rejections = new Map<string, Rejection[]>();
@@ -30,16 +36,51 @@ export function decideNode(
   }
   const feasible: NodeInfo[] = [];
   for (const node of snapshot.nodes) {
-    const reasons = firstRejections(plugins, state, pod, node);
+    const reasons = rejectionsOn(plugins, state, pod, node, nominations);
     if (reasons.length === 0) feasible.push(node);
     else rejections.set(node.name, reasons);
   }
   if (feasible.length === 0) {
     return { kind: 'unschedulable', message: explainRejections(snapshot.nodes.length, rejections), rejections };
   }
+  // Room was made for it there.
+  const nominated = feasible.find(node => node.name === pod.status?.nominatedNodeName);
+  if (nominated !== undefined) return { kind: 'fits', nodeName: nominated.name, feasible: feasible.length };
   const best = feasible.length === 1 ? feasible : bestOf(plugins, state, pod, feasible);
   const chosen = best[tieBreaker(best.length)] ?? best[0];
   return { kind: 'fits', nodeName: chosen?.name ?? '', feasible: feasible.length };
+}
+
+/** Whether the pod could run on that node of the snapshot. */
+export function fitsOn(
+  plugins: readonly Plugin[],
+  pod: Pod,
+  snapshot: Snapshot,
+  node: NodeInfo,
+  nominations: Nominations = NOBODY,
+): boolean {
+  const state: CycleState = new Map();
+  if (plugins.some(plugin => plugin.preFilter?.(state, pod, snapshot) !== undefined)) return false;
+  return rejectionsOn(plugins, state, pod, node, nominations).length === 0;
+}
+
+/** A node must do with the nominated pods and without them: they may never come. */
+function rejectionsOn(
+  plugins: readonly Plugin[],
+  state: CycleState,
+  pod: Pod,
+  node: NodeInfo,
+  nominations: Nominations,
+): Rejection[] {
+  const own = firstRejections(plugins, state, pod, node);
+  if (own.length > 0) return own;
+  const waiting = (nominations.get(node.name) ?? []).filter(
+    other => other.metadata.uid !== pod.metadata.uid && (other.spec.priority ?? 0) >= (pod.spec.priority ?? 0),
+  );
+  if (waiting.length === 0) return own;
+  const full = node.clone();
+  for (const other of waiting) full.addPod(other);
+  return firstRejections(plugins, state, pod, full);
 }
 
 /** The reasons of the first plugin that turns the node down, as upstream counts them. */

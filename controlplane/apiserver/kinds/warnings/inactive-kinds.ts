@@ -30,8 +30,6 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
   'resource.k8s.io/ResourceClaim': 'k8ts stores ResourceClaims but allocates no devices yet',
   'resource.k8s.io/ResourceClaimTemplate': 'k8ts stores ResourceClaimTemplates but makes no claims of them yet',
   'resource.k8s.io/ResourceSlice': 'k8ts stores ResourceSlices but allocates no devices yet',
-  'scheduling.k8s.io/PriorityClass':
-    'k8ts schedules pods of a higher priority first, but preempts no others for them yet',
   'storage.k8s.io/CSIDriver': 'k8ts stores CSIDrivers but calls no drivers yet',
   'storage.k8s.io/CSINode': 'k8ts stores CSINodes but calls no drivers yet',
   'storage.k8s.io/CSIStorageCapacity': 'k8ts stores CSIStorageCapacities but the scheduler does not look at them yet',
