@@ -38,9 +38,6 @@ describe('negotiate()', () => {
   });
 
   test.each([
-    'text/plain',
-    'application/xml',
-    'text/*',
     `${PROTO};${TABLE}`,
     'application/json;as=Pod;g=meta.k8s.io;v=v1',
     'application/json;g=meta.k8s.io',
@@ -50,6 +47,13 @@ describe('negotiate()', () => {
     expect(() => negotiate(asking(accept))).toThrow(ALL);
   });
 });
+
+test.each(['text/plain', 'application/xml', 'text/*', 'text/html,image/png'])(
+  'negotiate() refuses %j without a list',
+  accept => {
+    expect(() => negotiate(asking(accept))).toThrow(/^406: Not Acceptable$/);
+  },
+);
 
 test('negotiateWatch() has no YAML', () => {
   expect(negotiateWatch(asking(PROTO)).mediaType).toBe(PROTO);

@@ -2,7 +2,7 @@
  * What form of an answer the client asks for with Accept: JSON, YAML or protobuf; objects as they are, as a Table, or metadata alone.
  * Source: kubernetes `apiserver/pkg/endpoints/handlers/negotiation`, and the Accept parser behind it.
  */
-import { notAcceptable } from '../../../machinery/meta/status-error.ts';
+import { notAcceptable, StatusError } from '../../../machinery/meta/status-error.ts';
 import { header, type Request } from '../server/request.ts';
 
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf';
@@ -24,8 +24,17 @@ const PLAIN: Negotiated = { as: 'object', mediaType: 'application/json' };
  */
 export function negotiate(request: Request, conversions = true): Negotiated {
   const found = bestClause(request, conversions);
-  if (found === undefined) throw notAcceptable(MEDIA_TYPES);
-  return found;
+  if (found !== undefined) return found;
+  // Upstream's router refuses what names no media type of ours before anybody looks at parameters, and says less.
+  throw namesOurs(request)
+    ? notAcceptable(MEDIA_TYPES)
+    : new StatusError('NotAcceptable', 406, '406: Not Acceptable', {});
+}
+
+function namesOurs(request: Request): boolean {
+  const names: readonly string[] = ['*/*', ...MEDIA_TYPES];
+  const accept = header(request, 'accept') ?? '';
+  return accept.split(',').some(clause => names.includes((clause.split(';', 1)[0] ?? '').trim()));
 }
 
 /** Like `negotiate()` for watches, which have no YAML. */

@@ -46,9 +46,11 @@ function fieldReader({ name, type, nullable, required }: WireField): MessageRead
   if (name === '' && type.kind === 'message') return inlineReader(type.layout);
   const read = valueReader(type);
   const keepsZero = nullable || required || type.kind === 'raw';
+  // The empty text is another value than the number that stands for nothing.
+  const isNothing = type.kind === 'intOrString' ? (value: unknown): boolean => value === 0 : isZero;
   return (reader, object) => {
     const value = read(reader);
-    if (value !== undefined && (keepsZero || !isZero(value))) object[name] = value;
+    if (value !== undefined && (keepsZero || !isNothing(value))) object[name] = value;
   };
 }
 

@@ -1,7 +1,7 @@
 /** Objects of every kind, made up from the schema table, survive the way to protobuf and back. */
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { kinds } from '../../../../proto/api/kinds.ts';
+import { betaKinds, kinds } from '../../../../proto/api/kinds.ts';
 import { layoutOf, type Layout, type WireType } from './layout.ts';
 import { protobufBody, protobufObject } from './protobuf-object.ts';
 import { essence } from './testdata/essence.ts';
@@ -77,7 +77,10 @@ function arbitraryValue(type: WireType, depth: number): fc.Arbitrary<unknown> {
 }
 
 test.each(
-  kinds.map(info => ({ ...info, apiVersion: info.group === '' ? info.version : `${info.group}/${info.version}` })),
+  [...kinds, ...betaKinds].map(info => ({
+    ...info,
+    apiVersion: info.group === '' ? info.version : `${info.group}/${info.version}`,
+  })),
 )(
   '$apiVersion $kind: JSON to protobuf and back says the same, in the same bytes',
   ({ apiVersion, kind, typePackage }) => {
