@@ -208,6 +208,24 @@ test('a log damaged in its middle is refused with what is lost and the ways out,
   expect(readdirSync(join(path, '..')).sort()).toEqual(['state.db', 'state.db-acknowledged']);
 });
 
+test('the loss of a log begun anew is noticed, also where its first write is larger than the whole log before', async () => {
+  const first = await openSqliteStore({ path: join(root, 'anew', 'state.db') });
+  await first.create('/a', Buffer.from('x'));
+  const killed = await imageOf(first, join(root, 'anew', 'state.db'));
+  await first.close();
+  const path = place(killed);
+  const store = await openSqliteStore({ path });
+  await Promise.all(Array.from({ length: 30 }, (_, i) => store.create(`/batch/${i}`, Buffer.alloc(3000))));
+  const image = await imageOf(store, path);
+  await store.close();
+  const log = image.files.get('state.db-wal') as Buffer;
+  const files = new Map(image.files).set('state.db-wal', log.subarray(0, log.length / 2));
+  await expect(openSqliteStore({ path: place({ ...image, files }) })).rejects.toMatchObject({
+    reason: 'corrupt',
+    message: expect.stringContaining('damaged or cut at byte'),
+  });
+});
+
 test('an older copy of the file is refused', async () => {
   const path = join(root, 'older', 'state.db');
   let store = await openSqliteStore({ path });

@@ -125,7 +125,7 @@ export class LogFile {
     const frames = this.lengthStatement.get()?.log ?? 0;
     if (frames <= 0) return { log: '', frames: 0 };
     // SQLite begins the log anew after a checkpoint: then it has other salts.
-    if (frames <= this.frames || this.frames === 0) readSync(this.logFd, this.salts, 0, SALTS_BYTES, SALTS_AT);
+    readSync(this.logFd, this.salts, 0, SALTS_BYTES, SALTS_AT);
     this.frames = frames;
     return { log: this.salts.toString('hex'), frames };
   }
