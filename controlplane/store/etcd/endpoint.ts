@@ -143,7 +143,7 @@ export class Endpoint {
     } catch (error) {
       client.close();
       const failed = etcdError(error, this.url);
-      throw failed.failure === 'dropped' ? new EtcdError('silent', failed.message, error) : failed;
+      throw failed.failure === 'dropped' ? new EtcdError('silent', failed.message, failed.cause) : failed;
     }
   }
 

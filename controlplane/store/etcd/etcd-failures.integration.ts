@@ -296,6 +296,21 @@ test('keys of others are neither seen nor touched; progress is seen all the same
   expect((await others.list('')).items).toHaveLength(5);
 });
 
+test('of revisions that are asked for together none is older than the question', async () => {
+  const [etcd] = (await cluster()) as [EtcdProcess];
+  const [writer, reader] = (await Promise.all([1, 2].map(() => open({ endpoints: [etcd.url] })))) as [Store, Store];
+  let done = false;
+  const asking = (async () => {
+    while (!done) await reader.currentRevision();
+  })();
+  for (let i = 0; i < 300; i++) {
+    const written = await writer.create(`/a/${i}`, Buffer.from('x'));
+    expect(await reader.currentRevision()).toBeGreaterThanOrEqual(written);
+  }
+  done = true;
+  await asking;
+}, 30_000);
+
 test('keys with a time to live share leases, and go together in one revision', async () => {
   const [etcd] = (await cluster()) as [EtcdProcess];
   const store = await open({ endpoints: [etcd.url] });

@@ -76,7 +76,7 @@ async function firstAnswer(client: EtcdClient, options: EtcdStoreOptions, clock:
         throw new StoreUnavailableError(
           'unreachable',
           `${error.message}; tried for ${Math.round(waitedMs / 1000)} s`,
-          error,
+          error.cause,
         );
       }
       await clock.sleep(AGAIN_MS, signal);

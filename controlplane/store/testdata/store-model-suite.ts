@@ -59,7 +59,7 @@ export function storeModelSuite(name: string, runs: number, open: () => Promise<
       }),
       { numRuns: runs },
     );
-  }, 120_000);
+  }, 60_000);
 }
 
 async function check({ clients, disturb }: ModelledStores, groups: readonly (readonly Command[])[]): Promise<void> {
