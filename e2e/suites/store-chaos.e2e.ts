@@ -1,5 +1,5 @@
 /**
- * kill -9 of a real `k8ts server` under the writes of several TLS clients, E2E_STORE_KILLS times (default 6).
+ * kill -9 of a real `k8ts server` under the writes of several TLS clients, E2E_STORE_KILLS times (default 10).
  *
  * What clients were told is a model that is compared after every restart: no acknowledged write is lost, no revision means two
  * things, and watches that go on from the last revision they saw miss nothing and see nothing twice.
@@ -11,7 +11,7 @@ import { closeEstate, openEstate, type Estate } from '../machine/estate.ts';
 import { ServerProcess } from '../machine/server-process.ts';
 import { waitFor } from '../machine/wait-for.ts';
 
-const KILLS = Number(process.env['E2E_STORE_KILLS'] ?? 6);
+const KILLS = Number(process.env['E2E_STORE_KILLS'] ?? 10);
 const WRITERS = 6;
 const WATCHERS = 3;
 const SHARED = ['shared-0', 'shared-1'];
