@@ -4,9 +4,9 @@ import { build } from 'esbuild';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
-// A small young generation and an old one that grows by a third: V8's own choice lets garbage reach three times what is alive
-// (195 MB instead of 137 MB with 10,000 objects loaded) for a few percent of speed.
-const HEAP_FLAGS = '--max-semi-space-size=4 --heap-growing-percent=30';
+// A young generation of half the size, and an old one that grows by half: V8's own choice lets garbage reach three times what is alive
+// (195 MB instead of 150 MB with 10,000 objects just loaded) for some speed.
+const HEAP_FLAGS = '--max-semi-space-size=8 --heap-growing-percent=50';
 
 await build({
   entryPoints: ['cli/main.ts'],

@@ -19,7 +19,7 @@ import {
 } from './request.ts';
 import { httpChunk, LAST_CHUNK } from './http-chunk.ts';
 import { watchFrame } from './watch-frame.ts';
-import { writeBlocks } from './write-blocks.ts';
+import { BLOCK_BYTES, joined, writeBlocks, writePieces } from './write-blocks.ts';
 
 /** Where a response goes: one HTTP/2 stream or one HTTP/1.1 response. */
 export interface Sink {
@@ -33,8 +33,7 @@ export interface Sink {
 const JSON_TYPE = 'application/json';
 /** Smaller answers are not worth compressing (upstream's threshold). */
 const GZIP_MIN_BYTES = 128 * 1024;
-/** What a client that reads slowly may have us hold: large enough to be cheap, small enough for thousands of them. */
-const LIST_BLOCK_BYTES = 128 * 1024;
+/** Frames that gather behind a slow client are sent in blocks of this size: thousands of clients may be slow at once. */
 const WATCH_BLOCK_BYTES = 16 * 1024;
 const COMMA = Buffer.from(',');
 
@@ -127,12 +126,12 @@ async function sendBytes(
   headers['content-length'] = String(body.length);
   sink.writeHead(status, headers);
   if (request.method === 'HEAD') sink.body.end();
-  else if (body.length <= LIST_BLOCK_BYTES) sink.body.end(body);
+  else if (body.length <= BLOCK_BYTES) sink.body.end(body);
   else if (await writeBlocks(sink.body, slices(body))) sink.body.end();
 }
 
 function* slices(body: Buffer): Generator<Buffer> {
-  for (let at = 0; at < body.length; at += LIST_BLOCK_BYTES) yield body.subarray(at, at + LIST_BLOCK_BYTES);
+  for (let at = 0; at < body.length; at += BLOCK_BYTES) yield body.subarray(at, at + BLOCK_BYTES);
 }
 
 async function sendList(
@@ -156,7 +155,7 @@ async function sendList(
   }
   let bytes = head.length + tail.length + Math.max(0, list.items.length - 1);
   for (const item of list.items) bytes += item.bytes.length;
-  return sendParts(request, sink, headers, bytes, listBlocks(list, head, tail));
+  return sendParts(request, sink, headers, bytes, listPieces(list, head, tail));
 }
 
 async function sendParts(
@@ -170,25 +169,16 @@ async function sendParts(
   headers['content-length'] = String(byteLength);
   sink.writeHead(200, headers);
   if (request.method === 'HEAD') return void sink.body.end();
-  if (await writeBlocks(sink.body, parts)) sink.body.end();
+  if (await writePieces(sink.body, parts, byteLength)) sink.body.end();
 }
 
-function* listBlocks(list: ListResponse, head: Buffer, tail: Buffer): Generator<Buffer> {
-  let parts: Buffer[] = [head];
-  let bytes = head.length;
+function* listPieces(list: ListResponse, head: Buffer, tail: Buffer): Generator<Buffer> {
+  yield head;
   for (let i = 0; i < list.items.length; i++) {
-    const item = list.items[i]?.bytes ?? tail;
-    if (i > 0) parts.push(COMMA);
-    parts.push(item);
-    bytes += item.length + 1;
-    if (bytes >= LIST_BLOCK_BYTES) {
-      yield Buffer.concat(parts);
-      parts = [];
-      bytes = 0;
-    }
+    if (i > 0) yield COMMA;
+    yield list.items[i]?.bytes ?? tail;
   }
-  parts.push(tail);
-  yield Buffer.concat(parts);
+  yield tail;
 }
 
 function acceptsGzip(request: Request): boolean {
@@ -199,14 +189,14 @@ async function sendGzip(
   sink: Sink,
   status: number,
   headers: Record<string, string | string[]>,
-  blocks: Iterable<Buffer>,
+  pieces: Iterable<Buffer>,
 ): Promise<void> {
   headers['content-encoding'] = 'gzip';
   headers['vary'] = 'Accept-Encoding';
   sink.writeHead(status, headers);
   // Level 1, as upstream: most of the gain for a fraction of the time.
   const gzip = createGzip({ level: constants.Z_BEST_SPEED });
-  const packed = pipeline(blocks, gzip).catch(() => {});
+  const packed = pipeline(joined(pieces), gzip).catch(() => {});
   if (await writeBlocks(sink.body, gzip as AsyncIterable<Buffer>)) sink.body.end();
   gzip.destroy();
   await packed;

@@ -7,6 +7,8 @@ import type { Writable } from 'node:stream';
 
 /** As long as a request may take (filters/timeouts.ts). */
 const STALL_MS = 60_000;
+/** What a client that reads slowly may have us hold: large enough to be cheap, small enough for thousands of them. */
+export const BLOCK_BYTES = 128 * 1024;
 
 /** @returns false: the client is gone or was cut */
 export async function writeBlocks(
@@ -14,21 +16,59 @@ export async function writeBlocks(
   blocks: Iterable<Buffer> | AsyncIterable<Buffer>,
   stallMs = STALL_MS,
 ): Promise<boolean> {
-  if (!(Symbol.iterator in blocks)) {
-    for await (const block of blocks) if (!(await writeBlock(body, block, stallMs))) return false;
-    return true;
-  }
-  for (const block of blocks) {
-    if (body.destroyed) return false;
-    // Most writes find an empty buffer: they cost no promise.
-    if (!body.write(block) && !(await drained(body, stallMs))) return false;
+  if (Symbol.iterator in blocks) {
+    for (const block of blocks) {
+      if (body.destroyed) return false;
+      // Most writes find an empty buffer: they cost no promise.
+      if (!body.write(block) && !(await drained(body, stallMs))) return false;
+    }
+  } else {
+    for await (const block of blocks)
+      if (body.destroyed || (!body.write(block) && !(await drained(body, stallMs)))) return false;
   }
   return !body.destroyed;
 }
 
-async function writeBlock(body: Writable, block: Buffer, stallMs: number): Promise<boolean> {
-  if (body.destroyed) return false;
-  return body.write(block) || drained(body, stallMs);
+/**
+ * Writes many small pieces through one block that is filled again and again: a list of any length costs that block, and the collector
+ * nothing.
+ * @param byteLength of all pieces together
+ * @returns false: the client is gone or was cut
+ */
+export async function writePieces(
+  body: Writable,
+  pieces: Iterable<Buffer>,
+  byteLength: number,
+  stallMs = STALL_MS,
+): Promise<boolean> {
+  const block = Buffer.allocUnsafeSlow(Math.min(BLOCK_BYTES, byteLength));
+  let filled = 0;
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length;) {
+      const count = piece.copy(block, filled, at);
+      at += count;
+      filled += count;
+      if (filled < block.length) continue;
+      if (!(await gone(body, block, stallMs))) return false;
+      filled = 0;
+    }
+  }
+  return filled === 0 ? !body.destroyed : gone(body, block.subarray(0, filled), stallMs);
+}
+
+/** The pieces in blocks of their own, for who keeps them for a while. */
+export function* joined(pieces: Iterable<Buffer>): Generator<Buffer> {
+  let parts: Buffer[] = [];
+  let bytes = 0;
+  for (const piece of pieces) {
+    parts.push(piece);
+    bytes += piece.length;
+    if (bytes < BLOCK_BYTES) continue;
+    yield Buffer.concat(parts);
+    parts = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(parts);
 }
 
 async function drained(body: Writable, stallMs: number): Promise<boolean> {
@@ -40,4 +80,19 @@ async function drained(body: Writable, stallMs: number): Promise<boolean> {
   body.off('close', giveUp);
   clearTimeout(stalled);
   return !body.destroyed;
+}
+
+/** Resolves when nothing below reads `block` any more. */
+function gone(body: Writable, block: Buffer, stallMs: number): Promise<boolean> {
+  if (body.destroyed) return Promise.resolve(false);
+  return new Promise(resolve => {
+    const settle = (): void => {
+      body.off('close', settle);
+      clearTimeout(stalled);
+      resolve(!body.destroyed);
+    };
+    const stalled = setTimeout(() => body.destroy(), stallMs).unref();
+    body.once('close', settle);
+    body.write(block, settle);
+  });
 }

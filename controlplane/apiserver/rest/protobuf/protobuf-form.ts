@@ -15,7 +15,6 @@ import { messageWriter, type MessageWriter } from './write-message.ts';
 const MAX_SHARED_BYTES = 32 * 1024 * 1024;
 /** Encoding a long list gives others their turn after so many objects. */
 const TURN_OBJECTS = 200;
-const BLOCK_BYTES = 256 * 1024;
 /** `items` of every list. */
 const ITEMS = 2;
 
@@ -85,20 +84,9 @@ export class ProtobufForm implements WireForm {
   }
 
   private *parts(head: Buffer, items: readonly StoredObject[]): Generator<Buffer> {
-    let parts = [head];
-    let bytes = head.length;
-    for (const stored of items) {
-      const item = this.item(stored);
-      parts.push(item);
-      bytes += item.length;
-      if (bytes >= BLOCK_BYTES) {
-        yield Buffer.concat(parts);
-        parts = [];
-        bytes = 0;
-      }
-    }
-    parts.push(ENVELOPE_END);
-    yield Buffer.concat(parts);
+    yield head;
+    for (const stored of items) yield this.item(stored);
+    yield ENVELOPE_END;
   }
 
   private item(stored: StoredObject): Buffer {
