@@ -1,5 +1,5 @@
 import { connect } from 'node:http2';
-import { request } from 'node:https';
+import { Agent, request } from 'node:https';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createAuthority, DAY_MS, generateKeyPem, issueKeyPair } from '../../../machinery/pki/certificate.ts';
 import { systemClock } from '../../../machinery/process/clock.ts';
@@ -111,4 +111,32 @@ test('TlsServer answers HTTP/2 lists and refuses bodies of more than 3 MiB', asy
   };
   expect((await call(post, Buffer.alloc(4 * 1024 * 1024, 0x20))).status).toBe(413);
   session.close();
+});
+
+test('a watch over HTTP/1.1 is chunked as it should be, ends, and leaves the connection usable', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const tls = { host: '127.0.0.1', port: server.port, ca: ca.certPem, cert: client.certPem, key: client.keyPem, agent };
+  const get = (path: string): Promise<{ text: string; localPort: number | undefined }> =>
+    new Promise((resolve, reject) => {
+      const call = request({ ...tls, path }, answer => {
+        let text = '';
+        const { localPort } = answer.socket;
+        answer.on('data', chunk => (text += String(chunk)));
+        answer.on('end', () => resolve({ text, localPort }));
+      });
+      call.on('error', reject);
+      call.end();
+    });
+  const watch = await get(
+    '/api/v1/namespaces?watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true',
+  );
+  const events = watch.text
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line) as { type: string });
+  expect(events.map(event => event.type)).toEqual([...Array<string>(4).fill('ADDED'), 'BOOKMARK']);
+  const after = await get('/api/v1/namespaces/default');
+  expect((JSON.parse(after.text) as { kind: string }).kind).toBe('Namespace');
+  expect(after.localPort).toBe(watch.localPort);
+  agent.destroy();
 });

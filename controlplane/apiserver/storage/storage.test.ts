@@ -277,6 +277,30 @@ describe.each([
     });
   });
 
+  test('large objects cut a watch whose reader stands still sooner than small ones', async () => {
+    const stop = new AbortController();
+    /** How many changes of `bytes` each a watch takes while nobody reads it. */
+    const held = async (bytes: number, upTo: number): Promise<number> => {
+      const name = `held-${bytes}`;
+      const text = 'x'.repeat(bytes);
+      const watch = await things.watch({ name, sendInitialEvents: false, signal: stop.signal });
+      const made = { metadata: { name, namespace: 'ns', uid: name } };
+      await things.create('ns', name, made);
+      for (let n = 1; n < upTo; n++)
+        await things.guaranteedUpdate('ns', name, undefined, () => ({ ...made, n, text }) as Thing);
+      let events = 0;
+      const reader = watch[Symbol.asyncIterator]();
+      stop.signal.addEventListener('abort', () => void reader.return?.(undefined));
+      const first = await reader.next();
+      if (first.done !== true) events += first.value.length;
+      return events;
+    };
+    // 8 MiB are room for 500 of 10 KB, and for 7 of 1 MB.
+    expect(await held(10_000, 200)).toBe(200);
+    expect(await held(1_000_000, 20)).toBe(0);
+    stop.abort();
+  });
+
   test('watches resume in a server that was started anew', async () => {
     await things.create('ns', 'a', thing('a', 1));
     await things.guaranteedUpdate('ns', 'a', undefined, c => ({ ...c, n: 2 }));
