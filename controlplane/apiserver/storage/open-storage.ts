@@ -48,7 +48,7 @@ export function openStorage(options: StorageOptions): Storage {
       await asStatus(store.currentRevision());
     },
     checkWritable: async () => {
-      await asStatus(store.checkWritable?.() ?? store.currentRevision());
+      await asStatus<unknown>(store.checkWritable?.() ?? store.currentRevision());
     },
     close: async () => {
       for (const cache of caches) cache.close();

@@ -205,10 +205,12 @@ test('a full etcd refuses writes, says how to help, and takes them again once it
     message: expect.stringMatching(/space exceeded.*defragment.*disarm/),
   });
   expect((await store.list('/w/', { limit: 1 })).items).toHaveLength(1);
+  await expect(store.checkWritable?.()).rejects.toMatchObject({ reason: 'full' });
   for (const { key } of (await store.list('/w/')).items) await store.delete(key);
   await store.compact(await store.currentRevision());
   await etcdctl(etcd.url, ['defrag']);
   await etcdctl(etcd.url, ['alarm', 'disarm']);
+  await store.checkWritable?.();
   await store.create('/w/again', Buffer.from('x'));
 }, 60_000);
 

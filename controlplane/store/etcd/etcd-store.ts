@@ -71,6 +71,8 @@ export class EtcdStore implements Store {
   /** Written where only a change of our own shows how far a watch is; never shown to anybody. */
   private readonly markKey: string;
   private marking: Promise<void> | undefined;
+  /** The last write was refused because etcd is full. */
+  private isFull = false;
 
   constructor(parts: EtcdStoreParts) {
     const { client, clock, logger, prefix } = parts;
@@ -188,6 +190,11 @@ export class EtcdStore implements Store {
     return this.freshness.current();
   }
 
+  async checkWritable(): Promise<void> {
+    if (this.isFull) await this.mark();
+    this.isFull = false;
+  }
+
   async close(): Promise<void> {
     this.compactor.stop();
     await this.client.close();
@@ -219,9 +226,15 @@ export class EtcdStore implements Store {
   }
 
   private async txn(request: TxnRequest): Promise<Decoded<TxnResponse>> {
-    const answer = await this.client.write(KVService.txn, request);
-    this.freshness.learn(answer.header?.revision ?? 0);
-    return answer;
+    try {
+      const answer = await this.client.write(KVService.txn, request);
+      this.freshness.learn(answer.header?.revision ?? 0);
+      this.isFull = false;
+      return answer;
+    } catch (error) {
+      this.isFull ||= error instanceof StoreUnavailableError && error.reason === 'full';
+      throw error;
+    }
   }
 
   private async range(request: RangeRequest): Promise<Decoded<RangeResponse>> {
