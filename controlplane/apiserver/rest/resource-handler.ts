@@ -6,6 +6,7 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import { STORED_VERBS, type ResourceSet, type ServedEntry } from '../registry/resource-set.ts';
 import type { Exchange, Handler } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
+import { negotiate } from './negotiate.ts';
 import { patchObject } from './patch-handler.ts';
 import { getObject, listObjects, watchObjects } from './read-handlers.ts';
 import { methodNotAllowed, methodsOf, resourceNotFound } from './refusals.ts';
@@ -41,6 +42,8 @@ function dispatch(
   if (entry.kind === 'virtual') {
     const { verbs } = entry.resource;
     if (isHead(exchange) || !verbs.includes(verb)) return methodNotAllowed(methodsOf(verbs, name !== ''));
+    // There is neither a table nor metadata of what is stored nowhere.
+    negotiate(exchange.request, false);
     return entry.resource.handle(exchange);
   }
   const { resource, subresources } = entry;

@@ -11,10 +11,10 @@ import { checkImmutable, checkShape } from '../validation/checks.ts';
 const MAX_CHARACTERS = 128;
 const MAX_NOTE = 1024;
 const UNSET = ['firstTimestamp', 'lastTimestamp', 'count', 'source'] as const;
+/** Differs: the text may be changed, which upstream allowed until 1.20 and its suite of that version asks for. */
 const IMMUTABLE = [
   'involvedObject',
   'reason',
-  'message',
   'source',
   'firstTimestamp',
   'lastTimestamp',
