@@ -90,6 +90,11 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
       ? 'There was nothing of k8ts here; nothing changed'
       : 'Removed. The program itself and the Debian packages stay',
   );
+  // Others may share it: whether the cluster is over everywhere is not known here.
+  if (config.etcdServers !== undefined) {
+    const wipe = `etcdctl --endpoints ${config.etcdServers.join(',')} del --prefix ${config.etcdPrefix}/`;
+    output.line(`The cluster's state in etcd stays. A new cluster needs it gone or another --etcd-prefix: ${wipe}`);
+  }
   if (problems.length > 0)
     throw new CliError(
       `Not everything could be removed:\n${problems.map(p => `  ${p}`).join('\n')}\nMend that and run k8ts reset again`,
