@@ -2,7 +2,7 @@
  * One requirement of a label selector: `app in (a,b)`, `!legacy`, `weight>3`.
  * Source: apimachinery `labels/selector.go`, 1.36.
  */
-import { aggregateText, invalidError, notSupportedError, type FieldError } from './field-error.ts';
+import { aggregateText, invalidError, type FieldError } from './field-error.ts';
 import { FieldPath } from './field-path.ts';
 import { labelValue, qualifiedName } from './names.ts';
 
@@ -98,7 +98,7 @@ export function requirementProblem(
 
 /** The error for an operator that label selector objects do not have. */
 export function operatorError(path: FieldPath, operator: string): FieldError {
-  return notSupportedError(path, operator, ['In', 'NotIn', 'Exists', 'DoesNotExist']);
+  return invalidError(path, operator, 'not a valid selector operator');
 }
 
 function countProblem(operator: SelectorOperator, values: readonly string[]): string {

@@ -107,7 +107,7 @@ describe('compileLabelSelector()', () => {
     );
     expect(errors.map(String)).toEqual([
       "spec.selector.matchExpressions[0].values: Required value: must be specified when `operator` is 'In' or 'NotIn'",
-      'spec.selector.matchExpressions[1].operator: Unsupported value: "Like": supported values: "DoesNotExist", "Exists", "In", "NotIn"',
+      'spec.selector.matchExpressions[1].operator: Invalid value: "Like": not a valid selector operator',
     ]);
   });
 });

@@ -53,7 +53,7 @@ test('invalid() tells all errors at once, each as a cause', () => {
   const error = invalid({ group: 'apps', kind: 'Deployment' }, 'x', errors);
   expect(error.message).toBe(
     'Deployment.apps "x" is invalid: [spec.containers[0].image: Required value, ' +
-      'metadata.labels[app]: Invalid value: "a b": bad, spec.type: Unsupported value: "x": supported values: "a", "b", ' +
+      'metadata.labels[app]: Invalid value: "a b": bad, spec.type: Unsupported value: "x": supported values: "b", "a", ' +
       'spec.ports[1]: Duplicate value: {"port":1}, spec.a: Too long: may not be more than 63 bytes, ' +
       'spec.b: Too many: 3: must have at most 1 item]',
   );

@@ -118,6 +118,20 @@ function checkJson(errors: FieldError[], data: Readonly<Record<string, string>>,
     const what = Array.isArray(content) ? 'array' : typeof content === 'boolean' ? 'bool' : typeof content;
     throw new Error(`json: cannot unmarshal ${what} into Go value of type map[string]interface {}`);
   } catch (error) {
-    errors.push(invalidError(DATA.key(key), '<secret contents redacted>', (error as Error).message));
+    errors.push(invalidError(DATA.key(key), '<secret contents redacted>', jsonProblem(value, error as Error)));
   }
+}
+
+/** In upstream's words for what is seen most: text that is no JSON from its first character on, or that ends too soon. */
+function jsonProblem(value: string, error: Error): string {
+  const text = Buffer.from(value, 'base64').toString('utf8').trimStart();
+  if (text === '' || error.message.startsWith('Unexpected end')) return 'unexpected end of JSON input';
+  const [first = ''] = text;
+  return /^[{["\dtfn-]/.test(first)
+    ? error.message
+    : `invalid character ${goRune(first)} looking for beginning of value`;
+}
+
+function goRune(character: string): string {
+  return character === "'" ? "'\\''" : `'${character}'`;
 }

@@ -62,28 +62,33 @@ export function checkAlwaysRestarts(
   }
 }
 
-/** A selector that is there, selects something, and selects the template's own pods. */
+/**
+ * A selector that is there, selects something, and selects the template's own pods. Which of it is said of a selector that is missing or
+ * wrong differs between the kinds, as it does upstream.
+ */
 export function checkSelectsTemplate(
   errors: FieldError[],
   path: FieldPath,
   selector: LabelSelector | undefined,
   template: PodTemplateSpec | undefined,
-  what: string,
+  what: 'deployment' | 'daemonset' | 'statefulset',
 ): void {
   const at = path.child('selector');
   if (selector === undefined) {
-    errors.push(requiredError(at));
-    return;
+    if (what !== 'daemonset') errors.push(requiredError(at));
+  } else {
+    const problems = validateLabelSelector(selector, at);
+    errors.push(...problems);
+    if (problems.length > 0) {
+      if (what !== 'daemonset')
+        errors.push(invalidError(at, selector, what === 'statefulset' ? '' : 'invalid label selector'));
+      return;
+    }
   }
-  const problems = validateLabelSelector(selector, at);
-  errors.push(...problems);
-  if (problems.length > 0) {
-    errors.push(invalidError(at, selector, 'invalid label selector'));
-    return;
-  }
-  const compiled = compileLabelSelector(selector);
-  if (compiled.isEmpty) errors.push(invalidError(at, selector, `empty selector is invalid for ${what}`));
-  if (!compiled.matches(template?.metadata?.labels)) {
+  const compiled = selector === undefined ? undefined : compileLabelSelector(selector);
+  if (compiled?.isEmpty === true) errors.push(invalidError(at, selector, `empty selector is invalid for ${what}`));
+  // No selector at all selects nothing.
+  if (compiled?.matches(template?.metadata?.labels) !== true) {
     const labels = template?.metadata?.labels ?? {};
     errors.push(
       invalidError(path.child('template', 'metadata', 'labels'), labels, '`selector` does not match template `labels`'),
