@@ -11,14 +11,33 @@ type ChangeType = Exclude<WatchEventType, 'BOOKMARK'>;
 
 const FRAME_END = Buffer.from('}\n');
 
-/** An object in a watch. */
-export class ObjectEvent<T extends KubeObject> implements WatchEvent<T> {
-  readonly type: WatchEventType;
-  readonly stored: CachedObject<T>;
-  private built: Buffer | undefined;
+/** An event's frames: each form's is built once, when the first watch needs it. */
+abstract class Framed<T extends KubeObject> implements WatchEvent<T> {
+  abstract readonly type: WatchEventType;
+  abstract readonly resourceVersion: string;
+  abstract readonly object: T;
+  abstract readonly stored: CachedObject<T> | undefined;
+  private json: Buffer | undefined;
   private others: Map<FrameForm, Buffer> | undefined;
 
+  frame(form?: FrameForm): Buffer {
+    if (form === undefined) return (this.json ??= this.jsonFrame());
+    this.others ??= new Map();
+    let frame = this.others.get(form);
+    if (frame === undefined) this.others.set(form, (frame = form.frame(this)));
+    return frame;
+  }
+
+  protected abstract jsonFrame(): Buffer;
+}
+
+/** An object in a watch. */
+export class ObjectEvent<T extends KubeObject> extends Framed<T> {
+  readonly type: WatchEventType;
+  readonly stored: CachedObject<T>;
+
   constructor(type: WatchEventType, stored: CachedObject<T>) {
+    super();
     this.type = type;
     this.stored = stored;
   }
@@ -31,17 +50,8 @@ export class ObjectEvent<T extends KubeObject> implements WatchEvent<T> {
     return this.stored.object;
   }
 
-  frame(form?: FrameForm): Buffer {
-    if (form !== undefined) return this.frameAs(form);
-    this.built ??= Buffer.concat([Buffer.from(`{"type":"${this.type}","object":`), this.stored.bytes, FRAME_END]);
-    return this.built;
-  }
-
-  private frameAs(form: FrameForm): Buffer {
-    this.others ??= new Map();
-    let frame = this.others.get(form);
-    if (frame === undefined) this.others.set(form, (frame = form.frame(this)));
-    return frame;
+  protected jsonFrame(): Buffer {
+    return Buffer.concat([Buffer.from(`{"type":"${this.type}","object":`), this.stored.bytes, FRAME_END]);
   }
 }
 
@@ -88,23 +98,21 @@ export class CacheEvent<T extends KubeObject = KubeObject> {
 }
 
 /** A bookmark: nothing but a resourceVersion. */
-export class BookmarkEvent<T extends KubeObject> implements WatchEvent<T> {
+export class BookmarkEvent<T extends KubeObject> extends Framed<T> {
   readonly type = 'BOOKMARK';
   readonly stored = undefined;
   readonly resourceVersion: string;
   readonly object: T;
-  private built: Buffer | undefined;
 
   constructor(apiVersion: string, kind: string, revision: number, initialEventsEnd = false) {
+    super();
     this.resourceVersion = String(revision);
     const annotations = initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {};
     const metadata = { resourceVersion: this.resourceVersion, creationTimestamp: null, ...annotations };
     this.object = { kind, apiVersion, metadata } as unknown as T;
   }
 
-  frame(form?: FrameForm): Buffer {
-    if (form !== undefined) return form.frame(this);
-    this.built ??= Buffer.from(`{"type":"BOOKMARK","object":${JSON.stringify(this.object)}}\n`);
-    return this.built;
+  protected jsonFrame(): Buffer {
+    return Buffer.from(`{"type":"BOOKMARK","object":${JSON.stringify(this.object)}}\n`);
   }
 }
