@@ -17,6 +17,7 @@ import {
   namespaces,
   nodes,
   persistentVolumeClaims,
+  persistentVolumes,
   podDisruptionBudgets,
   pods,
   replicaSets,
@@ -484,6 +485,42 @@ test('a cron job starts its jobs, which go when their time is over', async () =>
     await endPods('cron', 'Succeeded');
     return (await admin.of(jobs).list({ namespace: 'cron' })).items.length === 0 ? true : undefined;
   });
+});
+
+test('a claim is bound to a volume, which is released when the claim is gone', async () => {
+  await makeNamespace('pv');
+  const ref = { namespace: 'pv', name: 'data' };
+  const resources = { requests: { storage: '1Gi' } };
+  const spec = { accessModes: ['ReadWriteOnce'], storageClassName: 'by-hand', resources };
+  await admin.of(persistentVolumeClaims).create({ metadata: ref, spec });
+  await eventually('pending', async () =>
+    (await admin.of(persistentVolumeClaims).get(ref)).status?.phase === 'Pending' ? true : undefined,
+  );
+  await admin.of(persistentVolumes).create({
+    metadata: { name: 'disk' },
+    spec: {
+      capacity: { storage: '2Gi' },
+      accessModes: ['ReadWriteOnce'],
+      persistentVolumeReclaimPolicy: 'Retain',
+      storageClassName: 'by-hand',
+      hostPath: { path: '/nowhere' },
+    },
+  });
+  const phases = async () => [
+    (await admin.of(persistentVolumes).get({ name: 'disk' })).status?.phase,
+    (
+      await admin
+        .of(persistentVolumeClaims)
+        .get(ref)
+        .catch(() => undefined)
+    )?.status?.phase,
+  ];
+  await eventually('bound', async () => ((await phases()).join() === 'Bound,Bound' ? true : undefined));
+  const claim = await admin.of(persistentVolumeClaims).get(ref);
+  expect([claim.spec.volumeName, claim.status?.capacity]).toEqual(['disk', { storage: '2Gi' }]);
+  await admin.of(persistentVolumeClaims).delete(ref);
+  await eventually('released', async () => ((await phases()).join() === 'Released,' ? true : undefined));
+  await admin.of(persistentVolumes).delete({ name: 'disk' });
 });
 
 test('a service gets its endpoints, and loses those of pods that end', async () => {

@@ -36,6 +36,7 @@ import { TokenController, type LegacyTokenIssuer } from './service-account-token
 import { ServiceAccountController } from './serviceaccount/service-account-controller.ts';
 import { StatefulSetController } from './statefulset/statefulset-controller.ts';
 import { TtlAfterFinishedController } from './ttl-after-finished/ttl-after-finished-controller.ts';
+import { VolumeBinderController } from './volume-binder/volume-binder-controller.ts';
 
 export interface ControllersOptions {
   /** A client that acts as `system:serviceaccount:kube-system:<name>`. */
@@ -119,6 +120,7 @@ class Controllers implements Component {
       new JobController(this.contextFor('job-controller')),
       new CronJobController(this.contextFor('cronjob-controller')),
       new TtlAfterFinishedController(this.contextFor('ttl-after-finished-controller')),
+      new VolumeBinderController(this.contextFor('persistentvolume-binder', 'persistent-volume-binder')),
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),

@@ -15,14 +15,17 @@ import {
   namespaces,
   nodes,
   persistentVolumeClaims,
+  persistentVolumes,
   podDisruptionBudgets,
   pods,
+  storageClasses,
 } from '../../machinery/client/resource.ts';
 import { StatusError } from '../../machinery/meta/status-error.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { Node, Pod } from '../../proto/api/core-v1.ts';
+import type { VolumeDecision } from './plan/volumes.ts';
 import type { Plugin, SchedulingDecision } from './framework/framework.ts';
 import { decideNode } from './framework/run-plugins.ts';
 import { defaultPlugins } from './plugins/default-plugins.ts';
@@ -30,6 +33,7 @@ import { gatedMessage } from './plugins/scheduling-gates.ts';
 import { Preemptor } from './preemptor.ts';
 import { SchedulerCache } from './scheduler-cache.ts';
 import { SchedulingQueue } from './scheduling-queue.ts';
+import { VolumeBinder } from './volume-binder.ts';
 
 export interface SchedulerOptions {
   client: Client;
@@ -43,6 +47,15 @@ export interface SchedulerOptions {
   tieBreaker?: ((candidates: number) => number) | undefined;
 }
 
+/** What must have been listed before the first decision, besides pods. */
+const WATCHED = [
+  nodes,
+  namespaces,
+  persistentVolumeClaims,
+  persistentVolumes,
+  storageClasses,
+  podDisruptionBudgets,
+] as const;
 const FINISHED = new Set(['Succeeded', 'Failed']);
 
 export class Scheduler implements Component {
@@ -53,6 +66,7 @@ export class Scheduler implements Component {
   private readonly queue: SchedulingQueue;
   private readonly plugins: readonly Plugin[];
   private readonly preemptor: Preemptor;
+  private readonly volumes: VolumeBinder;
   private readonly binding = new Set<Promise<void>>();
 
   constructor(options: SchedulerOptions) {
@@ -63,19 +77,15 @@ export class Scheduler implements Component {
     const budgets = informers.informer(podDisruptionBudgets).lister;
     this.preemptor = new Preemptor({ client, recorder, clock, budgets, schedulerName: this.schedulerName });
     const namespaceLister = options.informers.informer(namespaces).lister;
-    const claimLister = options.informers.informer(persistentVolumeClaims).lister;
+    this.volumes = new VolumeBinder({ client, informers, clock });
     this.plugins = defaultPlugins({
       namespaceLabels: name => namespaceLister.get(undefined, name)?.metadata.labels,
-      claim: (namespace, name) => claimLister.get(namespace, name),
+      volumes: this.volumes.sources,
     });
   }
 
   async ready(): Promise<void> {
-    await Promise.all(
-      [nodes, namespaces, persistentVolumeClaims, podDisruptionBudgets].map(r =>
-        this.options.informers.informer<never>(r as never).synced(),
-      ),
-    );
+    await Promise.all(WATCHED.map(r => this.options.informers.informer<never>(r as never).synced()));
     await this.options.informers.informer(pods).synced();
   }
 
@@ -113,10 +123,12 @@ export class Scheduler implements Component {
         onUpdate: (older, newer) => this.onPod(newer, older),
         onDelete: pod => this.onPodGone(pod),
       }),
-      informers.informer(persistentVolumeClaims).addHandler({
-        onAdd: () => this.queue.moveAll(),
-        onUpdate: () => this.queue.moveAll(),
-      }),
+      ...[persistentVolumeClaims, persistentVolumes, storageClasses].map(resource =>
+        informers.informer<never>(resource as never).addHandler({
+          onAdd: () => this.queue.moveAll(),
+          onUpdate: () => this.queue.moveAll(),
+        }),
+      ),
     ];
   }
 
@@ -177,7 +189,9 @@ export class Scheduler implements Component {
     }
     this.preemptor.forget(pod);
     this.cache.placePod(pod, decision.nodeName);
-    this.track(this.bind(key, pod, decision.nodeName, signal));
+    const node = snapshot.nodes.find(({ name }) => name === decision.nodeName)?.node;
+    const volumes = node === undefined ? undefined : this.volumes.reserve(pod, node);
+    this.track(this.bind(key, pod, decision.nodeName, volumes, signal));
   }
 
   /** Tells why the pod fits nowhere, and makes less important pods go if that helps. Decides before the first await. */
@@ -204,10 +218,17 @@ export class Scheduler implements Component {
     }
   }
 
-  private async bind(key: string, pod: Pod, nodeName: string, signal: AbortSignal): Promise<void> {
+  private async bind(
+    key: string,
+    pod: Pod,
+    nodeName: string,
+    volumes: VolumeDecision | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { client, recorder, logger } = this.options;
     const ref = { namespace: pod.metadata.namespace, name: pod.metadata.name ?? '' };
     try {
+      if (volumes !== undefined) await this.volumes.bind(volumes, nodeName, signal);
       const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
       const metadata = { ...ref, uid: pod.metadata.uid };
       await client

@@ -26,6 +26,7 @@ import type { ObjectMeta } from '../../proto/api/meta-v1.ts';
 import type { RuntimeClass } from '../../proto/api/node-v1.ts';
 import type { PodDisruptionBudget } from '../../proto/api/policy-v1.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../proto/api/rbac-v1.ts';
+import type { StorageClass } from '../../proto/api/storage-v1.ts';
 
 /** What every stored object has. */
 export interface AnyObject {
@@ -86,5 +87,6 @@ export const podDisruptionBudgets = builtin<PodDisruptionBudget>('policy', 'PodD
 export const runtimeClasses = builtin<RuntimeClass>('node.k8s.io', 'RuntimeClass');
 export const clusterRoles = builtin<ClusterRole>('rbac.authorization.k8s.io', 'ClusterRole');
 export const clusterRoleBindings = builtin<ClusterRoleBinding>('rbac.authorization.k8s.io', 'ClusterRoleBinding');
+export const storageClasses = builtin<StorageClass>('storage.k8s.io', 'StorageClass');
 export const roles = builtin<Role>('rbac.authorization.k8s.io', 'Role');
 export const roleBindings = builtin<RoleBinding>('rbac.authorization.k8s.io', 'RoleBinding');

@@ -6,7 +6,8 @@ import { NodeInfo } from './node-info.ts';
 import { planPreemption } from './preemption.ts';
 import { decideNode, type Nominations } from './run-plugins.ts';
 
-const plugins = defaultPlugins({ namespaceLabels: () => ({}), claim: () => undefined });
+const noVolumes = { claim: () => undefined, volume: () => undefined, volumes: () => [], storageClass: () => undefined };
+const plugins = defaultPlugins({ namespaceLabels: () => ({}), volumes: noVolumes });
 
 let uids = 0;
 /** `cpu` in cores; later pods are younger. */

@@ -5,7 +5,8 @@ import { defaultPlugins } from '../plugins/default-plugins.ts';
 import { decideNode } from './run-plugins.ts';
 import { NodeInfo } from './node-info.ts';
 
-const plugins = defaultPlugins({ namespaceLabels: () => ({ team: 'a' }), claim: () => undefined });
+const noVolumes = { claim: () => undefined, volume: () => undefined, volumes: () => [], storageClass: () => undefined };
+const plugins = defaultPlugins({ namespaceLabels: () => ({ team: 'a' }), volumes: noVolumes });
 
 interface NodeShape {
   labels?: Record<string, string>;

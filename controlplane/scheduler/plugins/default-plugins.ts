@@ -10,12 +10,13 @@ import { nodeResourcesFit } from './node-resources-fit.ts';
 import { nodeUnschedulable } from './node-unschedulable.ts';
 import { podTopologySpread } from './pod-topology-spread.ts';
 import { taintToleration } from './taint-toleration.ts';
-import { volumeClaims, type ClaimLookup } from './volume-claims.ts';
+import type { VolumeSources } from '../plan/volumes.ts';
+import { volumeBinding } from './volume-binding.ts';
 
 /** What plugins must look up beside nodes and pods. */
 export interface PluginSources {
   namespaceLabels(namespace: string): Readonly<Record<string, string>> | undefined;
-  claim: ClaimLookup;
+  volumes: VolumeSources;
 }
 
 export function defaultPlugins(sources: PluginSources): Plugin[] {
@@ -26,7 +27,7 @@ export function defaultPlugins(sources: PluginSources): Plugin[] {
     nodeAffinity,
     nodePorts,
     nodeResourcesFit,
-    volumeClaims(sources.claim),
+    volumeBinding(sources.volumes),
     podTopologySpread,
     interPodAffinity(sources.namespaceLabels),
     nodeResourcesBalancedAllocation,

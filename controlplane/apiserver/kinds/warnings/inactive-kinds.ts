@@ -5,9 +5,6 @@
 
 /** By `group/Kind`. Kinds that are data alone (PodTemplate, ControllerRevision) need nothing that acts. */
 export const inactiveKinds: Readonly<Record<string, string>> = {
-  '/PersistentVolume': 'k8ts stores PersistentVolumes but binds no claims to them yet',
-  '/PersistentVolumeClaim':
-    'k8ts stores PersistentVolumeClaims but provisions and binds no volumes yet; pods that use this claim wait',
   'admissionregistration.k8s.io/MutatingAdmissionPolicy':
     'k8ts stores MutatingAdmissionPolicies but does not apply them yet',
   'admissionregistration.k8s.io/MutatingAdmissionPolicyBinding':

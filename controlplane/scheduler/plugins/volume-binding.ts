@@ -1,0 +1,25 @@
+/**
+ * A pod waits until its claims exist, and runs where their volumes are or can be. Source: upstream plugins VolumeBinding and VolumeZone.
+ */
+import type { Plugin } from '../framework/framework.ts';
+import { claimsOf, planVolumes, type PodClaims, type VolumeSources } from '../plan/volumes.ts';
+
+const NAME = 'VolumeBinding';
+
+export function volumeBinding(sources: VolumeSources): Plugin {
+  return {
+    name: NAME,
+    preFilter(state, pod) {
+      const claims = claimsOf(pod, sources);
+      if ('reason' in claims) return claims;
+      state.set(NAME, claims);
+      return undefined;
+    },
+    filter(state, _pod, { node }) {
+      const claims = state.get(NAME) as PodClaims;
+      if (claims.bound.length + claims.waiting.length === 0) return [];
+      const decision = planVolumes(claims, node, sources);
+      return 'reason' in decision ? [decision] : [];
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/**
+ * Which PersistentVolume a claim may have. Pure: the volume binder and the scheduler must agree on it.
+ * Source: kubernetes.io/docs, "Persistent Volumes"; upstream `pkg/volume/persistentvolume`.
+ */
+import type { PersistentVolume, PersistentVolumeClaim } from '../../proto/api/core-v1.ts';
+import { compileLabelSelector } from './label-selector.ts';
+import { isDeleting } from './object.ts';
+import { Quantity, tryParseQuantity } from './quantity.ts';
+
+const CLASS_ANNOTATION = 'volume.beta.kubernetes.io/storage-class';
+
+/** '' for none. */
+export function storageClassOf(object: PersistentVolume | PersistentVolumeClaim): string {
+  return object.metadata.annotations?.[CLASS_ANNOTATION] ?? object.spec.storageClassName ?? '';
+}
+
+/** Whether the volume is kept for, or bound to, this claim. */
+export function isReservedFor({ spec }: PersistentVolume, { metadata }: PersistentVolumeClaim): boolean {
+  const { claimRef } = spec;
+  return (
+    claimRef !== undefined &&
+    claimRef.namespace === metadata.namespace &&
+    claimRef.name === metadata.name &&
+    ((claimRef.uid ?? '') === '' || claimRef.uid === metadata.uid)
+  );
+}
+
+/** Whether the volume is what the claim asks for, whoever has it. Undefined: yes; else what is wrong, as events say it. */
+export function mismatch(volume: PersistentVolume, claim: PersistentVolumeClaim): string | undefined {
+  if (capacityOf(volume).compare(requestOf(claim)) < 0) return 'requested PV is too small';
+  if (storageClassOf(volume) !== storageClassOf(claim)) return 'storageClassName does not match';
+  if ((volume.spec.volumeMode ?? 'Filesystem') !== (claim.spec.volumeMode ?? 'Filesystem')) {
+    return 'incompatible volumeMode';
+  }
+  const modes = volume.spec.accessModes ?? [];
+  const hasAll = (claim.spec.accessModes ?? []).every(mode => modes.includes(mode));
+  return hasAll ? undefined : 'incompatible accessMode';
+}
+
+/**
+ * The smallest free volume that the claim may have; one that is kept for it goes before all others.
+ * @param allowed leaves volumes out, for example those that a node cannot reach
+ */
+export function bestVolume(
+  claim: PersistentVolumeClaim,
+  volumes: readonly PersistentVolume[],
+  allowed: (volume: PersistentVolume) => boolean = () => true,
+): PersistentVolume | undefined {
+  const reserved = volumes.find(volume => isReservedFor(volume, claim) && !isDeleting(volume));
+  if (reserved !== undefined)
+    return mismatch(reserved, claim) === undefined && allowed(reserved) ? reserved : undefined;
+  const selector = claim.spec.selector === undefined ? undefined : compileLabelSelector(claim.spec.selector);
+  let best: PersistentVolume | undefined;
+  for (const volume of volumes) {
+    if (volume.spec.claimRef !== undefined || isDeleting(volume) || mismatch(volume, claim) !== undefined) continue;
+    if (selector !== undefined && !selector.matches(volume.metadata.labels)) continue;
+    if (!allowed(volume)) continue;
+    const difference = best === undefined ? -1 : capacityOf(volume).compare(capacityOf(best));
+    const isEarlier = difference === 0 && (volume.metadata.name ?? '') < (best?.metadata.name ?? '');
+    if (difference < 0 || isEarlier) best = volume;
+  }
+  return best;
+}
+
+export function capacityOf({ spec }: PersistentVolume): Quantity {
+  return tryParseQuantity(String(spec.capacity?.['storage'] ?? '0')) ?? Quantity.zero;
+}
+
+function requestOf({ spec }: PersistentVolumeClaim): Quantity {
+  return tryParseQuantity(String(spec.resources?.requests?.['storage'] ?? '0')) ?? Quantity.zero;
+}
