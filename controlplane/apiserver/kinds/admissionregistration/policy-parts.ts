@@ -123,5 +123,5 @@ function checkParamRef(errors: FieldError[], path: FieldPath, ref: ParamRef): vo
   }
   if (isBlank(name) && selector === undefined)
     errors.push(requiredError(path, 'one of name or selector must be specified'));
-  checkEnum(errors, path.child('parameterNotFoundAction'), action, ['Allow', 'Deny']);
+  checkEnum(errors, path.child('parameterNotFoundAction'), action, ['Deny', 'Allow']);
 }

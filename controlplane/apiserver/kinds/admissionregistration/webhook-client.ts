@@ -30,7 +30,7 @@ function checkUrl(errors: FieldError[], path: FieldPath, url: string): void {
   const [, scheme = '', user, host = '', , query = '', fragment = ''] = parts;
   if (scheme.toLowerCase() !== 'https')
     errors.push(invalidError(path, scheme, `'https' is the only allowed URL scheme${FORM}`));
-  if (host === '') errors.push(invalidError(path, host, `host must be specified${FORM}`));
+  if (host === '') errors.push(invalidError(path, host, `host must be provided${FORM}`));
   if (user !== undefined) errors.push(invalidError(path, user, 'user information is not permitted in the URL'));
   if (fragment !== '') errors.push(invalidError(path, fragment, 'fragments are not permitted in the URL'));
   if (query !== '') errors.push(invalidError(path, query, 'query parameters are not permitted in the URL'));

@@ -30,8 +30,11 @@ export const cronJobStrategy: Strategy<CronJob> = {
     nameColumn,
     column('Schedule', 'When jobs are made.', cron => cron.spec.schedule ?? ''),
     column('Timezone', 'Time zone of the schedule.', cron => cron.spec.timeZone || '<none>'),
-    column('Suspend', 'Whether no jobs are made for now.', cron =>
-      cron.spec.suspend === undefined ? '<unset>' : cron.spec.suspend ? 'True' : 'False',
+    column(
+      'Suspend',
+      'Whether no jobs are made for now.',
+      cron => (cron.spec.suspend === undefined ? '<unset>' : cron.spec.suspend ? 'True' : 'False'),
+      'boolean',
     ),
     column('Active', 'Number of jobs that run.', cron => cron.status?.active?.length ?? 0, 'integer'),
     column('Last Schedule', 'Time since a job was made last.', (cron, nowMs) =>

@@ -7,10 +7,10 @@ import {
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { domainPrefixedPath } from '../../../../machinery/meta/value-shapes.ts';
 import type { JobSpec } from '../../../../proto/api/batch-v1.ts';
 import { checkPodTemplate } from '../pod/pod-template.ts';
-import { checkEnum, checkNonNegative, checkRequired } from '../validation/checks.ts';
+import { checkEnum, checkNonNegative } from '../validation/checks.ts';
+import { checkDomainPrefixedPath } from '../validation/domain-prefixed-path.ts';
 import { checkPodFailurePolicy } from './pod-failure-policy.ts';
 import { checkSuccessPolicy } from './success-policy.ts';
 
@@ -36,10 +36,10 @@ export function checkJobSpec(errors: FieldError[], path: FieldPath, spec: JobSpe
   if (spec.maxFailedIndexes !== undefined && spec.backoffLimitPerIndex === undefined)
     errors.push(requiredError(path.child('backoffLimitPerIndex'), 'when maxFailedIndexes is specified'));
   if (spec.managedBy !== undefined) {
-    checkRequired(errors, path.child('managedBy'), spec.managedBy, domainPrefixedPath);
+    checkDomainPrefixedPath(errors, path.child('managedBy'), spec.managedBy);
     if (spec.managedBy.length > MAX_MANAGED_BY) errors.push(tooLongError(path.child('managedBy'), MAX_MANAGED_BY));
   }
-  checkEnum(errors, path.child('completionMode'), spec.completionMode, ['Indexed', 'NonIndexed'], 'allowed');
+  checkEnum(errors, path.child('completionMode'), spec.completionMode, ['NonIndexed', 'Indexed'], 'allowed');
   if (spec.completionMode === 'Indexed') checkIndexed(errors, path, spec);
   else {
     for (const field of ['backoffLimitPerIndex', 'maxFailedIndexes', 'successPolicy'] as const) {
@@ -58,7 +58,7 @@ function checkRestartPolicy(errors: FieldError[], path: FieldPath, { template, p
   const policy = template?.spec?.restartPolicy ?? '';
   if (policy === 'Always' || policy === '') errors.push(requiredError(path, 'valid values: "OnFailure", "Never"'));
   else if (policy !== 'OnFailure' && policy !== 'Never')
-    errors.push(notSupportedError(path, policy, ['Never', 'OnFailure']));
+    errors.push(notSupportedError(path, policy, ['OnFailure', 'Never']));
   else if (podFailurePolicy !== undefined && policy !== 'Never')
     errors.push(invalidError(path, policy, 'only "Never" is supported when podFailurePolicy is specified'));
 }

@@ -11,7 +11,7 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { humanDuration } from '../columns/age.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkSelectsTemplate, defaultPodTemplate } from '../pod/pod-template.ts';
+import { defaultPodTemplate } from '../pod/pod-template.ts';
 import { checkImmutable } from '../validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { containerColumns, selectorColumn } from '../workload/workload-columns.ts';
@@ -56,23 +56,22 @@ export const jobStrategy: Strategy<Job> = {
     spec.manualSelector ??= false;
     spec.podReplacementPolicy ??= spec.podFailurePolicy === undefined ? 'TerminatingOrFailed' : 'Failed';
     defaultJobTemplate(spec);
-    const { labels } = spec.template?.metadata ?? {};
-    if (labels !== undefined && Object.keys(job.metadata.labels ?? {}).length === 0)
-      job.metadata.labels = { ...labels };
   },
   prepareForCreate(job) {
     job.status = {};
     if (job.spec.manualSelector !== true) generateSelector(job);
+    inheritLabels(job);
   },
   prepareForUpdate(job, older) {
     job.status = older.status;
+    inheritLabels(job);
   },
   validate(job) {
     const errors: FieldError[] = [];
     const { metadata, spec } = job;
     if (spec.manualSelector !== true) checkGeneratedLabels(errors, job);
     checkJobSpec(errors, SPEC, spec);
-    checkSelectsTemplate(errors, SPEC, spec.selector, spec.template, 'job');
+    checkSelector(errors, spec);
     const last =
       spec.completionMode === 'Indexed' && (spec.completions ?? 0) > 0 ? (spec.completions ?? 0) - 1 : undefined;
     const hostname = `${metadata.name ?? ''}-${last ?? 0}`;
@@ -129,11 +128,17 @@ export function defaultJobTemplate(spec: JobSpec): void {
 
 /** A job's pods carry its uid, so that no two jobs share any. What the author wrote stays, and is refused where it is wrong. */
 function generateSelector({ metadata: { uid = '', name = '' }, spec }: Job): void {
-  if (spec.template === undefined) return;
+  spec.template ??= {} as PodTemplateSpec;
   const metadata = (spec.template.metadata ??= {});
   metadata.labels = { [OLD_NAME]: name, [OLD_UID]: uid, [NAME]: name, [UID]: uid, ...metadata.labels };
   const selector = (spec.selector ??= {});
   selector.matchLabels = { [UID]: uid, ...selector.matchLabels };
+}
+
+/** A job without labels has those of its pods. */
+function inheritLabels({ metadata, spec }: Job): void {
+  const { labels } = spec.template?.metadata ?? {};
+  if (labels !== undefined && Object.keys(metadata.labels ?? {}).length === 0) metadata.labels = { ...labels };
 }
 
 function checkGeneratedLabels(errors: FieldError[], { metadata, spec }: Job): void {
@@ -149,6 +154,17 @@ function checkGeneratedLabels(errors: FieldError[], { metadata, spec }: Job): vo
   const problems = validateLabelSelector(spec.selector, SPEC);
   if (problems.length === 0 && !compileLabelSelector(spec.selector).matches(wanted))
     errors.push(invalidError(SPEC.child('selector'), spec.selector, '`selector` not auto-generated'));
+}
+
+/** Made or given, it must select the job's own pods; one that is not there selects none. */
+function checkSelector(errors: FieldError[], { selector, template }: JobSpec): void {
+  if (selector === undefined) errors.push(requiredError(SPEC.child('selector')));
+  const problems = selector === undefined ? [] : validateLabelSelector(selector, SPEC.child('selector'));
+  errors.push(...problems);
+  const labels = template?.metadata?.labels;
+  if (problems.length > 0 || (selector !== undefined && compileLabelSelector(selector).matches(labels))) return;
+  const at = SPEC.child('template', 'metadata', 'labels');
+  errors.push(invalidError(at, labels ?? {}, '`selector` does not match template `labels`'));
 }
 
 /** An indexed job may grow and shrink, together with its parallelism. */

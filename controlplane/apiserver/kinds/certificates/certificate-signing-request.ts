@@ -8,6 +8,8 @@ import {
 } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
+import { fromPem } from '../../../../machinery/pki/certificate.ts';
+import { readDer } from '../../../../machinery/pki/der.ts';
 import type { CertificateSigningRequest } from '../../../../proto/api/certificates-v1.ts';
 import { apiTable } from '../../../../proto/api/schema.ts';
 import type { Strategy } from '../../registry/strategy.ts';
@@ -15,11 +17,12 @@ import { humanDuration } from '../columns/age.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { pathSegmentName } from '../rbac/path-segment-name.ts';
+import { checkShape } from '../validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { checkSignerName } from './signer-name.ts';
 
 const SPEC = FieldPath.of('spec');
-const USAGES = apiTable['api/certificates/v1']?.['KeyUsage']?.enum ?? [];
+const USAGES = [...(apiTable['api/certificates/v1']?.['KeyUsage']?.enum ?? [])].sort();
 const MIN_SECONDS = 600;
 export const certificateSigningRequestStrategy: Strategy<CertificateSigningRequest> = {
   info: kindInfo('certificates.k8s.io', 'CertificateSigningRequest'),
@@ -55,11 +58,9 @@ export const certificateSigningRequestStrategy: Strategy<CertificateSigningReque
   validate({ spec }) {
     const errors: FieldError[] = [];
     if (spec.request === undefined || spec.request === '') errors.push(requiredError(SPEC.child('request')));
-    else if (!Buffer.from(spec.request, 'base64').toString('latin1').includes('-----BEGIN CERTIFICATE REQUEST-----')) {
-      errors.push(invalidError(SPEC.child('request'), spec.request, 'PEM block type must be CERTIFICATE REQUEST'));
-    }
+    else checkShape(errors, SPEC.child('request'), spec.request, requestProblems);
     const usages = spec.usages ?? [];
-    if (usages.length === 0) errors.push(requiredError(SPEC.child('usages')));
+    if (usages.length === 0) errors.push(requiredError(SPEC.child('usages'), 'usages must be provided'));
     const seen = new Set<string>();
     for (const [i, usage] of usages.entries()) {
       if (!USAGES.includes(usage)) errors.push(notSupportedError(SPEC.child('usages').index(i), usage, USAGES));
@@ -125,6 +126,17 @@ export const certificateSigningRequestStrategy: Strategy<CertificateSigningReque
     },
   },
 };
+
+/** Whether the text is PEM of a request at all; who may have what is for signers to say. */
+function requestProblems(base64: string): string[] {
+  const bytes = fromPem('CERTIFICATE REQUEST', Buffer.from(base64, 'base64').toString('latin1'));
+  if (bytes === undefined) return ['PEM block type must be CERTIFICATE REQUEST'];
+  try {
+    return readDer(bytes).whole.length === bytes.length ? [] : ['asn1: syntax error: trailing data'];
+  } catch {
+    return ['asn1: structure error: not a certificate request'];
+  }
+}
 
 function isDecision(condition: { type: string }): boolean {
   return condition.type === 'Approved' || condition.type === 'Denied';

@@ -1,7 +1,7 @@
 /** Names of signers: `example.com/my-signer`. Source: Kubernetes `pkg/apis/core/validation` (ValidateSignerName), 1.36. */
 import { invalidError, requiredError, tooLongError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { dns1123Label } from '../../../../machinery/meta/names.ts';
+import { dns1123Label, dns1123Subdomain } from '../../../../machinery/meta/names.ts';
 import { isBlank } from '../validation/checks.ts';
 
 const MAX_DOMAIN = 253;
@@ -20,18 +20,23 @@ export function checkSignerName(errors: FieldError[], path: FieldPath, name: str
     return;
   }
   if (domain.length > MAX_DOMAIN) errors.push(tooLongError(path, MAX_DOMAIN));
-  checkLabels(errors, path, domain);
+  checkLabels(errors, path, domain, dns1123Label);
   if (!domain.includes('.'))
     errors.push(invalidError(path, domain, 'should be a domain with at least two segments separated by dots'));
-  checkLabels(errors, path, rest);
+  checkLabels(errors, path, rest, dns1123Subdomain);
   if (rest.length > MAX_PATH) errors.push(tooLongError(path, MAX_PATH));
   if (name === LEGACY)
     errors.push(invalidError(path, name, 'the legacy signerName is not allowed via this API version'));
 }
 
-function checkLabels(errors: FieldError[], path: FieldPath, text: string): void {
+function checkLabels(
+  errors: FieldError[],
+  path: FieldPath,
+  text: string,
+  shape: (label: string) => readonly string[],
+): void {
   for (const label of text.split('.')) {
-    for (const problem of dns1123Label(label))
+    for (const problem of shape(label))
       errors.push(invalidError(path, text, `validating label ${JSON.stringify(label)}: ${problem}`));
   }
 }

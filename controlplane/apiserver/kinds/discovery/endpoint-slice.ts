@@ -49,6 +49,7 @@ export const endpointSliceStrategy: Strategy<EndpointSlice> = {
   ],
   allowUnconditionalUpdate: true,
   default(slice) {
+    for (const endpoint of slice.endpoints ?? []) endpoint.conditions ??= {};
     for (const port of slice.ports ?? []) {
       port.name ??= '';
       port.protocol ||= 'TCP';
@@ -94,7 +95,7 @@ function checkEndpoint(errors: FieldError[], path: FieldPath, endpoint: Endpoint
     else if ((type === 'IPv4' || type === 'IPv6') && ipFamilyOf(address) !== type) {
       errors.push(invalidError(at.index(i), address, `must be a valid ${type} address`));
     }
-    if (type === 'IPv4' || type === 'IPv6') checkNonSpecialIP(errors, at.index(i), address);
+    if (ipFamilyOf(address) === type) checkNonSpecialIP(errors, at.index(i), address);
   }
   const topology = path.child('deprecatedTopology');
   const labels = endpoint.deprecatedTopology ?? {};

@@ -7,13 +7,13 @@ import {
 } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Label, dns1123Subdomain } from '../../../../machinery/meta/names.ts';
-import { domainPrefixedPath } from '../../../../machinery/meta/value-shapes.ts';
 import type { IngressClass, IngressClassParametersReference } from '../../../../proto/api/networking-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { pathSegmentName } from '../rbac/path-segment-name.ts';
 import { checkEnum, checkImmutable, checkRequired, checkShape } from '../validation/checks.ts';
+import { checkDomainPrefixedPath } from '../validation/domain-prefixed-path.ts';
 
 const SPEC = FieldPath.of('spec');
 const MAX_CONTROLLER = 250;
@@ -37,7 +37,7 @@ export const ingressClassStrategy: Strategy<IngressClass> = {
   },
   validate({ spec }) {
     const errors: FieldError[] = [];
-    checkRequired(errors, SPEC.child('controller'), spec.controller, domainPrefixedPath);
+    checkDomainPrefixedPath(errors, SPEC.child('controller'), spec.controller);
     if ((spec.controller ?? '').length > MAX_CONTROLLER)
       errors.push(tooLongError(SPEC.child('controller'), MAX_CONTROLLER));
     if (spec.parameters !== undefined) checkParameters(errors, SPEC.child('parameters'), spec.parameters);

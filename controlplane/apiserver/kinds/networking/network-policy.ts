@@ -73,7 +73,7 @@ function specErrors(spec: NetworkPolicySpec, known: ReadonlySet<string>): FieldE
 }
 
 function checkPort(errors: FieldError[], path: FieldPath, port: NetworkPolicyPort): void {
-  const protocols = ['SCTP', 'TCP', 'UDP'];
+  const protocols = ['TCP', 'UDP', 'SCTP'];
   if (port.protocol !== undefined && !protocols.includes(port.protocol)) {
     errors.push(notSupportedError(path.child('protocol'), port.protocol, protocols));
   }

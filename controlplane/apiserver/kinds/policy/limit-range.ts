@@ -22,9 +22,8 @@ export const limitRangeStrategy: Strategy<LimitRange> = {
       if (item.type !== 'Container') continue;
       // What is not said follows from what is: a default limit from max, a default request from that or from min.
       if (item.max !== undefined) item.default = { ...item.max, ...item.default };
-      if (item.default !== undefined)
-        item.defaultRequest = { ...item.min, ...item.default, ...item.min, ...item.defaultRequest };
-      else if (item.min !== undefined) item.defaultRequest = { ...item.min, ...item.defaultRequest };
+      const request = { ...item.min, ...item.default, ...item.defaultRequest };
+      if (Object.keys(request).length > 0) item.defaultRequest = request;
     }
   },
   validate({ spec }) {

@@ -27,7 +27,7 @@ const columns: readonly Column<Binding>[] = [
   wide('ServiceAccounts', 'Service accounts that get it.', binding => subjectsText(binding, 'ServiceAccount')),
 ];
 
-export const roleBindingStrategy: Strategy<RoleBinding> = bindingStrategy('RoleBinding', ['ClusterRole', 'Role']);
+export const roleBindingStrategy: Strategy<RoleBinding> = bindingStrategy('RoleBinding', ['Role', 'ClusterRole']);
 export const clusterRoleBindingStrategy: Strategy<ClusterRoleBinding> = bindingStrategy('ClusterRoleBinding', [
   'ClusterRole',
 ]);
@@ -45,10 +45,6 @@ function bindingStrategy<T extends Binding>(kind: string, roleKinds: readonly st
       if (binding.roleRef !== undefined) binding.roleRef.apiGroup ||= GROUP;
       for (const subject of binding.subjects ?? []) {
         if (subject.kind === 'User' || subject.kind === 'Group') subject.apiGroup ||= GROUP;
-        // A service account without a namespace is looked for where the binding is.
-        if (namespaced && subject.kind === 'ServiceAccount' && binding.metadata.namespace !== undefined) {
-          subject.namespace ||= binding.metadata.namespace;
-        }
       }
     },
     validate(binding) {
@@ -59,7 +55,7 @@ function bindingStrategy<T extends Binding>(kind: string, roleKinds: readonly st
       if (isBlank(binding.roleRef?.name)) errors.push(requiredError(at.child('name')));
       else checkShape(errors, at.child('name'), binding.roleRef.name, pathSegmentName);
       for (const [i, subject] of (binding.subjects ?? []).entries()) {
-        checkSubject(errors, FieldPath.of('subjects').index(i), subject);
+        checkSubject(errors, FieldPath.of('subjects').index(i), subject, namespaced);
       }
       return errors;
     },
@@ -70,13 +66,14 @@ function bindingStrategy<T extends Binding>(kind: string, roleKinds: readonly st
   };
 }
 
-function checkSubject(errors: FieldError[], path: FieldPath, subject: Subject): void {
+/** @param namespaced a service account without a namespace is looked for where the binding is */
+function checkSubject(errors: FieldError[], path: FieldPath, subject: Subject, namespaced: boolean): void {
   if (isBlank(subject.name)) errors.push(requiredError(path.child('name')));
   switch (subject.kind) {
     case 'ServiceAccount':
       if (!isBlank(subject.name)) checkShape(errors, path.child('name'), subject.name, dns1123Subdomain);
       if (!isBlank(subject.apiGroup)) errors.push(notSupportedError(path.child('apiGroup'), subject.apiGroup, ['']));
-      if (isBlank(subject.namespace)) errors.push(requiredError(path.child('namespace')));
+      if (!namespaced && isBlank(subject.namespace)) errors.push(requiredError(path.child('namespace')));
       return;
     case 'User':
     case 'Group':

@@ -34,7 +34,11 @@ export const clusterRoleStrategy: Strategy<ClusterRole> = {
     const selectors = role.aggregationRule.clusterRoleSelectors ?? [];
     if (selectors.length === 0)
       errors.push(requiredError(at, 'at least one clusterRoleSelector required if aggregationRule is non-nil'));
-    for (const [i, selector] of selectors.entries()) errors.push(...validateLabelSelector(selector, at.index(i)));
+    for (const [i, selector] of selectors.entries()) {
+      const problems = validateLabelSelector(selector, at.index(i));
+      errors.push(...problems);
+      if (problems.length > 0) errors.push(invalidError(at.index(i), undefined, 'invalid label selector.'));
+    }
     return errors;
   },
 };

@@ -43,7 +43,7 @@ export const priorityClassStrategy: Strategy<PriorityClass> = {
       errors,
       FieldPath.of('preemptionPolicy'),
       pc.preemptionPolicy,
-      ['Never', 'PreemptLowerPriority'],
+      ['PreemptLowerPriority', 'Never'],
       'unsupported',
     );
     return errors;

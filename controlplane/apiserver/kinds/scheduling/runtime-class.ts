@@ -9,7 +9,7 @@ import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { checkTolerations } from '../pod/validate-scheduling.ts';
 import { checkImmutable, checkShape } from '../validation/checks.ts';
-import { checkResourceAmount, checkResourceName } from '../validation/resource-list.ts';
+import { checkContainerResourceName, checkResourceAmount } from '../validation/resource-list.ts';
 
 export const runtimeClassStrategy: Strategy<RuntimeClass> = {
   info: kindInfo('node.k8s.io', 'RuntimeClass'),
@@ -24,8 +24,9 @@ export const runtimeClassStrategy: Strategy<RuntimeClass> = {
     const errors: FieldError[] = [];
     checkShape(errors, FieldPath.of('handler'), rc.handler ?? '', dns1123Label);
     for (const [name, text] of Object.entries(rc.overhead?.podFixed ?? {})) {
-      const at = FieldPath.of('overhead', 'podFixed').key(name);
-      checkResourceName(errors, at, name);
+      // Upstream's path: the overhead is checked as a container's limits are.
+      const at = FieldPath.of('overhead', 'limits').key(name);
+      checkContainerResourceName(errors, at, name);
       checkResourceAmount(errors, at, name, text);
     }
     errors.push(...validateLabels(rc.scheduling?.nodeSelector, FieldPath.of('scheduling', 'nodeSelector')));

@@ -69,7 +69,7 @@ export const csiDriverStrategy: Strategy<CSIDriver> = {
       'unsupported',
     );
     checkTokenRequests(errors, SPEC.child('tokenRequests'), spec.tokenRequests);
-    const modes = ['Ephemeral', 'Persistent'];
+    const modes = ['Persistent', 'Ephemeral'];
     for (const mode of spec.volumeLifecycleModes ?? []) {
       if (!modes.includes(mode)) errors.push(notSupportedError(SPEC.child('volumeLifecycleModes'), mode, modes));
     }

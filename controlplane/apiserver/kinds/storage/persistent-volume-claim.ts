@@ -3,7 +3,11 @@ import { forbiddenError, invalidError, type FieldError } from '../../../../machi
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { deepCopy, jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
-import type { PersistentVolumeClaim, PersistentVolumeClaimSpec } from '../../../../proto/api/core-v1.ts';
+import type {
+  PersistentVolumeClaim,
+  PersistentVolumeClaimSpec,
+  TypedLocalObjectReference,
+} from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn, wide } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
@@ -48,16 +52,19 @@ export const persistentVolumeClaimStrategy: Strategy<PersistentVolumeClaim> = {
   allowUnconditionalUpdate: true,
   default(claim) {
     defaultClaimSpec(claim.spec);
-    mirrorDataSource(claim.spec);
   },
   prepareForCreate(claim) {
     const { spec } = claim;
     claim.status = { phase: 'Pending' };
     // Upstream's alpha: elsewhere a source lies in the claim's own namespace.
     if (spec.dataSourceRef !== undefined) delete spec.dataSourceRef.namespace;
+    // The old name knows claims and snapshots alone; what else stands there has never done anything.
+    if (spec.dataSource !== undefined && !isOldDataSource(spec.dataSource)) delete spec.dataSource;
+    mirrorDataSource(spec);
   },
   prepareForUpdate(claim, older) {
     claim.status = older.status;
+    mirrorDataSource(claim.spec);
   },
   validate(claim) {
     const errors: FieldError[] = [];
@@ -95,6 +102,12 @@ export const persistentVolumeClaimStrategy: Strategy<PersistentVolumeClaim> = {
   },
   status: { prepareForUpdate: keepSpec, validateUpdate: checkPersistentVolumeClaimStatus },
 };
+
+function isOldDataSource({ apiGroup, kind }: TypedLocalObjectReference): boolean {
+  return isBlank(apiGroup)
+    ? kind === 'PersistentVolumeClaim'
+    : apiGroup === 'snapshot.storage.k8s.io' && kind === 'VolumeSnapshot';
+}
 
 /** Two names of one thing: whoever gives one gets the other too. */
 function mirrorDataSource(spec: PersistentVolumeClaimSpec): void {

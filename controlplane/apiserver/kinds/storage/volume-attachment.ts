@@ -32,7 +32,7 @@ export const volumeAttachmentStrategy: Strategy<VolumeAttachment> = {
   tracksGeneration: false,
   columns: [
     nameColumn,
-    column('Attacher', 'Driver that attaches.', a => a.spec.attacher ?? ''),
+    { ...column<VolumeAttachment>('Attacher', 'Driver that attaches.', a => a.spec.attacher ?? ''), format: 'name' },
     column('PV', 'Volume.', a => a.spec.source?.persistentVolumeName ?? ''),
     column('Node', 'Node that the volume is attached to.', a => a.spec.nodeName ?? ''),
     column('Attached', 'Whether it is.', a => a.status?.attached ?? false, 'boolean'),

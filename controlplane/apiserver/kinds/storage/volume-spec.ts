@@ -16,6 +16,8 @@ import { checkResourceAmount } from '../validation/resource-list.ts';
 import { checkPersistentVolumeSource, VOLUME_SOURCES } from './volume-sources.ts';
 
 const INLINE = 'may not be specified in the context of inline volumes';
+/** Upstream's path, where it is not the field's name. */
+const PATHS: Readonly<Record<string, string>> = { gcePersistentDisk: 'persistentDisk' };
 const ROOT = /^\/[./]*$/;
 
 /** @param isInline part of a VolumeAttachment: a CSI volume without a life of its own */
@@ -47,7 +49,7 @@ export function checkVolumeSpec(
     keyof PersistentVolumeSource | undefined;
   const value = source === undefined ? undefined : spec[source];
   if (source === undefined || value === undefined) errors.push(requiredError(path, 'must specify a volume type'));
-  else checkPersistentVolumeSource(errors, path.child(source), source, value, name);
+  else checkPersistentVolumeSource(errors, path.child(PATHS[source] ?? source), source, value, name);
   if (ROOT.test(spec.hostPath?.path ?? '') && spec.persistentVolumeReclaimPolicy === 'Recycle') {
     const why = "may not be 'recycle' for a hostPath mount of '/'";
     errors.push(forbiddenError(path.child('persistentVolumeReclaimPolicy'), why));
