@@ -359,13 +359,13 @@ test('history is forgotten after a period or two, by one of the servers that sha
 test('large values and changes come in parts that nobody notices', async () => {
   const [etcd] = (await cluster()) as [EtcdProcess];
   const store = await open({ endpoints: [etcd.url] });
-  const names = Array.from({ length: 60 }, (_, i) => `/big/${String(i).padStart(3, '0')}`);
+  const names = Array.from({ length: 150 }, (_, i) => `/big/${String(i).padStart(3, '0')}`);
   await Promise.all(names.map(name => store.create(name, Buffer.alloc(500_000, name))));
   const { items, more } = await store.list('/big/');
   expect([items.map(i => i.key), more]).toEqual([names, false]);
   expect(items.every(i => i.value.equals(Buffer.alloc(500_000, i.key)))).toBe(true);
   const watch = follow(store, 1);
-  await watch.reached(61);
+  await watch.reached(151);
   expect(watch.seen).toEqual(names.map((_, i) => i + 2));
 }, 30_000);
 

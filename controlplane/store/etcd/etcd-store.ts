@@ -26,6 +26,7 @@ import {
   KeyNotFoundError,
   RevisionConflictError,
   StoreUnavailableError,
+  ValueTooLargeError,
   type DeleteOptions,
   type DeleteResult,
   type KeyValue,
@@ -124,7 +125,7 @@ export class EtcdStore implements Store {
     for (let page = PAGE; ;) {
       const wanted = limit === 0 ? page : Math.min(page, limit - items.length);
       const range = prefixRangeAfter(this.within(prefix), startAfter);
-      const answer = await this.range({ ...range, revision, limit: wanted });
+      const answer = await this.page({ ...range, revision, limit: wanted });
       // Later pages are as of the first one.
       if (revision === 0) revision = answer.header?.revision ?? 0;
       let bytes = 0;
@@ -234,6 +235,17 @@ export class EtcdStore implements Store {
     } catch (error) {
       this.isFull ||= error instanceof StoreUnavailableError && error.reason === 'full';
       throw error;
+    }
+  }
+
+  /** A page of a list; a shorter one where the answer would be larger than a message may be. */
+  private async page(request: RangeRequest & { readonly limit: number }): Promise<Decoded<RangeResponse>> {
+    for (let { limit } = request; ; limit = Math.ceil(limit / 4)) {
+      try {
+        return await this.range({ ...request, limit });
+      } catch (error) {
+        if (!(error instanceof ValueTooLargeError) || limit <= 1) throw error;
+      }
     }
   }
 
