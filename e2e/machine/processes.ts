@@ -53,6 +53,11 @@ export function pssBytes(pid: number): number {
   return Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0) * 1024;
 }
 
+/** Memory of its own, bytes: what other processes share or map does not move it. */
+export function anonymousBytes(pid: number): number {
+  return Number(/^RssAnon:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+}
+
 /** User and system time so far, milliseconds. */
 export function cpuMs(pid: number): number {
   const stat = read(`/proc/${pid}/stat`);
