@@ -89,6 +89,7 @@ bench: deps dist/k8ts.mjs ## Measure start, pods, memory and CPU, and the CRI fl
 chaos: deps dist/k8ts.mjs ## Kill k8ts 50 times while pods come and go (ROUNDS), and its API server 200 times under writes (KILLS)
 	@E2E_CHAOS_ROUNDS=$${ROUNDS:-50} e2e/run.sh chaos
 	@E2E_STORE_KILLS=$${KILLS:-200} e2e/run.sh store-chaos
+	@STORE_DAMAGE_RUNS=300 STORE_KILLS=50 $(JEST) controlplane/store/sqlite/damage controlplane/store/sqlite/crash
 
 .PHONY: conformance
 conformance: deps dist/k8ts.mjs ## Official conformance specs (CONFORMANCE_SUITE=dir of the suite's scripts, FOCUS=regex)

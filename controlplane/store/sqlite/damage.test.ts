@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { StoreUnavailableError, type Store } from '../store.ts';
 import { openSqliteStore } from './open-sqlite-store.ts';
 
-const RUNS = Number(process.env['STORE_DAMAGE_RUNS'] ?? 20);
+const RUNS = Number(process.env['STORE_DAMAGE_RUNS'] ?? 10);
 const SECTOR = 512;
 const FILES = ['state.db', 'state.db-wal', 'state.db-acknowledged'] as const;
 
