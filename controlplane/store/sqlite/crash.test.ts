@@ -72,4 +72,4 @@ test('acknowledged writes survive kill -9 and revisions are never reused', async
   }
   expect(writes).toBeGreaterThan(KILLS);
   rmSync(folder, { recursive: true });
-}, 120_000);
+}, 60_000 + KILLS * 15_000);
