@@ -6,17 +6,13 @@
  * What PostFilter is for upstream, preemption, is `preemption.ts`.
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { Rejection } from '../plan/rejection.ts';
 import type { NodeInfo } from './node-info.ts';
+
+export type { Rejection } from '../plan/rejection.ts';
 
 /** What plugins hand from one extension point to the next, for one pod's scheduling cycle. Keys are plugin names. */
 export type CycleState = Map<string, unknown>;
-
-/** Why a node was turned down. `reason` is counted in the message that kubectl users know: `2 Insufficient cpu`. */
-export interface Rejection {
-  reason: string;
-  /** True: deleting other pods could not help (a taint, a selector), so preemption need not look. */
-  unresolvable: boolean;
-}
 
 /** A cluster at one moment. Nodes are sorted by name. */
 export interface Snapshot {

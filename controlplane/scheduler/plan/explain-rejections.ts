@@ -1,11 +1,10 @@
+import type { Rejection } from './rejection.ts';
+
 /**
  * The sentence that tells a user why a pod waits, in upstream's words: reasons with their counts, sorted as text.
  * `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match Pod's node affinity/selector.`
  */
-export function explainRejections(
-  nodeCount: number,
-  rejections: ReadonlyMap<string, readonly { reason: string; unresolvable: boolean }[]>,
-): string {
+export function explainRejections(nodeCount: number, rejections: ReadonlyMap<string, readonly Rejection[]>): string {
   if (nodeCount === 0) return 'no nodes available to schedule pods';
   const counts = new Map<string, number>();
   for (const reasons of rejections.values()) {

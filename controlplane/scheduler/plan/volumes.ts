@@ -6,7 +6,7 @@ import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../.
 import type { StorageClass } from '../../../proto/api/storage-v1.ts';
 import { matchesNodeSelector } from '../../../machinery/meta/node-selector.ts';
 import { bestVolume, isReservedFor, storageClassOf } from '../../../machinery/meta/volume-match.ts';
-import type { Rejection } from '../framework/framework.ts';
+import type { Rejection } from './rejection.ts';
 
 /** Where claims, volumes and classes are looked up. */
 export interface VolumeSources {
