@@ -20,6 +20,7 @@ import { NodeAuthorizer } from './authz/node-authorizer.ts';
 import { RbacAuthorizer } from './authz/rbac-authorizer.ts';
 import { RbacCache } from './authz/rbac-cache.ts';
 import { NODE_RULES } from './bootstrap/cluster-roles.ts';
+import { componentStatuses } from './discovery/component-statuses.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { ApiMetrics } from './discovery/metrics.ts';
 import { nonResourceHandler } from './discovery/non-resource-handler.ts';
@@ -174,6 +175,7 @@ export function assemble(options: ApiServerOptions): Assembly {
     bindingResource(parts, pods),
     ...authenticationReviews(parts, lookup),
     ...accessReviews(parts, authorizer, rbac),
+    componentStatuses(storage),
     noCustomResources(async () => (await pods.storage.list({ limit: 1 })).resourceVersion),
   ])
     resources.addVirtual(virtual);

@@ -92,7 +92,10 @@ function apiGroup({ group, versions }: GroupVersions): APIGroup {
 function apiResources(entry: ServedEntry): APIResource[] {
   const { info } = entry.resource;
   const base = { name: info.resource, singularName: info.singular, namespaced: info.namespaced, kind: info.kind };
-  if (entry.kind === 'virtual') return [{ ...base, verbs: [...entry.resource.verbs] }];
+  if (entry.kind === 'virtual') {
+    const { shortNames: short } = entry.resource.info;
+    return [{ ...base, verbs: [...entry.resource.verbs], ...(short === undefined ? {} : { shortNames: [...short] }) }];
+  }
   const { shortNames, categories } = entry.resource.info;
   const main: APIResource = {
     ...base,
@@ -130,7 +133,10 @@ function aggregatedResource(entry: ServedEntry, group: string, version: string):
     singularResource: info.singular,
     verbs: entry.kind === 'virtual' ? [...entry.resource.verbs] : [...STORED_VERBS],
   };
-  if (entry.kind === 'virtual') return base;
+  if (entry.kind === 'virtual') {
+    const { shortNames: short } = entry.resource.info;
+    return short === undefined ? base : { ...base, shortNames: [...short] };
+  }
   const { shortNames, categories } = entry.resource.info;
   if (shortNames.length > 0) base.shortNames = [...shortNames];
   if (categories.length > 0) base.categories = [...categories];

@@ -20,8 +20,12 @@ export interface Subresource {
 
 /** A resource that is answered and not stored. */
 export interface VirtualResource {
-  readonly info: Omit<KindInfo, 'typePackage' | 'shortNames' | 'categories'>;
+  readonly info: Omit<KindInfo, 'typePackage' | 'shortNames' | 'categories'> & {
+    readonly shortNames?: readonly string[];
+  };
   readonly verbs: readonly string[];
+  /** Its objects have tables and metadata, as stored ones do. */
+  readonly hasObjects?: boolean | undefined;
   handle(exchange: Exchange): Promise<Response>;
 }
 

@@ -39,6 +39,9 @@ export interface RegistryHooks {
   onDeletionBegun?(object: AnyObject): void;
 }
 
+/** As much of a resource as it takes to show its objects. */
+export type Shown = Pick<ServedResource, 'info' | 'strategy' | 'conversion'>;
+
 export interface ServedResource {
   /** What requests and answers speak. */
   readonly info: KindInfo;

@@ -4,7 +4,7 @@
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { badRequest, StatusError } from '../../../machinery/meta/status-error.ts';
 import type { KindInfo } from '../../../proto/api/kinds.ts';
-import { apiVersionOf, type ServedResource } from '../registry/served-resource.ts';
+import { apiVersionOf, type ServedResource, type Shown } from '../registry/served-resource.ts';
 import type { Strategy } from '../registry/strategy.ts';
 import { unstored } from '../registry/unstored.ts';
 import type { Exchange } from '../server/exchange.ts';
@@ -18,7 +18,7 @@ import { protobufForm } from './wire-forms.ts';
 /** One object. */
 export function representObject(
   exchange: Exchange,
-  resource: ServedResource,
+  resource: Shown,
   stored: StoredObject<AnyObject>,
   status: number,
 ): Response {
@@ -37,7 +37,7 @@ export function representObject(
   return { kind: 'object', status, object: shown, contentType: mediaType };
 }
 
-export function representList(exchange: Exchange, resource: ServedResource, list: StoredList<AnyObject>): Response {
+export function representList(exchange: Exchange, resource: Shown, list: StoredList<AnyObject>): Response {
   const { as, mediaType } = negotiate(exchange.request);
   const { info, conversion } = resource;
   if (as === 'PartialObjectMetadata') throw notThat(as, 'a list', info);
@@ -107,7 +107,7 @@ function notThat(as: string, is: string, { group, kind }: KindInfo): StatusError
   return new StatusError('NotAcceptable', 406, `you requested ${as}, but the requested object is ${is} (${type})`);
 }
 
-function tableWriter({ request }: Exchange, resource: ServedResource): TableWriter {
+function tableWriter({ request }: Exchange, resource: Shown): TableWriter {
   return new TableWriter(resource.strategy.columns, includedObject(request));
 }
 
@@ -115,7 +115,9 @@ function tableWriter({ request }: Exchange, resource: ServedResource): TableWrit
 function includedObject(request: Request): IncludeObject {
   const include = request.query.get('includeObject') || 'Metadata';
   if (include !== 'None' && include !== 'Metadata' && include !== 'Object') {
-    throw badRequest(`unrecognized includeObject value: ${JSON.stringify(include)}`);
+    throw badRequest(
+      `Unable to convert to Table as requested: includeObject: Invalid value: ${JSON.stringify(include)}: must be 'Metadata', 'Object', 'None', or empty`,
+    );
   }
   return include;
 }

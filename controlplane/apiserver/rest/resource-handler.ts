@@ -42,8 +42,8 @@ function dispatch(
   if (entry.kind === 'virtual') {
     const { verbs } = entry.resource;
     if (isHead(exchange) || !verbs.includes(verb)) return methodNotAllowed(methodsOf(verbs, name !== ''));
-    // There is neither a table nor metadata of what is stored nowhere.
-    negotiate(exchange.request, false);
+    // Reviews have neither a table nor metadata.
+    if (entry.resource.hasObjects !== true) negotiate(exchange.request, false);
     return entry.resource.handle(exchange);
   }
   const { resource, subresources } = entry;

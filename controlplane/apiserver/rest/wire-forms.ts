@@ -2,7 +2,7 @@
  * The forms in which a resource's objects leave other than as JSON: made when first asked for, one each.
  */
 import type { AnyObject } from '../../../machinery/client/resource.ts';
-import { apiVersionOf, type ServedResource } from '../registry/served-resource.ts';
+import { apiVersionOf, type Shown } from '../registry/served-resource.ts';
 import type { WireForm } from '../server/request.ts';
 import type { Negotiated } from './negotiate.ts';
 import { META } from './protobuf/layout.ts';
@@ -15,10 +15,10 @@ interface Forms {
   metadata?: WireForm;
 }
 
-const forms = new WeakMap<ServedResource, Forms>();
+const forms = new WeakMap<Shown, Forms>();
 
 /** Protobuf for objects of `resource`, or for their metadata alone. */
-export function protobufForm(resource: ServedResource, as: Negotiated['as']): WireForm {
+export function protobufForm(resource: Shown, as: Negotiated['as']): WireForm {
   let known = forms.get(resource);
   if (known === undefined) forms.set(resource, (known = {}));
   const { info, conversion } = resource;

@@ -1,0 +1,68 @@
+/**
+ * ComponentStatus: what the API server knows of the parts that it depends on. Deprecated upstream, and still what `kubectl get cs` asks for.
+ * Source: kubernetes `pkg/registry/core/componentstatus`. Differs: schedulers and controllers are not asked, they may be anywhere.
+ */
+import type { ComponentStatus } from '../../../proto/api/core-v1.ts';
+import { notFound } from '../../../machinery/meta/status-error.ts';
+import { column } from '../kinds/columns/column.ts';
+import type { VirtualResource } from '../registry/resource-set.ts';
+import type { Shown } from '../registry/served-resource.ts';
+import type { Column } from '../registry/strategy.ts';
+import { unstored } from '../registry/unstored.ts';
+import { representList, representObject } from '../rest/represent.ts';
+import type { Storage } from '../storage/storage.ts';
+
+const INFO = {
+  group: '',
+  version: 'v1',
+  kind: 'ComponentStatus',
+  resource: 'componentstatuses',
+  singular: 'componentstatus',
+  namespaced: false,
+  shortNames: ['cs'],
+  categories: [],
+  typePackage: 'api/core/v1',
+} as const;
+const DEPRECATED = 'v1 ComponentStatus is deprecated in v1.19+';
+const STORE = 'etcd-0';
+
+const ofHealth = (
+  name: string,
+  description: string,
+  pick: (status: ComponentStatus) => string,
+): Column<ComponentStatus> => column(name, description, pick);
+const COLUMNS = [
+  ofHealth('Status', 'Whether it is well.', status =>
+    status.conditions?.[0]?.status === 'True' ? 'Healthy' : 'Unhealthy',
+  ),
+  ofHealth('Message', 'What it says of itself.', status => status.conditions?.[0]?.message ?? ''),
+  ofHealth('Error', 'What went wrong.', status => status.conditions?.[0]?.error ?? ''),
+] as unknown as Shown['strategy']['columns'];
+const SHOWN: Shown = { info: INFO, strategy: { info: INFO, tracksGeneration: false, columns: COLUMNS } };
+
+export function componentStatuses(storage: Storage): VirtualResource {
+  const store = async (): Promise<ComponentStatus> => {
+    const why = await storage.checkHealth().then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    );
+    const condition =
+      why === undefined
+        ? { type: 'Healthy', status: 'True', message: 'ok' }
+        : { type: 'Healthy', status: 'False', message: why, error: why };
+    return { kind: INFO.kind, apiVersion: 'v1', metadata: { name: STORE }, conditions: [condition] };
+  };
+  return {
+    info: INFO,
+    verbs: ['get', 'list'],
+    hasObjects: true,
+    async handle(exchange) {
+      exchange.warn(DEPRECATED);
+      const { verb, name } = exchange.info;
+      if (verb === 'list')
+        return representList(exchange, SHOWN, { items: [unstored(await store())], resourceVersion: '' });
+      if (name !== STORE) throw notFound({ group: '', resource: INFO.resource }, name);
+      return representObject(exchange, SHOWN, unstored(await store()), 200);
+    },
+  };
+}
