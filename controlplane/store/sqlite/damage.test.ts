@@ -267,7 +267,7 @@ test('a power cut under a write leaves some of its sectors on the disk and other
     }),
     { numRuns: RUNS },
   );
-}, 60_000);
+}, 60_000 + RUNS * 1_000);
 
 test('a power cut while the log is folded into the file: everything is there', async () => {
   const [from, to] = [images.log.files.get('state.db'), images.folded.files.get('state.db')] as [Buffer, Buffer];
@@ -278,7 +278,7 @@ test('a power cut while the log is folded into the file: everything is there', a
     }),
     { numRuns: RUNS },
   );
-}, 60_000);
+}, 60_000 + RUNS * 1_000);
 
 /** What may be on the disk when the power goes while `from` becomes `to`: any of the sectors that differ, and not the others. */
 function someOf(from: Buffer, to: Buffer): fc.Arbitrary<Buffer> {
