@@ -100,17 +100,20 @@ export async function parseBody(
 ): Promise<Parsed> {
   const { body } = exchange.request;
   if (body.kind === 'object') return { value: deepCopy(body.object), duplicateFields: [] };
+  const isYaml = type === 'application/yaml';
+  const refused = isYaml || type === 'application/json' || type === '' ? undefined : unsupportedMediaType(ACCEPTED);
+  if (refused !== undefined && kind !== '') throw refused;
   const bytes = body.kind === 'none' ? Buffer.alloc(0) : await body.read();
   if (bytes.length === 0) {
     if (kind !== '') throw unrecognized(kind, 'json parse error: unexpected end of JSON input (<empty>)');
     return { value: undefined, duplicateFields: [] };
   }
+  if (refused !== undefined) throw refused;
   try {
-    if (type === 'application/yaml' || type === 'text/yaml') {
+    if (isYaml) {
       if (!isUtf8(bytes)) throw new CodecError('yaml: invalid leading UTF-8 octet');
       return await parseYaml(bytes.toString());
     }
-    if (type !== 'application/json' && type !== '') throw unsupportedMediaType(ACCEPTED);
     return duplicates ? parseJsonStrict(bytes.toString()) : { value: parseJson(bytes.toString()), duplicateFields: [] };
   } catch (error) {
     if (error instanceof CodecError) throw unrecognized(kind, error.message);

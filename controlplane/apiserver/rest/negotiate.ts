@@ -23,17 +23,21 @@ const PLAIN: Negotiated = { as: 'object', mediaType: 'application/json' };
  * @throws StatusError NotAcceptable when nothing that is asked for can be given
  */
 export function negotiate(request: Request, conversions = true): Negotiated {
-  const found = bestClause(request, conversions);
-  if (found !== undefined) return found;
+  const accept = header(request, 'accept') ?? '';
+  if (isPlain(accept)) return PLAIN;
   // Upstream's router refuses what names no media type of ours before anybody looks at parameters, and says less.
-  throw namesOurs(request)
-    ? notAcceptable(MEDIA_TYPES)
-    : new StatusError('NotAcceptable', 406, '406: Not Acceptable', {});
+  if (!namesOurs(accept)) throw new StatusError('NotAcceptable', 406, '406: Not Acceptable', {});
+  const found = bestClause(accept, conversions);
+  if (found === undefined) throw notAcceptable(MEDIA_TYPES);
+  return found;
 }
 
-function namesOurs(request: Request): boolean {
+function isPlain(accept: string): boolean {
+  return accept === '' || accept === '*/*' || accept === 'application/json';
+}
+
+function namesOurs(accept: string): boolean {
   const names: readonly string[] = ['*/*', ...MEDIA_TYPES];
-  const accept = header(request, 'accept') ?? '';
   return accept.split(',').some(clause => names.includes((clause.split(';', 1)[0] ?? '').trim()));
 }
 
@@ -47,12 +51,11 @@ export function negotiateWatch(request: Request): Negotiated {
 
 /** The encoding of what has but one form (a Status): JSON where the client would take nothing. */
 export function plainMediaType(request: Request): MediaType {
-  return (bestClause(request, false) ?? PLAIN).mediaType;
+  const accept = header(request, 'accept') ?? '';
+  return isPlain(accept) ? PLAIN.mediaType : (bestClause(accept, false) ?? PLAIN).mediaType;
 }
 
-function bestClause(request: Request, conversions: boolean): Negotiated | undefined {
-  const accept = header(request, 'accept');
-  if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/json') return PLAIN;
+function bestClause(accept: string, conversions: boolean): Negotiated | undefined {
   for (const clause of clausesOf(accept)) {
     for (const mediaType of MEDIA_TYPES) {
       const found = matches(clause, mediaType) ? formOf(clause, mediaType, conversions) : undefined;
@@ -102,7 +105,7 @@ function matches({ type, subtype }: Clause, mediaType: MediaType): boolean {
 function formOf({ parameters }: Clause, mediaType: MediaType, conversions: boolean): Negotiated | undefined {
   const stream = parameters.get('stream');
   if (stream !== undefined && (stream !== 'watch' || mediaType === 'application/yaml')) return undefined;
-  if (parameters.has('sv')) return undefined;
+  if ((parameters.get('sv') ?? 'v1') !== 'v1') return undefined;
   if (!parameters.has('as') && !parameters.has('g') && !parameters.has('v')) return { as: 'object', mediaType };
   if (!conversions || parameters.get('g') !== 'meta.k8s.io' || parameters.get('v') !== 'v1') return undefined;
   const as = CONVERSIONS.find(name => name === parameters.get('as'));

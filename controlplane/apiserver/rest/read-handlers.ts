@@ -10,6 +10,7 @@ import type { Exchange } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
 import type { ListQuery, WatchQuery } from '../storage/storage.ts';
 import { listParameters } from './list-parameters.ts';
+import { negotiate, negotiateWatch } from './negotiate.ts';
 import { representList, representObject, representWatch } from './represent.ts';
 import { selection } from './selection.ts';
 
@@ -17,6 +18,7 @@ import { selection } from './selection.ts';
 const MIN_WATCH_MS = 1_800_000;
 
 export async function getObject(exchange: Exchange, resource: ServedResource): Promise<Response> {
+  negotiate(exchange.request);
   const { namespace, name } = exchange.info;
   const resourceVersion = exchange.request.query.get('resourceVersion');
   const query = resourceVersion === null || resourceVersion === '' ? undefined : { resourceVersion };
@@ -29,6 +31,7 @@ export async function getObject(exchange: Exchange, resource: ServedResource): P
 }
 
 export async function listObjects(exchange: Exchange, resource: ServedResource): Promise<Response> {
+  negotiate(exchange.request);
   return representList(exchange, resource, await resource.storage.list(listQuery(exchange, resource)));
 }
 
@@ -56,6 +59,7 @@ export function listQuery(exchange: Exchange, resource: ServedResource): ListQue
 
 export async function watchObjects(exchange: Exchange, resource: ServedResource, clock: Clock): Promise<Response> {
   const { info, request } = exchange;
+  negotiateWatch(request);
   const parameters = listParameters(request.query, true);
   const selected = selection(
     resource,

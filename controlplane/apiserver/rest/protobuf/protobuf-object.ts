@@ -13,6 +13,8 @@ import { WireWriter } from './wire-writer.ts';
 import { messageWriter } from './write-message.ts';
 
 const writer = new WireWriter();
+const SUMMARY_BYTES = 30;
+const OPENING_BRACE = 0x7b;
 
 /**
  * The object in `body`; apiVersion and kind alone when it is of another kind, which is for the caller to refuse.
@@ -30,8 +32,16 @@ export function protobufObject(body: Buffer, packageKey: string, kind: string): 
     return object;
   } catch (error) {
     if (!(error instanceof ProtobufError)) throw error;
-    throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${error.message}`);
+    const what = `the object provided is unrecognized (must be of type ${kind})`;
+    throw badRequest(`${what}: ${error.message} (${summaryOf(body)})`);
   }
+}
+
+/** The first bytes of what could not be read, as upstream shows them. */
+function summaryOf(body: Buffer): string {
+  if (body.length === 0) return '<empty>';
+  const shown = body.subarray(0, SUMMARY_BYTES).toString(body[0] === OPENING_BRACE ? 'utf8' : 'hex');
+  return body.length > SUMMARY_BYTES ? `${shown} ...` : shown;
 }
 
 /** A built-in object as a body, its type found by its apiVersion and kind; undefined where the schema table has none. */
