@@ -73,7 +73,7 @@ async function answer(options: NonResourceOptions, exchange: Exchange, path: str
     case 'apis':
       return discovery(options, request, first, rest);
     case 'openapi':
-      return options.openApi.answer(request, rest);
+      return options.openApi.answer(exchange, rest);
     case '.well-known':
       return rest.join('/') === 'openid-configuration' ? json(options.issuer.configuration()) : undefined;
     case 'openid':

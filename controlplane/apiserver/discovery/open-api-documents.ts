@@ -4,11 +4,14 @@
 import { gunzipSync } from 'node:zlib';
 import type { KindInfo } from '../../../proto/api/kinds.ts';
 import type { OpenApi } from '../openapi/open-api.ts';
+import type { Exchange } from '../server/exchange.ts';
 import { header, type Request, type Response } from '../server/request.ts';
 import { etagResponse, isKnown } from './etag-response.ts';
 import { KUBERNETES_VERSION } from './version.ts';
 
 const JSON_TYPE = 'application/json';
+/** A document under its hash never changes: clients may keep it for as long as RFC 9111 lets them. */
+const YEAR_MS = 365 * 86_400_000;
 /** Old clients write an at sign, which is no character of media types. */
 const PROTO_V2 = /application\/com\.github\.proto-openapi\.spec\.v2[@.]v1\.0\+protobuf/;
 
@@ -21,7 +24,7 @@ export class OpenApiDocuments {
   }
 
   /** @param rest path segments behind `/openapi/` */
-  async answer(request: Request, [version, ...rest]: readonly string[]): Promise<Response | undefined> {
+  async answer({ request, nowMs }: Exchange, [version, ...rest]: readonly string[]): Promise<Response | undefined> {
     const { openApi, protoType } = await this.#load();
     if (version === 'v2' && rest.length === 0) {
       const proto = PROTO_V2.test(header(request, 'accept') ?? '');
@@ -29,8 +32,15 @@ export class OpenApiDocuments {
     }
     if (version !== 'v3') return undefined;
     if (rest.length === 0) return etagResponse(request, openApi.openApiV3Index(), JSON_TYPE);
-    const kept = openApi.keptV3(rest.join('/'));
-    return kept === undefined ? undefined : keptResponse(request, kept, JSON_TYPE);
+    const groupVersion = rest.join('/');
+    const kept = openApi.keptV3(groupVersion);
+    if (kept === undefined) return undefined;
+    const asked = request.query.get('hash');
+    if (asked === null || asked === '') return keptResponse(request, kept, JSON_TYPE);
+    const hash = openApi.v3Hash(groupVersion);
+    if (asked !== hash) return moved(`/openapi/v3/${groupVersion}?hash=${hash}`);
+    const expires = new Date(nowMs + YEAR_MS).toUTCString();
+    return keptResponse(request, kept, JSON_TYPE, { 'cache-control': 'public, immutable', expires });
   }
 
   #load(): Promise<{ openApi: OpenApi; protoType: string }> {
@@ -42,13 +52,19 @@ export class OpenApiDocuments {
   }
 }
 
+/** The document has another hash by now. */
+function moved(location: string): Response {
+  return { kind: 'bytes', status: 301, contentType: 'text/html; charset=utf-8', body: '', headers: { location } };
+}
+
 function keptResponse(
   request: Request,
   { gzipped, etag }: { gzipped: Buffer; etag: string },
   contentType: string,
+  caching: Readonly<Record<string, string>> = { 'cache-control': 'public' },
 ): Response {
   const quoted = `"${etag}"`;
-  const headers: Record<string, string> = { etag: quoted, vary: 'Accept, Accept-Encoding', 'cache-control': 'public' };
+  const headers: Record<string, string> = { etag: quoted, vary: 'Accept, Accept-Encoding', ...caching };
   if (isKnown(request, quoted)) return { kind: 'bytes', status: 304, contentType, body: '', headers };
   const zipped = request.identity === undefined && (header(request, 'accept-encoding') ?? '').includes('gzip');
   if (zipped) headers['content-encoding'] = 'gzip';
