@@ -2,7 +2,7 @@
  * The store on etcd v3: several API servers may share it. Keys are those of the interface, values the bytes as given.
  *
  * - A write is one Txn that compares the key's mod_revision and brings the current value along where that differs; it is never done twice.
- * - `currentRevision()` is a quorum read, shared by all who ask at a time; live watches then reach that revision soon (watch-stream.ts).
+ * - `currentRevision()` is a quorum read, shared by all who ask at a time; live watches then reach that revision soon (resuming-watches.ts).
  * - A watch that loses its member goes on at another from where it stood: no gap, no duplicate.
  * - Nothing outside of `prefix` is read or written, but for upstream's `compact_rev_key`; compaction concerns all of etcd, as upstream's does.
  */
@@ -42,15 +42,13 @@ import type { EtcdClient } from './etcd-client.ts';
 import { EtcdError } from './etcd-error.ts';
 import { Freshness } from './freshness.ts';
 import { HistoryCompactor } from './history-compactor.ts';
-import { prefixRange, prefixRangeAfter, toKeyValue } from './key-range.ts';
+import { prefixRangeAfter, toKeyValue } from './key-range.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
-import { answersProgressInOrder } from './member-version.ts';
-import { WatchStream } from './watch-stream.ts';
+import { ResumingWatches } from './resuming-watches.ts';
 
 /** An answer to a list has at most this many keys; fewer where they are large. */
 const PAGE = 500;
 const PAGE_BYTES = 8 * 1024 * 1024;
-const RESUME_AFTER_MS = 50;
 
 interface EtcdStoreParts {
   readonly client: EtcdClient;
@@ -71,16 +69,18 @@ export class EtcdStore implements Store {
   private readonly compactor: HistoryCompactor;
   /** Written where only a change of our own shows how far a watch is; never shown to anybody. */
   private readonly markKey: string;
-  private marking: Promise<void> | undefined;
+  private readonly watches: ResumingWatches;
   /** The last write was refused because etcd is full. */
   private isFull = false;
 
   constructor(parts: EtcdStoreParts) {
-    const { client, clock, logger, prefix } = parts;
+    const { client, clock, logger, prefix, markAfterMs } = parts;
     this.parts = parts;
     this.client = client;
     this.markKey = `${prefix}.k8ts-watch-progress`;
     this.freshness = new Freshness(client, Buffer.from(prefix), logger);
+    const { freshness, markKey } = this;
+    this.watches = new ResumingWatches({ client, freshness, root: prefix, markKey, markAfterMs, clock, logger });
     this.leases = new LeaseKeeper(client, clock);
     this.compactor = new HistoryCompactor({ client, clock, logger, compact: revision => this.compact(revision) });
   }
@@ -143,37 +143,8 @@ export class EtcdStore implements Store {
     }
   }
 
-  async *watch(
-    prefix: string,
-    afterRevision: number,
-    signal: AbortSignal,
-    { previous = false }: WatchOptions = {},
-  ): AsyncGenerator<WatchBatch, void, undefined> {
-    const ended = (): boolean => signal.aborted || this.client.closed.aborted;
-    let cursor = afterRevision;
-    try {
-      if ((await this.freshness.current()) <= cursor) yield { events: [], revision: cursor };
-      while (!ended()) {
-        const stream = await this.openWatch(prefix, cursor, signal, previous);
-        if (stream === undefined) return;
-        const stop = (): void => void stream.call.cancel();
-        const ends = AbortSignal.any([signal, this.client.closed]);
-        ends.addEventListener('abort', stop, { once: true });
-        try {
-          for await (const batch of stream.batches()) {
-            cursor = batch.revision;
-            yield batch;
-          }
-        } catch (error) {
-          if (ended()) return;
-          await this.beforeResuming(error, stream.suspect);
-        } finally {
-          ends.removeEventListener('abort', stop);
-        }
-      }
-    } catch (error) {
-      if (!ended()) throw error;
-    }
+  watch(prefix: string, after: number, signal: AbortSignal, options?: WatchOptions): AsyncIterable<WatchBatch> {
+    return this.watches.watch(this.within(prefix), after, signal, options);
   }
 
   async compact(revision: number): Promise<void> {
@@ -192,7 +163,7 @@ export class EtcdStore implements Store {
   }
 
   async checkWritable(): Promise<void> {
-    if (this.isFull) await this.mark();
+    if (this.isFull) await this.watches.mark();
     this.isFull = false;
   }
 
@@ -257,74 +228,10 @@ export class EtcdStore implements Store {
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       const { revision = 0 } = request;
-      if (error.failure === 'compacted') throw new CompactedError(revision, await this.oldestRevision());
+      if (error.failure === 'compacted') throw new CompactedError(revision, await this.watches.oldestRevision());
       if (error.failure === 'future') throw new FutureRevisionError(revision, await this.freshness.current());
       throw error;
     }
-  }
-
-  /** etcd tells how far it has forgotten only those who watch from before that. */
-  private async oldestRevision(): Promise<number> {
-    const stop = new AbortController();
-    const watch = await this.openWatch(this.parts.prefix, 1, stop.signal, false);
-    try {
-      for await (const _batch of watch?.batches() ?? []) break;
-      return 1;
-    } catch (error) {
-      if (error instanceof CompactedError) return error.oldestRevision;
-      throw new StoreUnavailableError('unreachable', 'etcd does not tell how far history reaches', error);
-    }
-  }
-
-  /** A watch at a member that answers, once there is one; undefined when it is no longer wanted. */
-  private async openWatch(prefix: string, after: number, signal: AbortSignal, previous: boolean) {
-    const found = await this.client.available(signal);
-    if (found === undefined) return undefined;
-    const { endpoint, connection } = found;
-    const mayAsk = answersProgressInOrder(connection.member.version);
-    const { clock, markAfterMs } = this.parts;
-    const call = endpoint.watch(connection);
-    const stream = new WatchStream({
-      stream: call,
-      endpoint: endpoint.url,
-      request: {
-        // The key that shows the progress is seen only by those who watch everything.
-        ...prefixRange(mayAsk ? this.within(prefix) : this.parts.prefix),
-        // From the revision itself: etcd then refuses if even that has been forgotten, and what came right after it may be missing.
-        startRevision: Math.max(1, after),
-        prevKv: previous,
-        fragment: true,
-        progressNotify: true,
-      },
-      afterRevision: after,
-      selects: key => key.startsWith(prefix) && key !== this.markKey,
-      freshness: this.freshness,
-      clock,
-      markAfterMs,
-      mark: mayAsk ? undefined : () => this.mark(),
-    });
-    return {
-      call,
-      batches: () => stream.batches(),
-      suspect: (error: Error) => this.client.suspect(endpoint, error),
-    };
-  }
-
-  /** @throws what going on elsewhere cannot help */
-  private async beforeResuming(error: unknown, suspect: (error: Error) => void): Promise<void> {
-    if (!(error instanceof EtcdError)) throw error;
-    if (error.failure === 'refused') throw error.refusal ?? error;
-    this.parts.logger.info({ err: error }, 'a watch on etcd goes on elsewhere');
-    if (error.failure === 'silent') suspect(error);
-    else await this.parts.clock.sleep(RESUME_AFTER_MS);
-  }
-
-  private mark(): Promise<void> {
-    this.marking ??= this.client
-      .write(KVService.put, { key: Buffer.from(this.markKey) })
-      .then(answer => this.freshness.learn(answer.header?.revision ?? 0))
-      .finally(() => (this.marking = undefined));
-    return this.marking;
   }
 
   /** '' stands for all that is ours. */
