@@ -2,7 +2,6 @@
  * Writes to a client at the pace at which it reads: one block is handed over at a time, and the next is made when that has gone out.
  * A client that takes nothing for `STALL_MS` while something waits for it is cut, so that what waits can be forgotten.
  */
-import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 
 /** As long as a request may take (filters/timeouts.ts). */
@@ -71,28 +70,33 @@ export function* joined(pieces: Iterable<Buffer>): Generator<Buffer> {
   if (bytes > 0) yield Buffer.concat(parts);
 }
 
-async function drained(body: Writable, stallMs: number): Promise<boolean> {
-  const given = new AbortController();
-  const giveUp = (): void => given.abort();
-  const stalled = setTimeout(() => body.destroy(), stallMs).unref();
-  body.once('close', giveUp);
-  await once(body, 'drain', { signal: given.signal }).catch(() => {});
-  body.off('close', giveUp);
-  clearTimeout(stalled);
-  return !body.destroyed;
+function drained(body: Writable, stallMs: number): Promise<boolean> {
+  return settled(body, stallMs, settle => {
+    body.once('drain', settle);
+    return () => body.off('drain', settle);
+  });
 }
 
 /** Resolves when nothing below reads `block` any more. */
 function gone(body: Writable, block: Buffer, stallMs: number): Promise<boolean> {
   if (body.destroyed) return Promise.resolve(false);
+  return settled(body, stallMs, settle => {
+    body.write(block, settle);
+    return () => {};
+  });
+}
+
+/** Waits for `settle()`, for the end of the client, or for no longer than `stallMs`. Made for each block that has to wait: plain listeners. */
+function settled(body: Writable, stallMs: number, begin: (settle: () => void) => () => void): Promise<boolean> {
   return new Promise(resolve => {
+    const stalled = setTimeout(() => body.destroy(), stallMs).unref();
     const settle = (): void => {
-      body.off('close', settle);
       clearTimeout(stalled);
+      body.off('close', settle);
+      forget();
       resolve(!body.destroyed);
     };
-    const stalled = setTimeout(() => body.destroy(), stallMs).unref();
     body.once('close', settle);
-    body.write(block, settle);
+    const forget = begin(settle);
   });
 }
