@@ -248,3 +248,97 @@ describe('trackUpdate()', () => {
     expect(object.metadata.managedFields?.[0]).toMatchObject({ manager: 'ancient-changes' });
   });
 });
+
+describe('what a live server of upstream showed', () => {
+  const config = table.type('api/core/v1', 'ConfigMap');
+  const map = (data: object | null | undefined, metadata: object = {}): KubeObject =>
+    ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'x', ...metadata },
+      ...(data === undefined ? {} : { data }),
+    }) as KubeObject;
+  const change = (manager: string, live?: KubeObject, now = NOW): Change => ({
+    schema: config,
+    live,
+    manager,
+    apiVersion: 'v1',
+    now,
+  });
+  const dataOf = (object: KubeObject): unknown => (object as KubeObject & { data?: unknown }).data;
+  const entry = (object: KubeObject, manager: string): Record<string, unknown> | undefined =>
+    object.metadata.managedFields?.find(one => one.manager === manager) as Record<string, unknown> | undefined;
+
+  test('null for a map is owned and changes nothing; null for a key is an empty value', () => {
+    const live = applyObject(change('A'), map({ d: '1' }), false).object;
+    const whole = applyObject(change('B', live), map(null), false).object;
+    expect(dataOf(whole)).toEqual({ d: '1' });
+    expect(entry(whole, 'B')?.['fieldsV1']).toEqual({ 'f:data': {} });
+    const key = map({ d: null } as unknown as object);
+    expect(() => applyObject(change('B', live), key, false)).toThrow('1 conflict: conflict with "A": .data.d');
+    expect(dataOf(applyObject(change('B', live), key, true).object)).toEqual({ d: '' });
+  });
+
+  test('whoever applies nothing any more is forgotten, and without managers there are no managedFields', () => {
+    const live = applyObject(change('A'), map({ d: '1' }), false).object;
+    const { object } = applyObject(change('A', live), map(undefined), false);
+    expect(dataOf(object)).toBeUndefined();
+    expect(object.metadata.managedFields).toBeUndefined();
+  });
+
+  test('a value that was the own already is set now; what is only taken away changes no time', () => {
+    const first = tracked(change('A'), map({ a: '1', b: '1' }));
+    const second = tracked(change('A', first, LATER), { ...first, ...map({ a: '2', b: '1' }, first.metadata) });
+    expect(entry(second, 'A')?.['time']).toBe(LATER);
+    const third = tracked(change('A', first, LATER), { ...first, ...map({ a: '1' }, first.metadata) });
+    expect(entry(third, 'A')).toMatchObject({ time: NOW, fieldsV1: { 'f:data': { '.': {}, 'f:a': {} } } });
+  });
+
+  test.each([
+    ['an empty list', []],
+    ['one empty entry', [{}]],
+  ])('%s resets ownership, but not through a subresource', (_name, managedFields) => {
+    const live = tracked(change('A'), map({ a: '1' }));
+    const next = map({ a: '1' }, { managedFields });
+    expect(trackUpdate(change('B', live), next)).toBeUndefined();
+    expect(trackUpdate({ ...change('B', live), subresource: 'status' }, next)).toEqual(live.metadata.managedFields);
+  });
+
+  test.each([
+    [{ manager: 'z', operation: 'Bad', apiVersion: 'v1', fieldsType: 'FieldsV1' }],
+    [{ manager: 'z', operation: 'Update', fieldsType: 'FieldsV1' }],
+    [{ manager: 'z', operation: 'Update', apiVersion: 'v1' }],
+    [{ manager: 'z', operation: 'Update', apiVersion: 'v1', fieldsType: 'FieldsV2' }],
+  ])('an entry that cannot be read is ignored: %j', stated => {
+    const live = tracked(change('A'), map({ a: '1' }));
+    expect(trackUpdate(change('B', live), map({ a: '1' }, { managedFields: [stated] }))).toEqual(
+      live.metadata.managedFields,
+    );
+  });
+
+  test('of more than ten updaters the oldest become one', () => {
+    let live = tracked(change('m0'), map({ k0: '' }));
+    for (let i = 1; i < 15; i++) {
+      const data = Object.fromEntries(Array.from({ length: i + 1 }, (_, j) => [`k${j}`, '']));
+      live = tracked(change(`m${i}`, live, `2026-01-01T00:00:${String(i).padStart(2, '0')}Z`), {
+        ...live,
+        ...map(data, live.metadata),
+      });
+    }
+    expect(live.metadata.managedFields).toHaveLength(10);
+    expect(
+      Object.keys((entry(live, 'ancient-changes')?.['fieldsV1'] as Record<string, object>)['f:data'] ?? {}),
+    ).toEqual(['.', 'f:k0', 'f:k1', 'f:k2', 'f:k3', 'f:k4', 'f:k5']);
+  });
+
+  test('kubectl conflicts with itself over what somebody changed since its client-side apply', () => {
+    const annotation = JSON.stringify(map({ a: '1' }));
+    const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': annotation };
+    const live = tracked(change('kubectl-client-side-apply'), map({ a: '1' }, { annotations }));
+    const changed = tracked(change('edit', live), { ...live, ...map({ a: '2' }, live.metadata) });
+    expect(dataOf(applyObject(change('kubectl', live), map({ a: '3' }), false).object)).toEqual({ a: '3' });
+    expect(() => applyObject(change('kubectl', changed), map({ a: '3' }), false)).toThrow(
+      'conflict with "edit" using v1: .data.a',
+    );
+  });
+});
