@@ -10,7 +10,10 @@ const TAINTS = ['node.kubernetes.io/not-ready', 'node.kubernetes.io/unreachable'
 export const defaultTolerationSeconds: AdmissionPlugin = {
   name: 'DefaultTolerationSeconds',
   handles: (operation, { storedInfo }, subresource) =>
-    operation === 'CREATE' && storedInfo.group === '' && storedInfo.resource === 'pods' && subresource === '',
+    (operation === 'CREATE' || operation === 'UPDATE') &&
+    storedInfo.group === '' &&
+    storedInfo.resource === 'pods' &&
+    subresource === '',
   admit({ object }) {
     const { spec } = object as Pod;
     if (spec === undefined) return;

@@ -10,7 +10,7 @@ import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import { labelValue, qualifiedName } from '../../../../machinery/meta/names.ts';
 import { findCondition } from '../../../../machinery/meta/object.ts';
 import { cidr } from '../../../../machinery/meta/value-shapes.ts';
-import type { Node, ResourceList, Taint } from '../../../../proto/api/core-v1.ts';
+import type { Node, NodeSpec, ResourceList, Taint } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, listOrNone, nameColumn, wide } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
@@ -20,6 +20,8 @@ import { keepSpec } from '../validation/spec-kept.ts';
 
 const SPEC = FieldPath.of('spec');
 const STATUS = FieldPath.of('status');
+/** How upstream writes the path of a whole object. */
+const WHOLE = '[]';
 const ROLE_PREFIX = 'node-role.kubernetes.io/';
 const ROLE_LABEL = 'kubernetes.io/role';
 
@@ -46,7 +48,8 @@ export const nodeStrategy: Strategy<Node> = {
   selectableFields: node => ({ 'spec.unschedulable': String(node.spec.unschedulable === true) }),
   default(node) {
     node.spec ??= {};
-    const { status } = node;
+    const { status, spec } = node;
+    settleRanges(spec);
     if (status?.capacity === undefined) return;
     const allocatable = (status.allocatable ??= {});
     for (const [name, amount] of Object.entries(status.capacity)) allocatable[name] ??= amount;
@@ -75,6 +78,8 @@ export const nodeStrategy: Strategy<Node> = {
     }
     if ((node.spec.externalID ?? '') !== (was.externalID ?? ''))
       errors.push(forbiddenError(SPEC.child('externalID'), 'may not be updated'));
+    else if (!jsonEquals(protectedSpec(node.spec, was), protectedSpec(was, was)))
+      errors.push(forbiddenError(WHOLE, 'node updates may only change labels, taints, or capacity'));
     return errors;
   },
   status: {
@@ -88,6 +93,25 @@ export const nodeStrategy: Strategy<Node> = {
     },
   },
 };
+
+/** Of the old and the new form of the pod range the old one decides where they differ, as in upstream's conversion. */
+function settleRanges(spec: NodeSpec): void {
+  const { podCIDR } = spec;
+  const [first] = spec.podCIDRs ?? [];
+  if (!isBlank(podCIDR)) {
+    if (first !== podCIDR) spec.podCIDRs = [podCIDR];
+  } else if (first !== undefined) spec.podCIDR = first;
+}
+
+/** What no update may change; what was empty may be set once. */
+function protectedSpec(spec: NodeSpec, was: NodeSpec): object {
+  const { unschedulable: _, taints: __, podCIDR: ___, podCIDRs, providerID, ...kept } = spec;
+  return {
+    ...kept,
+    ...((was.podCIDRs ?? []).length > 0 ? { podCIDRs } : {}),
+    ...(isBlank(was.providerID) ? {} : { providerID }),
+  };
+}
 
 function checkTaints(errors: FieldError[], taints: readonly Taint[]): void {
   const seen = new Set<string>();

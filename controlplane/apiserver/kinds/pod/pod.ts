@@ -1,6 +1,6 @@
 /** What the registry must know of pods. Source: Kubernetes `pkg/registry/core/pod`, 1.36. */
 import type { FieldError } from '../../../../machinery/meta/field-error.ts';
-import type { Pod } from '../../../../proto/api/core-v1.ts';
+import type { Pod, PodStatus } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { kindInfo } from '../kind-info.ts';
 import { defaultPodOnly, defaultPodSpec } from './default-pod-spec.ts';
@@ -21,6 +21,7 @@ export const podStrategy: Strategy<Pod> = {
     pod.spec ??= { containers: [] };
     defaultPodSpec(pod.spec);
     defaultPodOnly(pod.spec);
+    settleAddresses(pod.status);
   },
   prepareForCreate(pod) {
     pod.status = { phase: 'Pending', qosClass: qosClassOf(pod) };
@@ -63,3 +64,13 @@ export const podStrategy: Strategy<Pod> = {
   },
   allowUnconditionalUpdate: true,
 };
+
+/** Of the old and the new form of the addresses the old one decides where they differ, as in upstream's conversion. */
+function settleAddresses(status: PodStatus | undefined): void {
+  if (status === undefined) return;
+  const { podIP = '' } = status;
+  const first = status.podIPs?.[0]?.ip ?? '';
+  if (podIP !== '') {
+    if (first !== podIP) status.podIPs = [{ ip: podIP }];
+  } else if (first !== '') status.podIP = first;
+}

@@ -1,6 +1,7 @@
 /**
  * The further rule for finalizers of the built-in kinds; custom resources do not have it. Source: core `ValidateObjectMeta`.
  */
+import type { AnyObject } from '../../../../machinery/client/resource.ts';
 import { invalidError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import type { Strategy } from '../../registry/strategy.ts';
@@ -15,12 +16,16 @@ export function checkStandardFinalizer(errors: FieldError[], path: FieldPath, fi
   errors.push(invalidError(path, finalizer, why));
 }
 
-/** The strategy, with this rule for the metadata of new objects. */
+/** Kinds whose updates upstream does not look at the whole metadata for. */
+const ONLY_NEW = ['Namespace', 'Node'];
+
+/** The strategy, with this rule for the finalizers in the metadata. */
 export function withFinalizerRule(strategy: Strategy): Strategy {
-  const own = strategy.validateCreate?.bind(strategy);
+  const rule = ONLY_NEW.includes(strategy.info.kind) ? 'validateCreate' : 'validate';
+  const own = strategy[rule]?.bind(strategy);
   return {
     ...strategy,
-    validateCreate(object) {
+    [rule](object: AnyObject): FieldError[] {
       const errors: FieldError[] = [];
       for (const [i, finalizer] of (object.metadata.finalizers ?? []).entries())
         checkStandardFinalizer(errors, FINALIZERS.index(i), finalizer);
