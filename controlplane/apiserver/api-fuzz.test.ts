@@ -1,5 +1,5 @@
 /** Whatever is sent, the API answers, soon, and never with a fault of its own; keys that mean something to JavaScript are data. */
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { generateKeyPem } from '../../machinery/pki/certificate.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
@@ -19,6 +19,10 @@ const { handler, storage } = assemble({
 });
 const ADMIN = { name: 'admin', groups: ['system:masters'] };
 const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
+
+beforeAll(async () => {
+  await send('POST', '/api/v1/namespaces', 'application/json', '{"metadata":{"name":"default"}}');
+});
 
 afterAll(() => storage.close());
 
@@ -178,7 +182,6 @@ const headerSets = fc.record(
 const methods = fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', '__proto__');
 
 test('any request is answered without a fault of the server', async () => {
-  await send('POST', '/api/v1/namespaces', 'application/json', '{"metadata":{"name":"default"}}');
   await fc.assert(
     fc.asyncProperty(
       methods,
@@ -387,4 +390,21 @@ test('a JSON patch of more operations than upstream takes, and copies that would
   expect(await patch(many(10_000, { op: 'test', path: '/metadata/name', value: 'patched' }))).toBe(200);
   expect(await patch(many(9_000, { op: 'copy', from: '/data/x', path: '/data/y' }))).toBe(422);
   expect(await patch([{ op: 'add', path: `/data/${'9'.repeat(1000)}/-`, value: 1 }])).toBe(422);
+});
+
+test('an object does not grow without end, one patch after the other', async () => {
+  const path = `${CONFIG_MAPS}/growing`;
+  await send('POST', CONFIG_MAPS, 'application/json', JSON.stringify({ metadata: { name: 'growing' } }));
+  const grown: number[] = [];
+  for (let i = 0; i < 2; i++) {
+    const ownerReferences = Array.from({ length: 9_000 }, (_, j) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      name: 'x'.repeat(200),
+      uid: `${i}-${j}`,
+    }));
+    const body = JSON.stringify({ metadata: { ownerReferences } });
+    grown.push(statusOf(await send('PATCH', path, 'application/strategic-merge-patch+json', body)));
+  }
+  expect(grown).toEqual([200, 413]);
 });

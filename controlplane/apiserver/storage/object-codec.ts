@@ -2,6 +2,7 @@
  * Stored bytes: JSON that begins with kind, apiVersion and metadata, without resourceVersion, which is the write's revision
  * and so known only once it is written. It is spliced into the bytes when they are read: nothing is parsed for that.
  */
+import { tooLarge } from '../../../machinery/meta/status-error.ts';
 import type { KubeObject, ResourceConfig } from './storage.ts';
 
 const METADATA = '"metadata":{';
@@ -10,11 +11,17 @@ const LAYOUT = /^\{"kind":"[^"\\]*","apiVersion":"[^"\\]*","metadata":\{$/;
 const CLOSING_BRACE = 0x7d;
 const COMMA = 0x2c;
 
-/** The bytes to store. */
+/** An object may not become larger than a request may be, however many patches make it grow. */
+const MAX_OBJECT_BYTES = 3 * 1024 * 1024;
+
+/** The bytes to store. @throws StatusError RequestEntityTooLarge */
 export function encodeObject(object: KubeObject, config: ResourceConfig): Buffer {
   const { kind = config.kind, apiVersion = config.apiVersion, metadata = {}, ...rest } = object;
   const { resourceVersion: _revision, selfLink: _link, ...kept } = metadata;
-  return Buffer.from(JSON.stringify({ kind, apiVersion, metadata: kept, ...rest }));
+  const bytes = Buffer.from(JSON.stringify({ kind, apiVersion, metadata: kept, ...rest }));
+  if (bytes.length > MAX_OBJECT_BYTES)
+    throw tooLarge(`the object would have ${bytes.length} bytes, limit is ${MAX_OBJECT_BYTES}`);
+  return bytes;
 }
 
 /** Stored bytes with the resourceVersion in them: what goes over the wire. */
