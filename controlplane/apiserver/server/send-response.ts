@@ -19,7 +19,7 @@ import {
 } from './request.ts';
 import { httpChunk, LAST_CHUNK } from './http-chunk.ts';
 import { watchFrame } from './watch-frame.ts';
-import { BLOCK_BYTES, joined, writeBlocks, writePieces } from './write-blocks.ts';
+import { BLOCK_BYTES, drained, joined, writeBlocks, writePieces } from './write-blocks.ts';
 
 /** Where a response goes: one HTTP/2 stream or one HTTP/1.1 response. */
 export interface Sink {
@@ -211,20 +211,18 @@ async function sendWatch(watch: WatchResponse, headers: Record<string, string | 
   const chunked = sink.takeChunking?.() === true;
   for await (const batch of watch.events) {
     if (body.destroyed) break;
-    if (!(await writeBlocks(body, watchBlocks(watch, batch, chunked)))) break;
+    const [first] = batch;
+    if (batch.length === 1 && first !== undefined) {
+      // The common case: the one frame that all watches share, to a client that waits for it.
+      const frame = watchFrame(watch, first);
+      if (!body.write(chunked ? httpChunk(frame) : frame) && !(await drained(body))) break;
+    } else if (!(await writeBlocks(body, joinedFrames(watch, batch, chunked)))) break;
     watch.onSent?.(batch.length);
   }
   if (!body.destroyed) body.end(chunked ? LAST_CHUNK : undefined);
 }
 
-/** A single event leaves as the one frame that all watches share; what has gathered behind a slow client is joined. */
-function watchBlocks(watch: WatchResponse, batch: readonly WatchEvent[], chunked: boolean): Iterable<Buffer> {
-  const [only] = batch;
-  if (batch.length !== 1 || only === undefined) return joinedFrames(watch, batch, chunked);
-  const frame = watchFrame(watch, only);
-  return [chunked ? httpChunk(frame) : frame];
-}
-
+/** What has gathered behind a slow client, joined. */
 function* joinedFrames(watch: WatchResponse, batch: readonly WatchEvent[], chunked: boolean): Generator<Buffer> {
   let parts: Buffer[] = [];
   let bytes = 0;

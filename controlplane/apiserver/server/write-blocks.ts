@@ -70,7 +70,8 @@ export function* joined(pieces: Iterable<Buffer>): Generator<Buffer> {
   if (bytes > 0) yield Buffer.concat(parts);
 }
 
-function drained(body: Writable, stallMs: number): Promise<boolean> {
+/** Waits until a body takes more. @returns false: the client is gone or was cut */
+export function drained(body: Writable, stallMs = STALL_MS): Promise<boolean> {
   return settled(body, stallMs, settle => {
     body.once('drain', settle);
     return () => body.off('drain', settle);

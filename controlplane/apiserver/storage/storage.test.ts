@@ -296,8 +296,8 @@ describe.each([
       return events;
     };
     // 8 MiB are room for 500 of 10 KB, and for 7 of 1 MB.
-    expect(await held(10_000, 200)).toBe(200);
-    expect(await held(1_000_000, 20)).toBe(0);
+    expect(await held(10_000, 40)).toBe(40);
+    expect(await held(1_000_000, 10)).toBe(0);
     stop.abort();
   });
 

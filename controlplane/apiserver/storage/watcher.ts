@@ -75,18 +75,29 @@ export class Watcher<T extends KubeObject> implements Watch<T> {
     this.wake();
   }
 
-  /** To be read once. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<readonly WatchEvent<T>[], void, undefined> {
-    try {
-      for (;;) {
-        const batch = this.take();
-        if (batch.length > 0) yield batch;
-        else if (this.ended) return;
-        else await new Promise<void>(resolve => (this.wake = resolve));
-      }
-    } finally {
-      this.end();
-    }
+  /**
+   * To be read once. By hand rather than as a generator: with thousands of watches, its promises are most of what an event costs.
+   */
+  [Symbol.asyncIterator](): AsyncIterator<readonly WatchEvent<T>[], void, undefined> {
+    return {
+      next: () => new Promise(resolve => this.deliver(resolve)),
+      return: () => {
+        this.end();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    };
+  }
+
+  /** Gives what there is, or what comes next. */
+  private deliver(resolve: (result: IteratorResult<readonly WatchEvent<T>[], void>) => void): void {
+    const batch = this.take();
+    if (batch.length > 0) return resolve({ done: false, value: batch });
+    if (this.ended) return resolve({ done: true, value: undefined });
+    this.wake = () => {
+      this.wake = () => {};
+      // Events that were committed together come in one turn: they leave as one batch.
+      queueMicrotask(() => this.deliver(resolve));
+    };
   }
 
   private enqueue(event: WatchEvent<T>, bytes: number): void {
