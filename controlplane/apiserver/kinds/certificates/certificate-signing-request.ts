@@ -7,7 +7,6 @@ import {
   type FieldError,
 } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import { fromPem } from '../../../../machinery/pki/certificate.ts';
 import { readDer } from '../../../../machinery/pki/der.ts';
 import type { CertificateSigningRequest } from '../../../../proto/api/certificates-v1.ts';
@@ -19,6 +18,7 @@ import { kindInfo } from '../kind-info.ts';
 import { pathSegmentName } from '../rbac/path-segment-name.ts';
 import { checkShape } from '../validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
+import { requestStatusErrors, stampConditions } from './request-status.ts';
 import { checkSignerName } from './signer-name.ts';
 
 const SPEC = FieldPath.of('spec');
@@ -81,48 +81,21 @@ export const certificateSigningRequestStrategy: Strategy<CertificateSigningReque
     return errors;
   },
   status: {
-    prepareForUpdate(csr, older) {
+    prepareForUpdate(csr, older, { nowMs }) {
       keepSpec(csr, older);
-      // Only `approval` decides.
-      const decided = (older.status?.conditions ?? []).filter(isDecision);
-      const others = (csr.status?.conditions ?? []).filter(condition => !isDecision(condition));
-      csr.status = { ...csr.status, conditions: [...decided, ...others] };
-      if (csr.status.conditions?.length === 0) delete csr.status.conditions;
+      stampConditions(csr, older, nowMs);
     },
-    validateUpdate(csr, older) {
-      const was = older.status?.certificate;
-      if (was === undefined || was === '' || csr.status?.certificate === was) return [];
-      return [
-        invalidError('status.certificate', '<certificate data>', 'updates may not modify existing certificate content'),
-      ];
-    },
+    validateUpdate: (csr, older) => requestStatusErrors(csr, older, 'issue'),
   },
   subresources: {
     approval: {
-      prepareForUpdate(csr, older) {
+      prepareForUpdate(csr, older, { nowMs }) {
         keepSpec(csr, older);
         const { conditions } = csr.status ?? {};
         csr.status = { ...older.status, ...(conditions === undefined ? {} : { conditions }) };
+        stampConditions(csr, older, nowMs);
       },
-      validateUpdate(csr, older) {
-        const errors: FieldError[] = [];
-        const conditions = csr.status?.conditions ?? [];
-        const at = FieldPath.of('status', 'conditions');
-        const approved = conditions.some(c => c.type === 'Approved');
-        if (approved && conditions.some(c => c.type === 'Denied')) {
-          errors.push(invalidError(at, 'Denied', 'Approved and Denied conditions are mutually exclusive'));
-        }
-        for (const was of (older.status?.conditions ?? []).filter(isDecision)) {
-          if (conditions.some(c => c.type === was.type && jsonEquals(c.status, was.status))) continue;
-          errors.push(invalidError(at, was.type, `updates may not remove a condition of type "${was.type}"`));
-        }
-        for (const [i, condition] of conditions.entries()) {
-          if (condition.status !== 'True' && isDecision(condition)) {
-            errors.push(notSupportedError(at.index(i).child('status'), condition.status, ['True']));
-          }
-        }
-        return errors;
-      },
+      validateUpdate: (csr, older) => requestStatusErrors(csr, older, 'decide'),
     },
   },
 };
@@ -136,10 +109,6 @@ function requestProblems(base64: string): string[] {
   } catch {
     return ['asn1: structure error: not a certificate request'];
   }
-}
-
-function isDecision(condition: { type: string }): boolean {
-  return condition.type === 'Approved' || condition.type === 'Denied';
 }
 
 function stateOf(csr: CertificateSigningRequest): string {
