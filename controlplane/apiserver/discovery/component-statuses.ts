@@ -23,7 +23,6 @@ const INFO = {
   categories: [],
   typePackage: 'api/core/v1',
 } as const;
-const DEPRECATED = 'v1 ComponentStatus is deprecated in v1.19+';
 const STORE = 'etcd-0';
 
 const ofHealth = (
@@ -57,7 +56,6 @@ export function componentStatuses(storage: Storage): VirtualResource {
     verbs: ['get', 'list'],
     hasObjects: true,
     async handle(exchange) {
-      exchange.warn(DEPRECATED);
       const { verb, name } = exchange.info;
       if (verb === 'list')
         return representList(exchange, SHOWN, { items: [unstored(await store())], resourceVersion: '' });

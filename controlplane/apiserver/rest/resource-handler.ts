@@ -6,6 +6,7 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import { STORED_VERBS, type ResourceSet, type ServedEntry } from '../registry/resource-set.ts';
 import type { Exchange, Handler } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
+import { deprecation } from './deprecations.ts';
 import { negotiate } from './negotiate.ts';
 import { patchObject } from './patch-handler.ts';
 import { getObject, listObjects, watchObjects } from './read-handlers.ts';
@@ -26,7 +27,11 @@ export function resourceHandler(parts: RestParts, resources: ResourceSet, clock:
   return async exchange => {
     const { group, version, resource } = exchange.info;
     const entry = resources.get(group, version, resource);
-    if (entry !== undefined) return dispatch(parts, exchange, entry, clock);
+    if (entry !== undefined) {
+      const warning = deprecation(exchange.info);
+      if (warning !== undefined) exchange.warn(warning);
+      return dispatch(parts, exchange, entry, clock);
+    }
     if (resources.serves(group)) throw resourceNotFound();
     return NOT_FOUND;
   };
