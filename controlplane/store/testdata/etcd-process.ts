@@ -11,6 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const BINARY = process.env['ETCD_BINARY'] ?? 'etcd';
 const START_MS = 20_000;
+const PLACE = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+const FOLDER = 'k8ts-test-etcd-';
 
 export interface EtcdFiles {
   readonly ca: string;
@@ -35,7 +37,9 @@ export class EtcdProcess {
 
   /** (Again) with the data that it had; resolves when its port is open. */
   async start(): Promise<void> {
-    const child = spawn(BINARY, this.argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] } });
+    // It never outlives the tests, however they end.
+    const argv = ['--pdeathsig', 'KILL', BINARY, ...this.argv];
+    const child = spawn('setpriv', argv, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] } });
     this.child = child;
     this.output = '';
     const note = (chunk: Buffer): void => void (this.output = (this.output + chunk.toString()).slice(-4000));
@@ -85,12 +89,13 @@ export async function startEtcd(
   options: { readonly members?: number; readonly tls?: EtcdFiles; readonly args?: readonly string[] } = {},
 ): Promise<EtcdProcess[]> {
   const { members = 1, tls, args = [] } = options;
+  sweep();
   const ports = await freePorts(members * 2);
   const peers = ports.slice(0, members).map(port => `http://127.0.0.1:${port}`);
   const cluster = peers.map((url, i) => `m${i}=${url}`).join(',');
   const made = peers.map((peer, i) => {
     const url = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${ports[members + i]}`;
-    const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'k8ts-test-etcd-'));
+    const folder = mkdtempSync(join(PLACE, `${FOLDER}${process.pid}-`));
     // prettier-ignore
     const argv = [
       '--name', `m${i}`, '--data-dir', join(folder, 'data'),
@@ -109,6 +114,14 @@ export async function startEtcd(
   } catch (error) {
     await Promise.all(made.map(member => member.remove()));
     throw error;
+  }
+}
+
+/** Takes away what tests that were killed have left. */
+function sweep(): void {
+  for (const name of readdirSync(PLACE).filter(n => n.startsWith(FOLDER))) {
+    const pid = name.slice(FOLDER.length).split('-')[0] ?? '';
+    if (!existsSync(`/proc/${pid}`)) rmSync(join(PLACE, name), { recursive: true, force: true });
   }
 }
 

@@ -39,7 +39,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ client, kind: fc.constant('get' as const), key }) },
-  { weight: 2, arbitrary: fc.record({ client, kind: fc.constantFrom('list' as const, 'list' as const, 'disturb' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ client, kind: fc.constantFrom('list' as const, 'list' as const, 'disturb' as const) }),
+  },
   { weight: 1, arbitrary: fc.record({ client, kind: fc.constant('compact' as const), back: fc.nat(5) }) },
 );
 /** Commands of one inner list are issued together. */
@@ -143,7 +146,12 @@ interface Outcome {
 }
 
 /** What was read while others wrote must have been there at some moment between. */
-function expectRead(c: Command, read: NonNullable<Outcome['read']>, snapshots: readonly Snapshot[], start: number): void {
+function expectRead(
+  c: Command,
+  read: NonNullable<Outcome['read']>,
+  snapshots: readonly Snapshot[],
+  start: number,
+): void {
   if (c.kind === 'get') {
     const possible = snapshots.slice(start).map(snapshot => snapshot.get(c.key)?.revision ?? 0);
     expect(possible).toContain(read.revision);
@@ -157,13 +165,7 @@ function relative(revision: number | undefined, base: number): number | undefine
   return revision === undefined ? undefined : revision - base;
 }
 
-async function run(
-  store: Store,
-  command: Command,
-  before: Snapshot,
-  current: number,
-  base: number,
-): Promise<Outcome> {
+async function run(store: Store, command: Command, before: Snapshot, current: number, base: number): Promise<Outcome> {
   try {
     switch (command.kind) {
       case 'create':
