@@ -278,6 +278,38 @@ describe('podStrategy', () => {
     expect(object.status).toEqual({ phase: 'Pending', qosClass: 'Guaranteed' });
   });
 
+  test('prepareForCreate() writes the label keys of affinity into its selectors', () => {
+    const term = {
+      topologyKey: 'zone',
+      labelSelector: { matchLabels: { app: 'a' } },
+      matchLabelKeys: ['hash', 'none'],
+      mismatchLabelKeys: ['tenant'],
+    };
+    const object = defaulted(
+      pod({ affinity: { podAntiAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [term] } } }),
+    );
+    object.metadata.labels = { hash: '1', tenant: 'x' };
+    podStrategy.prepareForCreate?.(object, CONTEXT);
+    const [merged] = object.spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
+    expect(merged?.labelSelector?.matchExpressions).toEqual([
+      { key: 'hash', operator: 'In', values: ['1'] },
+      { key: 'tenant', operator: 'NotIn', values: ['x'] },
+    ]);
+    expect(errorsOf(object)).toEqual([]);
+  });
+
+  test.each([
+    [{ podIP: '10.0.0.1' }, { podIP: '10.0.0.1', podIPs: [{ ip: '10.0.0.1' }] }],
+    [{ podIPs: [{ ip: '10.0.0.1' }] }, { podIP: '10.0.0.1', podIPs: [{ ip: '10.0.0.1' }] }],
+    [
+      { podIP: '10.0.0.2', podIPs: [{ ip: '10.0.0.1' }] },
+      { podIP: '10.0.0.2', podIPs: [{ ip: '10.0.0.2' }] },
+    ],
+    [{}, {}],
+  ])('default() settles the addresses %j', (status, expected) => {
+    expect(defaulted({ ...pod(), status } as Pod).status).toEqual(expected);
+  });
+
   test('gracefulDelete() is immediate when nothing runs', () => {
     expect(podStrategy.gracefulDelete?.(defaulted(pod()), 30)).toBe(0);
     expect(podStrategy.gracefulDelete?.(defaulted(pod({ nodeName: 'n' })), undefined)).toBe(30);

@@ -4,6 +4,7 @@ import type { Pod, PodStatus } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { kindInfo } from '../kind-info.ts';
 import { defaultPodOnly, defaultPodSpec } from './default-pod-spec.ts';
+import { mergeLabelKeys } from './merge-label-keys.ts';
 import { podColumns } from './pod-columns.ts';
 import { podResize } from './pod-resize.ts';
 import { podEphemeralContainers, podStatus } from './pod-subresources.ts';
@@ -24,6 +25,7 @@ export const podStrategy: Strategy<Pod> = {
     settleAddresses(pod.status);
   },
   prepareForCreate(pod) {
+    mergeLabelKeys(pod);
     pod.status = { phase: 'Pending', qosClass: qosClassOf(pod) };
     if ((pod.spec.schedulingGates ?? []).length === 0) return;
     pod.status.conditions = [
