@@ -158,7 +158,7 @@ function valuesOf(part: string, field: CronField): Set<number> {
     // `5/15` goes on to the end of the field.
     const open = isAny || (to === undefined && step !== undefined);
     const high = open ? field.max : to === undefined ? low : (numberOf(to, field, field.min) ?? low);
-    for (let value = low; value <= high; value += Number(step ?? 1)) values.add(value);
+    for (let value = low; value <= Math.min(high, field.max); value += Number(step ?? 1)) values.add(value);
   }
   return values;
 }
