@@ -9,7 +9,7 @@ import type {
   APIVersionDiscovery,
 } from '../../../proto/api/apidiscovery-v2.ts';
 import type { APIGroup, APIGroupList, APIResource, APIResourceList } from '../../../proto/api/meta-v1.ts';
-import { STORED_VERBS, type ResourceSet, type ServedEntry, type Subresource } from '../registry/resource-set.ts';
+import { storedVerbs, type ResourceSet, type ServedEntry, type Subresource } from '../registry/resource-set.ts';
 
 /** Groups before others in what kubectl tries first; the rest follows in their own order. */
 interface GroupVersions {
@@ -99,7 +99,7 @@ function apiResources(entry: ServedEntry): APIResource[] {
   const { shortNames, categories } = entry.resource.info;
   const main: APIResource = {
     ...base,
-    verbs: [...STORED_VERBS],
+    verbs: [...storedVerbs(info)],
     ...(shortNames.length > 0 ? { shortNames: [...shortNames] } : {}),
     ...(categories.length > 0 ? { categories: [...categories] } : {}),
   };
@@ -131,7 +131,7 @@ function aggregatedResource(entry: ServedEntry, group: string, version: string):
     responseKind: { group, version, kind: info.kind },
     scope: info.namespaced ? 'Namespaced' : 'Cluster',
     singularResource: info.singular,
-    verbs: entry.kind === 'virtual' ? [...entry.resource.verbs] : [...STORED_VERBS],
+    verbs: entry.kind === 'virtual' ? [...entry.resource.verbs] : [...storedVerbs(info)],
   };
   if (entry.kind === 'virtual') {
     const { shortNames: short } = entry.resource.info;

@@ -81,7 +81,10 @@ export function pathsOf(info: KindInfo): Path[] {
       operations: [
         make('get', 'list', LIST),
         make('post', 'post', WRITE),
-        make('delete', 'deletecollection', [...DELETE, ...LIST]),
+        // Nobody may delete namespaces by the dozen.
+        ...(info.group === '' && info.resource === 'namespaces'
+          ? []
+          : [make('delete', 'deletecollection', [...DELETE, ...LIST])]),
       ],
     },
     {

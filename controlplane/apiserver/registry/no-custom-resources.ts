@@ -19,6 +19,7 @@ export function noCustomResources(revision: () => Promise<string>): VirtualResou
       resource: RESOURCE,
       singular: KIND.toLowerCase(),
       namespaced: false,
+      shortNames: ['crd', 'crds'],
     },
     verbs: ['get', 'list'],
     async handle({ info }) {

@@ -37,7 +37,7 @@ export type ServedEntry =
     }
   | { readonly kind: 'virtual'; readonly resource: VirtualResource };
 
-export const STORED_VERBS: readonly string[] = [
+const STORED_VERBS: readonly string[] = [
   'create',
   'delete',
   'deletecollection',
@@ -47,6 +47,12 @@ export const STORED_VERBS: readonly string[] = [
   'update',
   'watch',
 ];
+
+/** All of them but for namespaces, which nobody may delete by the dozen. */
+export function storedVerbs({ group, resource }: Pick<KindInfo, 'group' | 'resource'>): readonly string[] {
+  const whole = group !== '' || resource !== 'namespaces';
+  return whole ? STORED_VERBS : STORED_VERBS.filter(verb => verb !== 'deletecollection');
+}
 
 export class ResourceSet {
   readonly #entries = new Map<string, ServedEntry>();

@@ -3,7 +3,7 @@
  */
 import { badRequest } from '../../../machinery/meta/status-error.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
-import { STORED_VERBS, type ResourceSet, type ServedEntry } from '../registry/resource-set.ts';
+import { storedVerbs, type ResourceSet, type ServedEntry } from '../registry/resource-set.ts';
 import type { Exchange, Handler } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
 import { deprecation } from './deprecations.ts';
@@ -66,9 +66,10 @@ function dispatch(
     if (isHead(exchange) || !found.verbs.includes(verb)) return methodNotAllowed(methodsOf(found.verbs, true));
     return found.handle(exchange, resource);
   }
-  const named = name !== '' && !COLLECTION_VERBS.has(verb);
-  if (isHead(exchange) || (named ? verb === 'create' : verb === 'update' || verb === 'patch'))
-    return methodNotAllowed(methodsOf(named ? OBJECT_VERBS : STORED_VERBS, named));
+  const named = name !== '' && !OF_COLLECTIONS.has(verb);
+  const place = named ? OBJECT_VERBS : COLLECTION_VERBS;
+  const verbs = storedVerbs(resource.info).filter(known => place.has(known));
+  if (isHead(exchange) || !verbs.includes(verb)) return methodNotAllowed(methodsOf(verbs, named));
   switch (verb) {
     case 'get':
       return getObject(exchange, resource);
@@ -87,12 +88,14 @@ function dispatch(
     case 'deletecollection':
       return deleteCollection(parts, exchange, resource);
     default:
-      return methodNotAllowed(methodsOf(named ? OBJECT_VERBS : STORED_VERBS, named));
+      return methodNotAllowed(methodsOf(verbs, named));
   }
 }
 
-const COLLECTION_VERBS: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
-const OBJECT_VERBS: readonly string[] = STORED_VERBS.filter(verb => verb !== 'create');
+/** Their name comes from a field selector. */
+const OF_COLLECTIONS: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
+const COLLECTION_VERBS: ReadonlySet<string> = new Set([...OF_COLLECTIONS, 'create']);
+const OBJECT_VERBS: ReadonlySet<string> = new Set(['get', 'update', 'patch', 'delete', 'watch']);
 
 /** Upstream's routes know no HEAD. */
 function isHead({ request }: Exchange): boolean {

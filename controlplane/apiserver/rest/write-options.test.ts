@@ -185,6 +185,12 @@ describe('deletions', () => {
     expect((await failure(call('GET', `${NS}/configmaps/held`)))?.reason).toBe('NotFound');
   });
 
+  test('of all namespaces is not allowed', async () => {
+    expect((await failure(call('DELETE', '/api/v1/namespaces')))?.message).toBe(
+      'the server does not allow this method on the requested resource',
+    );
+  });
+
   test('of a collection takes what its selectors say, in pages too', async () => {
     for (const name of ['x1', 'x2', 'x3', 'y1'])
       await call('POST', `${NS}/configmaps`, { metadata: { name, labels: { set: name.slice(0, 1) } } });
