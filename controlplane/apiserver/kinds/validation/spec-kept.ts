@@ -3,7 +3,6 @@
  * Source: Kubernetes `pkg/registry/*` (status strategies).
  */
 import type { AnyObject } from '../../../../machinery/client/resource.ts';
-import type { SubresourceStrategy } from '../../registry/strategy.ts';
 
 /** Keeps the whole object but metadata and status. */
 export function keepSpec(object: AnyObject, older: AnyObject): void {
@@ -15,6 +14,3 @@ export function keepSpec(object: AnyObject, older: AnyObject): void {
     else next[key] = was[key];
   }
 }
-
-/** A status subresource without rules of its own. */
-export const plainStatus: SubresourceStrategy<AnyObject> = { prepareForUpdate: keepSpec };
