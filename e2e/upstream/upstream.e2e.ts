@@ -178,7 +178,10 @@ test('a disruption budget is kept by the controller that counts and the eviction
 });
 
 test('deleting a namespace and its owners leaves nothing', async () => {
-  await k.removeNamespace();
+  await k.removeNamespace().catch(async (error: unknown) => {
+    const left = await k.try(['get', 'pods', '-o', 'yaml']);
+    throw new Error(`the namespace stays; its pods:\n${left.stdout.slice(0, 6_000)}`, { cause: error });
+  });
   expect(await k.pods()).toEqual([]);
 });
 
