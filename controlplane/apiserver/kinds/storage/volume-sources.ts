@@ -10,13 +10,10 @@ import {
 } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Label, dns1123Subdomain } from '../../../../machinery/meta/names.ts';
-import { inRange } from '../../../../machinery/meta/value-shapes.ts';
 import type {
   AzureDiskVolumeSource,
   CSIPersistentVolumeSource,
-  FCVolumeSource,
   FlockerVolumeSource,
-  ISCSIPersistentVolumeSource,
   PersistentVolumeSource,
   QuobyteVolumeSource,
   SecretReference,
@@ -25,6 +22,7 @@ import type {
 import { checkNoBacksteps } from '../pod/validate-paths.ts';
 import { checkEnum, checkOptional, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
 import { checkDriverName } from '../validation/csi-driver-name.ts';
+import { checkFibreChannel, checkIscsi } from './san-volumes.ts';
 
 /** In the order in which upstream looks at them: of several, the first counts. */
 export const VOLUME_SOURCES = [
@@ -66,11 +64,9 @@ const HOST_PATH_TYPES = [
   'FileOrCreate',
   'Socket',
 ];
-const INITIATOR = /^(iqn\.\d{4}-\d{2}\.([a-z0-9-.]+)(:([^,;*&$|\s]+))|eui\.[a-fA-F0-9]{16}|naa\.[a-fA-F0-9]{32})$/;
 const HOST_PORT = /^(\[[^\]]*\]|[^:[\]]*):[^:]*$/;
 const PARTITION = 'must be between 1 and 255, inclusive';
 const QUOBYTE_REGISTRY = 'must be a host:port pair or multiple pairs separated by commas';
-const MAX_ISCSI_NAME = 64;
 const MAX_TENANT = 64;
 
 /** Checks `source`, which is set. */
@@ -187,39 +183,6 @@ function checkQuobyte(
       if (!HOST_PORT.test(pair)) errors.push(invalidError(at, registry, QUOBYTE_REGISTRY));
   }
   checkRequired(errors, path.child('volume'), volume);
-}
-
-function checkIscsi(
-  errors: FieldError[],
-  path: FieldPath,
-  source: ISCSIPersistentVolumeSource,
-  volumeName: string,
-): void {
-  const { targetPortal = '', iqn, initiatorName, lun = 0, secretRef } = source;
-  checkRequired(errors, path.child('targetPortal'), targetPortal);
-  if (initiatorName !== undefined && `${volumeName}:${targetPortal}`.length > MAX_ISCSI_NAME) {
-    const why = `Total length of <volume name>:<iscsi.targetPortal> must be under ${MAX_ISCSI_NAME} characters if iscsi.initiatorName is specified.`;
-    errors.push(invalidError(path.child('targetportal'), targetPortal, why));
-  }
-  const initiator = (name: string): string[] => (INITIATOR.test(name) ? [] : ['must be valid format']);
-  checkRequired(errors, path.child('iqn'), iqn, initiator);
-  checkShape(errors, path.child('lun'), lun, value => inRange(value, 0, 255));
-  const chap = source.chapAuthDiscovery === true || source.chapAuthSession === true;
-  if (chap && secretRef === undefined) errors.push(requiredError(path.child('secretRef')));
-  if (secretRef !== undefined) checkRequired(errors, path.child('secretRef', 'name'), secretRef.name);
-  if (initiatorName !== undefined) checkShape(errors, path.child('initiatorname'), initiatorName, initiator);
-}
-
-function checkFibreChannel(errors: FieldError[], path: FieldPath, source: FCVolumeSource): void {
-  const { targetWWNs = [], wwids = [], lun } = source;
-  const at = path.child('targetWWNs');
-  if (targetWWNs.length === 0 && wwids.length === 0)
-    errors.push(requiredError(at, 'must specify either targetWWNs or wwids, but not both'));
-  if (targetWWNs.length > 0 && wwids.length > 0)
-    errors.push(invalidError(at, targetWWNs, 'targetWWNs and wwids can not be specified simultaneously'));
-  if (targetWWNs.length === 0) return;
-  if (lun === undefined) errors.push(requiredError(path.child('lun'), 'lun is required if targetWWNs is specified'));
-  else checkShape(errors, path.child('lun'), lun, value => inRange(value, 0, 255));
 }
 
 function checkAzureDisk(errors: FieldError[], path: FieldPath, source: AzureDiskVolumeSource): void {

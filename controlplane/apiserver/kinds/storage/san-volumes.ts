@@ -1,0 +1,42 @@
+/** Volumes of storage networks: iSCSI and Fibre Channel. Source: Kubernetes `pkg/apis/core/validation`, 1.36. */
+import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
+import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import { inRange } from '../../../../machinery/meta/value-shapes.ts';
+import type { FCVolumeSource, ISCSIPersistentVolumeSource } from '../../../../proto/api/core-v1.ts';
+import { checkRequired, checkShape } from '../validation/checks.ts';
+
+const INITIATOR = /^(iqn\.\d{4}-\d{2}\.([a-z0-9-.]+)(:([^,;*&$|\s]+))|eui\.[a-fA-F0-9]{16}|naa\.[a-fA-F0-9]{32})$/;
+const MAX_ISCSI_NAME = 64;
+
+export function checkIscsi(
+  errors: FieldError[],
+  path: FieldPath,
+  source: ISCSIPersistentVolumeSource,
+  volumeName: string,
+): void {
+  const { targetPortal = '', iqn, initiatorName, lun = 0, secretRef } = source;
+  checkRequired(errors, path.child('targetPortal'), targetPortal);
+  if (initiatorName !== undefined && `${volumeName}:${targetPortal}`.length > MAX_ISCSI_NAME) {
+    const why = `Total length of <volume name>:<iscsi.targetPortal> must be under ${MAX_ISCSI_NAME} characters if iscsi.initiatorName is specified.`;
+    errors.push(invalidError(path.child('targetportal'), targetPortal, why));
+  }
+  const initiator = (name: string): string[] => (INITIATOR.test(name) ? [] : ['must be valid format']);
+  checkRequired(errors, path.child('iqn'), iqn, initiator);
+  checkShape(errors, path.child('lun'), lun, value => inRange(value, 0, 255));
+  const chap = source.chapAuthDiscovery === true || source.chapAuthSession === true;
+  if (chap && secretRef === undefined) errors.push(requiredError(path.child('secretRef')));
+  if (secretRef !== undefined) checkRequired(errors, path.child('secretRef', 'name'), secretRef.name);
+  if (initiatorName !== undefined) checkShape(errors, path.child('initiatorname'), initiatorName, initiator);
+}
+
+export function checkFibreChannel(errors: FieldError[], path: FieldPath, source: FCVolumeSource): void {
+  const { targetWWNs = [], wwids = [], lun } = source;
+  const at = path.child('targetWWNs');
+  if (targetWWNs.length === 0 && wwids.length === 0)
+    errors.push(requiredError(at, 'must specify either targetWWNs or wwids, but not both'));
+  if (targetWWNs.length > 0 && wwids.length > 0)
+    errors.push(invalidError(at, targetWWNs, 'targetWWNs and wwids can not be specified simultaneously'));
+  if (targetWWNs.length === 0) return;
+  if (lun === undefined) errors.push(requiredError(path.child('lun'), 'lun is required if targetWWNs is specified'));
+  else checkShape(errors, path.child('lun'), lun, value => inRange(value, 0, 255));
+}
