@@ -41,6 +41,10 @@ export async function patchObject(parts: RestParts, exchange: Exchange, resource
       const refuse = (problem: string): never => refusePatched(value, problem);
       const object = checked(exchange, parsed, expected, scope.query.fieldValidation, { refuse });
       checkPlace(object, resource, exchange.info);
+      // In a PUT a uid is a precondition; in a patch it is a change.
+      const { uid } = object.metadata;
+      if (uid !== undefined && uid !== '' && uid !== older?.metadata.uid)
+        throw invalid(resource.info, name, [invalidError('metadata.uid', uid, 'field is immutable')]);
       return toStorage(resource, object, older);
     },
   });

@@ -147,6 +147,16 @@ describe('options', () => {
   });
 });
 
+test('a uid is a precondition of an update, and what a patch cannot change', async () => {
+  const wrong = { metadata: { name: 'cm', uid: 'x' } };
+  expect((await failure(call('PUT', `${NS}/configmaps/cm`, wrong)))?.code).toBe(409);
+  const error = await failure(call('PATCH', `${NS}/configmaps/cm`, wrong, { contentType: MERGE }));
+  expect([error?.code, error?.message]).toEqual([
+    422,
+    'ConfigMap "cm" is invalid: metadata.uid: Invalid value: "x": field is immutable',
+  ]);
+});
+
 describe('deletions', () => {
   test.each([
     [{ propagationPolicy: 'Later' }, 422, 'supported values: "Foreground", "Background", "Orphan", "nil"'],
