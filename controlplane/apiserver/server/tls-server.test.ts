@@ -1,4 +1,5 @@
-import { connect } from 'node:http2';
+import { once } from 'node:events';
+import { connect, type ClientHttp2Session } from 'node:http2';
 import { Agent, request } from 'node:https';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createAuthority, DAY_MS, generateKeyPem, issueKeyPair } from '../../../machinery/pki/certificate.ts';
@@ -6,6 +7,7 @@ import { systemClock } from '../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
 import { MemoryStore } from '../../store/memory/memory-store.ts';
 import { createApiServer, type ApiServer } from '../api-server.ts';
+import { TlsServer } from './tls-server.ts';
 
 const now = Date.now();
 const life = { notBeforeMs: now - 1000, notAfterMs: now + DAY_MS };
@@ -139,4 +141,35 @@ test('a watch over HTTP/1.1 is chunked as it should be, ends, and leaves the con
   expect((JSON.parse(after.text) as { kind: string }).kind).toBe('Namespace');
   expect(after.localPort).toBe(watch.localPort);
   agent.destroy();
+});
+
+test('an HTTP/2 connection on which nothing is asked is closed, one that waits for an answer is not', async () => {
+  let release = (): void => {};
+  const released = new Promise<void>(resolve => (release = resolve));
+  const own = new TlsServer({
+    tls: { cert: serving.certPem, key: serving.keyPem, clientCA: ca.certPem },
+    bindAddress: '127.0.0.1',
+    port: 0,
+    logger: silentLogger,
+    idleMs: 100,
+    async serve(_request, sink) {
+      await released;
+      sink.writeHead(200, {});
+      sink.body.end('late');
+    },
+  });
+  await own.listen();
+  const open = (): ClientHttp2Session => connect(`https://127.0.0.1:${own.port}`, { ca: ca.certPem });
+  const [idle, busy] = [open(), open()];
+  const answer = new Promise<string>((resolve, reject) => {
+    const stream = busy.request({ ':path': '/' });
+    stream.on('data', chunk => resolve(String(chunk)));
+    stream.on('error', reject);
+  });
+  await once(idle, 'close');
+  expect(busy.closed).toBe(false);
+  release();
+  expect(await answer).toBe('late');
+  await once(busy, 'close');
+  await own.close();
 });

@@ -37,6 +37,8 @@ export interface TlsServerOptions {
   /** 0 for any free one. */
   readonly port: number;
   readonly logger: Logger;
+  /** How long nothing may be asked on a connection. */
+  readonly idleMs?: number;
   /** Answers one request through `sink`; for an upgrade that it does not take, too. Never throws. */
   serve(request: WireRequest, sink: Sink): Promise<void>;
 }
@@ -107,6 +109,7 @@ export class TlsServer {
 
   #listen(): void {
     const server = this.#server;
+    const { idleMs = IDLE_MS } = this.#options;
     server.on('connection', (socket: Socket) => {
       socket.setNoDelay(true);
       this.#sockets.add(socket);
@@ -122,8 +125,8 @@ export class TlsServer {
       socket.destroy();
     });
     server.on('sessionError', () => {});
-    (server as Http2SecureServer & { keepAliveTimeout: number }).keepAliveTimeout = IDLE_MS;
-    server.setTimeout(IDLE_MS);
+    (server as Http2SecureServer & { keepAliveTimeout: number }).keepAliveTimeout = idleMs;
+    server.setTimeout(idleMs);
     server.on('timeout', (silent: unknown) => this.#onSilence(silent as ServerHttp2Session | TLSSocket));
     server.on('request', (request: unknown, response: unknown) =>
       this.#onHttp1(request as IncomingMessage, response as ServerResponse),
