@@ -11,6 +11,8 @@ export interface CgroupStats {
   /** Usage without file pages that could be dropped at once: what eviction looks at. */
   readonly memoryWorkingSetBytes: number | undefined;
   readonly memoryRssBytes: number | undefined;
+  readonly pageFaults: number | undefined;
+  readonly majorPageFaults: number | undefined;
   readonly pids: number | undefined;
 }
 
@@ -38,6 +40,8 @@ export async function readCgroupStats(layout: CgroupLayout, path: string): Promi
     memoryUsageBytes,
     memoryWorkingSetBytes: memoryUsageBytes === undefined ? undefined : Math.max(0, memoryUsageBytes - inactiveFile),
     memoryRssBytes: memory.get(v2 ? 'anon' : 'total_rss'),
+    pageFaults: memory.get(v2 ? 'pgfault' : 'total_pgfault'),
+    majorPageFaults: memory.get(v2 ? 'pgmajfault' : 'total_pgmajfault'),
     pids: toNumber(pids),
   };
 }

@@ -71,6 +71,21 @@ export async function listCgroupProcesses(layout: CgroupLayout, path: string): P
   return [...pids];
 }
 
+/** One of the processes in the group or below it, looked for in one hierarchy alone; undefined if it has none. */
+export async function firstCgroupProcess(layout: CgroupLayout, path: string): Promise<number | undefined> {
+  const root = controllerDirectory(layout, 'memory', path) ?? allDirectories(layout, path)[0];
+  const visit = async (directory: string): Promise<number | undefined> => {
+    const pid = Number.parseInt(await readFile(join(directory, 'cgroup.procs'), 'utf8').catch(() => ''), 10);
+    if (pid > 0) return pid;
+    for (const name of await subdirectories(directory)) {
+      const found = await visit(join(directory, name));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+  return root === undefined ? undefined : visit(root);
+}
+
 /** v1's cpu.shares as v2's cpu.weight (1 to 10,000). Source: runc libcontainer, linear map of the two ranges. */
 export function cpuWeight(cpuShares: number): number {
   const shares = Math.min(Math.max(cpuShares, 2), 262_144);

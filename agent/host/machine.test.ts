@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseCapabilities } from './capabilities.ts';
 import { rotateLog, startDaemon } from './daemon.ts';
-import { readDirectoryUsage, readFilesystemUsage } from './disk-usage.ts';
+import { readDirectoriesUsage, readFilesystemUsage } from './disk-usage.ts';
 import { parseOsRelease, readMachineInfo } from './machine-info.ts';
 import { descendantsOf, listProcesses, parseProcStat, readProcess, sendSignal } from './processes.ts';
 import { sdNotify } from './sd-notify.ts';
@@ -98,7 +98,9 @@ test('readMachineInfo() fills every field that every host has', async () => {
 
 test('disk usage of a file system and of a directory', async () => {
   writeFileSync(join(dir, 'file'), 'x'.repeat(100_000));
-  const { usedBytes, inodesUsed } = await readDirectoryUsage(dir);
+  const usages = await readDirectoriesUsage([dir, join(dir, 'none')]);
+  expect([...usages.keys()]).toEqual([dir]);
+  const { usedBytes, inodesUsed } = usages.get(dir) ?? { usedBytes: 0, inodesUsed: 0 };
   expect(usedBytes).toBeGreaterThanOrEqual(100_000);
   expect(inodesUsed).toBe(2);
   const whole = await readFilesystemUsage(dir);

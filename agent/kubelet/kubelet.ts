@@ -44,7 +44,12 @@ import { ProbeRunner } from './prober/probe-runner.ts';
 import { Prober } from './prober/prober.ts';
 import { isUnavailable } from './runtime/runtime-error.ts';
 import type { RuntimeService, RuntimeVersion } from './runtime/runtime-service.ts';
+import type { Reports } from './server/kubelet-server.ts';
 import type { PodAccess } from './server/pod-access.ts';
+import { DiskSampler } from './stats/disk-sampler.ts';
+import { KubeletMetrics } from './stats/kubelet-metrics.ts';
+import { NodeSampler } from './stats/node-sampler.ts';
+import { reports } from './stats/reports.ts';
 import { LocalVolumeManager } from './volumes/local-volume-manager.ts';
 import type { VolumeManager } from './volumes/volume-manager.ts';
 
@@ -52,6 +57,9 @@ import type { VolumeManager } from './volumes/volume-manager.ts';
 export interface Kubelet extends Component {
   readonly access: PodAccess;
   readonly volumes: VolumeManager;
+  readonly metrics: KubeletMetrics;
+  /** What the server tells of usage. */
+  readonly reports: Reports;
   /** Undefined when the node is healthy, else what ails it. */
   health(): string | undefined;
 }
@@ -84,7 +92,14 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const podInformer = options.informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
   const serviceInformer = options.informers.informer(services);
   const objects = new WatchedObjects(client, clock, logger);
-  const cache = new PodCache({ runtime, clock, logger });
+  const cache = new PodCache({
+    runtime,
+    clock,
+    logger,
+    onRelist: (startedAtMs, endedAtMs) => metrics.relisted(startedAtMs, endedAtMs),
+  });
+  const metrics = new KubeletMetrics(nodeName, () => cache.views());
+  cache.onChange(uid => metrics.podChanged(uid, cache.view(uid), clock.now()));
   const status = new StatusManager({ client, clock, logger });
   const cgroups = new PodCgroups({
     layout: options.cgroupLayout,
@@ -125,7 +140,16 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const runner = new ProbeRunner(runtime);
   const hostIP = nodeIPs[0] ?? '127.0.0.1';
-  const prober = new Prober({ runner, clock, logger, recorder, hostIP, random, wake });
+  const prober = new Prober({
+    runner,
+    clock,
+    logger,
+    recorder,
+    hostIP,
+    random,
+    wake,
+    onProbed: outcome => metrics.probed(outcome),
+  });
   const hooks = new HookRunner(runtime, clock);
   const killer = new ContainerKiller({ runtime, cache, hooks, recorder, clock, logger });
   const clusterDns = { servers: options.clusterDns, domain: options.clusterDomain };
@@ -204,6 +228,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     logger,
     admit: (pod, others) => unsupportedByRuntime(pod, abilities) ?? admitPod(pod, others, node),
     podChanged: pod => volumes.podChanged(pod),
+    observer: metrics,
   });
   const collector = new GarbageCollector({
     runtime,
@@ -224,6 +249,18 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     logger,
     policy: options.logRotation ?? DEFAULT_LOG_ROTATION,
   });
+  const access = new NodePodAccess(workers, cache, status);
+  const nodeSampler = new NodeSampler({
+    runtime,
+    access,
+    cgroupOf: pod => cgroups.pathOfPod(pod),
+    layout: options.cgroupLayout,
+    machine,
+    nodeName,
+    clock,
+    logger,
+  });
+  const diskSampler = new DiskSampler({ images: imageService, access, folders, clock });
   const lease = new NodeLease({ client, clock, logger, nodeName, nodeUid: () => node?.metadata.uid });
   const events = options.events(event => cache.handle(event));
 
@@ -271,9 +308,15 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     const adopt = async (): Promise<void> => {
       await abandonOnAbort(cache.ready(), signal);
       const removeHandler = podInformer.addHandler({
-        onAdd: pod => workers.updatePod(pod),
+        onAdd: pod => {
+          metrics.podSeen(pod, clock.now());
+          workers.updatePod(pod);
+        },
         onUpdate: (_, pod) => workers.updatePod(pod),
-        onDelete: pod => workers.removePod(pod),
+        onDelete: pod => {
+          metrics.podGone(pod);
+          workers.removePod(pod);
+        },
       });
       signal.addEventListener('abort', removeHandler, { once: true });
       await abandonOnAbort(Promise.all([podInformer.synced(), serviceInformer.synced()]), signal);
@@ -301,8 +344,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       await started;
       await registrar?.ready();
     },
-    access: new NodePodAccess(workers, cache, status),
+    access,
     volumes,
+    metrics,
+    reports: reports(nodeSampler, diskSampler, metrics),
     health: () => (ready ? undefined : 'starting: the runtime or the API has not been listed yet'),
   };
 }

@@ -189,6 +189,7 @@ export async function startNode(
     clusterDomain: cluster.clusterDomain,
     folders: { root: paths.kubelet, podLogs: paths.podLogs, containerLogs: paths.containerLogs },
   });
+  parts.cri.observe((method, seconds, failed) => kubelet.metrics.runtimeCall(method, seconds, failed));
   const server = new KubeletServer({
     host: '0.0.0.0',
     port: config.kubeletPort,
@@ -196,7 +197,7 @@ export async function startNode(
     auth: new WebhookAuth(clients.kubelet, nodeName),
     access: kubelet.access,
     runtime: parts.cri,
-    reports: {},
+    reports: kubelet.reports,
     health: () => kubelet.health(),
     clock,
     logger: logger.child({ part: 'kubelet-server' }),

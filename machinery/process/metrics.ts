@@ -83,6 +83,11 @@ class NumberFamily implements Family {
 }
 
 export class Counter extends NumberFamily {
+  /** Drops what is counted under labels of which nothing will be told again. */
+  forget(isOver: (labels: readonly string[]) => boolean): void {
+    for (const key of this.values.keys()) if (isOver(key.split('\u0000'))) this.values.delete(key);
+  }
+
   inc(labels: readonly string[] = [], by = 1): void {
     this.cell(labels).value += by;
   }
@@ -151,7 +156,8 @@ function zip(names: readonly string[], values: readonly string[]): Labels {
   return Object.fromEntries(names.map((name, i) => [name, values[i] ?? '']));
 }
 
-function renderLabels(labels: Labels): string {
+/** `{a="b",c="d"}`; nothing without labels. */
+export function renderLabels(labels: Labels): string {
   const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escape(value)}"`);
   return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
 }

@@ -27,6 +27,8 @@ export interface PodCacheOptions {
   readonly runtime: RuntimeService;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told of every list of everything. Times in milliseconds since the epoch. */
+  readonly onRelist?: ((startedAtMs: number, endedAtMs: number) => void) | undefined;
 }
 
 interface Entry {
@@ -274,7 +276,9 @@ export class PodCache {
     for (;;) {
       this.relistAgain = false;
       try {
+        const startedAtMs = this.options.clock.now();
         await this.listOnce();
+        this.options.onRelist?.(startedAtMs, this.options.clock.now());
         this.markSynced();
         if (!this.relistAgain) return;
       } catch (error) {

@@ -66,6 +66,11 @@ export class PodCgroups {
     return cgroupParent(podCgroup(this.options.root, qosClassOf(pod), uidOf(pod)), this.options.driver);
   }
 
+  /** Of the pod's group, below the mount point. */
+  pathOfPod(pod: Pod): string {
+    return this.pathOf(podCgroup(this.options.root, qosClassOf(pod), uidOf(pod)));
+  }
+
   /** Removes the pod's group, whichever class it had. @throws EBUSY while something runs in it */
   async removePod(uid: string): Promise<void> {
     for (const qos of CLASSES) {

@@ -10,7 +10,7 @@ import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { pods } from '../../../machinery/client/resource.ts';
 import { subjectOf, type EventSink } from '../../../machinery/client/event-recorder.ts';
-import { runReconciler } from '../../../machinery/client/run-reconciler.ts';
+import { runReconciler, type ReconcileObserver } from '../../../machinery/client/run-reconciler.ts';
 import type { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
@@ -43,6 +43,7 @@ export interface PodWorkersOptions {
   readonly admit: (pod: Pod, others: readonly Pod[]) => PodVerdict | undefined;
   /** Told of metadata changes, for downward API volumes. */
   readonly podChanged: (pod: Pod) => void;
+  readonly observer?: ReconcileObserver | undefined;
 }
 
 /** More pods than a node can have: a pod that hangs must not keep a worker from another. */
@@ -65,12 +66,12 @@ export class PodWorkers implements Reconciler<string> {
 
   /** Runs until `signal` aborts. Containers are left as they are. */
   async run(signal: AbortSignal): Promise<void> {
-    const { queue, clock, logger } = this.options;
+    const { queue, clock, logger, observer } = this.options;
     const stop = (): void => {
       for (const record of this.records.values()) record.abort.abort(signal.reason);
     };
     signal.addEventListener('abort', stop, { once: true });
-    await runReconciler({ name: 'pod', queue, reconciler: this, workers: WORKERS, clock, logger }, signal);
+    await runReconciler({ name: 'pod', queue, reconciler: this, workers: WORKERS, clock, logger, observer }, signal);
   }
 
   /** Pods of this node as the workers know them, ended ones too. */

@@ -22,6 +22,7 @@ import {
   type ProbeState,
 } from '../plan/probe-state.ts';
 import { containerFieldPath } from '../pods/container-killer.ts';
+import type { ProbeOutcome } from '../stats/kubelet-metrics.ts';
 import type { ProbeRunner } from './probe-runner.ts';
 
 export interface ProberOptions {
@@ -34,6 +35,8 @@ export interface ProberOptions {
   readonly random: () => number;
   /** An answer changed. */
   readonly wake: (podUid: string) => void;
+  /** Told of every answer; for metrics. */
+  readonly onProbed?: ((outcome: ProbeOutcome) => void) | undefined;
 }
 
 interface Worker {
@@ -179,6 +182,12 @@ export class Prober {
     const beganMs = clock.monotonicMs();
     const result = await runner.run(worker.probe, target.container, target.id, target.podIP, timeoutMs, signal);
     if (signal.aborted) return;
+    this.options.onProbed?.({
+      probe: worker.kind,
+      result: result.kind,
+      container: target.container.name,
+      pod: target.pod,
+    });
     const more = result.kind === 'unknown' || this.take(target, worker, result.kind, result.output);
     if (more) this.schedule(target, worker, Math.max(0, periodMs - (clock.monotonicMs() - beganMs)));
   }

@@ -24,7 +24,7 @@ import {
   type ContainerEventResponse,
 } from '../../../proto/cri/runtime.gen.ts';
 import { CALL_DEADLINES_MS, execDeadlineMs, stopDeadlineMs } from './call-deadlines.ts';
-import { GrpcChannel, type GrpcMethod, type StreamOptions } from './grpc-channel.ts';
+import { GrpcChannel, type CallObserver, type GrpcMethod, type StreamOptions } from './grpc-channel.ts';
 import { isNotFound, isUnimplemented, RuntimeError } from './runtime-error.ts';
 import type {
   CgroupDriverName,
@@ -45,6 +45,11 @@ export class CriClient implements RuntimeService, ImageService {
   constructor(endpoint: string) {
     this.socketPath = endpoint.replace(/^unix:(\/\/)?/, '');
     this.channel = new GrpcChannel(this.socketPath);
+  }
+
+  /** Tells `observer` of every call from now on; streams are none. */
+  observe(observer: CallObserver): void {
+    this.channel.observer = observer;
   }
 
   close(): void {

@@ -28,7 +28,12 @@ const INITIAL_RECONNECT_MS = 20;
 const MAX_RECONNECT_MS = 250;
 const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 
+/** Told of every unary call that ended. @param method as the service names it: `RunPodSandbox` */
+export type CallObserver = (method: string, seconds: number, failed: boolean) => void;
+
 export class GrpcChannel {
+  /** For metrics; set by whoever counts. */
+  observer: CallObserver | undefined;
   private readonly client: Client;
 
   /** @param socketPath absolute path, at most 107 bytes (the kernel's limit) */
@@ -68,6 +73,7 @@ export class GrpcChannel {
         { deadline: Date.now() + deadlineMs },
         (error, response) => {
           signal?.removeEventListener('abort', onAbort);
+          this.observer?.(methodName(method.path), (performance.now() - startedMs) / 1000, error !== null);
           if (signal?.aborted === true) return reject(signal.reason as Error);
           if (error !== null) return reject(toRuntimeError(error, method.path, startedMs));
           // Generated decoders fill in every default; that is what Decoded says.
@@ -131,7 +137,11 @@ function isServiceError(error: unknown): error is ServiceError {
 }
 
 function toRuntimeError(error: ServiceError, path: string, startedMs: number): RuntimeError {
-  const method = path.slice(path.lastIndexOf('/') + 1);
+  const method = methodName(path);
   const code = GRPC_CODES[error.code] ?? 'Unknown';
   return new RuntimeError(code, method, error.details, performance.now() - startedMs, { cause: error });
+}
+
+function methodName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -17,6 +17,9 @@ import { PodAccessError, type PodAccess } from './pod-access.ts';
 import { plainResponse, proxyStream } from './stream-proxy.ts';
 import type { WebhookAuth } from './webhook-auth.ts';
 
+/** What to answer to a GET, by path; given the query. */
+export type Reports = Readonly<Record<string, (query: URLSearchParams) => Promise<{ type: string; text: string }>>>;
+
 export interface KubeletServerOptions {
   host: string;
   port: number;
@@ -24,8 +27,8 @@ export interface KubeletServerOptions {
   auth: WebhookAuth;
   access: PodAccess;
   runtime: RuntimeService;
-  /** Text of further GET paths by path: `/metrics`, `/stats/summary`. */
-  reports: Readonly<Record<string, () => Promise<{ type: string; text: string }>>>;
+  /** `/metrics`, `/stats/summary` and more of the kind. */
+  reports: Reports;
   /** Undefined when the node is healthy, else what ails it. */
   health(): string | undefined;
   clock: Clock;
@@ -147,7 +150,7 @@ export class KubeletServer implements Component {
       .map(decodeURIComponent);
     const report = this.options.reports[url.pathname.replace(/\/$/, '')];
     if (report !== undefined) {
-      const { type, text } = await report();
+      const { type, text } = await report(url.searchParams);
       res.writeHead(200, { 'content-type': type }).end(text);
       return;
     }

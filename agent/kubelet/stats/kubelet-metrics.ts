@@ -1,0 +1,153 @@
+/**
+ * What the kubelet tells of itself at `/metrics` and of probes at `/metrics/probes`: counted where it happens, looked up when somebody asks.
+ * Names, labels and buckets are upstream's (kubernetes `pkg/kubelet/metrics/metrics.go`, `pkg/kubelet/prober/prober_manager.go`).
+ */
+import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { ReconcileObserver } from '../../../machinery/client/run-reconciler.ts';
+import { MetricsRegistry } from '../../../machinery/process/metrics.ts';
+import { processMetrics } from '../../../machinery/process/process-metrics.ts';
+import { isTerminalPhase, uidOf } from '../plan/pod-spec.ts';
+import type { PodView } from '../plan/pod-view.ts';
+import { operationType } from './plan/operation-type.ts';
+
+const POD_START_BUCKETS = [0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900];
+
+const PROBE_RESULTS = { success: 'successful', failure: 'failed', unknown: 'unknown' } as const;
+
+/** One answer of one probe. */
+export interface ProbeOutcome {
+  readonly probe: string;
+  readonly result: keyof typeof PROBE_RESULTS;
+  readonly container: string;
+  readonly pod: Pod;
+}
+
+export class KubeletMetrics implements ReconcileObserver {
+  private readonly registry = new MetricsRegistry();
+  private readonly probes = new MetricsRegistry();
+  /** First seen and not running yet: UID -> milliseconds since the epoch. */
+  private readonly starting = new Map<string, number>();
+  private readonly operations = this.registry.counter(
+    'kubelet_runtime_operations_total',
+    '[ALPHA] Cumulative number of runtime operations by operation type.',
+    ['operation_type'],
+  );
+  private readonly operationErrors = this.registry.counter(
+    'kubelet_runtime_operations_errors_total',
+    '[ALPHA] Cumulative number of runtime operation errors by operation type.',
+    ['operation_type'],
+  );
+  private readonly operationSeconds = this.registry.histogram(
+    'kubelet_runtime_operations_duration_seconds',
+    '[ALPHA] Duration in seconds of runtime operations. Broken down by operation type.',
+    ['operation_type'],
+  );
+  private readonly podStart = this.registry.histogram(
+    'kubelet_pod_start_duration_seconds',
+    '[ALPHA] Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
+    [],
+    POD_START_BUCKETS,
+  );
+  private readonly workerSeconds = this.registry.histogram(
+    'kubelet_pod_worker_duration_seconds',
+    '[ALPHA] Duration in seconds to sync a single pod. Broken down by operation type: create, update, or sync',
+    ['operation_type'],
+  );
+  private readonly relistSeconds = this.registry.histogram(
+    'kubelet_pleg_relist_duration_seconds',
+    '[ALPHA] Duration in seconds for relisting pods in PLEG.',
+  );
+  private readonly relistInterval = this.registry.histogram(
+    'kubelet_pleg_relist_interval_seconds',
+    '[ALPHA] Interval in seconds between relisting in PLEG.',
+  );
+  private readonly lastSeen = this.registry.gauge(
+    'kubelet_pleg_last_seen_seconds',
+    '[ALPHA] Timestamp in seconds when PLEG was last seen active.',
+  );
+  private readonly probeTotal = this.probes.counter(
+    'prober_probe_total',
+    '[BETA] Cumulative number of a liveness, readiness or startup probe for a container by result.',
+    ['probe_type', 'result', 'container', 'pod', 'namespace', 'pod_uid'],
+  );
+  private relistedAtMs: number | undefined;
+
+  /** @param views what the runtime holds, asked for when somebody scrapes */
+  constructor(nodeName: string, views: () => readonly PodView[]) {
+    this.registry
+      .gauge('kubelet_node_name', "[ALPHA] The node's name. The count is always 1.", ['node'])
+      .set(1, [nodeName]);
+    const pods = this.registry.gauge('kubelet_running_pods', '[ALPHA] Number of pods that have a running pod sandbox');
+    const containers = this.registry.gauge(
+      'kubelet_running_containers',
+      '[ALPHA] Number of containers currently running',
+      ['container_state'],
+    );
+    this.registry.onScrape(() => {
+      const all = views();
+      pods.set(all.filter(({ sandboxes }) => sandboxes.some(sandbox => sandbox.ready)).length);
+      const states = all.flatMap(view => view.containers.map(container => container.state));
+      for (const state of ['created', 'exited', 'running', 'unknown'] as const)
+        containers.set(states.filter(one => one === state).length, [state]);
+    });
+    processMetrics(this.registry);
+  }
+
+  render(): string {
+    return this.registry.render();
+  }
+
+  renderProbes(): string {
+    return this.probes.render();
+  }
+
+  /** A call of the runtime ended. @param method as CRI names it: `RunPodSandbox` */
+  runtimeCall(method: string, seconds: number, failed: boolean): void {
+    const labels = [operationType(method)];
+    this.operations.inc(labels);
+    this.operationSeconds.observe(seconds, labels);
+    if (failed) this.operationErrors.inc(labels);
+  }
+
+  /** The runtime was asked for all that it holds. */
+  relisted(startedAtMs: number, endedAtMs: number): void {
+    this.relistSeconds.observe((endedAtMs - startedAtMs) / 1000);
+    if (this.relistedAtMs !== undefined) this.relistInterval.observe((startedAtMs - this.relistedAtMs) / 1000);
+    this.relistedAtMs = startedAtMs;
+    this.lastSeen.set(endedAtMs / 1000);
+  }
+
+  onReconciled(_name: string, _outcome: string, durationMs: number): void {
+    this.workerSeconds.observe(durationMs / 1000, ['sync']);
+  }
+
+  podSeen(pod: Pod, nowMs: number): void {
+    if (pod.status?.startTime === undefined && !isTerminalPhase(pod.status?.phase))
+      this.starting.set(uidOf(pod), nowMs);
+  }
+
+  /** @param view the newest; undefined when nothing of the pod is there */
+  podChanged(uid: string, view: PodView | undefined, nowMs: number): void {
+    const sinceMs = this.starting.get(uid);
+    if (sinceMs === undefined || !(view?.containers.some(container => container.state === 'running') ?? false)) return;
+    this.starting.delete(uid);
+    this.podStart.observe((nowMs - sinceMs) / 1000);
+  }
+
+  podGone(pod: Pod): void {
+    this.starting.delete(uidOf(pod));
+    this.probeTotal.forget(labels => labels[5] === uidOf(pod));
+  }
+
+  probed({ probe, result, container, pod }: ProbeOutcome): void {
+    const { name = '', namespace = '', uid = '' } = pod.metadata;
+    this.probeTotal.inc([
+      probe[0]?.toUpperCase() + probe.slice(1),
+      PROBE_RESULTS[result],
+      container,
+      name,
+      namespace,
+      uid,
+    ]);
+  }
+}

@@ -1,0 +1,192 @@
+import { describe, expect, test } from '@jest/globals';
+import { busyNanos, parseMeminfo } from '../../host/machine-usage.ts';
+import { parseNetDev } from '../../host/network-counters.ts';
+import { CpuRates } from './cpu-rates.ts';
+import { exposition } from './exposition.ts';
+import { cadvisorMetrics } from './plan/cadvisor-metrics.ts';
+import { operationType } from './plan/operation-type.ts';
+import { resourceMetrics } from './plan/resource-metrics.ts';
+import type { NodeSample } from './plan/sample.ts';
+import { summary } from './plan/summary.ts';
+
+const AT_MS = 1_700_000_000_123;
+const memory = {
+  timeMs: AT_MS,
+  usageBytes: 3_000,
+  workingSetBytes: 2_000,
+  rssBytes: 1_000,
+  pageFaults: 7,
+  majorPageFaults: 1,
+};
+const eth0 = {
+  name: 'eth0',
+  rxBytes: 10,
+  rxPackets: 2,
+  rxErrors: 0,
+  rxDropped: 1,
+  txBytes: 20,
+  txPackets: 3,
+  txErrors: 4,
+  txDropped: 0,
+};
+
+const NODE: NodeSample = {
+  nodeName: 'n1',
+  timeMs: AT_MS,
+  bootedAtMs: AT_MS - 60_000,
+  cpuCount: 2,
+  memoryBytes: 10_000,
+  cpu: { timeMs: AT_MS, usageCoreNanoSeconds: 5_500_000_000, usageNanoCores: 250_000_000 },
+  memory,
+  processes: 12,
+  maxProcesses: 32_768,
+  interfaces: [eth0],
+  complete: true,
+  pods: [
+    {
+      namespace: 'shop',
+      name: 'web-0',
+      uid: 'u1',
+      startedAtMs: AT_MS - 30_000,
+      sandboxId: 'sand',
+      cgroup: '/kubepods/podu1',
+      cpu: { timeMs: AT_MS, usageCoreNanoSeconds: 2_000_000_000, usageNanoCores: undefined },
+      memory,
+      processes: 3,
+      interfaces: [eth0],
+      containers: [
+        {
+          name: 'app',
+          id: 'c1',
+          image: 'shop"s:1',
+          startedAtMs: AT_MS - 20_000,
+          cpu: { timeMs: AT_MS, usageCoreNanoSeconds: 1_500_000_000, usageNanoCores: 100_000_000 },
+          memory,
+          memoryLimitBytes: 5_000,
+          writableLayer: { usedBytes: 100, inodesUsed: 4 },
+        },
+      ],
+    },
+  ],
+};
+
+test('resourceMetrics() names what whoever scales reads, with the time of each measure', () => {
+  const text = exposition(resourceMetrics(NODE));
+  expect(text.split('\n')).toEqual(
+    expect.arrayContaining([
+      '# TYPE container_cpu_usage_seconds_total counter',
+      `container_cpu_usage_seconds_total{container="app",namespace="shop",pod="web-0"} 1.5 ${AT_MS}`,
+      `container_memory_working_set_bytes{container="app",namespace="shop",pod="web-0"} 2000 ${AT_MS}`,
+      `node_cpu_usage_seconds_total 5.5 ${AT_MS}`,
+      `node_memory_working_set_bytes 2000 ${AT_MS}`,
+      `pod_cpu_usage_seconds_total{namespace="shop",pod="web-0"} 2 ${AT_MS}`,
+      'resource_scrape_error 0',
+      'scrape_error 0',
+    ]),
+  );
+  expect(exposition(resourceMetrics({ ...NODE, complete: false }))).toContain('\nscrape_error 1\n');
+});
+
+test('cadvisorMetrics() tells of the machine, of pods as a whole and of containers', () => {
+  const text = exposition(cadvisorMetrics(NODE));
+  const container = 'container="app",id="/kubepods/podu1/c1",image="shop\\"s:1",name="c1",namespace="shop",pod="web-0"';
+  expect(text).toContain(`container_cpu_usage_seconds_total{${container},cpu="total"} 1.5 ${AT_MS}\n`);
+  expect(text).toContain(`container_spec_memory_limit_bytes{${container}} 5000\n`);
+  expect(text).toMatch(/transmit_bytes_total\{[^}]*name="sand"[^}]*pod="web-0"[^}]*interface="eth0"\} 20 /);
+  expect(text).toMatch(/container_memory_usage_bytes\{[^}]*id="\/"[^}]*\} 3000 /);
+  expect(text).toContain('machine_cpu_cores 2\n');
+});
+
+describe('summary()', () => {
+  const disk = {
+    node: { timeMs: AT_MS, capacityBytes: 1_000, availableBytes: 400, usedBytes: 600 },
+    images: { timeMs: AT_MS, capacityBytes: 1_000, availableBytes: 400, usedBytes: 300 },
+    logs: new Map([['u1/app', { timeMs: AT_MS, usedBytes: 50, inodesUsed: 2 }]]),
+    volumes: new Map([['u1', [{ name: 'scratch', timeMs: AT_MS, usedBytes: 5, inodesUsed: 1 }]]]),
+  };
+
+  test('has the shape of stats.k8s.io/v1alpha1', () => {
+    expect(summary(NODE, disk)).toMatchObject({
+      node: {
+        nodeName: 'n1',
+        cpu: { usageNanoCores: 250_000_000, usageCoreNanoSeconds: 5_500_000_000 },
+        memory: { availableBytes: 8_000, workingSetBytes: 2_000, majorPageFaults: 1 },
+        network: { name: 'eth0', txErrors: 4, interfaces: [{ rxBytes: 10 }] },
+        fs: { capacityBytes: 1_000 },
+        runtime: { imageFs: { usedBytes: 300 } },
+        rlimit: { maxpid: 32_768, curproc: 12 },
+      },
+      pods: [
+        {
+          podRef: { name: 'web-0', namespace: 'shop', uid: 'u1' },
+          containers: [
+            {
+              name: 'app',
+              memory: { availableBytes: 3_000 },
+              rootfs: { usedBytes: 100, inodesUsed: 4, capacityBytes: 1_000 },
+              logs: { usedBytes: 50 },
+            },
+          ],
+          volume: [{ name: 'scratch', usedBytes: 5 }],
+          'ephemeral-storage': { usedBytes: 155, inodesUsed: 7 },
+          process_stats: { process_count: 3 },
+        },
+      ],
+    });
+  });
+
+  test('has processors and memory alone for who wants no more', () => {
+    const light = JSON.stringify(summary(NODE, undefined));
+    expect(light).toContain('usageCoreNanoSeconds');
+    expect(light).not.toMatch(/network|rootfs|ephemeral|rlimit/);
+  });
+});
+
+test('CpuRates.observe() needs two samples, a second apart, of one counter', () => {
+  const rates = new CpuRates();
+  expect(rates.observe('a', 0, 1_000)).toBeUndefined();
+  expect(rates.observe('a', 500, 9_000)).toBeUndefined();
+  expect(rates.observe('a', 2_000, 5_001_000)).toBe(2_500_000);
+  expect(rates.observe('a', 2_500, 9_001_000)).toBe(2_500_000);
+  expect(rates.observe('a', 4_000, 10)).toBeUndefined();
+  expect(rates.observe('b', 4_000, 10)).toBeUndefined();
+  rates.keep(new Set(['b']));
+  expect(rates.observe('a', 6_000, 20)).toBeUndefined();
+  expect(rates.observe('b', 6_000, 20)).toBe(5);
+});
+
+test.each([
+  ['RunPodSandbox', 'run_podsandbox'],
+  ['ListPodSandboxStats', 'list_podsandbox_stats'],
+  ['ContainerStatus', 'container_status'],
+  ['UpdateContainerResources', 'update_container'],
+  ['ImageFsInfo', 'image_fs_info'],
+])('operationType() of %s is %s', (method, want) => {
+  expect(operationType(method)).toBe(want);
+});
+
+test('what /proc tells is read', () => {
+  expect(parseMeminfo('MemTotal:  2 kB\nInactive(file):   1 kB\nHugePages_Total:   0\n')).toEqual(
+    new Map([
+      ['MemTotal', 2048],
+      ['Inactive(file)', 1024],
+    ]),
+  );
+  expect(busyNanos('cpu  1 2 3 400 500 6 7 8 9 10\ncpu0 1 2 3 4\n')).toBe(270_000_000n);
+  const head = 'Inter-|   Receive\n face |bytes\n';
+  expect(
+    parseNetDev(`${head}    lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n  eth0: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n`),
+  ).toEqual([
+    {
+      name: 'eth0',
+      rxBytes: 1,
+      rxPackets: 2,
+      rxErrors: 3,
+      rxDropped: 4,
+      txBytes: 5,
+      txPackets: 6,
+      txErrors: 7,
+      txDropped: 8,
+    },
+  ]);
+});
