@@ -67,9 +67,12 @@ async function compareVerbs(
   say: Say,
 ): Promise<Record<string, unknown>> {
   const found = new Map<ServerUnderTest, VerbFigures[]>();
-  for (let round = 0; round < rounds; round++) {
-    for (const server of theirs === undefined ? [ours] : [theirs, ours])
-      found.set(server, [...(found.get(server) ?? []), await measureVerbs(server, `r${round}`)]);
+  // Round 0 is not counted: both have just been started.
+  for (let round = 0; round <= rounds; round++) {
+    for (const server of theirs === undefined ? [ours] : [theirs, ours]) {
+      const figures = await measureVerbs(server, `r${round}`);
+      if (round > 0) found.set(server, [...(found.get(server) ?? []), figures]);
+    }
   }
   if (theirs === undefined)
     say('upstream is not measured: CONFORMANCE_DIR has no bin/kube-apiserver, or there is no etcd');
