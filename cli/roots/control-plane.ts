@@ -9,6 +9,8 @@ import { RestClient } from '../../machinery/client/rest-client.ts';
 import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
 import { ServiceAccountTokens } from '../../machinery/pki/service-account-tokens.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
+import type { Component } from '../../machinery/process/component.ts';
+import type { Logger } from '../../machinery/process/logger.ts';
 import { createApiServer } from '../../controlplane/apiserver/api-server.ts';
 import { createControllers } from '../../controlplane/controllers/create-controllers.ts';
 import { Scheduler } from '../../controlplane/scheduler/scheduler.ts';
@@ -19,7 +21,8 @@ import { nodeAddress } from '../node-address.ts';
 import { nthAddress } from '../service-range.ts';
 import { loadClusterPki, type ClusterPki } from './cluster-pki.ts';
 import { openStore } from './open-store.ts';
-import { running, stoppedLast } from './running.ts';
+import { elected } from './elected.ts';
+import { running } from './running.ts';
 
 /** What the rest of the process needs of the control plane that runs in it. */
 export interface ControlPlane {
@@ -121,46 +124,60 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
   return { pki, cluster, advertiseAddress, clientAs };
 }
 
-async function startScheduler(
-  { progress, logger, start }: DaemonContext,
-  clientAs: ControlPlane['clientAs'],
-): Promise<void> {
+async function startScheduler(context: DaemonContext, clientAs: ControlPlane['clientAs']): Promise<void> {
+  const { progress, logger, start } = context;
+  const client = clientAs('system:kube-scheduler');
+  const create = (): Component => schedulerPart(client, logger);
+  const part = isStoreShared(context) ? elected({ lease: 'kube-scheduler', client, logger }, create) : create();
+  await progress.step('scheduler', () => start(part));
+}
+
+/** The scheduler with what it reads from and tells through. */
+function schedulerPart(client: Client, logger: Logger): Component {
   const clock = systemClock;
-  const schedulerClient = clientAs('system:kube-scheduler');
-  const schedulerInformers = new SharedInformerFactory({ client: schedulerClient, clock, logger });
-  const schedulerEvents = new EventRecorder({ client: schedulerClient, clock, logger, component: 'default-scheduler' });
-  await start(stoppedLast('scheduler-events', () => schedulerEvents.stop()));
-  const scheduler = new Scheduler({
-    client: schedulerClient,
-    informers: schedulerInformers,
-    clock,
-    logger: logger.child({ part: 'scheduler' }),
-    recorder: schedulerEvents,
-  });
-  await Promise.all([
-    start(running('scheduler-informers', signal => schedulerInformers.run(signal))),
-    progress.step('scheduler', () => start(scheduler)),
-  ]);
+  const informers = new SharedInformerFactory({ client, clock, logger });
+  const recorder = new EventRecorder({ client, clock, logger, component: 'default-scheduler' });
+  const scheduler = new Scheduler({ client, informers, clock, logger: logger.child({ part: 'scheduler' }), recorder });
+  return running(
+    'scheduler',
+    async signal => {
+      const informing = informers.run(signal);
+      await scheduler.run(signal);
+      await recorder.stop();
+      await informing;
+    },
+    () => scheduler.ready(),
+  );
 }
 
 async function startControllers(
-  { config, progress, logger, start }: DaemonContext,
+  context: DaemonContext,
   clientAs: ControlPlane['clientAs'],
   pki: ClusterPki,
   issuer: string,
 ): Promise<void> {
+  const { config, progress, logger, start } = context;
   const clock = systemClock;
-  const controllers = createControllers({
-    clientFor: name => clientAs(`system:serviceaccount:kube-system:${name}`, SERVICE_ACCOUNT_GROUPS),
-    informerClient: clientAs('system:kube-controller-manager'),
-    clock,
-    logger: logger.child({ part: 'controllers' }),
-    authority: pki.authority,
-    tokens: new ServiceAccountTokens({ issuer, signingKeyPem: pki.serviceAccountKeyPem, clock }),
-    clusterCidrs: [config.clusterCidr],
-    legacyTokenSecrets: config.legacyTokenSecrets,
-  });
-  await progress.step('controllers', () => start(controllers));
+  const client = clientAs('system:kube-controller-manager');
+  const create = (): Component =>
+    createControllers({
+      clientFor: name => clientAs(`system:serviceaccount:kube-system:${name}`, SERVICE_ACCOUNT_GROUPS),
+      informerClient: client,
+      clock,
+      logger: logger.child({ part: 'controllers' }),
+      authority: pki.authority,
+      tokens: new ServiceAccountTokens({ issuer, signingKeyPem: pki.serviceAccountKeyPem, clock }),
+      clusterCidrs: [config.clusterCidr],
+      legacyTokenSecrets: config.legacyTokenSecrets,
+    });
+  const lease = 'kube-controller-manager';
+  const part = isStoreShared(context) ? elected({ lease, client, logger }, create) : create();
+  await progress.step('controllers', () => start(part));
+}
+
+/** Other control nodes may work on the same store; a store of this machine's own needs no election. */
+function isStoreShared({ config }: DaemonContext): boolean {
+  return config.etcdServers !== undefined;
 }
 
 function kubernetesNames(domain: string): string[] {

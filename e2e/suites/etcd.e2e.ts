@@ -171,3 +171,26 @@ test('without etcd requests fail and say why; with it all goes on, in the same p
     expect.arrayContaining(acknowledged),
   );
 });
+
+test('one of the two schedules and controls; when it goes the other takes over at once', async () => {
+  const holders = async (): Promise<string[]> => {
+    const leases = await k2.in('kube-system').list(['leases']);
+    return ['kube-scheduler', 'kube-controller-manager'].map(name => {
+      const holder = leases.find(({ metadata }) => metadata.name === name)?.spec?.['holderIdentity'];
+      return typeof holder === 'string' ? holder : '';
+    });
+  };
+  const before = await holders();
+  expect(before.every(holder => holder !== '')).toBe(true);
+  await cluster.control.k8ts(['down', '--keep-pods']);
+  await waitFor('other leaders', async () => {
+    const after = await holders();
+    return after.every((holder, i) => holder !== '' && holder !== before[i]);
+  });
+  await k2.apply(deployment('after', { replicas: 1, command: IDLE }));
+  await waitFor('the new pod to get a node', async () =>
+    (await k2.list(['pods'])).some(
+      ({ metadata, spec }) => metadata.name.startsWith('after-') && spec?.['nodeName'] === 'cp',
+    ),
+  );
+});
