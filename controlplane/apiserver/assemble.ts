@@ -29,6 +29,10 @@ import { DEFAULT_IN_FLIGHT } from './filters/in-flight.ts';
 import type { TokenAuthenticator } from './filters/authenticate.ts';
 import { OpenApiDocuments } from './discovery/open-api-documents.ts';
 import { healthChecks } from './discovery/health-checks.ts';
+import { metricsResources } from './metrics-api/metrics-resources.ts';
+import { NodeUsages } from './metrics-api/node-usages.ts';
+import { getFromKubelet } from './proxying/get-from-kubelet.ts';
+import { kubeletAddress } from './proxying/kubelet-address.ts';
 import { podConnectSubresources } from './proxying/pod-connect.ts';
 import { proxySubresource, type ProxyOptions } from './proxying/proxy-subresources.ts';
 import { convertedKinds } from './kinds/strategies.ts';
@@ -171,11 +175,18 @@ export function assemble(options: ApiServerOptions): Assembly {
   };
   for (const resource of served) resources.addStored(resource, subresourcesOf(parts, resource, special));
   const pods = resources.stored('', 'pods');
+  const usages = new NodeUsages({
+    fetch: async (name, signal) =>
+      getFromKubelet(options.kubelet, await kubeletAddress(proxy.nodes, name), '/metrics/resource', signal),
+    clock,
+    logger,
+  });
   for (const virtual of [
     bindingResource(parts, pods),
     ...authenticationReviews(parts, lookup),
     ...accessReviews(parts, authorizer, rbac),
     componentStatuses(storage),
+    ...metricsResources({ usages, nodes: resources.stored('', 'nodes'), pods }),
     noCustomResources(async () => (await pods.storage.list({ limit: 1 })).resourceVersion),
   ])
     resources.addVirtual(virtual);

@@ -120,6 +120,12 @@ export function defaultClusterRoles(): ClusterRole[] {
     clusterRole('system:aggregate-to-admin', ADMIN_RULES, on('admin')),
     clusterRole('system:aggregate-to-edit', EDIT_RULES, on('edit')),
     clusterRole('system:aggregate-to-view', VIEW_RULES, on('view')),
+    // As metrics-server's manifest has it: whoever sees pods may see what they use.
+    clusterRole('system:aggregated-metrics-reader', [rule(READ, 'metrics.k8s.io', 'pods nodes')], {
+      ...on('view'),
+      ...on('edit'),
+      ...on('admin'),
+    }),
     clusterRole('system:heapster', [
       rule(READ, 'core', 'events namespaces nodes pods'),
       rule(READ, 'extensions', 'deployments'),

@@ -13,7 +13,7 @@ export const META = 'apimachinery/pkg/apis/meta/v1';
 export type WireType =
   | { readonly kind: 'string' | 'bytes' | 'bool' | 'int32' | 'int64' }
   /** Messages with a JSON form of their own; `raw` holds JSON text. */
-  | { readonly kind: 'quantity' | 'intOrString' | 'time' | 'microTime' | 'raw' }
+  | { readonly kind: 'quantity' | 'intOrString' | 'time' | 'microTime' | 'duration' | 'raw' }
   | { readonly kind: 'message'; readonly layout: () => Layout }
   /** A message that holds nothing but a list (`ExtraValue`). */
   | { readonly kind: 'wrappedList'; readonly items: WireType }
@@ -49,6 +49,7 @@ const SCALARS: Readonly<Record<string, WireType>> = {
   'runtime.RawExtension': { kind: 'raw' },
   'metav1.Time': { kind: 'time' },
   'metav1.MicroTime': { kind: 'microTime' },
+  'metav1.Duration': { kind: 'duration' },
   'metav1.FieldsV1': { kind: 'raw' },
 };
 /** Absent ones of these are not written, pointer or not. */

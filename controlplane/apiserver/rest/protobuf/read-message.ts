@@ -4,6 +4,7 @@
  * The result is what upstream's types would show as JSON: zeros of optional fields that cannot be absent are left out.
  */
 import { CodecError, parseJson } from '../../../../machinery/meta/codec.ts';
+import { formatDuration } from '../../../../machinery/meta/duration.ts';
 import { setOwn, type JsonObject, type JsonValue } from '../../../../machinery/meta/json-value.ts';
 import { formatTime } from '../../../../machinery/meta/time.ts';
 import type { Layout, WireField, WireType } from './layout.ts';
@@ -97,6 +98,7 @@ function mapReader(name: string, values: WireType): MessageReader {
 
 function zeroOf({ kind }: WireType): unknown {
   if (kind === 'quantity') return '0';
+  if (kind === 'duration') return '0s';
   if (kind === 'time' || kind === 'microTime') return null;
   return kind === 'message' ? {} : kind === 'wrappedList' ? [] : '';
 }
@@ -121,6 +123,8 @@ function valueReader(type: WireType): ValueReader {
       return inMessage(reader => readTime(reader, false));
     case 'microTime':
       return inMessage(reader => readTime(reader, true));
+    case 'duration':
+      return inMessage(readDuration);
     case 'raw':
       return inMessage(readRaw);
     case 'message': {
@@ -197,6 +201,15 @@ function readTime(reader: WireReader, micro: boolean): string | undefined {
     throw new ProtobufError(`${seconds} s and ${nanos} ns is no time between the years 1 and 9999`);
   const text = formatTime(seconds * 1000);
   return micro ? `${text.slice(0, -1)}.${String(Math.trunc(nanos / 1000)).padStart(6, '0')}Z` : text;
+}
+
+function readDuration(reader: WireReader): string {
+  let nanos = 0;
+  while (reader.next()) {
+    if (reader.field === 1) nanos = reader.int64();
+    else reader.skip();
+  }
+  return formatDuration(nanos);
 }
 
 function readRaw(reader: WireReader): unknown {

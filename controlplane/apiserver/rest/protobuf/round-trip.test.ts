@@ -2,12 +2,20 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { betaKinds, kinds } from '../../../../proto/api/kinds.ts';
+import { formatDuration } from '../../../../machinery/meta/duration.ts';
 import { layoutOf, type Layout, type WireType } from './layout.ts';
 import { protobufBody, protobufObject } from './protobuf-object.ts';
 import { essence } from './testdata/essence.ts';
 
 const MAX_DEPTH = 12;
 const RUNS = 4;
+
+const METRICS = ['NodeMetrics', 'PodMetrics'].map(kind => ({
+  group: 'metrics.k8s.io',
+  version: 'v1beta1',
+  kind,
+  typePackage: 'metrics/pkg/apis/metrics/v1beta1',
+}));
 
 const texts = fc.oneof(fc.string({ maxLength: 8 }), fc.string({ unit: 'grapheme', maxLength: 40 }), fc.constant(''));
 const keys = fc.oneof(fc.string({ maxLength: 6 }), fc.constantFrom('__proto__', 'constructor', ''));
@@ -59,6 +67,8 @@ function arbitraryValue(type: WireType, depth: number): fc.Arbitrary<unknown> {
       return fc
         .tuple(seconds, fc.nat(999_999))
         .map(([s, micros]) => `${timeText(s).slice(0, 19)}.${String(micros).padStart(6, '0')}Z`);
+    case 'duration':
+      return fc.maxSafeInteger().map(formatDuration);
     case 'raw':
       return json;
     case 'message':
@@ -77,7 +87,7 @@ function arbitraryValue(type: WireType, depth: number): fc.Arbitrary<unknown> {
 }
 
 test.each(
-  [...kinds, ...betaKinds].map(info => ({
+  [...kinds, ...betaKinds, ...METRICS].map(info => ({
     ...info,
     apiVersion: info.group === '' ? info.version : `${info.group}/${info.version}`,
   })),

@@ -6,7 +6,10 @@ import { hasLayout, META } from './layout.ts';
 /** `apps/v1`, `Deployment`: `api/apps/v1`. Undefined for what is not built in. */
 export function typePackageOf(apiVersion: string, kind: string): string | undefined {
   const [version = '', group = ''] = apiVersion.split('/').reverse();
-  const own = `api/${group.split('.', 1)[0] || 'core'}/${version}`;
+  const [first = ''] = group.split('.', 1);
+  const own = `api/${first || 'core'}/${version}`;
+  // Where components that are not part of the API server keep theirs (metrics).
+  const apart = `${first}/pkg/apis/${first}/${version}`;
   // Status, DeleteOptions and discovery's kinds belong to every group.
-  return [own, META].find(packageKey => hasLayout(packageKey, kind));
+  return [own, apart, META].find(packageKey => hasLayout(packageKey, kind));
 }

@@ -3,6 +3,7 @@
  *
  * Bytes are those of upstream's generated code: fields by number, maps by key, zeros of what cannot be absent.
  */
+import { parseDuration } from '../../../../machinery/meta/duration.ts';
 import { timeParts } from '../../../../machinery/meta/time.ts';
 import type { Layout, WireField, WireType } from './layout.ts';
 import type { WireWriter } from './wire-writer.ts';
@@ -123,6 +124,11 @@ function valueWriter(type: WireType): ValueWriter {
       return inMessage((writer, value) => writeTime(writer, value, false));
     case 'microTime':
       return inMessage((writer, value) => writeTime(writer, value, true));
+    case 'duration':
+      return inMessage((writer, value) => {
+        writer.int(parseDuration(textOf(value)) ?? 0);
+        writer.tag(1, 0);
+      });
     case 'raw':
       return inMessage((writer, value) => {
         if (value === undefined) return;

@@ -20,5 +20,5 @@ function pruned(value: unknown, isTop: boolean): unknown {
 }
 
 function isZero(value: unknown): boolean {
-  return value === null || value === undefined || value === '' || value === '0' || value === 0 || value === false;
+  return value === null || value === undefined || value === '' || value === '0' || value === '0s' || value === 0 || value === false;
 }
