@@ -7,7 +7,7 @@
  */
 import { mkdir, readFile } from 'node:fs/promises';
 import type { Node, Pod, Secret, Service } from '../../proto/api/core-v1.ts';
-import { pods, runtimeClasses, secrets, services } from '../../machinery/client/resource.ts';
+import { nodes, pods, runtimeClasses, secrets, services } from '../../machinery/client/resource.ts';
 import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import { ImageManager } from './images/image-manager.ts';
@@ -227,6 +227,9 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     clock,
     logger,
     admit: (pod, others) => unsupportedByRuntime(pod, abilities) ?? admitPod(pod, others, node),
+    refreshNode: async aborting => {
+      node = await client.of(nodes).get({ name: nodeName }, aborting);
+    },
     podChanged: pod => volumes.podChanged(pod),
     observer: metrics,
   });

@@ -15,7 +15,12 @@ interface Hung {
 }
 
 /** Workers over parts that only say what is asked of them; `hang` names the calls that do not end by themselves. */
-function setup(setting: { admit?: (pod: Pod, others: readonly Pod[]) => PodVerdict | undefined } = {}) {
+interface Setting {
+  admit?: (pod: Pod, others: readonly Pod[]) => PodVerdict | undefined;
+  refreshNode?: () => Promise<void>;
+}
+
+function setup(setting: Setting = {}) {
   const clock = new FakeClock();
   const calls: string[] = [];
   const hang = new Set<string>();
@@ -77,6 +82,7 @@ function setup(setting: { admit?: (pod: Pod, others: readonly Pod[]) => PodVerdi
     clock,
     logger: silentLogger,
     admit: setting.admit ?? (() => undefined),
+    refreshNode: setting.refreshNode ?? (() => Promise.resolve()),
     podChanged: () => undefined,
   } as unknown as PodWorkersOptions);
   const abort = new AbortController();
@@ -207,6 +213,17 @@ describe('PodWorkers', () => {
     expect(calls).toContain('publish OutOfcpu');
     expect(calls).not.toContain('sync b');
     expect(calls).toContain('finish b');
+  });
+
+  test('the node is asked for anew before a pod is refused: it may fit by now', async () => {
+    let labels = 'old';
+    const { workers, clock, calls } = setup({
+      admit: () => (labels === 'old' ? { reason: 'NodeAffinity', message: 'wrong labels' } : undefined),
+      refreshNode: () => Promise.resolve(void (labels = 'new')),
+    });
+    workers.updatePod(pod('a'));
+    await clock.advance(0);
+    expect(calls).toEqual(['sync a']);
   });
 
   test('a pod that runs here already was admitted before', async () => {

@@ -41,6 +41,8 @@ export interface PodWorkersOptions {
   readonly logger: Logger;
   /** Whether the node takes the pod, given those that it has; undefined: it does. */
   readonly admit: (pod: Pod, others: readonly Pod[]) => PodVerdict | undefined;
+  /** Asks the API for the node: what `admit` looks at may be older than what the scheduler saw. */
+  readonly refreshNode: (signal: AbortSignal) => Promise<void>;
   /** Told of metadata changes, for downward API volumes. */
   readonly podChanged: (pod: Pod) => void;
   readonly observer?: ReconcileObserver | undefined;
@@ -201,7 +203,11 @@ export class PodWorkers implements Reconciler<string> {
       return this.begin(record);
     }
     if (!record.admitted) {
-      const rejection = this.admit(record);
+      let rejection = this.admit(record);
+      if (rejection !== undefined) {
+        await this.options.refreshNode(signal);
+        rejection = this.admit(record);
+      }
       if (rejection !== undefined) {
         record.verdict = rejection;
         recorder.event(subjectOf(pods, record.pod), 'Warning', rejection.reason, rejection.message);

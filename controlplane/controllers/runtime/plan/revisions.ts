@@ -4,7 +4,7 @@
  */
 import type { ControllerRevision } from '../../../../proto/api/apps-v1.ts';
 import type { PodTemplateSpec } from '../../../../proto/api/core-v1.ts';
-import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
+import { canonicalJson, jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import { templateHash } from '../../../../machinery/meta/name-hash.ts';
 import { controllerRef, type GroupVersionKind, type KubeObject } from '../../../../machinery/meta/object.ts';
 
@@ -21,9 +21,14 @@ export interface HistoryPlan {
   old: ControllerRevision[];
 }
 
-/** A strategic merge patch that puts the template back. */
+/**
+ * A strategic merge patch that puts the template back. Keys are sorted and there is an empty creationTimestamp, as Go writes it: tools compare
+ * revisions byte by byte.
+ */
 export function revisionData(template: PodTemplateSpec): object {
-  return { spec: { template: { ...template, $patch: 'replace' } } };
+  const metadata = { creationTimestamp: null, ...template.metadata };
+  const data = { spec: { template: { ...template, metadata, $patch: 'replace' } } };
+  return JSON.parse(canonicalJson(data)) as object;
 }
 
 export function planHistory(template: PodTemplateSpec, revisions: readonly ControllerRevision[]): HistoryPlan {
