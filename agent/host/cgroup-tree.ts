@@ -59,18 +59,6 @@ export async function listCgroups(layout: CgroupLayout, path: string): Promise<s
   return [...new Set(names.flat())].sort();
 }
 
-/** The processes in the group itself and in all groups below it. */
-export async function listCgroupProcesses(layout: CgroupLayout, path: string): Promise<number[]> {
-  const pids = new Set<number>();
-  const visit = async (directory: string): Promise<void> => {
-    const text = await readFile(join(directory, 'cgroup.procs'), 'utf8').catch(() => '');
-    for (const line of text.split('\n')) if (line !== '') pids.add(Number(line));
-    for (const name of await subdirectories(directory)) await visit(join(directory, name));
-  };
-  for (const directory of allDirectories(layout, path)) await visit(directory);
-  return [...pids];
-}
-
 /** One of the processes in the group or below it, looked for in one hierarchy alone; undefined if it has none. */
 export async function firstCgroupProcess(layout: CgroupLayout, path: string): Promise<number | undefined> {
   const root = controllerDirectory(layout, 'memory', path) ?? allDirectories(layout, path)[0];

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { detectCgroups } from './cgroup-layout.ts';
 import { readCgroupStats } from './cgroup-stats.ts';
-import { ensureCgroup, listCgroupProcesses, listCgroups, removeCgroupTree } from './cgroup-tree.ts';
+import { ensureCgroup, firstCgroupProcess, listCgroups, removeCgroupTree } from './cgroup-tree.ts';
 import { startDaemon } from './daemon.ts';
 import { run } from './exec.ts';
 import { Links } from './links.ts';
 import { isMountPoint, readMountinfo } from './mountinfo.ts';
-import { bindMount, makeShared, mountTmpfs, unmount, unmountBelow } from './mounts.ts';
+import { bindMount, makeShared, mountTmpfs, unmountBelow } from './mounts.ts';
 import { sendSignal } from './processes.ts';
 import { Sysctls } from './sysctl.ts';
 
@@ -34,7 +34,7 @@ test('tmpfs: made once, with size and mode, taken away with all above it', async
   expect(statSync(path).mode & 0o777).toBe(0o700);
   await mountTmpfs(join(path, 'inner'));
   expect(await unmountBelow(join(dir, 'a b'))).toEqual([join(path, 'inner'), path]);
-  await unmount(path);
+  await unmountBelow(path);
 });
 
 test('bind: read-only when asked; a busy one is detached', async () => {
@@ -44,7 +44,7 @@ test('bind: read-only when asked; a busy one is detached', async () => {
   await bindMount(source, target, { readOnly: true });
   expect(() => writeFileSync(join(target, 'file'), 'y')).toThrow('EROFS');
   const pid = await startDaemon({ argv: ['sh', '-c', `cd ${target} && exec sleep 60`], logPath: join(dir, 'log') });
-  await unmount(target);
+  await unmountBelow(target);
   expect(isMountPoint(await readMountinfo(), target)).toBe(false);
   sendSignal(pid, 'SIGKILL');
 });
@@ -56,7 +56,7 @@ test('makeShared() twice mounts once', async () => {
   const mounts = (await readMountinfo()).filter(m => m.mountPoint === path);
   expect(mounts).toHaveLength(1);
   expect(mounts[0]?.propagation.join()).toContain('shared:');
-  await unmount(path);
+  await unmountBelow(path);
 });
 
 test('control groups: limits are in force, usage is counted, all goes away', async () => {
@@ -71,7 +71,7 @@ test('control groups: limits are in force, usage is counted, all goes away', asy
   const pid = await startDaemon({ argv: ['sleep', '60'], logPath: join(dir, 'log') });
   const memory = layout.shape === 'v2' ? layout.mountPoint : layout.controllers.get('memory');
   writeFileSync(`${memory}${group}/burstable/pod1/cgroup.procs`, String(pid));
-  expect(await listCgroupProcesses(layout, group)).toEqual([pid]);
+  expect(await firstCgroupProcess(layout, group)).toBe(pid);
   const limit = layout.shape === 'v2' ? 'memory.max' : 'memory.limit_in_bytes';
   expect((await readFile(`${memory}${group}/burstable/pod1/${limit}`, 'utf8')).trim()).toBe(String(64 << 20));
   expect((await readCgroupStats(layout, group))?.memoryUsageBytes).toBeGreaterThanOrEqual(0);

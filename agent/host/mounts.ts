@@ -46,20 +46,12 @@ export async function makeShared(path: string): Promise<void> {
 }
 
 /**
- * Takes away whatever is mounted on `path`, also several times over. A busy mount is detached: it disappears from the tree now
- * and from the kernel when its last user ends.
+ * Takes away every mount at or below `path`, also several on one place; gives the mount points. A busy mount is detached: it
+ * disappears from the tree now and from the kernel when its last user ends.
  */
-export async function unmount(path: string): Promise<void> {
-  await unmountAll(mount => mount === path);
-}
-
-/** Takes away every mount at or below `directory`; gives the mount points. */
-export function unmountBelow(directory: string): Promise<string[]> {
-  return unmountAll(mount => mount === directory || mount.startsWith(`${directory}/`));
-}
-
-async function unmountAll(wanted: (mountPoint: string) => boolean): Promise<string[]> {
-  const mounts = (await readMountinfo()).filter(mount => wanted(mount.mountPoint)).reverse();
+export async function unmountBelow(path: string): Promise<string[]> {
+  const isBelow = (mount: string): boolean => mount === path || mount.startsWith(`${path}/`);
+  const mounts = (await readMountinfo()).filter(mount => isBelow(mount.mountPoint)).reverse();
   for (const { mountPoint, fsType } of mounts) {
     if (fsType === 'tmpfs') (await loadLibc()).umount(mountPoint, MNT_DETACH | UMOUNT_NOFOLLOW);
     else await unmountOther(mountPoint);

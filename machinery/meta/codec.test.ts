@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { CodecError, formatYaml, parseJson, parseJsonStrict, parseYaml, parseYamlDocuments } from './codec.ts';
+import { stringify } from 'yaml';
+import { CodecError, parseJson, parseJsonStrict, parseYaml, parseYamlDocuments } from './codec.ts';
 import { jsonEquals } from './json-value.ts';
 
 describe('parseJson()', () => {
@@ -117,7 +118,7 @@ describe('parseYaml()', () => {
     ]);
   });
 
-  test('reads back what formatYaml() wrote', async () => {
+  test('reads back what a YAML writer wrote', async () => {
     const text = fc.string({
       unit: fc.constantFrom(
         'a',
@@ -147,7 +148,8 @@ describe('parseYaml()', () => {
     });
     await fc.assert(
       fc.asyncProperty(fc.dictionary(text, fc.oneof(text, fc.integer(), fc.boolean(), fc.array(text))), async value => {
-        return jsonEquals((await parseYaml(await formatYaml(value))).value, JSON.parse(JSON.stringify(value)));
+        const written = stringify(value, { version: '1.1', blockQuote: false });
+        return jsonEquals((await parseYaml(written)).value, JSON.parse(JSON.stringify(value)));
       }),
     );
   });

@@ -99,20 +99,6 @@ export async function parseYamlDocuments(text: string): Promise<Parsed[]> {
   return parsed;
 }
 
-/** YAML text of a value, as kubectl prints it. */
-export async function formatYaml(value: unknown): Promise<string> {
-  const { Document, visit } = await import('yaml');
-  const document = new Document(value, { version: '1.1', aliasDuplicateObjects: false });
-  visit(document, {
-    Scalar(_key, node): void {
-      // Blocks lose blanks at the edges of lines; such text goes into quotes.
-      if (typeof node.value === 'string' && /\n/.test(node.value) && /^\s|[ \t](?:\n|$)/.test(node.value))
-        node.type = 'QUOTE_DOUBLE';
-    },
-  });
-  return document.toString({ lineWidth: 0, indentSeq: false });
-}
-
 /** What YAML maps and lists are in JSON. Keys are text; a value that holds itself gets too deep. */
 function jsonOf(value: unknown, depth: number): unknown {
   if (typeof value !== 'object' || value === null) return value;

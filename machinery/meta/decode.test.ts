@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { apiTable } from '../../proto/api/schema.ts';
 import { kinds } from '../../proto/api/kinds.ts';
 import { checkObject, DecodeError } from './decode.ts';
-import { fieldProblems, strictFailure } from './decode-status.ts';
 import { SchemaTable } from './schema-table.ts';
 import type { Schema } from './schema.ts';
 
@@ -158,12 +157,4 @@ test('SchemaTable compiles every kind to the leaves', () => {
     expect(schema.kind).toBe('struct');
     visit(schema);
   }
-});
-
-test('strictFailure() tells unknown fields, then duplicate ones', () => {
-  const error = strictFailure('Deployment', 'v1', fieldProblems(['spec.foo'], ['spec.replicas']));
-  expect([error.code, error.message]).toEqual([
-    400,
-    'Deployment in version "v1" cannot be handled as a Deployment: strict decoding error: unknown field "spec.foo", duplicate field "spec.replicas"',
-  ]);
 });

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { formatDuration, parseDuration, parseDurationMs } from './duration.ts';
 import { percentOf, scaledValue } from './int-or-string.ts';
-import { canonicalMicroTime, canonicalTime, formatMicroTime, formatTime, parseTime } from './time.ts';
+import { canonicalMicroTime, canonicalTime, formatTime, parseTime } from './time.ts';
 
 describe('durations', () => {
   test.each([
@@ -58,7 +58,7 @@ describe('times', () => {
   test('read back what they write', () => {
     fc.assert(
       fc.property(fc.integer({ min: -62135596800000, max: 253402300799999 }), ms => {
-        return parseTime(formatMicroTime(ms)) === ms && parseTime(formatTime(ms)) === Math.floor(ms / 1000) * 1000;
+        return parseTime(formatTime(ms)) === Math.floor(ms / 1000) * 1000;
       }),
     );
   });

@@ -15,9 +15,7 @@ export type FieldErrorType =
   | 'FieldValueNotSupported'
   | 'FieldValueForbidden'
   | 'FieldValueTooLong'
-  | 'FieldValueTooMany'
-  | 'InternalError'
-  | 'FieldValueTypeInvalid';
+  | 'FieldValueTooMany';
 
 const TITLES: Readonly<Record<FieldErrorType, string>> = {
   FieldValueNotFound: 'Not found',
@@ -28,8 +26,6 @@ const TITLES: Readonly<Record<FieldErrorType, string>> = {
   FieldValueForbidden: 'Forbidden',
   FieldValueTooLong: 'Too long',
   FieldValueTooMany: 'Too many',
-  InternalError: 'Internal error',
-  FieldValueTypeInvalid: 'Invalid value',
 };
 
 /** One thing wrong with one field. Immutable. */
@@ -76,11 +72,6 @@ export function invalidPlainError(path: At, value: string | number, detail: stri
   return new FieldError('FieldValueInvalid', path, String(value), detail);
 }
 
-/** The value has the wrong type. */
-export function typeInvalidError(path: At, value: unknown, detail: string): FieldError {
-  return new FieldError('FieldValueTypeInvalid', path, renderValue(value), detail);
-}
-
 /** The value is none of `supported`, which are told in the order given. */
 export function notSupportedError(path: At, value: unknown, supported: readonly string[]): FieldError {
   const detail = supported.length === 0 ? '' : `supported values: ${supported.map(goQuote).join(', ')}`;
@@ -112,11 +103,6 @@ export function tooLongError(path: At, maxBytes: number): FieldError {
 export function tooManyError(path: At, actual: number, max: number): FieldError {
   const detail = max < 0 ? 'has too many items' : `must have at most ${max} ${plural(max, 'item')}`;
   return new FieldError('FieldValueTooMany', path, actual < 0 ? undefined : String(actual), detail);
-}
-
-/** The check itself failed. */
-export function internalFieldError(path: At, error: Error): FieldError {
-  return new FieldError('InternalError', path, undefined, error.message);
 }
 
 /** One line for several errors: a single one plainly, more as `[a, b]`, none as ''. Equal texts are told once. */

@@ -29,11 +29,6 @@ const BY_CODE: ReadonlyMap<number, readonly [StatusReason, string]> = new Map([
   ],
 ]);
 
-/** Whether `value` is a Status object that tells a failure. */
-export function isFailureStatus(value: unknown): boolean {
-  return isJsonObject(value) && value['kind'] === 'Status' && value['status'] !== 'Success';
-}
-
 /** The error that a Status body tells; other bodies give the text of their HTTP code, with the body as its cause. */
 export function statusErrorFrom(body: unknown, httpCode = 500): StatusError {
   if (!isJsonObject(body) || body['kind'] !== 'Status') return genericServerError(httpCode, body);
@@ -76,34 +71,14 @@ export function isConflict(error: unknown): error is StatusError {
   return hasReason(error, 'Conflict');
 }
 
-/** Validation refused the object. */
-export function isInvalid(error: unknown): error is StatusError {
-  return hasReason(error, 'Invalid');
-}
-
-/** The request was malformed. */
-export function isBadRequest(error: unknown): error is StatusError {
-  return hasReason(error, 'BadRequest');
-}
-
 /** The caller may not do this. */
 export function isForbidden(error: unknown): error is StatusError {
   return hasReason(error, 'Forbidden');
 }
 
-/** The caller is not known. */
-export function isUnauthorized(error: unknown): error is StatusError {
-  return hasReason(error, 'Unauthorized');
-}
-
 /** The resource version is too old: list again. */
 export function isExpired(error: unknown): error is StatusError {
   return hasReason(error, 'Expired', 'Gone');
-}
-
-/** The server asks to wait. */
-export function isTooManyRequests(error: unknown): error is StatusError {
-  return error instanceof StatusError && (error.reason === 'TooManyRequests' || error.code === 429);
 }
 
 /** The server is not able to answer now; trying again is right. */

@@ -8,15 +8,7 @@ import {
   tooManyError,
 } from './field-error.ts';
 import { FieldPath } from './field-path.ts';
-import {
-  alreadyExists,
-  conflict,
-  forbidden,
-  internalError,
-  invalid,
-  methodNotSupported,
-  notFound,
-} from './status-error.ts';
+import { alreadyExists, conflict, forbidden, internalError, invalid, notFound } from './status-error.ts';
 import { isConflict, isNotFound, statusErrorFrom } from './status-error-from.ts';
 
 const pods = { group: '', resource: 'pods' };
@@ -32,7 +24,6 @@ test.each([
   ],
   [forbidden(pods, '', 'no'), 403, 'pods is forbidden: no'],
   [forbidden(pods, 'x', 'no'), 403, 'pods "x" is forbidden: no'],
-  [methodNotSupported(pods, 'patch'), 405, 'patch is not supported on resources of kind "pods"'],
   [internalError(new Error('boom')), 500, 'Internal error occurred: boom'],
 ])('%s', (error, code, message) => {
   expect([error.code, error.message]).toEqual([code, message]);

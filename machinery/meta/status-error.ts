@@ -166,22 +166,11 @@ export function expired(message: string): StatusError {
   return new StatusError('Expired', 410, message);
 }
 
-/** 410 Gone: the resource no longer exists at any version. */
-export function gone(message: string): StatusError {
-  return new StatusError('Gone', 410, message);
-}
-
 /** 500: `Internal error occurred: ...`. */
 export function internalError(error: unknown): StatusError {
   const text = error instanceof Error ? error.message : String(error);
   const details = { causes: [{ message: text }] };
   return new StatusError('InternalError', 500, `Internal error occurred: ${text}`, details, { cause: error });
-}
-
-/** 405: `patch is not supported on resources of kind "pods"`. */
-export function methodNotSupported(resource: GroupResource, action: string): StatusError {
-  const message = `${action} is not supported on resources of kind ${goQuote(qualified(resource))}`;
-  return new StatusError('MethodNotAllowed', 405, message, named(resource, ''));
 }
 
 /** 413: `Request entity too large: ...`. */
@@ -208,12 +197,6 @@ export function serviceUnavailable(message: string, options?: ErrorOptions): Sta
 /** 504: `Timeout: ...`. */
 export function timeout(message: string, retryAfterSeconds = 0): StatusError {
   return new StatusError('Timeout', 504, `Timeout: ${message}`, retry(retryAfterSeconds));
-}
-
-/** 500 ServerTimeout: the operation may be tried again. */
-export function serverTimeout(resource: GroupResource, operation: string, retryAfterSeconds: number): StatusError {
-  const message = `The ${operation} operation against ${qualified(resource)} could not be completed at this time, please try again.`;
-  return new StatusError('ServerTimeout', 500, message, { ...named(resource, operation), ...retry(retryAfterSeconds) });
 }
 
 /** 429. */

@@ -10,11 +10,6 @@ export function formatTime(epochMs: number): string {
   return `${new Date(epochMs).toISOString().slice(0, 19)}Z`;
 }
 
-/** `2026-01-02T03:04:05.678000Z`. */
-export function formatMicroTime(epochMs: number): string {
-  return `${new Date(epochMs).toISOString().slice(0, 23)}000Z`;
-}
-
 /** Milliseconds since the epoch (cut to whole ones), or undefined when `text` is no RFC 3339 time. */
 export function parseTime(text: string): number | undefined {
   const parts = timeParts(text);

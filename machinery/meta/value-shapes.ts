@@ -2,14 +2,7 @@
  * The shapes of values that are not names of objects: ports, variables, keys, addresses. Each check returns upstream's
  * messages, none if the value is good. Source: apimachinery `util/validation`, 1.36.
  */
-import {
-  dns1123Label,
-  dns1123Subdomain,
-  maxLengthProblem,
-  rangeProblem,
-  regexProblem,
-  type Problems,
-} from './names.ts';
+import { dns1123Subdomain, maxLengthProblem, rangeProblem, regexProblem, type Problems } from './names.ts';
 
 const HTTP_PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
@@ -91,11 +84,6 @@ export function fullyQualifiedName(value: string): Problems {
     problems.push('should be a domain with at least three segments separated by dots');
   }
   return problems;
-}
-
-/** Every dot-separated part is a DNS label. */
-export function domainLabels(value: string): Problems {
-  return value.split('.').flatMap(dns1123Label);
 }
 
 /** `93%`. */

@@ -46,7 +46,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** A clock that moves only when told to: `advance(ms)` fires due timers in order. For tests. */
+/** A clock that moves only when told to: `advance(ms)` fires due timers in order. For tests. @public */
 export class FakeClock implements Clock {
   private nowMs: number;
   private timers: { atMs: number; fn: () => void }[] = [];

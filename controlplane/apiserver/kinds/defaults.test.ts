@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { KindTable } from './testing/kind-table.ts';
+import { KindTable } from './testdata/kind-table.ts';
 
 describe('what is stored of an object that says little', () => {
   test.each<[string, object, object]>([

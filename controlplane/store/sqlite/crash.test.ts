@@ -36,40 +36,44 @@ function runAndKill(path: string, run: number): Promise<string[]> {
   });
 }
 
-test('acknowledged writes survive kill -9 and revisions are never reused', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'store-crash-'));
-  const path = join(folder, 'state.db');
-  const alive = new Map<string, number>();
-  const attempted = new Set<string>();
-  const revisions = new Set<number>();
-  let writes = 0;
-  for (let run = 0; run < KILLS; run++) {
-    for (const line of await runAndKill(path, run)) {
-      const [what, key = '', text = ''] = line.split(' ');
-      const revision = Number(text);
-      if (what === 't') attempted.add(key);
-      if (what !== 'c' && what !== 'd') continue;
-      expect(revisions.has(revision)).toBe(false);
-      revisions.add(revision);
-      writes++;
-      if (what === 'c') alive.set(key, revision);
-      else alive.delete(key);
+test(
+  'acknowledged writes survive kill -9 and revisions are never reused',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'store-crash-'));
+    const path = join(folder, 'state.db');
+    const alive = new Map<string, number>();
+    const attempted = new Set<string>();
+    const revisions = new Set<number>();
+    let writes = 0;
+    for (let run = 0; run < KILLS; run++) {
+      for (const line of await runAndKill(path, run)) {
+        const [what, key = '', text = ''] = line.split(' ');
+        const revision = Number(text);
+        if (what === 't') attempted.add(key);
+        if (what !== 'c' && what !== 'd') continue;
+        expect(revisions.has(revision)).toBe(false);
+        revisions.add(revision);
+        writes++;
+        if (what === 'c') alive.set(key, revision);
+        else alive.delete(key);
+      }
+      const store = await openSqliteStore({ path });
+      const { items, revision } = await store.list('/crash/');
+      const found = new Map(items.map(i => [i.key, i]));
+      expect(revision).toBeGreaterThanOrEqual(Math.max(...revisions));
+      for (const [key, created] of alive) {
+        const item = found.get(key);
+        // A deletion that was under way may have happened without its answer.
+        if (item === undefined && attempted.has(key)) continue;
+        expect([key, item?.revision]).toEqual([key, created]);
+        expect(item?.value.toString().startsWith(key)).toBe(true);
+      }
+      const gone = [...attempted].filter(key => !alive.has(key));
+      for (const key of gone) expect(found.has(key)).toBe(false);
+      await store.close();
     }
-    const store = await openSqliteStore({ path });
-    const { items, revision } = await store.list('/crash/');
-    const found = new Map(items.map(i => [i.key, i]));
-    expect(revision).toBeGreaterThanOrEqual(Math.max(...revisions));
-    for (const [key, created] of alive) {
-      const item = found.get(key);
-      // A deletion that was under way may have happened without its answer.
-      if (item === undefined && attempted.has(key)) continue;
-      expect([key, item?.revision]).toEqual([key, created]);
-      expect(item?.value.toString().startsWith(key)).toBe(true);
-    }
-    const gone = [...attempted].filter(key => !alive.has(key));
-    for (const key of gone) expect(found.has(key)).toBe(false);
-    await store.close();
-  }
-  expect(writes).toBeGreaterThan(KILLS);
-  rmSync(folder, { recursive: true });
-}, 60_000 + KILLS * 15_000);
+    expect(writes).toBeGreaterThan(KILLS);
+    rmSync(folder, { recursive: true });
+  },
+  60_000 + KILLS * 15_000,
+);

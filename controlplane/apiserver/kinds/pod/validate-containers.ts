@@ -11,24 +11,14 @@ import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Label } from '../../../../machinery/meta/names.ts';
 import type { Container, EphemeralContainer } from '../../../../proto/api/core-v1.ts';
 import { checkEnum, checkRequired, isBlank } from '../validation/checks.ts';
+import type { PodFacts } from './pod-facts.ts';
 import { checkEnv, checkEnvFrom } from './validate-env.ts';
 import { checkHostPortConflicts, checkPorts } from './validate-ports.ts';
 import { checkProbesAndHooks } from './validate-probes.ts';
 import { checkResizePolicy, checkResources } from './validate-resources.ts';
 import { checkRestart } from './validate-restart.ts';
 import { checkContainerSecurity } from './validate-security-context.ts';
-import { checkVolumeDevices, checkVolumeMounts, type Volumes } from './validate-volume-mounts.ts';
-
-/** What containers must know of their pod. */
-export interface PodFacts {
-  /** Those that are valid themselves. */
-  readonly volumes: Volumes;
-  readonly claims: ReadonlySet<string>;
-  readonly gracePeriodSeconds: number;
-  readonly hostUsers: boolean;
-  readonly podRestartPolicy: string;
-  readonly os: string | undefined;
-}
+import { checkVolumeDevices, checkVolumeMounts } from './validate-volume-mounts.ts';
 
 export const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
 const MESSAGE_POLICIES = ['File', 'FallbackToLogsOnError'];

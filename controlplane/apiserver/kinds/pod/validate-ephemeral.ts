@@ -11,7 +11,8 @@ import {
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import type { EphemeralContainer, PodSpec } from '../../../../proto/api/core-v1.ts';
 import { isBlank } from '../validation/checks.ts';
-import { checkCommon, type PodFacts } from './validate-containers.ts';
+import type { PodFacts } from './pod-facts.ts';
+import { checkCommon } from './validate-containers.ts';
 
 /** In the order of the fields. */
 const DISALLOWED = [

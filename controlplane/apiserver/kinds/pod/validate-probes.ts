@@ -13,7 +13,7 @@ import { httpHeaderName, portName, portNumber } from '../../../../machinery/meta
 import type { Container, Lifecycle, LifecycleHandler, Probe, ProbeHandler } from '../../../../proto/api/core-v1.ts';
 import { apiTable } from '../../../../proto/api/schema.ts';
 import { checkNonNegative, checkPositive, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
-import type { PodFacts } from './validate-containers.ts';
+import type { PodFacts } from './pod-facts.ts';
 
 /** Those that the schema names, sorted. */
 const SIGNALS: readonly string[] = [...(apiTable['api/core/v1']?.['Signal']?.enum ?? [])].sort();

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { KindTable, type Change } from '../testing/kind-table.ts';
+import { KindTable, type Change } from '../testdata/kind-table.ts';
 
 describe('LimitRange', () => {
   const table = new KindTable('v1/LimitRange', {

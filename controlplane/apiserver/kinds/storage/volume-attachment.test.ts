@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { KindTable, type Change } from '../testing/kind-table.ts';
+import { KindTable, type Change } from '../testdata/kind-table.ts';
 
 describe('VolumeAttachment', () => {
   const table = new KindTable('storage.k8s.io/v1/VolumeAttachment', {
