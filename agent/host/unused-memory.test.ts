@@ -13,8 +13,13 @@ test('run() gives pages back that lie free between used pieces', async () => {
   const collect = runInNewContext('gc') as () => void;
   const clock = new FakeClock();
   const stop = new AbortController();
-  collect();
-  const before = nativeBytes();
+  // What suites before this one left behind is given back first.
+  let before = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < 100 && Math.abs(before - nativeBytes()) > MB; i++) {
+    before = nativeBytes();
+    collect();
+    await new Promise(resolve => setTimeout(resolve, 20));
+  }
   const run = new UnusedMemory(clock).run(stop.signal);
   await clock.advance(0);
   let pieces = Array.from({ length: PIECES }, () => Buffer.allocUnsafeSlow(PIECE_BYTES).fill(1));
