@@ -20,6 +20,7 @@ import { EndpointsController } from './endpoints/endpoints-controller.ts';
 import { EndpointSliceController } from './endpointslice/endpointslice-controller.ts';
 import { EndpointSliceMirroringController } from './endpointslice-mirroring/endpointslice-mirroring-controller.ts';
 import { GarbageCollector } from './garbage-collector/garbage-collector.ts';
+import { HorizontalPodAutoscalerController } from './horizontal-pod-autoscaler/horizontal-pod-autoscaler-controller.ts';
 import { JobController } from './job/job-controller.ts';
 import { NamespaceController } from './namespace/namespace-controller.ts';
 import { NodeCidrController } from './node-cidr/node-cidr-controller.ts';
@@ -125,6 +126,7 @@ class Controllers implements Component {
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),
       new DisruptionController(this.contextFor('disruption-controller')),
+      new HorizontalPodAutoscalerController(this.contextFor('horizontal-pod-autoscaler')),
       new ResourceQuotaController(this.contextFor('resourcequota-controller')),
       new RoleAggregationController(this.contextFor('clusterrole-aggregation-controller')),
       new NodeLifecycleController(this.contextFor('node-controller'), this.options.nodeGracePeriodMs),

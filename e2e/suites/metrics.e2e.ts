@@ -3,9 +3,11 @@ import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { sharedCluster } from '../machine/cluster.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
 import { waitFor } from '../machine/wait-for.ts';
-import { IDLE, pod, shell } from './objects.ts';
+import { deployment, IDLE, pod, shell } from './objects.ts';
 
 jest.setTimeout(120_000);
+
+const BUSY = shell('trap "exit 0" TERM; (while :; do :; done) & wait');
 
 let k: Kubectl;
 let node: string;
@@ -13,10 +15,14 @@ let node: string;
 beforeAll(async () => {
   k = await (await sharedCluster()).kubectl.newNamespace('metrics');
   await k.apply(
-    pod('busy', { command: shell('trap "exit 0" TERM; (while :; do :; done) & wait') }),
+    pod('busy', { command: BUSY }),
+    deployment('crowd', {
+      command: BUSY,
+      container: { resources: { requests: { cpu: '20m' }, limits: { cpu: '60m' } } },
+    }),
     pod('idle', { command: IDLE, container: { resources: { limits: { memory: '64Mi' } } } }),
   );
-  await k.waitReady('pod busy idle');
+  await k.waitReady('pod --all');
   node = (await k.pod('busy')).spec.nodeName ?? '';
 });
 afterAll(async () => k?.removeNamespace());
@@ -38,7 +44,7 @@ test('kubectl top pod tells the busy pod from the idle one', async () => {
     'both pods in kubectl top',
     async () => {
       const found = await top(['pod']);
-      return found.size === 2 ? found : undefined;
+      return found.has('busy') && found.has('idle') ? found : undefined;
     },
     { timeoutMs: 15_000 },
   );
@@ -93,3 +99,34 @@ test("the kubelet's reports hold the pods", async () => {
   expect(own).toMatch(/kubelet_running_pods [1-9]/);
   expect(own).toMatch(/kubelet_pod_start_duration_seconds_count [1-9]/);
 });
+
+test('a HorizontalPodAutoscaler makes more of what is busy, and says why', async () => {
+  await k.apply({
+    apiVersion: 'autoscaling/v2',
+    kind: 'HorizontalPodAutoscaler',
+    metadata: { name: 'crowd' },
+    spec: {
+      scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'crowd' },
+      minReplicas: 1,
+      maxReplicas: 2,
+      metrics: [
+        { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 50 } } },
+      ],
+    },
+  });
+  const status = async () => (await k.json<{ status?: HpaStatus }>(['get', 'hpa.v2.autoscaling', 'crowd'])).status;
+  await waitFor('the autoscaler to scale', async () => (await status())?.desiredReplicas === 2, { timeoutMs: 60_000 });
+  const conditions = (await status())?.conditions?.map(({ type, status: is, reason }) => `${type} ${is} ${reason}`);
+  expect(conditions).toContain('AbleToScale True SucceededRescale');
+  expect(conditions).toContain('ScalingActive True ValidMetricFound');
+  await waitFor('two pods', async () => (await k.pods('app=crowd')).length === 2);
+  const event = await waitFor('its event', async () =>
+    (await k.events('crowd')).find(({ reason }) => reason === 'SuccessfulRescale'),
+  );
+  expect(event.message).toBe('New size: 2; reason: cpu resource utilization (percentage of request) above target');
+});
+
+interface HpaStatus {
+  desiredReplicas?: number;
+  conditions?: { type: string; status: string; reason: string }[];
+}

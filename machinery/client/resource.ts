@@ -2,6 +2,7 @@
  * Typed names of resources: `client.of(pods).get({ namespace, name })` knows that it returns a Pod. One constant a kind that k8ts itself uses.
  */
 import type { ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet } from '../../proto/api/apps-v1.ts';
+import type { HorizontalPodAutoscaler } from '../../proto/api/autoscaling-v2.ts';
 import type { CronJob, Job } from '../../proto/api/batch-v1.ts';
 import type { CertificateSigningRequest } from '../../proto/api/certificates-v1.ts';
 import type { Lease } from '../../proto/api/coordination-v1.ts';
@@ -75,6 +76,7 @@ export const daemonSets = builtin<DaemonSet>('apps', 'DaemonSet');
 export const deployments = builtin<Deployment>('apps', 'Deployment');
 export const replicaSets = builtin<ReplicaSet>('apps', 'ReplicaSet');
 export const statefulSets = builtin<StatefulSet>('apps', 'StatefulSet');
+export const horizontalPodAutoscalers = builtin<HorizontalPodAutoscaler>('autoscaling', 'HorizontalPodAutoscaler');
 export const cronJobs = builtin<CronJob>('batch', 'CronJob');
 export const jobs = builtin<Job>('batch', 'Job');
 export const certificateSigningRequests = builtin<CertificateSigningRequest>(

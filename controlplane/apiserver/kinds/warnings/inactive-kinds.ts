@@ -17,7 +17,6 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
     'k8ts stores ValidatingAdmissionPolicyBindings but does not enforce them yet',
   'admissionregistration.k8s.io/ValidatingWebhookConfiguration':
     'k8ts stores ValidatingWebhookConfigurations but does not call webhooks yet',
-  'autoscaling/HorizontalPodAutoscaler': 'k8ts stores HorizontalPodAutoscalers but runs no controller for them yet',
   'flowcontrol.apiserver.k8s.io/FlowSchema': 'k8ts stores FlowSchemas but does not sort requests by them yet',
   'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration':
     'k8ts stores PriorityLevelConfigurations but does not limit requests by them yet',
@@ -30,7 +29,6 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
   'storage.k8s.io/CSIDriver': 'k8ts stores CSIDrivers but calls no drivers yet',
   'storage.k8s.io/CSINode': 'k8ts stores CSINodes but calls no drivers yet',
   'storage.k8s.io/CSIStorageCapacity': 'k8ts stores CSIStorageCapacities but the scheduler does not look at them yet',
-  'storage.k8s.io/StorageClass': 'k8ts stores StorageClasses but provisions no volumes by them yet',
   'storage.k8s.io/VolumeAttachment': 'k8ts stores VolumeAttachments but attaches no volumes yet',
   'storage.k8s.io/VolumeAttributesClass': 'k8ts stores VolumeAttributesClasses but changes no volumes by them yet',
 };

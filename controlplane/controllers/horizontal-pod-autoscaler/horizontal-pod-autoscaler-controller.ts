@@ -1,0 +1,296 @@
+/**
+ * Makes the size of what a HorizontalPodAutoscaler refers to follow the metrics of its pods.
+ *
+ * - Looks every 15 seconds at each autoscaler that there is, and at nothing while there is none.
+ * - What it remembers (recommendations, changes of size) is lost with it, as upstream's: a new one begins with the size it finds.
+ *
+ * Source: upstream `pkg/controller/podautoscaler/horizontal.go`.
+ */
+import type { Scale } from '../../../proto/api/autoscaling-v1.ts';
+import type { HorizontalPodAutoscaler } from '../../../proto/api/autoscaling-v2.ts';
+import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { PodMetrics } from '../../../proto/api/metrics-metrics-v1beta1.ts';
+import { subjectOf } from '../../../machinery/client/event-recorder.ts';
+import type { Informer } from '../../../machinery/client/informer.ts';
+import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
+import { horizontalPodAutoscalers, pods, type Resource } from '../../../machinery/client/resource.ts';
+import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { parseLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
+import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
+import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { sameStatus } from '../runtime/plan/same-status.ts';
+import { planMetrics } from './plan/metrics-plan.ts';
+import { normalize } from './plan/normalize.ts';
+import { newHistory, withRecommendation, withScale, type ScalingHistory } from './plan/scaling-history.ts';
+import { HpaStatus } from './plan/hpa-status.ts';
+import { ScaleTarget } from './scale-target.ts';
+
+const PERIOD_MS = 15_000;
+
+const podMetrics: Resource<PodMetrics> = {
+  group: 'metrics.k8s.io',
+  version: 'v1beta1',
+  resource: 'pods',
+  kind: 'PodMetrics',
+  namespaced: true,
+};
+
+/** What the metrics came to. */
+interface Decision {
+  readonly replicas: number;
+  readonly reason: string;
+}
+
+export class HorizontalPodAutoscalerController implements Controller, Reconciler {
+  readonly name = 'horizontal-pod-autoscaler';
+  private readonly context: ControllerContext;
+  private readonly queue: WorkQueue;
+  private readonly autoscalers: Informer<HorizontalPodAutoscaler>;
+  private readonly pods: Informer<Pod>;
+  /** By key of the autoscaler. */
+  private readonly histories = new Map<string, ScalingHistory>();
+  private readonly selectors = new Map<string, LabelSelector>();
+
+  constructor(context: ControllerContext) {
+    this.context = context;
+    this.queue = new WorkQueue({ clock: context.clock });
+    this.autoscalers = context.informers.informer(horizontalPodAutoscalers);
+    this.pods = context.informers.informer(pods);
+    this.autoscalers.addHandler({
+      onAdd: hpa => this.queue.add(keyOf(hpa)),
+      onUpdate: (older, hpa) => {
+        // Its own writes of the status ask for nothing.
+        if (older.metadata.generation !== hpa.metadata.generation) this.queue.add(keyOf(hpa));
+      },
+      onDelete: hpa => this.queue.add(keyOf(hpa)),
+    });
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    const { context, queue, name } = this;
+    return runQueue({ name, context, queue, reconciler: this, informers: [this.autoscalers, this.pods] }, signal);
+  }
+
+  async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const { namespace, name } = splitKey(key);
+    const hpa = this.autoscalers.lister.get(namespace, name);
+    if (hpa === undefined) {
+      this.histories.delete(key);
+      this.selectors.delete(key);
+      return 'awaitChange';
+    }
+    if (hpa.metadata.deletionTimestamp !== undefined) return 'awaitChange';
+    const status = new HpaStatus(hpa, this.context.clock.now());
+    await this.scale(hpa, status, signal);
+    await this.write(hpa, status, signal);
+    return { afterMs: PERIOD_MS };
+  }
+
+  private async scale(hpa: HorizontalPodAutoscaler, status: HpaStatus, signal: AbortSignal): Promise<void> {
+    const target = await this.readTarget(hpa, status, signal);
+    if (target === undefined) return;
+    const current = target.scale.spec?.replicas ?? 0;
+    status.currentReplicas = current;
+    const key = keyOf(hpa);
+    const { clock } = this.context;
+    if (!this.histories.has(key)) this.histories.set(key, newHistory(current, clock.now()));
+    const { minReplicas = 1, maxReplicas } = hpa.spec;
+    let decision: Decision | undefined;
+    if (current === 0 && minReplicas !== 0) {
+      status.set(
+        'ScalingActive',
+        false,
+        'ScalingDisabled',
+        'scaling is disabled since the replica count of the target is zero',
+      );
+      status.desiredReplicas = 0;
+      return;
+    }
+    if (current > maxReplicas) {
+      decision = { replicas: maxReplicas, reason: 'Current number of replicas above Spec.MaxReplicas' };
+    } else if (current < minReplicas) {
+      decision = { replicas: minReplicas, reason: 'Current number of replicas below Spec.MinReplicas' };
+    } else {
+      decision = await this.followMetrics(hpa, target.scale, status, signal);
+    }
+    if (decision === undefined) return;
+    status.desiredReplicas = decision.replicas;
+    if (decision.replicas !== current) await this.resize(hpa, target, current, decision, status, signal);
+  }
+
+  private async readTarget(
+    hpa: HorizontalPodAutoscaler,
+    status: HpaStatus,
+    signal: AbortSignal,
+  ): Promise<{ at: ScaleTarget; scale: Scale } | undefined> {
+    try {
+      const at = new ScaleTarget(this.context.client, hpa.metadata.namespace ?? '', hpa.spec.scaleTargetRef);
+      const scale = await at.get(signal);
+      const message = "the HPA controller was able to get the target's current scale";
+      status.set('AbleToScale', true, 'SucceededGetScale', message);
+      return { at, scale };
+    } catch (error) {
+      signal.throwIfAborted();
+      const why = (error as Error).message;
+      this.event(hpa, 'Warning', 'FailedGetScale', why);
+      const message = `the HPA controller was unable to get the target's current scale: ${why}`;
+      status.set('AbleToScale', false, 'FailedGetScale', message);
+      return undefined;
+    }
+  }
+
+  private async followMetrics(
+    hpa: HorizontalPodAutoscaler,
+    scale: Scale,
+    status: HpaStatus,
+    signal: AbortSignal,
+  ): Promise<Decision | undefined> {
+    const { namespace = '' } = hpa.metadata;
+    const key = keyOf(hpa);
+    const selected = this.select(hpa, scale, status);
+    if (selected === undefined) return undefined;
+    const current = scale.spec?.replicas ?? 0;
+    const metrics = await this.readMetrics(namespace, selected.selector, signal);
+    const nowMs = this.context.clock.now();
+    const plan = planMetrics({
+      spec: hpa.spec,
+      namespace,
+      currentReplicas: current,
+      pods: selected.pods,
+      metrics,
+      nowMs,
+    });
+    status.currentMetrics = plan.statuses;
+    for (const { reason, message } of plan.failures) this.event(hpa, 'Warning', reason, message);
+    const [failure] = plan.failures;
+    if (plan.replicas === undefined) {
+      if (failure !== undefined) {
+        this.tellFailed(hpa, plan.failures.length, failure.whole);
+        const message = `the HPA was unable to compute the replica count: ${failure.message}`;
+        status.set('ScalingActive', false, failure.reason, message);
+      }
+      return undefined;
+    }
+    const found = `the HPA was able to successfully calculate a replica count from ${plan.metricName}`;
+    status.set('ScalingActive', true, 'ValidMetricFound', found);
+    const history = this.histories.get(key) ?? newHistory(current, nowMs);
+    const { replicas, able, limited } = normalize({ spec: hpa.spec, current, desired: plan.replicas, history, nowMs });
+    this.histories.set(key, withRecommendation(history, plan.replicas, nowMs));
+    status.set('AbleToScale', true, able.reason, able.message);
+    status.set('ScalingLimited', limited.isLimited, limited.reason, limited.message);
+    const up = plan.replicas > current;
+    return { replicas, reason: up ? `${plan.metricName} above target` : 'All metrics below target' };
+  }
+
+  private tellFailed(hpa: HorizontalPodAutoscaler, failed: number, first: string): void {
+    const all = hpa.spec.metrics?.length ?? 0;
+    const message = `invalid metrics (${failed} invalid out of ${all}), first error is: ${first}`;
+    this.event(hpa, 'Warning', 'FailedComputeMetricsReplicas', message);
+  }
+
+  /** The target's pods; undefined when its selector does not say which, or says the same as another autoscaler's. */
+  private select(
+    hpa: HorizontalPodAutoscaler,
+    scale: Scale,
+    status: HpaStatus,
+  ): { selector: LabelSelector; pods: Pod[] } | undefined {
+    const text = scale.status?.selector ?? '';
+    const refuse = (reason: string, event: string, message: string, told = message): undefined => {
+      this.event(hpa, 'Warning', event, told);
+      status.set('ScalingActive', false, reason, message);
+      return undefined;
+    };
+    if (text === '')
+      return refuse(
+        'InvalidSelector',
+        'SelectorRequired',
+        "the HPA target's scale is missing a selector",
+        'selector is required',
+      );
+    let selector: LabelSelector;
+    try {
+      selector = parseLabelSelector(text);
+    } catch (error) {
+      const message = `couldn't convert selector into a corresponding internal selector object: ${(error as Error).message}`;
+      return refuse('InvalidSelector', 'InvalidSelector', message);
+    }
+    const { namespace = '' } = hpa.metadata;
+    this.selectors.set(keyOf(hpa), selector);
+    const selected = this.pods.lister.list(namespace).filter(pod => selector.matches(pod.metadata.labels));
+    const rivals = this.selecting(namespace, selected);
+    if (rivals.length > 1) {
+      const message = `pods by selector ${text} are controlled by multiple HPAs: [${rivals.join(' ')}]`;
+      return refuse('AmbiguousSelector', 'AmbiguousSelector', message);
+    }
+    return { selector, pods: selected };
+  }
+
+  /** The autoscalers, as upstream prints them, that some of these pods belong to. */
+  private selecting(namespace: string, selected: readonly Pod[]): string[] {
+    const found: string[] = [];
+    for (const [key, selector] of this.selectors) {
+      const other = splitKey(key);
+      if (other.namespace !== namespace) continue;
+      if (selected.some(pod => selector.matches(pod.metadata.labels))) found.push(`{${other.name} ${namespace}}`);
+    }
+    return found.sort();
+  }
+
+  private async readMetrics(
+    namespace: string,
+    selector: LabelSelector,
+    signal: AbortSignal,
+  ): Promise<PodMetrics[] | Error> {
+    try {
+      const labelSelector = selector.toString();
+      return (await this.context.client.of(podMetrics).list({ namespace, labelSelector, signal })).items;
+    } catch (error) {
+      signal.throwIfAborted();
+      return error as Error;
+    }
+  }
+
+  private async resize(
+    hpa: HorizontalPodAutoscaler,
+    { at, scale }: { at: ScaleTarget; scale: Scale },
+    current: number,
+    { replicas, reason }: Decision,
+    status: HpaStatus,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const key = keyOf(hpa);
+    try {
+      await at.resize(scale, replicas, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const why = (error as Error).message;
+      this.event(hpa, 'Warning', 'FailedRescale', `New size: ${replicas}; reason: ${reason}; error: ${why}`);
+      const message = `the HPA controller was unable to update the target scale: ${why}`;
+      status.set('AbleToScale', false, 'FailedUpdateScale', message);
+      status.desiredReplicas = hpa.status?.desiredReplicas ?? 0;
+      return;
+    }
+    const message = `the HPA controller was able to update the target scale to ${replicas}`;
+    status.set('AbleToScale', true, 'SucceededRescale', message);
+    status.markScaled();
+    this.event(hpa, 'Normal', 'SuccessfulRescale', `New size: ${replicas}; reason: ${reason}`);
+    const nowMs = this.context.clock.now();
+    this.histories.set(key, withScale(this.histories.get(key) ?? newHistory(current, nowMs), current, replicas, nowMs));
+  }
+
+  private async write(hpa: HorizontalPodAutoscaler, status: HpaStatus, signal: AbortSignal): Promise<void> {
+    const next = status.toStatus();
+    if (sameStatus(hpa.status, next)) return;
+    try {
+      await this.context.client.of(horizontalPodAutoscalers).updateStatus({ ...hpa, status: next }, { signal });
+    } catch (error) {
+      // It was deleted meanwhile.
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  private event(hpa: HorizontalPodAutoscaler, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.context.events.event(subjectOf(horizontalPodAutoscalers, hpa), type, reason, message);
+  }
+}

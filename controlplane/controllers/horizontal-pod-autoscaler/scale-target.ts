@@ -1,0 +1,33 @@
+/** The `scale` of whatever an autoscaler refers to. */
+import type { Scale } from '../../../proto/api/autoscaling-v1.ts';
+import type { CrossVersionObjectReference } from '../../../proto/api/autoscaling-v2.ts';
+import { kinds } from '../../../proto/api/kinds.ts';
+import type { Client } from '../../../machinery/client/client.ts';
+import { splitApiVersion } from '../../../machinery/meta/object.ts';
+
+export class ScaleTarget {
+  private readonly client: Client;
+  private readonly path: string;
+
+  /** @throws Error when no such kind is known */
+  constructor(client: Client, namespace: string, reference: CrossVersionObjectReference) {
+    const { kind, name, apiVersion = 'v1' } = reference;
+    const { group, version } = splitApiVersion(apiVersion);
+    const resource = kinds.find(known => known.group === group && known.kind === kind)?.resource;
+    if (resource === undefined)
+      throw new Error(`no matches for kind ${JSON.stringify(kind)} in group ${JSON.stringify(group)}`);
+    const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    this.client = client;
+    this.path = `${root}/namespaces/${namespace}/${resource}/${encodeURIComponent(name)}/scale`;
+  }
+
+  /** @throws StatusError NotFound */
+  async get(signal: AbortSignal): Promise<Scale> {
+    return (await this.client.raw('GET', this.path, undefined, signal)) as Scale;
+  }
+
+  /** @param scale as it was read: a change since then is a conflict @throws StatusError */
+  async resize(scale: Scale, replicas: number, signal: AbortSignal): Promise<void> {
+    await this.client.raw('PUT', this.path, { ...scale, spec: { ...scale.spec, replicas } }, signal);
+  }
+}
