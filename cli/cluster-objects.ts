@@ -3,6 +3,7 @@
  * and the Service of cluster DNS, whose address each node answers by itself (see agent/dns).
  */
 import type { Client } from '../machinery/client/client.ts';
+import { CliError, exitCodes } from './exit-codes.ts';
 import { configMaps, roleBindings, roles, services } from '../machinery/client/resource.ts';
 
 export interface ClusterSettings {
@@ -48,7 +49,10 @@ export async function publishClusterSettings(client: Client, settings: ClusterSe
   ]);
 }
 
-/** The Service `kube-system/kube-dns`: for people and programs that look for it; no rule is made of it. */
+/**
+ * The Service `kube-system/kube-dns`: for people and programs that look for it; no rule is made of it.
+ * @throws CliError where the cluster was made with another address: its pods ask that one
+ */
 export async function publishDnsService(client: Client, clusterDns: string): Promise<void> {
   const metadata = {
     namespace: 'kube-system',
@@ -59,10 +63,19 @@ export async function publishDnsService(client: Client, clusterDns: string): Pro
     { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
     { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
   ];
+  const ref = { namespace: metadata.namespace, name: metadata.name };
+  const { items } = await client
+    .of(services)
+    .list({ namespace: ref.namespace, fieldSelector: `metadata.name=${ref.name}` });
+  const before = items[0]?.spec?.clusterIP;
+  if (before !== undefined && before !== clusterDns) {
+    const message = `This cluster was made with cluster DNS at ${before}, and the configuration now says ${clusterDns}; start it with the --service-cidr and --cluster-dns that it was made with, or remove it (k8ts reset) and make a new one`;
+    throw new CliError(message, exitCodes.failed);
+  }
   await client
     .of(services)
     .patch(
-      { namespace: 'kube-system', name: 'kube-dns' },
+      ref,
       { apiVersion: 'v1', kind: 'Service', metadata, spec: { clusterIP: clusterDns, ports } },
       { type: 'apply', fieldManager: FIELD_MANAGER, force: true },
     );

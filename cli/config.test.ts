@@ -34,6 +34,25 @@ test.each([
     want: '--etcd-prefix: "/a/" is no key prefix',
   },
   { name: 'everything', argv: { ...etcd, 'etcd-prefix': '/' }, want: '--etcd-prefix: "/" is no key prefix' },
+  {
+    name: 'ranges that overlap',
+    argv: { 'cluster-cidr': '10.0.0.0/8', 'service-cidr': '10.96.0.0/16' },
+    want: '--service-cidr: "10.96.0.0/16" overlaps the range of pod addresses, --cluster-cidr 10.0.0.0/8',
+  },
+  { name: 'a small range', argv: { 'service-cidr': '10.96.0.0/28' }, want: undefined },
+  {
+    name: 'a range that is too small',
+    argv: { 'service-cidr': '10.96.0.0/29' },
+    want: '--service-cidr: "10.96.0.0/29" is too small; the smallest is a /28',
+  },
+  { name: 'an address of DNS', argv: { 'cluster-dns': '10.96.0.53' }, want: undefined },
+  {
+    name: 'an address of DNS from elsewhere',
+    argv: { 'cluster-dns': '1.2.3.4' },
+    want: '--cluster-dns: "1.2.3.4" is not in the range of service addresses, --service-cidr 10.96.0.0/16',
+  },
+  { name: 'names in the certificate', argv: { 'tls-san': ['a.example,*.b.example,::1'] }, want: undefined },
+  { name: 'a name with a space', argv: { 'tls-san': ['a b'] }, want: '--tls-san: "a b" is neither an IP address' },
   { name: 'a prefix of nothing', argv: { 'etcd-prefix': '/a' }, want: '--etcd-prefix: "/a" is of no use without' },
 ])('readConfig() with $name', ({ argv, want }) => {
   if (want === undefined) expect(readConfig(argv)).toMatchObject({ logLevel: 'info' });

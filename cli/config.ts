@@ -4,6 +4,7 @@
  */
 import { hostname } from 'node:os';
 import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { RuntimeConfigError, servedKinds } from '../controlplane/apiserver/registry/runtime-config.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 
@@ -113,10 +114,14 @@ export type Config = {
     : Value<(typeof optionTable)[K]>;
 };
 
+/** The tenth address must be in it. */
+const SMALLEST_SERVICE_RANGE = 28;
 const CIDR = /^(.+)\/(\d{1,3})$/;
 /** What a control plane can leave to others. */
 const PARTS = ['scheduler', 'controllers'];
 const LEVELS = ['debug', 'info', 'warn', 'error'];
+/** What a certificate may be for besides addresses: a DNS name, also of all hosts of a domain. */
+const SAN = /^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/i;
 const NODE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
 function camel(name: string): string {
@@ -177,6 +182,7 @@ function problemsOf(c: Config): string[] {
   };
   cidr('cluster-cidr', c.clusterCidr);
   cidr('service-cidr', c.serviceCidr);
+  if (problems.length === 0) rangeProblems(c, say);
   port('secure-port', c.securePort);
   port('kubelet-port', c.kubeletPort);
   address('bind-address', c.bindAddress);
@@ -201,6 +207,9 @@ function problemsOf(c: Config): string[] {
       problems.push(`--runtime-config: ${error.message}`);
     }
   }
+  for (const name of c.tlsSan ?? []) {
+    if (isIP(name) === 0 && !SAN.test(name)) say('tls-san', name, 'is neither an IP address nor a DNS name');
+  }
   for (const part of c.without ?? []) if (!PARTS.includes(part)) say('without', part, `is none of ${PARTS.join(', ')}`);
   for (const label of c.nodeLabels ?? [])
     if (!/^[^=]+=[^=]*$/.test(label)) say('node-labels', label, 'is not key=value');
@@ -214,6 +223,17 @@ function problemsOf(c: Config): string[] {
     if (!value.startsWith('/')) say(flag, value, 'is no absolute path');
   }
   return problems;
+}
+
+/** Ranges that are each in order, and do not go together. */
+function rangeProblems(c: Config, say: (flag: OptionName, value: unknown, want: string) => void): void {
+  const [pods, services] = [ipaddr.parseCIDR(c.clusterCidr), ipaddr.parseCIDR(c.serviceCidr)];
+  if (pods[0].match(services) || services[0].match(pods))
+    say('service-cidr', c.serviceCidr, `overlaps the range of pod addresses, --cluster-cidr ${c.clusterCidr}`);
+  if (services[1] > SMALLEST_SERVICE_RANGE)
+    say('service-cidr', c.serviceCidr, `is too small; the smallest is a /${SMALLEST_SERVICE_RANGE}`);
+  if (c.clusterDns !== undefined && isIP(c.clusterDns) === 4 && !ipaddr.parse(c.clusterDns).match(services))
+    say('cluster-dns', c.clusterDns, `is not in the range of service addresses, --service-cidr ${c.serviceCidr}`);
 }
 
 function etcdProblems(c: Config, say: (flag: OptionName, value: unknown, want: string) => void): void {
