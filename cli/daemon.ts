@@ -59,6 +59,8 @@ export async function runDaemon(
   const facts: Partial<DaemonStatus> = { nodeName: nodeNameOf(config) };
 
   const fail = (error: unknown): void => {
+    // Whoever is told to stop while it starts has not failed.
+    if (stop.signal.aborted && error instanceof Error && error.name === 'AbortError') return;
     failure ??= error;
     phase = 'failed';
     stop.abort();

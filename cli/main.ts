@@ -327,7 +327,7 @@ async function main(): Promise<void> {
 main().catch((error: unknown) => {
   const message = error instanceof Error ? error.message : String(error);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : message;
-  process.stderr.write(`k8ts: ${message}${cause === message ? '' : `\n  because: ${cause}`}\n`);
+  process.stderr.write(`k8ts: ${message}${message.includes(cause) ? '' : `\n  because: ${cause}`}\n`);
   // Who looks for the place in the code asks for it.
   if (!(error instanceof CliError) && error instanceof Error && process.env['K8TS_LOG_LEVEL'] === 'debug')
     process.stderr.write(`${error.stack ?? ''}\n`);

@@ -84,9 +84,10 @@ function renderValue(value: unknown): string {
   return JSON.stringify(value, (name, inner: unknown) => (SECRET_FIELD.test(name) ? '[redacted]' : inner));
 }
 
-/** The message with those of its causes; a stack only for what is a bug. */
+/** The message with those of its causes that it does not tell already; a stack only for what is a bug. */
 function errorText(error: Error): string {
   const bug = error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
   const text = bug ? (error.stack ?? error.message) : error.message;
-  return error.cause instanceof Error ? `${text} (because: ${errorText(error.cause)})` : text;
+  if (!(error.cause instanceof Error) || text.includes(error.cause.message)) return text;
+  return `${text} (because: ${errorText(error.cause)})`;
 }
