@@ -61,7 +61,6 @@ export function containerStatus(input: ContainerStatusInput): ContainerStatus {
         ...status,
         state: { running: { startedAt: rfc3339(newest.startedAtMs) } },
         lastState,
-        ...resourcesOf(container),
       };
     case 'exited': {
       const ended = { terminated: terminated(newest, runtimeName) };
@@ -129,20 +128,6 @@ function terminated(view: ContainerView, runtimeName: string): ContainerStateTer
     startedAt: rfc3339(view.startedAtMs),
     finishedAt: rfc3339(view.finishedAtMs),
     containerID: `${runtimeName}://${view.id}`,
-  };
-}
-
-function resourcesOf(container: Container): Partial<ContainerStatus> {
-  const { resources } = container;
-  if (resources === undefined) return { resources: {} };
-  const { requests, limits } = resources;
-  const allocated = { ...limits, ...requests };
-  return {
-    ...(Object.keys(allocated).length === 0 ? {} : { allocatedResources: allocated }),
-    resources: {
-      ...(limits === undefined ? {} : { limits }),
-      ...(Object.keys(allocated).length === 0 ? {} : { requests: allocated }),
-    },
   };
 }
 
