@@ -43,6 +43,8 @@ const ANSWERS: Readonly<Record<string, EtcdFailure>> = {
 
 /** grpc-js's words around the reason why there is no connection. */
 const NO_CONNECTION = /^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note: .*$/s;
+/** What Node.js says where the other side answers a TLS greeting with something else, or hangs up. */
+const NO_TLS = /wrong version number|disconnected before secure TLS connection was established/;
 const NO_SPACE = 'etcdserver: mvcc: database space exceeded';
 const TOO_LARGE = /^etcdserver: request is too large$|larger than max/;
 
@@ -55,7 +57,8 @@ export function etcdError(error: unknown, endpoint: string): EtcdError {
 
 /** @param details etcd's own words, also where a watch carries them instead of a status */
 export function failureOf(code: status, details: string, endpoint: string, cause?: unknown): EtcdError {
-  const say = `${endpoint}: ${details.replace(NO_CONNECTION, '$1')}`;
+  const hint = NO_TLS.test(details) ? ' (does it speak plain HTTP? then its URL begins with http:)' : '';
+  const say = `${endpoint}: ${details.replace(NO_CONNECTION, '$1')}${hint}`;
   const answer = ANSWERS[details];
   if (answer !== undefined) return new EtcdError(answer, say, cause);
   const refuse = (refusal: Error): EtcdError => new EtcdError('refused', say, cause, refusal);
