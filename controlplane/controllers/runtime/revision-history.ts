@@ -6,13 +6,12 @@ import type { PodTemplateSpec } from '../../../proto/api/core-v1.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import { controllerRevisions, type AnyObject, type Resource } from '../../../machinery/client/resource.ts';
 import type { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import type { LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { controllerOf, objectKey } from '../../../machinery/meta/object.ts';
 import { isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { addOwnerIndexes, claimChildren } from './child-claims.ts';
 import type { ControllerContext } from './controller.ts';
-import { newRevision, planHistory, revisionsToClean } from './plan/revisions.ts';
+import { isSameData, newRevision, planHistory, revisionsToClean } from './plan/revisions.ts';
 
 /** An owner and what its history depends on. */
 export interface HistoryOwner<T extends AnyObject> {
@@ -93,7 +92,7 @@ export class RevisionHistory<T extends AnyObject> {
       const { namespace, name = '' } = revision.metadata;
       const there = await client.get({ namespace, name }, signal);
       // Made by a run before this one, and not in the informer yet.
-      if (jsonEquals(there.data, revision.data) && controllerOf(there)?.uid === controllerOf(revision)?.uid)
+      if (isSameData(there.data, revision.data) && controllerOf(there)?.uid === controllerOf(revision)?.uid)
         return there;
       throw new HashCollisionError(`${name} exists and is of another template`);
     }

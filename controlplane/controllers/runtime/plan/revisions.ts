@@ -31,10 +31,26 @@ export function revisionData(template: PodTemplateSpec): object {
   return JSON.parse(canonicalJson(data)) as object;
 }
 
+/**
+ * Whether both put the same template back. The empty creationTimestamp does not count: upstream writes it or not, by version, and nothing may
+ * roll because another program reads the history.
+ */
+export function isSameData(a: unknown, b: unknown): boolean {
+  return jsonEquals(withoutEmptyTime(a), withoutEmptyTime(b));
+}
+
+function withoutEmptyTime(data: unknown): unknown {
+  const { spec } = (data ?? {}) as { spec?: { template?: PodTemplateSpec } };
+  const metadata = spec?.template?.metadata as { creationTimestamp?: string | null } | undefined;
+  if (metadata?.creationTimestamp !== null) return data;
+  const { creationTimestamp: _, ...rest } = metadata;
+  return { ...(data as object), spec: { ...spec, template: { ...spec?.template, metadata: rest } } };
+}
+
 export function planHistory(template: PodTemplateSpec, revisions: readonly ControllerRevision[]): HistoryPlan {
   const data = revisionData(template);
   const sorted = [...revisions].sort((a, b) => a.revision - b.revision);
-  const same = sorted.filter(revision => jsonEquals(revision.data, data));
+  const same = sorted.filter(revision => isSameData(revision.data, data));
   const found = same.at(-1);
   const old = sorted.filter(revision => revision !== found);
   const nextRevision = (old.at(-1)?.revision ?? 0) + 1;
