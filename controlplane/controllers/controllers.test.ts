@@ -13,6 +13,8 @@ import {
   deployments,
   endpoints,
   endpointSlices,
+  events,
+  horizontalPodAutoscalers,
   jobs,
   namespaces,
   nodes,
@@ -285,6 +287,39 @@ test('a disruption budget lets as many pods go as it can spare', async () => {
     return allowed(1)();
   });
   await evict(second);
+});
+
+test('an autoscaler keeps its target within bounds, and says what it cannot do', async () => {
+  await makeNamespace('hpa');
+  await admin.of(deployments).create(deployment('hpa', 'x', 4));
+  const ref = { namespace: 'hpa', name: 'web' };
+  const spec = { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web' }, maxReplicas: 2 };
+  const autoscalers = admin.of(horizontalPodAutoscalers);
+  await autoscalers.create({ metadata: ref, spec });
+  const conditions = async (name: string): Promise<string> =>
+    ((await autoscalers.get({ ...ref, name })).status?.conditions ?? [])
+      .map(({ type, status, reason }) => `${type} ${status} ${reason}`)
+      .join(', ');
+  const says = (name: string, text: string) => async () => ((await conditions(name)).includes(text) ? true : undefined);
+  await eventually('shrunk to the bound', async () =>
+    (await admin.of(deployments).get(ref)).spec.replicas === 2 ? true : undefined,
+  );
+  await eventually('says so', says('web', 'AbleToScale True SucceededRescale'));
+  await eventually('its event', async () =>
+    (await admin.of(events).list({ namespace: 'hpa' })).items.find(
+      ({ message }) => message === 'New size: 2; reason: Current number of replicas above Spec.MaxReplicas',
+    ),
+  );
+  // A change of the spec is looked at at once; here no pod has ever run, so there is nothing to measure.
+  const { metadata, spec: now } = await autoscalers.get(ref);
+  await autoscalers.update({ metadata, spec: { ...now, maxReplicas: 5 } });
+  await eventually('no metrics', says('web', 'ScalingActive False FailedGetResourceMetric'));
+  await autoscalers.create({ metadata: { ...ref, name: 'rival' }, spec: { ...spec, maxReplicas: 5 } });
+  await eventually('two for the same pods', says('rival', 'ScalingActive False AmbiguousSelector'));
+  const lost = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'none' };
+  await autoscalers.create({ metadata: { ...ref, name: 'lost' }, spec: { ...spec, scaleTargetRef: lost } });
+  await eventually('no target', says('lost', 'AbleToScale False FailedGetScale'));
+  await autoscalers.deleteCollection({ namespace: 'hpa' });
 });
 
 test('a quota lets through what it has room for, however many ask at once, and gives back what goes', async () => {

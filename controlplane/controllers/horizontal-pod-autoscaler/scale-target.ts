@@ -4,6 +4,7 @@ import type { CrossVersionObjectReference } from '../../../proto/api/autoscaling
 import { kinds } from '../../../proto/api/kinds.ts';
 import type { Client } from '../../../machinery/client/client.ts';
 import { splitApiVersion } from '../../../machinery/meta/object.ts';
+import { isConflict } from '../../../machinery/meta/status-error-from.ts';
 
 export class ScaleTarget {
   private readonly client: Client;
@@ -26,8 +27,19 @@ export class ScaleTarget {
     return (await this.client.raw('GET', this.path, undefined, signal)) as Scale;
   }
 
-  /** @param scale as it was read: a change since then is a conflict @throws StatusError */
+  /** @param scale as it was read @throws StatusError Conflict when somebody else has resized it since */
   async resize(scale: Scale, replicas: number, signal: AbortSignal): Promise<void> {
-    await this.client.raw('PUT', this.path, { ...scale, spec: { ...scale.spec, replicas } }, signal);
+    for (let seen = scale; ;) {
+      try {
+        await this.client.raw('PUT', this.path, { ...seen, spec: { ...seen.spec, replicas } }, signal);
+        return;
+      } catch (error) {
+        if (!isConflict(error)) throw error;
+        // Nearly always a write of the target's status: what was decided holds as long as its size does.
+        const now = await this.get(signal);
+        if (now.spec.replicas !== scale.spec.replicas || now.metadata.uid !== scale.metadata.uid) throw error;
+        seen = now;
+      }
+    }
   }
 }
