@@ -9,10 +9,11 @@ const NANOS_PER_TICK = 10_000_000n;
 
 /** Never undefined but where /proc is missing. */
 export async function readMachineUsage(layout: CgroupLayout): Promise<CgroupStats | undefined> {
-  const [root, stat, meminfo] = await Promise.all([
+  const [root, stat, meminfo, loadavg] = await Promise.all([
     readCgroupStats(layout, '/'),
     readFile('/proc/stat', 'utf8').catch(() => ''),
     readFile('/proc/meminfo', 'utf8').catch(() => ''),
+    readFile('/proc/loadavg', 'utf8').catch(() => ''),
   ]);
   const memory = parseMeminfo(meminfo);
   const total = memory.get('MemTotal');
@@ -25,7 +26,7 @@ export async function readMachineUsage(layout: CgroupLayout): Promise<CgroupStat
     memoryRssBytes: root?.memoryRssBytes ?? memory.get('AnonPages'),
     pageFaults: root?.pageFaults,
     majorPageFaults: root?.majorPageFaults,
-    pids: root?.pids,
+    pids: root?.pids ?? taskCount(loadavg),
   };
 }
 
@@ -40,6 +41,12 @@ export function parseMeminfo(text: string): Map<string, number> {
   for (const [, name = '', kibibytes] of text.matchAll(/^([^:\n]+):\s+(\d+) kB$/gm))
     values.set(name, Number(kibibytes) * 1024);
   return values;
+}
+
+/** Processes and threads that there are. Source: proc(5), loadavg: `0.20 0.18 0.12 1/80 11206`. */
+export function taskCount(loadavg: string): number | undefined {
+  const total = /^\S+ \S+ \S+ \d+\/(\d+)/.exec(loadavg)?.[1];
+  return total === undefined ? undefined : Number(total);
 }
 
 /** Time of all processors that was not idle. Source: proc(5), stat: user nice system idle iowait irq softirq steal. */

@@ -72,6 +72,18 @@ test('metrics.k8s.io selects by label and says what is not there', async () => {
   expect(groups).toMatch(/nodes\s.*NodeMetrics[\s\S]*pods\s.*PodMetrics/);
 });
 
+test('whoever may view a namespace may see what its pods use', async () => {
+  await k.run(['create', 'rolebinding', 'viewer', '--clusterrole=view', '--user=viewer']);
+  const list = await waitFor(
+    'the right to reach the viewer',
+    async () =>
+      (await k.try(['get', '--raw', `/apis/metrics.k8s.io/v1beta1/namespaces/${k.namespace}/pods`, '--as=viewer']))
+        .stdout,
+  );
+  expect(list).toContain('PodMetricsList');
+  expect((await k.try(['top', 'node', '--as=viewer'])).code).not.toBe(0);
+});
+
 test("the kubelet's reports hold the pods", async () => {
   const from = (path: string): Promise<string> => k.run(['get', '--raw', `/api/v1/nodes/${node}/proxy${path}`]);
   const summary = JSON.parse(await from('/stats/summary')) as {

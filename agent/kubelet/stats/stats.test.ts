@@ -1,8 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { busyNanos, parseMeminfo } from '../../host/machine-usage.ts';
+import { busyNanos, parseMeminfo, taskCount } from '../../host/machine-usage.ts';
 import { parseNetDev } from '../../host/network-counters.ts';
+import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { PodView } from '../plan/pod-view.ts';
 import { CpuRates } from './cpu-rates.ts';
 import { exposition } from './exposition.ts';
+import { KubeletMetrics } from './kubelet-metrics.ts';
 import { cadvisorMetrics } from './plan/cadvisor-metrics.ts';
 import { operationType } from './plan/operation-type.ts';
 import { resourceMetrics } from './plan/resource-metrics.ts';
@@ -165,6 +168,55 @@ test.each([
   expect(operationType(method)).toBe(want);
 });
 
+describe('KubeletMetrics', () => {
+  const view = (uid: string, state: 'created' | 'running'): PodView =>
+    ({ uid, sandboxes: [{ ready: true }], containers: [{ state }] }) as unknown as PodView;
+  const pod = (uid: string): Pod => ({ metadata: { name: 'web', namespace: 'shop', uid }, spec: { containers: [] } });
+  const lines = (text: string): string[] => text.split('\n');
+
+  test('counts calls of the runtime, and those that fail', () => {
+    const metrics = new KubeletMetrics('n1', () => [view('u1', 'running'), view('u2', 'created')]);
+    metrics.runtimeCall('RunPodSandbox', 0.02, false);
+    metrics.runtimeCall('RunPodSandbox', 0.02, true);
+    expect(lines(metrics.render())).toEqual(
+      expect.arrayContaining([
+        'kubelet_runtime_operations_total{operation_type="run_podsandbox"} 2',
+        'kubelet_runtime_operations_errors_total{operation_type="run_podsandbox"} 1',
+        'kubelet_runtime_operations_duration_seconds_bucket{operation_type="run_podsandbox",le="0.025"} 2',
+        'kubelet_running_pods 2',
+        'kubelet_running_containers{container_state="running"} 1',
+        'kubelet_running_containers{container_state="created"} 1',
+        'kubelet_node_name{node="n1"} 1',
+      ]),
+    );
+  });
+
+  test('measures the start of a pod once, from when it was first seen until it runs', () => {
+    const metrics = new KubeletMetrics('n1', () => []);
+    metrics.podSeen(pod('u1'), 1_000);
+    metrics.podChanged('u1', view('u1', 'created'), 1_500);
+    metrics.podChanged('u1', view('u1', 'running'), 2_500);
+    metrics.podChanged('u1', view('u1', 'running'), 9_000);
+    metrics.podChanged('adopted', view('adopted', 'running'), 9_000);
+    expect(lines(metrics.render())).toEqual(
+      expect.arrayContaining([
+        'kubelet_pod_start_duration_seconds_sum 1.5',
+        'kubelet_pod_start_duration_seconds_count 1',
+      ]),
+    );
+  });
+
+  test('counts probes of a pod until it goes', () => {
+    const metrics = new KubeletMetrics('n1', () => []);
+    metrics.probed({ probe: 'liveness', result: 'failure', container: 'app', pod: pod('u1') });
+    expect(metrics.renderProbes()).toContain(
+      'prober_probe_total{probe_type="Liveness",result="failed",container="app",pod="web",namespace="shop",pod_uid="u1"} 1\n',
+    );
+    metrics.podGone(pod('u1'));
+    expect(metrics.renderProbes()).not.toContain('u1');
+  });
+});
+
 test('what /proc tells is read', () => {
   expect(parseMeminfo('MemTotal:  2 kB\nInactive(file):   1 kB\nHugePages_Total:   0\n')).toEqual(
     new Map([
@@ -173,6 +225,7 @@ test('what /proc tells is read', () => {
     ]),
   );
   expect(busyNanos('cpu  1 2 3 400 500 6 7 8 9 10\ncpu0 1 2 3 4\n')).toBe(270_000_000n);
+  expect(taskCount('0.20 0.18 0.12 1/80 11206\n')).toBe(80);
   const head = 'Inter-|   Receive\n face |bytes\n';
   expect(
     parseNetDev(`${head}    lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n  eth0: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n`),
