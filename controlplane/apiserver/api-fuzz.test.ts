@@ -1,22 +1,14 @@
 /** Whatever is sent, the API answers, soon, and never with a fault of its own; keys that mean something to JavaScript are data. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { generateKeyPem } from '../../machinery/pki/certificate.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
-import { silentLogger } from '../../machinery/process/logger.ts';
-import { MemoryStore } from '../store/memory/memory-store.ts';
 import { assemble } from './assemble.ts';
 import { Exchange } from './server/exchange.ts';
 import { requestInfo } from './server/request-info.ts';
 import type { Request, Response } from './server/request.ts';
+import { serverOptions } from './testdata/running-server.ts';
 
-const { handler, storage } = assemble({
-  store: new MemoryStore(systemClock),
-  clock: systemClock,
-  logger: silentLogger,
-  advertiseAddress: '10.1.2.3',
-  serviceAccountKeys: { signingKey: generateKeyPem() },
-});
+const { handler, storage } = assemble(serverOptions());
 const ADMIN = { name: 'admin', groups: ['system:masters'] };
 const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
 

@@ -1,11 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Transport } from '../../machinery/client/transport.ts';
 import type { StatusError } from '../../machinery/meta/status-error.ts';
-import { generateKeyPem } from '../../machinery/pki/certificate.ts';
-import { systemClock } from '../../machinery/process/clock.ts';
-import { silentLogger } from '../../machinery/process/logger.ts';
-import { MemoryStore } from '../store/memory/memory-store.ts';
-import { createApiServer, type ApiServer } from './api-server.ts';
+import { startServer, type RunningServer } from './testdata/running-server.ts';
 
 interface Any {
   kind?: string;
@@ -25,32 +21,17 @@ interface Any {
   code?: number;
 }
 
-let server: ApiServer;
-let stopped: Promise<void>;
+let running: RunningServer;
 let admin: Transport;
-const stop = new AbortController();
 const DEFAULT = '/api/v1/namespaces/default';
 
 beforeAll(async () => {
-  server = createApiServer({
-    store: new MemoryStore(systemClock),
-    clock: systemClock,
-    logger: silentLogger,
-    advertiseAddress: '10.1.2.3',
-    serviceCIDR: '10.96.0.0/28',
-    nodePortRange: '30000-30003',
-    serviceAccountKeys: { signingKey: generateKeyPem() },
-  });
-  stopped = server.run(stop.signal);
-  await server.ready();
-  admin = server.inProcess({ name: 'admin', groups: ['system:masters'] });
+  running = await startServer({ serviceCIDR: '10.96.0.0/28', nodePortRange: '30000-30003' });
+  admin = running.admin;
   await post(`${DEFAULT}/serviceaccounts`, { metadata: { name: 'default' } });
 });
 
-afterAll(async () => {
-  stop.abort();
-  await stopped;
-});
+afterAll(() => running.stop());
 
 const get = (path: string, query?: Record<string, string>, as = admin): Promise<Any> =>
   as.call({ method: 'GET', path, query }) as Promise<Any>;
@@ -219,7 +200,7 @@ describe('createApiServer()', () => {
   });
 
   test('who has no role is refused with the known text, and nobody grants what they have not', async () => {
-    const tester = server.inProcess({ name: 'tester' });
+    const tester = running.server.inProcess({ name: 'tester' });
     const error = await failure(get(`${DEFAULT}/pods`, undefined, tester));
     expect(error.message).toBe(
       'pods is forbidden: User "tester" cannot list resource "pods" in API group "" in the namespace "default"',
@@ -239,7 +220,7 @@ describe('createApiServer()', () => {
   });
 
   test('a node reads the secrets of its own pods alone', async () => {
-    const node = server.inProcess({ name: 'system:node:n1', groups: ['system:nodes'] });
+    const node = running.server.inProcess({ name: 'system:node:n1', groups: ['system:nodes'] });
     await post(`${DEFAULT}/secrets`, { metadata: { name: 's1' } });
     expect((await failure(get(`${DEFAULT}/secrets/s1`, undefined, node))).message).toContain(
       "no relationship found between node 'n1' and this object",

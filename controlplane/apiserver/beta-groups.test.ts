@@ -1,40 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { AnyObject } from '../../machinery/client/resource.ts';
 import type { Transport } from '../../machinery/client/transport.ts';
-import { generateKeyPem } from '../../machinery/pki/certificate.ts';
-import { systemClock } from '../../machinery/process/clock.ts';
-import { silentLogger } from '../../machinery/process/logger.ts';
-import { MemoryStore } from '../store/memory/memory-store.ts';
-import { createApiServer, type ApiServer } from './api-server.ts';
+import { startServer, type RunningServer } from './testdata/running-server.ts';
 
 interface Managed {
   readonly manager: string;
   readonly apiVersion: string;
 }
 
-let server: ApiServer;
-let stopped: Promise<void>;
+let running: RunningServer;
 let admin: Transport;
-const stop = new AbortController();
 
 beforeAll(async () => {
-  server = createApiServer({
-    store: new MemoryStore(systemClock),
-    clock: systemClock,
-    logger: silentLogger,
-    advertiseAddress: '10.1.2.3',
-    runtimeConfig: ['api/beta=true'],
-    serviceAccountKeys: { signingKey: generateKeyPem() },
-  });
-  stopped = server.run(stop.signal);
-  await server.ready();
-  admin = server.inProcess({ name: 'admin', groups: ['system:masters'] });
+  running = await startServer({ runtimeConfig: ['api/beta=true'] });
+  admin = running.admin;
 });
 
-afterAll(async () => {
-  stop.abort();
-  await stopped;
-});
+afterAll(() => running.stop());
 
 const call = (method: string, path: string, body?: unknown, query?: Record<string, string>): Promise<AnyObject> =>
   admin.call({ method, path, body, query } as never) as Promise<AnyObject>;

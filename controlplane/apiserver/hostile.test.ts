@@ -5,24 +5,10 @@ import { connect as tlsConnect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Transport } from '../../machinery/client/transport.ts';
-import { createAuthority, DAY_MS, generateKeyPem, issueKeyPair } from '../../machinery/pki/certificate.ts';
-import { systemClock } from '../../machinery/process/clock.ts';
-import { silentLogger } from '../../machinery/process/logger.ts';
-import { MemoryStore } from '../store/memory/memory-store.ts';
-import { createApiServer, type ApiServer } from './api-server.ts';
+import { loopbackTls, startServer, type RunningServer } from './testdata/running-server.ts';
 
-const now = Date.now();
-const ca = createAuthority('ca', now);
-const serving = issueKeyPair(ca, {
-  subject: { commonName: 'server' },
-  usages: ['server'],
-  ipAddresses: ['127.0.0.1'],
-  notBeforeMs: now - 1000,
-  notAfterMs: now + DAY_MS,
-});
-const stop = new AbortController();
-let server: ApiServer;
-let stopped: Promise<void>;
+const { ca, options } = loopbackTls();
+let running: RunningServer;
 let admin: Transport;
 let token = '';
 let foreignToken = '';
@@ -31,19 +17,8 @@ const SECRET = 'c2VjcmV0'.repeat(4);
 const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces/low';
 
 beforeAll(async () => {
-  server = createApiServer({
-    store: new MemoryStore(systemClock),
-    clock: systemClock,
-    logger: silentLogger,
-    tls: { cert: serving.certPem, key: serving.keyPem, clientCA: ca.certPem },
-    bindAddress: '127.0.0.1',
-    port: 0,
-    advertiseAddress: '10.1.2.3',
-    serviceAccountKeys: { signingKey: generateKeyPem() },
-  });
-  stopped = server.run(stop.signal);
-  await server.ready();
-  admin = server.inProcess({ name: 'admin', groups: ['system:masters'] });
+  running = await startServer(options);
+  admin = running.admin;
   const post = (path: string, body: object): Promise<unknown> => admin.call({ method: 'POST', path, body });
   for (const name of ['low', 'other', 'low-2']) {
     await post('/api/v1/namespaces', { metadata: { name } });
@@ -72,10 +47,7 @@ beforeAll(async () => {
   foreignToken = await issue({ audiences: ['https://elsewhere.example'] });
 });
 
-afterAll(async () => {
-  stop.abort();
-  await stopped;
-});
+afterAll(() => running.stop());
 
 interface Answer {
   readonly status: number;
@@ -89,7 +61,14 @@ function call(
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const authorization = bearer === '' ? {} : { authorization: `Bearer ${bearer}` };
-    const options = { host: '127.0.0.1', port: server.port, method, path, ca: ca.certPem, agent: false as const };
+    const options = {
+      host: '127.0.0.1',
+      port: running.server.port,
+      method,
+      path,
+      ca: ca.certPem,
+      agent: false as const,
+    };
     const sent = request({ ...options, headers: { ...authorization, 'content-type': 'application/json', ...headers } });
     sent.on('response', answer => {
       let text = '';
@@ -105,7 +84,12 @@ function call(
 function raw(bytes: string | Buffer): Promise<string> {
   return new Promise(resolve => {
     let text = '';
-    const socket = tlsConnect({ host: '127.0.0.1', port: server.port, ca: ca.certPem, ALPNProtocols: ['http/1.1'] });
+    const socket = tlsConnect({
+      host: '127.0.0.1',
+      port: running.server.port,
+      ca: ca.certPem,
+      ALPNProtocols: ['http/1.1'],
+    });
     socket.setTimeout(300, () => socket.destroy());
     socket.on('data', chunk => (text += chunk.toString('latin1')));
     socket.on('error', () => {});
@@ -373,7 +357,7 @@ describe('the wire', () => {
   });
 
   test('paths that only HTTP/2 can carry are answered', async () => {
-    const session = http2Connect(`https://127.0.0.1:${server.port}`, { ca: ca.certPem });
+    const session = http2Connect(`https://127.0.0.1:${running.server.port}`, { ca: ca.certPem });
     session.on('error', () => {});
     const status = (path: string, method = 'GET'): Promise<number> =>
       new Promise(resolve => {
@@ -398,7 +382,7 @@ describe('the wire', () => {
   });
 
   test('floods of resets, pings and settings leave others served', async () => {
-    const flood = http2Connect(`https://127.0.0.1:${server.port}`, { ca: ca.certPem });
+    const flood = http2Connect(`https://127.0.0.1:${running.server.port}`, { ca: ca.certPem });
     flood.on('error', () => {});
     await new Promise(resolve => flood.once('connect', resolve));
     for (let i = 0; i < 3000 && !flood.destroyed && !flood.closed; i++) {

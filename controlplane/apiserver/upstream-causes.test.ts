@@ -6,11 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import type { ApiRequest, Transport } from '../../machinery/client/transport.ts';
 import { StatusError } from '../../machinery/meta/status-error.ts';
-import { generateKeyPem } from '../../machinery/pki/certificate.ts';
-import { systemClock } from '../../machinery/process/clock.ts';
-import { silentLogger } from '../../machinery/process/logger.ts';
-import { MemoryStore } from '../store/memory/memory-store.ts';
-import { createApiServer } from './api-server.ts';
+import { startServer, type RunningServer } from './testdata/running-server.ts';
 
 /** Path without its namespace, object, causes; no causes: accepted. */
 type Row = readonly [path: string, object: object, causes: readonly string[]];
@@ -24,22 +20,12 @@ interface Updates {
 
 const rows = read('upstream-causes.json') as readonly Row[];
 const updates = read('upstream-update-causes.json') as readonly Updates[];
-const stop = new AbortController();
-let stopped: Promise<void>;
+let running: RunningServer;
 let admin: Transport;
 
 beforeAll(async () => {
-  const server = createApiServer({
-    store: new MemoryStore(systemClock),
-    clock: systemClock,
-    logger: silentLogger,
-    advertiseAddress: '10.1.2.3',
-    serviceCIDR: '10.96.0.0/16',
-    serviceAccountKeys: { signingKey: generateKeyPem() },
-  });
-  stopped = server.run(stop.signal);
-  await server.ready();
-  admin = server.inProcess({ name: 'admin', groups: ['system:masters'] });
+  running = await startServer({ serviceCIDR: '10.96.0.0/16' });
+  admin = running.admin;
   await admin.call({
     method: 'POST',
     path: '/api/v1/namespaces/default/serviceaccounts',
@@ -47,10 +33,7 @@ beforeAll(async () => {
   });
 });
 
-afterAll(async () => {
-  stop.abort();
-  await stopped;
-});
+afterAll(() => running.stop());
 
 describe.each(updates)('an update of $path', ({ path, object, changes }) => {
   const name = (object as { metadata: { name: string } }).metadata.name;

@@ -1,10 +1,7 @@
 /** The API as upstream's clients speak to it: protobuf in, protobuf out. */
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { generateKeyPem } from '../../../machinery/pki/certificate.ts';
 import { systemClock } from '../../../machinery/process/clock.ts';
-import { silentLogger } from '../../../machinery/process/logger.ts';
-import { MemoryStore } from '../../store/memory/memory-store.ts';
 import { assemble } from '../assemble.ts';
 import { Exchange } from '../server/exchange.ts';
 import { requestInfo } from '../server/request-info.ts';
@@ -15,14 +12,9 @@ import { readEnvelope } from './protobuf/envelope.ts';
 import { META } from './protobuf/layout.ts';
 import { protobufBody, protobufObject } from './protobuf/protobuf-object.ts';
 import { typePackageOf } from './protobuf/type-packages.ts';
+import { serverOptions } from '../testdata/running-server.ts';
 
-const { handler, storage } = assemble({
-  store: new MemoryStore(systemClock),
-  clock: systemClock,
-  logger: silentLogger,
-  advertiseAddress: '10.1.2.3',
-  serviceAccountKeys: { signingKey: generateKeyPem() },
-});
+const { handler, storage } = assemble(serverOptions());
 const ADMIN = { name: 'admin', groups: ['system:masters'] };
 const DEFAULT = '/api/v1/namespaces/default';
 const METADATA = `${PROTOBUF};as=PartialObjectMetadata;g=meta.k8s.io;v=v1`;

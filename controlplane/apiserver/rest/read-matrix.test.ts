@@ -5,11 +5,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Transport, WatchEvent } from '../../../machinery/client/transport.ts';
 import { StatusError } from '../../../machinery/meta/status-error.ts';
-import { generateKeyPem } from '../../../machinery/pki/certificate.ts';
 import { systemClock } from '../../../machinery/process/clock.ts';
-import { silentLogger } from '../../../machinery/process/logger.ts';
 import { MemoryStore } from '../../store/memory/memory-store.ts';
-import { createApiServer } from '../api-server.ts';
+import { startServer, type RunningServer } from '../testdata/running-server.ts';
 
 interface List {
   readonly metadata: {
@@ -22,9 +20,8 @@ interface List {
 
 const PATH = '/api/v1/namespaces/default/configmaps';
 const store = new MemoryStore(systemClock);
-const stop = new AbortController();
 let admin: Transport;
-let stopped: Promise<void>;
+let running: RunningServer;
 /** Revision at which `a`, `b` and `c` were there, and `d` and `e` were not. */
 let early: string;
 /** Of the list at `early`, in pages of two. */
@@ -36,26 +33,15 @@ const list = (query: Record<string, string> = {}): Promise<List> =>
   admin.call({ method: 'GET', path: PATH, query }) as Promise<List>;
 
 beforeAll(async () => {
-  const server = createApiServer({
-    store,
-    clock: systemClock,
-    logger: silentLogger,
-    advertiseAddress: '10.1.2.3',
-    serviceAccountKeys: { signingKey: generateKeyPem() },
-  });
-  stopped = server.run(stop.signal);
-  await server.ready();
-  admin = server.inProcess({ name: 'admin', groups: ['system:masters'] });
+  running = await startServer({ store });
+  admin = running.admin;
   for (const name of ['a', 'b', 'c']) await create(name);
   const page = await list({ limit: '2' });
   early = page.metadata.resourceVersion;
   token = page.metadata.continue ?? '';
   for (const name of ['d', 'e']) await create(name);
 });
-afterAll(async () => {
-  stop.abort();
-  await stopped;
-});
+afterAll(() => running.stop());
 
 /** EARLY and TOKEN stand for what is known only when the test runs. */
 function settled(query: Readonly<Record<string, string>>): Record<string, string> {

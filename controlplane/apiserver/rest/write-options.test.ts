@@ -2,20 +2,17 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Transport } from '../../../machinery/client/transport.ts';
 import type { StatusError } from '../../../machinery/meta/status-error.ts';
-import { generateKeyPem } from '../../../machinery/pki/certificate.ts';
 import { systemClock } from '../../../machinery/process/clock.ts';
-import { silentLogger } from '../../../machinery/process/logger.ts';
 import { MemoryStore } from '../../store/memory/memory-store.ts';
-import { createApiServer } from '../api-server.ts';
+import { startServer, type RunningServer } from '../testdata/running-server.ts';
 
 const NS = '/api/v1/namespaces/default';
 const APPS = '/apis/apps/v1/namespaces/default';
 const MERGE = 'application/merge-patch+json';
 const APPLY = 'application/apply-patch+yaml';
 const store = new MemoryStore(systemClock);
-const stop = new AbortController();
 let admin: Transport;
-let stopped: Promise<void>;
+let running: RunningServer;
 
 type Call = Parameters<Transport['call']>[0];
 const call = (method: Call['method'], path: string, body?: unknown, more: Partial<Call> = {}): Promise<unknown> =>
@@ -30,28 +27,15 @@ const podSpec = { containers: [{ name: 'c', image: 'x' }] };
 const template = { metadata: { labels: { app: 'd' } }, spec: podSpec };
 
 beforeAll(async () => {
-  const server = createApiServer({
-    store,
-    clock: systemClock,
-    logger: silentLogger,
-    advertiseAddress: '10.1.2.3',
-    serviceCIDR: '10.96.0.0/28',
-    nodePortRange: '30000-30001',
-    serviceAccountKeys: { signingKey: generateKeyPem() },
-  });
-  stopped = server.run(stop.signal);
-  await server.ready();
-  admin = server.inProcess({ name: 'admin', groups: ['system:masters'] });
+  running = await startServer({ store, serviceCIDR: '10.96.0.0/28', nodePortRange: '30000-30001' });
+  admin = running.admin;
   await call('POST', `${NS}/serviceaccounts`, { metadata: { name: 'default' } });
   await call('POST', `${NS}/configmaps`, { metadata: { name: 'cm' }, data: { a: '1' } });
   await call('POST', `${NS}/pods`, { metadata: { name: 'pod', labels: { app: 'd' } }, spec: podSpec });
   const spec = { replicas: 0, selector: { matchLabels: { app: 'd' } }, template };
   await call('POST', `${APPS}/deployments`, { metadata: { name: 'd' }, spec });
 });
-afterAll(async () => {
-  stop.abort();
-  await stopped;
-});
+afterAll(() => running.stop());
 
 describe('dryRun=All', () => {
   const cm = { metadata: { name: 'new' } };

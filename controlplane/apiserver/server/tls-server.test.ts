@@ -2,50 +2,24 @@ import { once } from 'node:events';
 import { connect, type ClientHttp2Session } from 'node:http2';
 import { Agent, request } from 'node:https';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createAuthority, DAY_MS, generateKeyPem, issueKeyPair } from '../../../machinery/pki/certificate.ts';
-import { systemClock } from '../../../machinery/process/clock.ts';
+import { createAuthority, issueKeyPair } from '../../../machinery/pki/certificate.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
-import { MemoryStore } from '../../store/memory/memory-store.ts';
-import { createApiServer, type ApiServer } from '../api-server.ts';
+import { loopbackTls, startServer, type RunningServer } from '../testdata/running-server.ts';
 import { TlsServer } from './tls-server.ts';
 
-const now = Date.now();
-const life = { notBeforeMs: now - 1000, notAfterMs: now + DAY_MS };
-const ca = createAuthority('ca', now);
-const serving = issueKeyPair(ca, {
-  subject: { commonName: 'server' },
-  usages: ['server'],
-  ipAddresses: ['127.0.0.1'],
-  ...life,
-});
+const { ca, life, options } = loopbackTls();
 const client = issueKeyPair(ca, {
   subject: { commonName: 'admin', organizations: ['system:masters'] },
   usages: ['client'],
   ...life,
 });
-const stop = new AbortController();
-let server: ApiServer;
-let stopped: Promise<void>;
+let running: RunningServer;
 
 beforeAll(async () => {
-  server = createApiServer({
-    store: new MemoryStore(systemClock),
-    clock: systemClock,
-    logger: silentLogger,
-    tls: { cert: serving.certPem, key: serving.keyPem, clientCA: ca.certPem },
-    bindAddress: '127.0.0.1',
-    port: 0,
-    advertiseAddress: '10.1.2.3',
-    serviceAccountKeys: { signingKey: generateKeyPem() },
-  });
-  stopped = server.run(stop.signal);
-  await server.ready();
+  running = await startServer(options);
 });
 
-afterAll(async () => {
-  stop.abort();
-  await stopped;
-});
+afterAll(() => running.stop());
 
 function http1(
   path: string,
@@ -54,7 +28,7 @@ function http1(
   const tls = certificate === undefined ? {} : { cert: certificate.certPem, key: certificate.keyPem };
   return new Promise((resolve, reject) => {
     const call = request(
-      { host: '127.0.0.1', port: server.port, path, ca: ca.certPem, agent: false, ...tls },
+      { host: '127.0.0.1', port: running.server.port, path, ca: ca.certPem, agent: false, ...tls },
       answer => {
         let body = '';
         answer.on('data', chunk => (body += String(chunk)));
@@ -77,7 +51,7 @@ test('TlsServer knows nobody without a certificate, and one of another authority
     403,
     'namespaces is forbidden: User "system:anonymous" cannot list resource "namespaces" in API group "" at the cluster scope',
   ]);
-  const other = createAuthority('other', now);
+  const other = createAuthority('other', life.notBeforeMs);
   const forged = issueKeyPair(other, {
     subject: { commonName: 'admin', organizations: ['system:masters'] },
     usages: ['client'],
@@ -88,7 +62,7 @@ test('TlsServer knows nobody without a certificate, and one of another authority
 });
 
 test('TlsServer answers HTTP/2 lists and refuses bodies of more than 3 MiB', async () => {
-  const session = connect(`https://127.0.0.1:${server.port}`, {
+  const session = connect(`https://127.0.0.1:${running.server.port}`, {
     ca: ca.certPem,
     cert: client.certPem,
     key: client.keyPem,
@@ -117,7 +91,14 @@ test('TlsServer answers HTTP/2 lists and refuses bodies of more than 3 MiB', asy
 
 test('a watch over HTTP/1.1 is chunked as it should be, ends, and leaves the connection usable', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const tls = { host: '127.0.0.1', port: server.port, ca: ca.certPem, cert: client.certPem, key: client.keyPem, agent };
+  const tls = {
+    host: '127.0.0.1',
+    port: running.server.port,
+    ca: ca.certPem,
+    cert: client.certPem,
+    key: client.keyPem,
+    agent,
+  };
   const get = (path: string): Promise<{ text: string; localPort: number | undefined }> =>
     new Promise((resolve, reject) => {
       const call = request({ ...tls, path }, answer => {
@@ -147,7 +128,7 @@ test('an HTTP/2 connection on which nothing is asked is closed, one that waits f
   let release = (): void => {};
   const released = new Promise<void>(resolve => (release = resolve));
   const own = new TlsServer({
-    tls: { cert: serving.certPem, key: serving.keyPem, clientCA: ca.certPem },
+    tls: options.tls,
     bindAddress: '127.0.0.1',
     port: 0,
     logger: silentLogger,

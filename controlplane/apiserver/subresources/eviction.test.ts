@@ -1,41 +1,25 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Transport } from '../../../machinery/client/transport.ts';
 import type { StatusError } from '../../../machinery/meta/status-error.ts';
-import { generateKeyPem } from '../../../machinery/pki/certificate.ts';
-import { systemClock } from '../../../machinery/process/clock.ts';
-import { silentLogger } from '../../../machinery/process/logger.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { PodDisruptionBudget } from '../../../proto/api/policy-v1.ts';
-import { MemoryStore } from '../../store/memory/memory-store.ts';
-import { createApiServer } from '../api-server.ts';
+import { startServer, type RunningServer } from '../testdata/running-server.ts';
 
 const PODS = '/api/v1/namespaces/default/pods';
 const BUDGETS = '/apis/policy/v1/namespaces/default/poddisruptionbudgets';
-const stop = new AbortController();
-let stopped: Promise<void>;
+let running: RunningServer;
 let admin: Transport;
 let count = 0;
 /** The pod of the running test, and its budgets. */
 let name: string;
 
 beforeAll(async () => {
-  const server = createApiServer({
-    store: new MemoryStore(systemClock),
-    clock: systemClock,
-    logger: silentLogger,
-    advertiseAddress: '10.1.2.3',
-    serviceAccountKeys: { signingKey: generateKeyPem() },
-  });
-  stopped = server.run(stop.signal);
-  await server.ready();
-  admin = server.inProcess({ name: 'admin', groups: ['system:masters'] });
+  running = await startServer();
+  admin = running.admin;
   await call('POST', '/api/v1/namespaces/default/serviceaccounts', { metadata: { name: 'default' } });
 });
 
-afterAll(async () => {
-  stop.abort();
-  await stopped;
-});
+afterAll(() => running.stop());
 
 beforeEach(() => {
   name = `p${++count}`;

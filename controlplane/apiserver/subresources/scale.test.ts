@@ -1,34 +1,17 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Transport } from '../../../machinery/client/transport.ts';
-import { generateKeyPem } from '../../../machinery/pki/certificate.ts';
-import { systemClock } from '../../../machinery/process/clock.ts';
-import { silentLogger } from '../../../machinery/process/logger.ts';
-import { MemoryStore } from '../../store/memory/memory-store.ts';
-import { createApiServer, type ApiServer } from '../api-server.ts';
+import { startServer, type RunningServer } from '../testdata/running-server.ts';
 
-const stop = new AbortController();
-let server: ApiServer;
-let stopped: Promise<void>;
+let running: RunningServer;
 let admin: Transport;
 const PATH = '/apis/apps/v1/namespaces/default/deployments';
 
 beforeAll(async () => {
-  server = createApiServer({
-    store: new MemoryStore(systemClock),
-    clock: systemClock,
-    logger: silentLogger,
-    advertiseAddress: '10.1.2.3',
-    serviceAccountKeys: { signingKey: generateKeyPem() },
-  });
-  stopped = server.run(stop.signal);
-  await server.ready();
-  admin = server.inProcess({ name: 'admin', groups: ['system:masters'] });
+  running = await startServer();
+  admin = running.admin;
 });
 
-afterAll(async () => {
-  stop.abort();
-  await stopped;
-});
+afterAll(() => running.stop());
 
 interface Entry {
   manager: string;
