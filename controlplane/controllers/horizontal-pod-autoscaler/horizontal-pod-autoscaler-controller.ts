@@ -132,6 +132,8 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
       return { at, scale };
     } catch (error) {
       signal.throwIfAborted();
+      // Without a target it claims no pods.
+      this.selectors.delete(keyOf(hpa));
       const why = (error as Error).message;
       this.event(hpa, 'Warning', 'FailedGetScale', why);
       const message = `the HPA controller was unable to get the target's current scale: ${why}`;
