@@ -44,7 +44,7 @@ export async function startInBackground(
     exited === undefined
       ? undefined
       : new CliError(
-          `k8ts did not start (exit ${exited}):\n${tailOf(paths.log, logStart)}\nThe whole log: k8ts logs`,
+          `k8ts did not start (exit ${exited}):\n${tailOf(paths.log, logStart)}\nThe whole log: ${paths.log}`,
           exited,
         );
   return followStart(paths, timeoutSeconds, output, failure, child.pid);
@@ -108,11 +108,13 @@ export async function followStart(
   }
 }
 
-/** The last lines that the new process wrote. */
+/** The last lines that the new process wrote. What it said to a person at its end stands in its log as well: once is enough. */
 function tailOf(path: string, from: number): string {
   const text = readFileSync(path).subarray(from).toString('utf8').trimEnd();
-  return text
-    .split('\n')
+  const lines = text.split('\n');
+  const isTold = lines.some(line => line.startsWith('k8ts: '));
+  return lines
+    .filter(line => !isTold || !line.includes('k8ts stops'))
     .slice(-8)
     .map(line => `  ${line}`)
     .join('\n');
