@@ -2,27 +2,27 @@
  * The rules of each kind of volume that a PersistentVolume may be. Most of them are long gone from Kubernetes itself; their fields are
  * still what upstream accepts. Source: Kubernetes `pkg/apis/core/validation` (persistent volume sources), 1.36.
  */
-import {
-  invalidError,
-  notSupportedError,
-  requiredError,
-  type FieldError,
-} from '../../../../machinery/meta/field-error.ts';
+import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Label, dns1123Subdomain } from '../../../../machinery/meta/names.ts';
 import type {
-  AzureDiskVolumeSource,
   CSIPersistentVolumeSource,
-  FlockerVolumeSource,
   PersistentVolumeSource,
-  QuobyteVolumeSource,
   SecretReference,
   StorageOSPersistentVolumeSource,
 } from '../../../../proto/api/core-v1.ts';
 import { checkNoBacksteps } from '../pod/validate-paths.ts';
-import { checkEnum, checkOptional, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
+import { checkOptional, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
 import { checkDriverName } from '../validation/csi-driver-name.ts';
-import { checkFibreChannel, checkIscsi } from './san-volumes.ts';
+import {
+  checkAzureDisk,
+  checkFibreChannel,
+  checkFlocker,
+  checkHostPath,
+  checkPartition,
+  checkQuobyte,
+} from '../validation/volume-sources.ts';
+import { checkIscsi } from './iscsi-volume.ts';
 
 /** In the order in which upstream looks at them: of several, the first counts. */
 export const VOLUME_SOURCES = [
@@ -54,21 +54,6 @@ type SourceName = (typeof VOLUME_SOURCES)[number];
 type Rule<T> = (errors: FieldError[], path: FieldPath, source: T, volumeName: string) => void;
 type Rules = { readonly [K in SourceName]: Rule<NonNullable<PersistentVolumeSource[K]>> };
 
-const HOST_PATH_TYPES = [
-  '',
-  'BlockDevice',
-  'CharDevice',
-  'Directory',
-  'DirectoryOrCreate',
-  'File',
-  'FileOrCreate',
-  'Socket',
-];
-const HOST_PORT = /^(\[[^\]]*\]|[^:[\]]*):[^:]*$/;
-const PARTITION = 'must be between 1 and 255, inclusive';
-const QUOBYTE_REGISTRY = 'must be a host:port pair or multiple pairs separated by commas';
-const MAX_TENANT = 64;
-
 /** Checks `source`, which is set. */
 export function checkPersistentVolumeSource<K extends SourceName>(
   errors: FieldError[],
@@ -94,19 +79,12 @@ function required<T extends object>(...fields: readonly (keyof T & string)[]): R
 function partitioned<T extends { partition?: number | undefined }>(rule: Rule<T>): Rule<T> {
   return (errors, path, source, volumeName) => {
     rule(errors, path, source, volumeName);
-    const { partition = 0 } = source;
-    if (partition < 0 || partition > 255) errors.push(invalidError(path.child('partition'), partition, PARTITION));
+    checkPartition(errors, path, source.partition);
   };
 }
 
 const rules: Rules = {
-  hostPath(errors, path, { path: place, type }) {
-    if (isBlank(place)) errors.push(requiredError(path.child('path')));
-    else {
-      checkNoBacksteps(errors, path.child('path'), place);
-      checkEnum(errors, path.child('type'), type, HOST_PATH_TYPES, 'allowed');
-    }
-  },
+  hostPath: checkHostPath,
   gcePersistentDisk: partitioned(required('pdName')),
   awsElasticBlockStore: partitioned(required('volumeID')),
   glusterfs(errors, path, source) {
@@ -155,51 +133,6 @@ function checkNamed(errors: FieldError[], path: FieldPath, ref: SecretReference 
   if (ref === undefined) return;
   checkRequired(errors, path.child('name'), ref.name);
   checkRequired(errors, path.child('namespace'), ref.namespace);
-}
-
-function checkFlocker(errors: FieldError[], path: FieldPath, source: FlockerVolumeSource): void {
-  const { datasetName = '', datasetUUID = '' } = source;
-  if (datasetName === '' && datasetUUID === '')
-    errors.push(requiredError(path, 'one of datasetName and datasetUUID is required'));
-  if (datasetName !== '' && datasetUUID !== '')
-    errors.push(invalidError(path, 'resource', 'datasetName and datasetUUID can not be specified simultaneously'));
-  if (datasetName.includes('/'))
-    errors.push(invalidError(path.child('datasetName'), datasetName, "must not contain '/'"));
-}
-
-function checkQuobyte(
-  errors: FieldError[],
-  path: FieldPath,
-  { registry = '', tenant = '', volume }: QuobyteVolumeSource,
-): void {
-  const at = path.child('registry');
-  if (registry === '') errors.push(requiredError(at, QUOBYTE_REGISTRY));
-  else if (tenant.length > MAX_TENANT)
-    errors.push(
-      requiredError(path.child('tenant'), `must be a UUID and may not exceed a length of ${MAX_TENANT} characters`),
-    );
-  else {
-    for (const pair of registry.split(','))
-      if (!HOST_PORT.test(pair)) errors.push(invalidError(at, registry, QUOBYTE_REGISTRY));
-  }
-  checkRequired(errors, path.child('volume'), volume);
-}
-
-function checkAzureDisk(errors: FieldError[], path: FieldPath, source: AzureDiskVolumeSource): void {
-  const { diskURI = '', kind } = source;
-  checkRequired(errors, path.child('diskName'), source.diskName);
-  checkRequired(errors, path.child('diskURI'), diskURI);
-  checkEnum(errors, path.child('cachingMode'), source.cachingMode, ['None', 'ReadOnly', 'ReadWrite'], 'allowed');
-  checkEnum(errors, path.child('kind'), kind, ['Dedicated', 'Managed', 'Shared'], 'allowed');
-  if (kind === undefined) return;
-  const [start, form] =
-    kind === 'Managed'
-      ? [
-          '/subscriptions/',
-          '/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}',
-        ]
-      : ['https://', 'https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd'];
-  if (!diskURI.startsWith(start)) errors.push(notSupportedError(path.child('diskURI'), diskURI, [form]));
 }
 
 function checkStorageOs(errors: FieldError[], path: FieldPath, source: StorageOSPersistentVolumeSource): void {

@@ -1,8 +1,8 @@
-/** Volumes of storage networks: iSCSI and Fibre Channel. Source: Kubernetes `pkg/apis/core/validation`, 1.36. */
+/** PersistentVolumes of iSCSI; the rules of pods' own are other ones. Source: Kubernetes `pkg/apis/core/validation`, 1.36. */
 import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { inRange } from '../../../../machinery/meta/value-shapes.ts';
-import type { FCVolumeSource, ISCSIPersistentVolumeSource } from '../../../../proto/api/core-v1.ts';
+import type { ISCSIPersistentVolumeSource } from '../../../../proto/api/core-v1.ts';
 import { checkRequired, checkShape } from '../validation/checks.ts';
 
 const INITIATOR = /^(iqn\.\d{4}-\d{2}\.([a-z0-9-.]+)(:([^,;*&$|\s]+))|eui\.[a-fA-F0-9]{16}|naa\.[a-fA-F0-9]{32})$/;
@@ -27,16 +27,4 @@ export function checkIscsi(
   if (chap && secretRef === undefined) errors.push(requiredError(path.child('secretRef')));
   if (secretRef !== undefined) checkRequired(errors, path.child('secretRef', 'name'), secretRef.name);
   if (initiatorName !== undefined) checkShape(errors, path.child('initiatorname'), initiatorName, initiator);
-}
-
-export function checkFibreChannel(errors: FieldError[], path: FieldPath, source: FCVolumeSource): void {
-  const { targetWWNs = [], wwids = [], lun } = source;
-  const at = path.child('targetWWNs');
-  if (targetWWNs.length === 0 && wwids.length === 0)
-    errors.push(requiredError(at, 'must specify either targetWWNs or wwids, but not both'));
-  if (targetWWNs.length > 0 && wwids.length > 0)
-    errors.push(invalidError(at, targetWWNs, 'targetWWNs and wwids can not be specified simultaneously'));
-  if (targetWWNs.length === 0) return;
-  if (lun === undefined) errors.push(requiredError(path.child('lun'), 'lun is required if targetWWNs is specified'));
-  else checkShape(errors, path.child('lun'), lun, value => inRange(value, 0, 255));
 }
