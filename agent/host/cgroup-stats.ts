@@ -46,6 +46,28 @@ export async function readCgroupStats(layout: CgroupLayout, path: string): Promi
   };
 }
 
+/** How often a group's processor quota held it back. */
+export interface CpuThrottling {
+  readonly periods: number;
+  readonly throttledPeriods: number;
+  readonly throttledNanos: number;
+}
+
+/** Undefined if there is no such group. */
+export async function readCpuThrottling(layout: CgroupLayout, path: string): Promise<CpuThrottling | undefined> {
+  const directory = controllerDirectory(layout, 'cpu', path);
+  const text = directory === undefined ? '' : await readFile(join(directory, 'cpu.stat'), 'utf8').catch(() => '');
+  const values = parseKeyed(text);
+  const periods = values.get('nr_periods');
+  if (periods === undefined) return undefined;
+  const micros = values.get('throttled_usec');
+  return {
+    periods,
+    throttledPeriods: values.get('nr_throttled') ?? 0,
+    throttledNanos: micros === undefined ? (values.get('throttled_time') ?? 0) : micros * 1000,
+  };
+}
+
 /** Reads lines of `name value`. */
 export function parseKeyed(text: string): Map<string, number> {
   const values = new Map<string, number>();

@@ -104,7 +104,9 @@ test("the kubelet's reports hold the pods", async () => {
   expect(await from('/metrics/resource')).toMatch(
     new RegExp(`container_cpu_usage_seconds_total\\{container="main",${ofPod}\\} [0-9.]+ \\d+`),
   );
-  expect(await from('/metrics/cadvisor')).toContain(`${ofPod}`);
+  expect(await from('/metrics/cadvisor')).toMatch(
+    new RegExp(`container_cpu_cfs_periods_total\\{container="main",[^}]*${ofPod}\\} \\d+ \\d+`),
+  );
   const own = await from('/metrics');
   expect(own).toContain('kubelet_runtime_operations_total{operation_type="run_podsandbox"}');
   expect(own).toMatch(/kubelet_running_pods [1-9]/);

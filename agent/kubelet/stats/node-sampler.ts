@@ -13,7 +13,7 @@ import { parseQuantity } from '../../../machinery/meta/quantity.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { CgroupLayout } from '../../host/cgroup-layout.ts';
-import { readCgroupStats, type CgroupStats } from '../../host/cgroup-stats.ts';
+import { readCgroupStats, readCpuThrottling, type CgroupStats } from '../../host/cgroup-stats.ts';
 import { firstCgroupProcess } from '../../host/cgroup-tree.ts';
 import type { MachineInfo } from '../../host/machine-info.ts';
 import { bootTimeMs, readMachineUsage } from '../../host/machine-usage.ts';
@@ -23,7 +23,14 @@ import type { ContainerView, PodView } from '../plan/pod-view.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { PodAccess } from '../server/pod-access.ts';
 import { CpuRates } from './cpu-rates.ts';
-import type { ContainerSample, CpuSample, MemorySample, NodeSample, PodSample } from './plan/sample.ts';
+import type {
+  ContainerSample,
+  CpuSample,
+  MemorySample,
+  NodeSample,
+  PodSample,
+  ThrottlingSample,
+} from './plan/sample.ts';
 
 export interface NodeSamplerOptions {
   readonly runtime: RuntimeService;
@@ -50,6 +57,16 @@ export class NodeSampler {
 
   sample(): Promise<NodeSample> {
     return (this.running ??= this.measure().finally(() => (this.running = undefined)));
+  }
+
+  /** By container id; those without a group of that name are missing. */
+  async throttling(node: NodeSample): Promise<Map<string, ThrottlingSample>> {
+    const containers = node.pods.flatMap(({ cgroup, containers: ofPod }) => ofPod.map(({ id }) => ({ cgroup, id })));
+    const read = containers.map(async ({ cgroup, id }) => {
+      const throttling = cgroup === '' ? undefined : await readCpuThrottling(this.options.layout, `${cgroup}/${id}`);
+      return throttling === undefined ? [] : [[id, throttling] as const];
+    });
+    return new Map((await Promise.all(read)).flat());
   }
 
   private async measure(): Promise<NodeSample> {

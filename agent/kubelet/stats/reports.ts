@@ -16,7 +16,10 @@ export function reports(node: NodeSampler, disk: DiskSampler, metrics: KubeletMe
     '/metrics': async () => text(metrics.render()),
     '/metrics/probes': async () => text(metrics.renderProbes()),
     '/metrics/resource': async () => text(exposition(resourceMetrics(await node.sample()))),
-    '/metrics/cadvisor': async () => text(exposition(cadvisorMetrics(await node.sample()))),
+    '/metrics/cadvisor': async () => {
+      const sample = await node.sample();
+      return text(exposition(cadvisorMetrics(sample, await node.throttling(sample))));
+    },
     '/stats/summary': async query => {
       const light = query.get('only_cpu_and_memory') === 'true';
       const [used, disks] = await Promise.all([node.sample(), light ? undefined : disk.sample()]);

@@ -91,12 +91,16 @@ test('resourceMetrics() names what whoever scales reads, with the time of each m
 });
 
 test('cadvisorMetrics() tells of the machine, of pods as a whole and of containers', () => {
-  const text = exposition(cadvisorMetrics(NODE));
+  const text = exposition(
+    cadvisorMetrics(NODE, new Map([['c1', { periods: 9, throttledPeriods: 3, throttledNanos: 5e8 }]])),
+  );
   const container = 'container="app",id="/kubepods/podu1/c1",image="shop\\"s:1",name="c1",namespace="shop",pod="web-0"';
   expect(text).toContain(`container_cpu_usage_seconds_total{${container},cpu="total"} 1.5 ${AT_MS}\n`);
   expect(text).toContain(`container_spec_memory_limit_bytes{${container}} 5000\n`);
   expect(text).toMatch(/transmit_bytes_total\{[^}]*name="sand"[^}]*pod="web-0"[^}]*interface="eth0"\} 20 /);
   expect(text).toMatch(/container_memory_usage_bytes\{[^}]*id="\/"[^}]*\} 3000 /);
+  expect(text).toContain(`container_cpu_cfs_throttled_periods_total{${container}} 3 ${AT_MS}\n`);
+  expect(text).toContain(`container_cpu_cfs_throttled_seconds_total{${container}} 0.5 ${AT_MS}\n`);
   expect(text).toContain('machine_cpu_cores 2\n');
 });
 

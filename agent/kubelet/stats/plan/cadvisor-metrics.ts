@@ -3,7 +3,15 @@
  * Source: cadvisor, `metrics/prometheus.go`; kubernetes `pkg/kubelet/server/server.go`, containerPrometheusLabelsFunc.
  */
 import type { Family, Series } from './family.ts';
-import type { ContainerSample, CpuSample, InterfaceSample, MemorySample, NodeSample, PodSample } from './sample.ts';
+import type {
+  ContainerSample,
+  CpuSample,
+  InterfaceSample,
+  MemorySample,
+  NodeSample,
+  PodSample,
+  ThrottlingSample,
+} from './sample.ts';
 
 /** One control group. */
 interface Group {
@@ -13,7 +21,8 @@ interface Group {
   readonly startedAtMs: number;
 }
 
-export function cadvisorMetrics(node: NodeSample): Family[] {
+/** @param throttling by container id */
+export function cadvisorMetrics(node: NodeSample, throttling: ReadonlyMap<string, ThrottlingSample>): Family[] {
   const groups = [rootGroup(node), ...node.pods.flatMap(pod => [podGroup(pod), ...pod.containers.map(groupIn(pod))])];
   const containers = node.pods.flatMap(pod => pod.containers.map(c => ({ ...c, ...groupIn(pod)(c) })));
   const gauge = (name: string, help: string, series: Series[]): Family => ({ name, help, type: 'gauge', series });
@@ -24,7 +33,27 @@ export function cadvisorMetrics(node: NodeSample): Family[] {
       return memory === undefined || value === undefined ? [] : [{ labels, value, timeMs: memory.timeMs }];
     });
   const machine = (value: number): Series[] => [{ labels: {}, value }];
+  const ofThrottling = (pick: (sample: ThrottlingSample) => number): Series[] =>
+    containers.flatMap(({ id, labels }) => {
+      const sample = throttling.get(id);
+      return sample === undefined ? [] : [{ labels, value: pick(sample), timeMs: node.timeMs }];
+    });
   return [
+    counter(
+      'container_cpu_cfs_periods_total',
+      'Number of elapsed enforcement period intervals.',
+      ofThrottling(sample => sample.periods),
+    ),
+    counter(
+      'container_cpu_cfs_throttled_periods_total',
+      'Number of throttled period intervals.',
+      ofThrottling(sample => sample.throttledPeriods),
+    ),
+    counter(
+      'container_cpu_cfs_throttled_seconds_total',
+      'Total time duration the container has been throttled.',
+      ofThrottling(sample => sample.throttledNanos / 1e9),
+    ),
     counter(
       'container_cpu_usage_seconds_total',
       'Cumulative cpu time consumed in seconds.',

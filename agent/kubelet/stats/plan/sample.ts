@@ -78,6 +78,13 @@ export interface NodeSample {
   readonly complete: boolean;
 }
 
+/** How often a container's processor quota held it back, since it was made. */
+export interface ThrottlingSample {
+  readonly periods: number;
+  readonly throttledPeriods: number;
+  readonly throttledNanos: number;
+}
+
 /** A file system, or what a directory takes of it. */
 export interface FsSample {
   readonly timeMs: number;
