@@ -1,12 +1,11 @@
 /** A `k8ts server` of a test's own: the real program with folders and a port of its own, that can be killed and started again. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { loadKubeconfig, type KubeconfigEntry } from '../../machinery/client/kubeconfig.ts';
 import { ApiClient } from './api-client.ts';
 import type { Estate } from './estate.ts';
+import { freePort } from './free-port.ts';
 import { BUNDLE } from './host.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -90,12 +89,4 @@ export class ServerProcess {
     };
     writeFileSync(join(at('config'), 'config.yaml'), JSON.stringify(settings));
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise(resolve => probe.close(resolve));
-  return port;
 }

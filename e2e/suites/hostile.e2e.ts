@@ -5,11 +5,12 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect as http2Connect, constants, type ClientHttp2Session } from 'node:http2';
 import { request } from 'node:https';
-import { connect as tcpConnect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect as tcpConnect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { parse } from 'yaml';
+import { freePort } from '../machine/free-port.ts';
 import { BUNDLE } from '../machine/host.ts';
 import { pssBytes } from '../machine/processes.ts';
 import { waitFor } from '../machine/wait-for.ts';
@@ -22,14 +23,6 @@ let server: ChildProcess;
 let port = 0;
 let credentials: { ca: string; cert: string; key: string };
 const open = new Set<Socket | ClientHttp2Session>();
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port: free } = probe.address() as AddressInfo;
-  probe.close();
-  return free;
-}
 
 beforeAll(async () => {
   port = await freePort();

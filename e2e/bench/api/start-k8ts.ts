@@ -1,9 +1,10 @@
 /** `k8ts server` as a user starts it: SQLite, full durability, controllers and scheduler in the same process. */
 import { join } from 'node:path';
 import { loadKubeconfig } from '../../../machinery/client/kubeconfig.ts';
+import { freePort } from '../../machine/free-port.ts';
 import { BUNDLE } from '../../machine/host.ts';
 import type { Access, ServerUnderTest } from './access.ts';
-import { freePort, startProcess, untilReady } from './server-process.ts';
+import { startProcess, untilReady } from './server-process.ts';
 
 /** @param directory holds everything it writes; one that was used before is used again */
 export async function startK8ts(directory: string): Promise<ServerUnderTest> {

@@ -4,8 +4,9 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BACKDATE_MS, createAuthority, DAY_MS, issueKeyPair } from '../../../machinery/pki/certificate.ts';
 import { tryRun } from '../../machine/command.ts';
+import { freePort } from '../../machine/free-port.ts';
 import type { ServerUnderTest } from './access.ts';
-import { freePort, startProcess, untilReady } from './server-process.ts';
+import { startProcess, untilReady } from './server-process.ts';
 
 /** Undefined where the programs are not on this machine: CONFORMANCE_DIR names the folder in whose `bin` kube-apiserver lies; etcd is on the PATH. */
 export async function upstreamPrograms(): Promise<{ server: string; etcd: string } | undefined> {
