@@ -15,7 +15,7 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { horizontalPodAutoscalers, pods, type Resource } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { parseLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
+import type { LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
@@ -25,6 +25,7 @@ import { normalize } from './plan/normalize.ts';
 import { newHistory, withRecommendation, withScale, type ScalingHistory } from './plan/scaling-history.ts';
 import { HpaStatus } from './plan/hpa-status.ts';
 import { ScaleTarget } from './scale-target.ts';
+import { TargetPods } from './target-pods.ts';
 
 const PERIOD_MS = 15_000;
 
@@ -50,13 +51,14 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
   private readonly pods: Informer<Pod>;
   /** By key of the autoscaler. */
   private readonly histories = new Map<string, ScalingHistory>();
-  private readonly selectors = new Map<string, LabelSelector>();
+  private readonly targetPods: TargetPods;
 
   constructor(context: ControllerContext) {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.autoscalers = context.informers.informer(horizontalPodAutoscalers);
     this.pods = context.informers.informer(pods);
+    this.targetPods = new TargetPods(this.pods.lister);
     this.autoscalers.addHandler({
       onAdd: hpa => this.queue.add(keyOf(hpa)),
       onUpdate: (older, hpa) => {
@@ -77,7 +79,7 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
     const hpa = this.autoscalers.lister.get(namespace, name);
     if (hpa === undefined) {
       this.histories.delete(key);
-      this.selectors.delete(key);
+      this.targetPods.forget(key);
       return 'awaitChange';
     }
     if (hpa.metadata.deletionTimestamp !== undefined) return 'awaitChange';
@@ -133,7 +135,7 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
     } catch (error) {
       signal.throwIfAborted();
       // Without a target it claims no pods.
-      this.selectors.delete(keyOf(hpa));
+      this.targetPods.forget(keyOf(hpa));
       const why = (error as Error).message;
       this.event(hpa, 'Warning', 'FailedGetScale', why);
       const message = `the HPA controller was unable to get the target's current scale: ${why}`;
@@ -150,8 +152,12 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
   ): Promise<Decision | undefined> {
     const { namespace = '' } = hpa.metadata;
     const key = keyOf(hpa);
-    const selected = this.select(hpa, scale, status);
-    if (selected === undefined) return undefined;
+    const selected = this.targetPods.select(key, scale.status?.selector ?? '');
+    if (selected.kind === 'refused') {
+      this.event(hpa, 'Warning', selected.eventReason, selected.eventMessage);
+      status.set('ScalingActive', false, selected.reason, selected.message);
+      return undefined;
+    }
     const current = scale.spec?.replicas ?? 0;
     const metrics = await this.readMetrics(namespace, selected.selector, signal);
     const nowMs = this.context.clock.now();
@@ -189,54 +195,6 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
     const all = hpa.spec.metrics?.length ?? 0;
     const message = `invalid metrics (${failed} invalid out of ${all}), first error is: ${first}`;
     this.event(hpa, 'Warning', 'FailedComputeMetricsReplicas', message);
-  }
-
-  /** The target's pods; undefined when its selector does not say which, or says the same as another autoscaler's. */
-  private select(
-    hpa: HorizontalPodAutoscaler,
-    scale: Scale,
-    status: HpaStatus,
-  ): { selector: LabelSelector; pods: Pod[] } | undefined {
-    const text = scale.status?.selector ?? '';
-    const refuse = (reason: string, event: string, message: string, told = message): undefined => {
-      this.event(hpa, 'Warning', event, told);
-      status.set('ScalingActive', false, reason, message);
-      return undefined;
-    };
-    if (text === '')
-      return refuse(
-        'InvalidSelector',
-        'SelectorRequired',
-        "the HPA target's scale is missing a selector",
-        'selector is required',
-      );
-    let selector: LabelSelector;
-    try {
-      selector = parseLabelSelector(text);
-    } catch (error) {
-      const message = `couldn't convert selector into a corresponding internal selector object: ${(error as Error).message}`;
-      return refuse('InvalidSelector', 'InvalidSelector', message);
-    }
-    const { namespace = '' } = hpa.metadata;
-    this.selectors.set(keyOf(hpa), selector);
-    const selected = this.pods.lister.list(namespace).filter(pod => selector.matches(pod.metadata.labels));
-    const rivals = this.selecting(namespace, selected);
-    if (rivals.length > 1) {
-      const message = `pods by selector ${text} are controlled by multiple HPAs: [${rivals.join(' ')}]`;
-      return refuse('AmbiguousSelector', 'AmbiguousSelector', message);
-    }
-    return { selector, pods: selected };
-  }
-
-  /** The autoscalers, as upstream prints them, that some of these pods belong to. */
-  private selecting(namespace: string, selected: readonly Pod[]): string[] {
-    const found: string[] = [];
-    for (const [key, selector] of this.selectors) {
-      const other = splitKey(key);
-      if (other.namespace !== namespace) continue;
-      if (selected.some(pod => selector.matches(pod.metadata.labels))) found.push(`{${other.name} ${namespace}}`);
-    }
-    return found.sort();
   }
 
   private async readMetrics(
