@@ -154,3 +154,18 @@ test('an HTTP/2 connection on which nothing is asked is closed, one that waits f
   await once(busy, 'close');
   await own.close();
 });
+
+test.each([
+  { what: 'a port in use', bindAddress: '127.0.0.1', want: /127\.0\.0\.1:\d+: the port is in use .* --secure-port/ },
+  {
+    what: 'an address of elsewhere',
+    bindAddress: '192.0.2.200',
+    want: /192\.0\.2\.200:\d+: .* no such address; see --bind-address/,
+  },
+])('TlsServer.listen() on $what says so', async ({ bindAddress, want }) => {
+  const { port } = running.server;
+  const serve = (): Promise<void> => Promise.resolve();
+  await expect(
+    new TlsServer({ tls: options.tls, bindAddress, port, logger: silentLogger, serve }).listen(),
+  ).rejects.toThrow(want);
+});

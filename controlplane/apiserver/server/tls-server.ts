@@ -83,12 +83,21 @@ export class TlsServer {
     return address?.port ?? this.#options.port;
   }
 
-  /** @throws the system's error (EADDRINUSE, EACCES) */
+  /** @throws Error that names address and port */
   listen(): Promise<void> {
+    const { port, bindAddress: host } = this.#options;
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ port: this.#options.port, host: this.#options.bindAddress, exclusive: true }, () => {
-        this.#server.off('error', reject);
+      const fail = (error: NodeJS.ErrnoException): void => {
+        const why: Readonly<Record<string, string>> = {
+          EADDRINUSE: 'the port is in use by another process; stop that one, or see --secure-port',
+          EADDRNOTAVAIL: 'this machine has no such address; see --bind-address',
+        };
+        const text = why[error.code ?? ''] ?? error.message;
+        reject(new Error(`The API server cannot listen on ${host}:${port}: ${text}`, { cause: error }));
+      };
+      this.#server.once('error', fail);
+      this.#server.listen({ port, host, exclusive: true }, () => {
+        this.#server.off('error', fail);
         this.#server.on('error', error => this.#options.logger.error({ err: error }, 'The API server socket failed'));
         resolve();
       });
