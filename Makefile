@@ -82,7 +82,7 @@ lab-down: ## Take the lab away
 	@npx --no-install tsx e2e/lab/main.ts down
 
 .PHONY: bench
-bench: deps dist/k8ts.mjs ## Measure start, pods, memory and CPU, and the CRI floor in the same run
+bench: deps dist/k8ts.mjs ## Measure the API server (beside upstream's where it is), start, pods, memory and CPU, and the CRI floor
 	@npx --no-install tsx e2e/bench/main.ts
 
 .PHONY: chaos
