@@ -47,7 +47,9 @@ test('readFrame() reads what a client masked, whatever its length', () => {
       const payload = Buffer.alloc(length, 7);
       const bytes = masked(OPCODES.binary, payload);
       const read = readFrame(Buffer.concat([bytes, Buffer.alloc(behind)]));
-      expect(read).toEqual({ kind: 'frame', opcode: OPCODES.binary, payload, bytes: bytes.length });
+      expect(read).toMatchObject({ kind: 'frame', opcode: OPCODES.binary, bytes: bytes.length });
+      // Jest compares long buffers byte by byte, as objects.
+      expect(read.kind === 'frame' && read.payload.equals(payload)).toBe(true);
       expect(readFrame(bytes.subarray(0, bytes.length - 1)).kind).toBe('part');
     }),
     { numRuns: 50 },
