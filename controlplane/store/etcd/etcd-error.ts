@@ -43,8 +43,22 @@ const ANSWERS: Readonly<Record<string, EtcdFailure>> = {
 
 /** grpc-js's words around the reason why there is no connection. */
 const NO_CONNECTION = /^No connection established\. Last error: (?:Error: )?(.*?)\. Resolution note: .*$/s;
-/** What Node.js says where the other side answers a TLS greeting with something else, or hangs up. */
-const NO_TLS = /wrong version number|disconnected before secure TLS connection was established/;
+/** What Node.js and OpenSSL say of connections that can never come about, and what to look at. */
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /wrong version number|disconnected before secure TLS connection was established/,
+    ' (does it speak plain HTTP? then its URL begins with http:)',
+  ],
+  [/Last error: Failed to connect/, ' (does it speak TLS? then its URL begins with https:)'],
+  [
+    /unable to verify the first certificate|self-signed certificate|unable to get (local )?issuer/,
+    ' (--etcd-cafile names who signed its certificate)',
+  ],
+  [
+    /alert bad certificate|alert certificate required|alert unknown ca/,
+    ' (it asks for a certificate of its own authority: --etcd-certfile, --etcd-keyfile)',
+  ],
+];
 const NO_SPACE = 'etcdserver: mvcc: database space exceeded';
 const TOO_LARGE = /^etcdserver: request is too large$|larger than max/;
 
@@ -57,7 +71,7 @@ export function etcdError(error: unknown, endpoint: string): EtcdError {
 
 /** @param details etcd's own words, also where a watch carries them instead of a status */
 export function failureOf(code: status, details: string, endpoint: string, cause?: unknown): EtcdError {
-  const hint = NO_TLS.test(details) ? ' (does it speak plain HTTP? then its URL begins with http:)' : '';
+  const hint = HINTS.find(([pattern]) => pattern.test(details))?.[1] ?? '';
   const say = `${endpoint}: ${details.replace(NO_CONNECTION, '$1')}${hint}`;
   const answer = ANSWERS[details];
   if (answer !== undefined) return new EtcdError(answer, say, cause);
