@@ -7,7 +7,7 @@
 import type { Job, JobCondition, JobStatus } from '../../../../proto/api/batch-v1.ts';
 import type { Pod } from '../../../../proto/api/core-v1.ts';
 import { isConditionTrue, isDeleting, setCondition } from '../../../../machinery/meta/object.ts';
-import { formatTime, parseTime } from '../../../../machinery/meta/time.ts';
+import { formatTime } from '../../../../machinery/meta/time.ts';
 import { isPodActive, isPodReady, isPodTerminal } from '../../runtime/plan/pod-state.ts';
 import { formatIndexes, parseIndexes } from './indexes.ts';
 import {
@@ -20,8 +20,8 @@ import {
   isTracked,
   judgeFailure,
   replacesEndedOnly,
-  restartsOf,
 } from './job-pods.ts';
+import { deadlineOf, judge, knownVerdict, type Ended, type Verdict } from './verdict.ts';
 
 const FIRST_BACKOFF_MS = 10_000;
 const MOST_BACKOFF_MS = 600_000;
@@ -48,12 +48,6 @@ export interface JobPlan {
   delete: Pod[];
   backoff: Backoff;
   afterMs: number | undefined;
-}
-
-interface Verdict {
-  type: 'FailureTarget' | 'SuccessCriteriaMet';
-  reason: string;
-  message: string;
 }
 
 export function isFinished({ status }: Job): boolean {
@@ -95,16 +89,10 @@ export function planJob(view: JobView): JobPlan {
   return plan;
 }
 
-interface Count {
+interface Count extends Ended {
   status: JobStatus;
   release: Pod[];
   backoff: Backoff;
-  /** All failures, those too that are noted and not yet summed up. */
-  failed: number;
-  completed: Set<number>;
-  failedIndexes: Set<number>;
-  /** A rule of the failure policy ended the job. */
-  failJob: string | undefined;
   hasNewFailure: boolean;
 }
 
@@ -176,73 +164,6 @@ function countEnded({ job, pods, backoff }: JobView): Count {
 
 function isReplaced(pod: Pod, pods: readonly Pod[]): boolean {
   return pods.some(other => indexOf(other) === indexOf(pod) && failuresBefore(other) > failuresBefore(pod));
-}
-
-/** What an earlier run decided stays decided. */
-function knownVerdict({ status }: Job): Verdict | undefined {
-  for (const type of ['FailureTarget', 'SuccessCriteriaMet'] as const) {
-    const condition = status?.conditions?.find(each => each.type === type && each.status === 'True');
-    if (condition !== undefined) return { type, reason: condition.reason ?? '', message: condition.message ?? '' };
-  }
-  return undefined;
-}
-
-function judge({ job, nowMs }: JobView, status: JobStatus, count: Count, active: readonly Pod[]): Verdict | undefined {
-  const { spec } = job;
-  const fail = (reason: string, message: string): Verdict => ({ type: 'FailureTarget', reason, message });
-  if (count.failJob !== undefined) return fail('PodFailurePolicy', count.failJob);
-  const limit = spec.backoffLimit ?? 6;
-  if (count.failed > limit || restartedTooOften(job, active)) {
-    return fail('BackoffLimitExceeded', 'Job has reached the specified backoff limit');
-  }
-  const deadlineMs = deadlineOf(status, job);
-  if (deadlineMs !== undefined && deadlineMs <= nowMs && spec.suspend !== true) {
-    return fail('DeadlineExceeded', 'Job was active longer than specified deadline');
-  }
-  const { completed, failedIndexes } = count;
-  if (spec.backoffLimitPerIndex !== undefined && isIndexed(job)) {
-    if (spec.maxFailedIndexes !== undefined && failedIndexes.size > spec.maxFailedIndexes) {
-      return fail('MaxFailedIndexesExceeded', 'Job has exceeded the specified maximal number of failed indexes');
-    }
-    if (failedIndexes.size > 0 && failedIndexes.size + completed.size >= (spec.completions ?? 0)) {
-      return fail('FailedIndexes', 'Job has failed indexes');
-    }
-  }
-  const rule = metSuccessRule(job, completed);
-  const met = (reason: string, message: string): Verdict => ({ type: 'SuccessCriteriaMet', reason, message });
-  if (rule !== undefined) return met('SuccessPolicy', `Matched rules at index ${rule}`);
-  const succeeded = (status.succeeded ?? 0) + (status.uncountedTerminatedPods?.succeeded?.length ?? 0);
-  const isEnough =
-    spec.completions === undefined ? succeeded > 0 && active.length === 0 : succeeded >= spec.completions;
-  return isEnough && spec.suspend !== true
-    ? met('CompletionsReached', 'Reached expected number of succeeded pods')
-    : undefined;
-}
-
-/** With `restartPolicy: OnFailure` failures are restarts of containers. */
-function restartedTooOften({ spec }: Job, active: readonly Pod[]): boolean {
-  if (spec.template.spec?.restartPolicy !== 'OnFailure') return false;
-  const restarts = active.reduce((sum, pod) => sum + restartsOf(pod), 0);
-  const limit = spec.backoffLimit ?? 6;
-  return limit === 0 ? restarts > 0 : restarts >= limit;
-}
-
-function metSuccessRule(job: Job, completed: ReadonlySet<number>): number | undefined {
-  const { spec } = job;
-  const rules = spec.successPolicy?.rules ?? [];
-  const at = rules.findIndex(({ succeededIndexes, succeededCount }) => {
-    const wanted =
-      succeededIndexes === undefined ? undefined : parseIndexes(succeededIndexes, spec.completions ?? Infinity);
-    const got = wanted === undefined ? completed.size : [...wanted].filter(index => completed.has(index)).length;
-    return got >= (succeededCount ?? wanted?.size ?? Infinity);
-  });
-  return at < 0 ? undefined : at;
-}
-
-function deadlineOf(status: JobStatus, { spec }: Job): number | undefined {
-  const startMs = parseTime(status.startTime ?? '');
-  if (startMs === undefined || spec.activeDeadlineSeconds === undefined) return undefined;
-  return startMs + spec.activeDeadlineSeconds * 1000;
 }
 
 /** Makes as many pods run as the job wants at once. */
