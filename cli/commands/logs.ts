@@ -25,7 +25,9 @@ export async function logs(config: Config, args: Readonly<Record<string, unknown
   const file = isRuntime ? join(paths.logDir, 'containerd.log') : paths.log;
   requireAccess(file, 'logs');
   if (!existsSync(file)) {
-    throw new CliError(`There is no ${file}: k8ts has not run in the background here`, exitCodes.notRunning);
+    const pid = isRuntime ? undefined : lockHolder(paths.lock);
+    const why = pid === undefined ? 'has not run in the background here' : `logs to whoever started it (pid ${pid})`;
+    throw new CliError(`There is no ${file}: k8ts ${why}`, exitCodes.notRunning);
   }
   const fd = openSync(file, 'r');
   let at = startOfTail(fd, Number(args['tail']));
