@@ -18,6 +18,8 @@ const CONNECTION_WINDOW_BYTES = 64 * 1024 * 1024;
 /** Without an event for so long nothing more will come. */
 const QUIET_MS = 10_000;
 
+const CHUNK = /\r\n[0-9a-f]+\r\n/g;
+
 let delivered = 0;
 let timed = 0;
 const lagsMs: number[] = [];
@@ -26,10 +28,15 @@ function counter(): (data: Buffer) => void {
   let tail = '';
   return data => {
     const text = tail + data.toString('latin1');
-    const end = text.lastIndexOf('\n') + 1;
+    const end = text.lastIndexOf('}\n') + 2;
+    if (end < 2) {
+      tail = text;
+      return;
+    }
     tail = text.slice(end);
     const now = monotonicMs();
-    const lines = text.slice(0, end);
+    // HTTP/1.1 may begin a chunk in the middle of an event.
+    const lines = text.slice(0, end).replaceAll(CHUNK, '');
     delivered += lines.match(CREATED)?.length ?? 0;
     for (const [, madeAt] of lines.matchAll(MADE_AT)) if (timed++ % TIMED === 0) lagsMs.push(now - Number(madeAt));
   };
