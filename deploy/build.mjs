@@ -1,7 +1,8 @@
-// Builds the one bundle, dist/k8ts.mjs. Native packages stay outside: they find their binaries beside their own files.
+// Builds the one bundle: node deploy/build.mjs [FILE], by default dist/k8ts.mjs; FILE has to lie inside of this tree. Native packages stay outside: they find their binaries beside their own files.
 import { chmodSync, readFileSync } from 'node:fs';
 import { build } from 'esbuild';
 
+const outfile = process.argv[2] ?? 'dist/k8ts.mjs';
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
 // A young generation of half the size, and an old one that grows by half: V8's own choice lets garbage reach three times what is alive
@@ -12,7 +13,7 @@ const WARNING_FLAGS = '--disable-warning=DEP0123';
 
 await build({
   entryPoints: ['cli/main.ts'],
-  outfile: 'dist/k8ts.mjs',
+  outfile,
   bundle: true,
   platform: 'node',
   target: 'node20',
@@ -28,4 +29,4 @@ await build({
   },
   logLevel: 'warning',
 });
-chmodSync('dist/k8ts.mjs', 0o755);
+chmodSync(outfile, 0o755);
