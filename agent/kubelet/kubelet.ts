@@ -65,6 +65,8 @@ export interface Kubelet extends Component {
 }
 
 const POD_RETRY_MS = { baseDelayMs: 500, maxDelayMs: 20_000 };
+/** A sandbox usually takes a tenth of this: one that takes longer hangs, and must not hold back others. */
+const SANDBOX_PATIENCE_MS = 3_000;
 const DEFAULT_MAX_PODS = 110;
 const DEFAULT_PORT = 10_250;
 
@@ -165,7 +167,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       const name = pod.spec.runtimeClassName ?? '';
       return name === '' ? '' : (await client.of(runtimeClasses).get({ name }, signal)).handler;
     },
-    gate: new Gate(options.parallelSandboxes ?? 6),
+    gate: new Gate({ limit: options.parallelSandboxes ?? 6, patienceMs: SANDBOX_PATIENCE_MS, clock }),
   });
   const servicesFor = (pod: Pod): Service[] => {
     const own = serviceInformer.lister.list(pod.metadata.namespace);

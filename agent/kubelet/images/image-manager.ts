@@ -68,7 +68,7 @@ export class ImageManager {
 
   constructor(options: ImageManagerOptions) {
     this.options = options;
-    this.gate = new Gate(options.parallelPulls);
+    this.gate = new Gate({ limit: options.parallelPulls, clock: options.clock });
   }
 
   /** @param subject the container, for events */

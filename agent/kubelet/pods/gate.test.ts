@@ -1,8 +1,11 @@
 import { expect, test } from '@jest/globals';
+import { FakeClock } from '../../../machinery/process/clock.ts';
 import { Gate } from './gate.ts';
 
+const clock = new FakeClock();
+
 test('Gate lets a limited number run, in order, and hands places on', async () => {
-  const gate = new Gate(2);
+  const gate = new Gate({ limit: 2, clock });
   const begun: number[] = [];
   const ends: (() => void)[] = [];
   const acts = [0, 1, 2, 3].map(i =>
@@ -26,7 +29,7 @@ test('Gate lets a limited number run, in order, and hands places on', async () =
 });
 
 test('Gate lets go of who gives up waiting', async () => {
-  const gate = new Gate(1);
+  const gate = new Gate({ limit: 1, clock });
   let end: () => void = () => {};
   const first = gate.run(() => new Promise<void>(resolve => (end = resolve)));
   const abort = new AbortController();
@@ -36,4 +39,27 @@ test('Gate lets go of who gives up waiting', async () => {
   end();
   await first;
   await expect(gate.run(() => Promise.resolve('ran'))).resolves.toBe('ran');
+});
+
+test('Gate lends a place: an act that hangs delays the next once, and gives no place back twice', async () => {
+  const time = new FakeClock();
+  const gate = new Gate({ limit: 1, clock: time, patienceMs: 1000 });
+  const begun: string[] = [];
+  const act = (name: string, done: Promise<void>) => () => {
+    begun.push(name);
+    return done;
+  };
+  let end: () => void = () => {};
+  const hung = gate.run(act('hung', new Promise<void>(resolve => (end = resolve))));
+  const forever = new Promise<void>(() => {});
+  void gate.run(act('second', forever));
+  void gate.run(act('third', forever));
+  await time.advance(999);
+  expect(begun).toEqual(['hung']);
+  await time.advance(1);
+  expect(begun).toEqual(['hung', 'second']);
+  end();
+  await hung;
+  await time.advance(0);
+  expect(begun).toEqual(['hung', 'second']);
 });

@@ -1,11 +1,26 @@
-/** Lets a limited number of acts run at once, in the order in which they came. */
+/**
+ * Lets a limited number of acts run at once, in the order in which they came.
+ *
+ * A place is lent, not given: an act that takes longer than `patienceMs` goes on, and its place is handed to the next. So a few acts that
+ * hang delay the others, each once, and never stop them.
+ */
+import type { Clock } from '../../../machinery/process/clock.ts';
+
+export interface GateOptions {
+  /** Acts at once; at least 1. */
+  readonly limit: number;
+  /** How long an act may hold its place, in milliseconds; default: until it ends. */
+  readonly patienceMs?: number;
+  readonly clock: Clock;
+}
+
 export class Gate {
-  private readonly limit: number;
+  private readonly options: GateOptions;
   private running = 0;
   private readonly waiting: (() => void)[] = [];
 
-  constructor(limit: number) {
-    this.limit = Math.max(1, limit);
+  constructor(options: GateOptions) {
+    this.options = options;
   }
 
   /** Acts that wait. */
@@ -16,19 +31,27 @@ export class Gate {
   /** Runs `act` when there is room. @throws the signal's reason if it aborts before that */
   async run<T>(act: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.enter(signal);
+    const leave = once(() => this.leave());
+    const { clock, patienceMs } = this.options;
+    const keepWaiting = patienceMs === undefined ? () => {} : clock.after(patienceMs, leave);
     try {
       return await act();
     } finally {
-      // The place is handed on, so that nobody slips in between.
-      const next = this.waiting.shift();
-      if (next === undefined) this.running--;
-      else next();
+      keepWaiting();
+      leave();
     }
+  }
+
+  /** The place is handed on, so that nobody slips in between. */
+  private leave(): void {
+    const next = this.waiting.shift();
+    if (next === undefined) this.running--;
+    else next();
   }
 
   private async enter(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    if (this.running < this.limit) {
+    if (this.running < Math.max(1, this.options.limit)) {
       this.running++;
       return;
     }
@@ -46,4 +69,13 @@ export class Gate {
       signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
+}
+
+function once(act: () => void): () => void {
+  let done = false;
+  return () => {
+    if (done) return;
+    done = true;
+    act();
+  };
 }
