@@ -80,8 +80,8 @@ export default {
     ),
     rule(
       'grpc-at-its-place',
-      'CRI is called in kubelet/runtime alone, etcd in store/etcd',
-      { path: '^(?!agent/kubelet/runtime/|controlplane/store/etcd/|proto/(cri|etcd)/|e2e/)' },
+      'gRPC is spoken through kubelet/runtime alone, etcd in store/etcd',
+      { path: '^(?!agent/kubelet/runtime/|controlplane/store/etcd/|proto/(cri|etcd|csi|plugins)/|e2e/)' },
       { path: '^node_modules/@grpc/' },
     ),
     rule(

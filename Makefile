@@ -45,9 +45,7 @@ install-systemd: dist/k8ts.mjs ## Let systemd run it (UNIT=k8ts, k8ts-server or 
 
 .PHONY: proto
 proto: node_modules/.package-lock.json ## Write generated code again from the tables
-	npx --no-install tsx proto/api/generate.ts
-	npx --no-install tsx proto/cri/generate.ts
-	npx --no-install tsx proto/etcd/generate.ts
+	for generate in proto/*/generate.ts proto/plugins/*/generate.ts; do npx --no-install tsx $$generate || exit 1; done
 
 .PHONY: check
 check: node_modules/.package-lock.json ## Types, lint, format, layers, cycles, dead code, generated code, unit tests

@@ -17,7 +17,7 @@ lane \
 first=$!
 lane \
   "package-lock.json" "node deploy/lockfile.mjs --check" \
-  "generated code" "npx --no-install tsx proto/api/generate.ts --check && npx --no-install tsx proto/cri/generate.ts --check && npx --no-install tsx proto/etcd/generate.ts --check" \
+  "generated code" "for generate in proto/*/generate.ts proto/plugins/*/generate.ts; do npx --no-install tsx \$generate --check || exit 1; done" \
   "Vagrantfile" "if command -v vagrant >/dev/null; then vagrant validate --ignore-provider; fi" \
   "lint" "npx --no-install eslint --cache --cache-location node_modules/.cache/eslint ." &
 second=$!
