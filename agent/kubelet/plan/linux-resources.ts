@@ -11,6 +11,7 @@ import {
   qosClassOf,
   type Amounts,
 } from '../../../machinery/meta/pod-resources.ts';
+import { CRITICAL_PRIORITY } from './critical-pod.ts';
 
 export const CPU_PERIOD_US = 100_000;
 const MIN_SHARES = 2;
@@ -31,7 +32,6 @@ export function cpuQuotaUs(milliCpu: number): number {
 
 const OOM_GUARANTEED = -997;
 const OOM_BEST_EFFORT = 1000;
-const CRITICAL_PRIORITY = 2_000_000_000;
 
 /** Who dies first when memory is short: the class, then how little of the node the container asked for. */
 export function oomScoreAdj(pod: Pod, container: Container, nodeMemoryBytes: number): number {

@@ -8,7 +8,7 @@ import { isSidecar } from './pod-spec.ts';
 import { rfc3339 } from './time-format.ts';
 
 /** Types of conditions that nobody but the kubelet writes. */
-export const KUBELET_CONDITIONS: ReadonlySet<string> = new Set([
+const KUBELET_CONDITIONS: ReadonlySet<string> = new Set([
   'PodReadyToStartContainers',
   'Initialized',
   'ContainersReady',
@@ -16,12 +16,19 @@ export const KUBELET_CONDITIONS: ReadonlySet<string> = new Set([
   'PodScheduled',
 ]);
 
+/** Whether the kubelet writes it. A disruption may be another's: the scheduler's preemption, the taint manager. */
+export function isKubeletCondition({ type, reason }: PodCondition): boolean {
+  return KUBELET_CONDITIONS.has(type) || (type === 'DisruptionTarget' && reason === 'TerminationByKubelet');
+}
+
 export interface ConditionsInput {
   readonly pod: Pod;
   readonly phase: PodPhase;
   readonly initStatuses: readonly ContainerStatus[];
   readonly mainStatuses: readonly ContainerStatus[];
   readonly sandboxReady: boolean;
+  /** Why the kubelet ends the pod before its time. */
+  readonly disruption: string | undefined;
 }
 
 /** In upstream's order, without times. */
@@ -35,8 +42,14 @@ export function podConditions(input: ConditionsInput): PodCondition[] {
     readyCondition(pod, containersReady),
     containersReady,
     { type: 'PodScheduled', status: 'True' },
+    ...disruptionCondition(input),
   ];
   return generation === undefined ? conditions : conditions.map(c => ({ ...c, observedGeneration: generation }));
+}
+
+function disruptionCondition({ disruption: message }: ConditionsInput): PodCondition[] {
+  if (message === undefined) return [];
+  return [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message }];
 }
 
 function initializedCondition({ pod, phase, initStatuses, mainStatuses }: ConditionsInput): PodCondition {

@@ -15,6 +15,10 @@ import { rfc3339 } from './time-format.ts';
 export interface PodVerdict {
   readonly reason: string;
   readonly message: string;
+  /** Shortens the pod's own grace period, to no less than a second. */
+  readonly graceSeconds?: number | undefined;
+  /** Message of the condition DisruptionTarget (reason TerminationByKubelet); undefined: the end is no disruption. */
+  readonly disruption?: string | undefined;
 }
 
 export interface PodStatusInput {
@@ -54,7 +58,7 @@ export function podStatus(input: PodStatusInput): PodStatus {
   const ips = ownIPs.length > 0 ? ownIPs : (older?.podIPs ?? []).map(({ ip }) => ip);
   const conditions = mergeConditions(
     older?.conditions,
-    podConditions({ pod, phase, initStatuses, mainStatuses, sandboxReady }),
+    podConditions({ pod, phase, initStatuses, mainStatuses, sandboxReady, disruption: verdict?.disruption }),
     nowMs,
   );
   // A pod that was turned away has no containers to speak of: they would seem to be on their way.

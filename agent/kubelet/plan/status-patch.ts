@@ -2,7 +2,7 @@
  * The smallest strategic patch of a pod's status. Only what the kubelet owns is in it: others' conditions and fields stay theirs.
  */
 import type { Pod, PodStatus } from '../../../proto/api/core-v1.ts';
-import { KUBELET_CONDITIONS } from './pod-conditions.ts';
+import { isKubeletCondition } from './pod-conditions.ts';
 
 /** Fields that nobody else writes, conditions apart. */
 const OWNED = [
@@ -36,7 +36,7 @@ export function statusPatch(pod: Pod, applied: PodStatus | undefined, desired: P
       MERGED_LISTS.has(key) && Array.isArray(value) ? [...(value as object[]), { $patch: 'replace' }] : (value ?? null);
   }
   const conditions = (desired.conditions ?? []).filter(condition => {
-    if (!KUBELET_CONDITIONS.has(condition.type)) return false;
+    if (!isKubeletCondition(condition)) return false;
     return !sameJson(
       condition,
       applied?.conditions?.find(c => c.type === condition.type),

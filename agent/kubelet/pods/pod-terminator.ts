@@ -14,6 +14,7 @@ import type { ContainerView } from '../plan/pod-view.ts';
 import { isNotFound } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { VolumeManager } from '../volumes/volume-manager.ts';
+import { abandonOnAbort } from './abandon.ts';
 import { containerFieldPath, graceFromAnnotations, type ContainerKiller } from './container-killer.ts';
 import type { PodCgroups } from './pod-cgroups.ts';
 import type { PodRecord } from './pod-record.ts';
@@ -39,14 +40,16 @@ export class PodTerminator {
 
   /** The grace period that holds now, in seconds from the beginning of the end. */
   graceOf(record: PodRecord): number {
-    if (record.completed) return gracePeriodSeconds(record.pod);
-    if (record.pod.spec.containers.length > 0) return gracePeriodSeconds(record.pod);
-    return graceFromAnnotations(this.options.cache.view(record.uid)?.containers ?? []);
+    const { pod, uid, verdict, completed } = record;
+    const known = completed || pod.spec.containers.length > 0;
+    const own = known ? gracePeriodSeconds(pod) : graceFromAnnotations(this.options.cache.view(uid)?.containers ?? []);
+    return verdict?.graceSeconds === undefined ? own : Math.min(own, Math.max(1, verdict.graceSeconds));
   }
 
   /** Stops everything that runs. Resolves once nothing does. @throws RuntimeError, or the signal's reason when grace got shorter */
   async stop(record: PodRecord, graceSeconds: number, signal: AbortSignal): Promise<void> {
     const { runtime, cache } = this.options;
+    await abandonOnAbort(cache.settled(record.uid), signal);
     if (record.uncertain) {
       await cache.relistPod(record.uid);
       record.uncertain = false;

@@ -1,0 +1,16 @@
+/**
+ * Pods that a node cannot do without: neither evicted nor turned away for pressure.
+ * Source: kubernetes 1.36 `pkg/kubelet/types/pod_update.go`, IsCriticalPod.
+ */
+import type { Pod } from '../../../proto/api/core-v1.ts';
+
+/** Of `system-cluster-critical`, the lower of the two. */
+export const CRITICAL_PRIORITY = 2_000_000_000;
+
+/** Static pods, their mirrors, and what has a system priority. */
+export function isCriticalPod({ metadata, spec }: Pod): boolean {
+  const source = metadata.annotations?.['kubernetes.io/config.source'];
+  const isStatic = source !== undefined && source !== 'api';
+  const isMirror = metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined;
+  return isStatic || isMirror || (spec.priority ?? 0) >= CRITICAL_PRIORITY;
+}
