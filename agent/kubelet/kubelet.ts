@@ -50,7 +50,7 @@ import { DiskSampler } from './stats/disk-sampler.ts';
 import { KubeletMetrics } from './stats/kubelet-metrics.ts';
 import { NodeSampler } from './stats/node-sampler.ts';
 import { reports } from './stats/reports.ts';
-import { LocalVolumeManager } from './volumes/local-volume-manager.ts';
+import { createVolumeManager } from './volumes/create-volume-manager.ts';
 import type { VolumeManager } from './volumes/volume-manager.ts';
 
 /** The running part, and what the kubelet's server needs of it. */
@@ -113,7 +113,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       cpu: String(machine.cpuCount),
       memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
     };
-  const volumes = new LocalVolumeManager({
+  const volumes = createVolumeManager({
     root: folders.root,
     client,
     clock,
@@ -267,7 +267,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const diskSampler = new DiskSampler({ images: imageService, access, folders, clock });
   const lease = new NodeLease({ client, clock, logger, nodeName, nodeUid: () => node?.metadata.uid });
-  const events = options.events(event => cache.handle(event));
+  const events = options.events({
+    onEvent: event => cache.handle(event),
+    relistDelayMs: () => cache.relistDelayMs(workers.expectEnds()),
+  });
 
   let ready = false;
   let registrar: NodeRegistrar | undefined;

@@ -1,6 +1,7 @@
 /** Gives a volume to a group, as `securityContext.fsGroup` asks. Source: kubernetes.io/docs, "Configure a Security Context". */
 import { chmod, lchown, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Pod } from '../../../proto/api/core-v1.ts';
 
 /** Group read and write for files, and for folders set-group-id besides, so that what is made inside belongs to the group too. */
 function groupMode(mode: number, isDirectory: boolean): number {
@@ -25,4 +26,10 @@ async function own(path: string, groupId: number): Promise<void> {
   // chown clears set-id bits, so the mode comes second.
   await chmod(path, groupMode(stats.mode & 0o7777, stats.isDirectory()));
   if (stats.isDirectory()) for (const name of await readdir(path)) await own(join(path, name), groupId);
+}
+
+/** Gives a volume to its pod's `fsGroup`, if the pod has one. */
+export async function applyPodGroup({ spec }: Pod, directory: string): Promise<void> {
+  const { fsGroup, fsGroupChangePolicy } = spec.securityContext ?? {};
+  if (fsGroup !== undefined) await applyFsGroup(directory, fsGroup, fsGroupChangePolicy);
 }

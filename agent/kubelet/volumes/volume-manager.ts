@@ -16,10 +16,22 @@ export interface PreparedVolume {
   readonly selinuxRelabel: boolean;
   /** Set for image volumes: the runtime mounts this image; `hostPath` is then ''. */
   readonly image?: string;
+  /** Set for volumes that containers get as a device: the block device on the node; `hostPath` is then ''. */
+  readonly devicePath?: string;
 }
 
 /** A pod's volumes by the name that `spec.volumes` gives them. Volumes that are optional and absent are there, empty. */
 export type PreparedVolumes = ReadonlyMap<string, PreparedVolume>;
+
+/** How full a volume is. Bytes and numbers; what nobody can tell is left out. */
+export interface VolumeUsage {
+  readonly capacityBytes?: number;
+  readonly availableBytes?: number;
+  readonly usedBytes?: number;
+  readonly inodes?: number;
+  readonly inodesFree?: number;
+  readonly inodesUsed?: number;
+}
 
 /** A volume that cannot be prepared now; the pod worker tells it as an event and tries again with back-off. */
 export class VolumeError extends Error {
