@@ -14,7 +14,7 @@ import type { LogRotationPolicy } from './plan/log-rotation.ts';
 import type { KubeletFolders } from './plan/pod-paths.ts';
 import type { ResourceAmounts } from '../../machinery/meta/pod-resources.ts';
 import type { RestartBackoff } from './plan/restart.ts';
-import type { ContainerEvent, GapEvent } from './runtime/container-event.ts';
+import type { ContainerEventsOptions } from './runtime/container-events.ts';
 import type { ImageService, RuntimeService } from './runtime/runtime-service.ts';
 
 export interface KubeletOptions {
@@ -23,8 +23,8 @@ export interface KubeletOptions {
   readonly informers: InformerFactory;
   readonly runtime: RuntimeService;
   readonly images: ImageService;
-  /** Makes the source of the runtime's events; the kubelet runs it. */
-  readonly events: (onEvent: (event: ContainerEvent | GapEvent) => void) => Component;
+  /** Makes the source of the runtime's events, ContainerEvents; the kubelet runs it. */
+  readonly events: (listener: Pick<ContainerEventsOptions, 'onEvent' | 'relistDelayMs'>) => Component;
   readonly recorder: EventSink;
   readonly clock: Clock;
   readonly logger: Logger;

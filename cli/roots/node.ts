@@ -174,7 +174,7 @@ export async function startNode(
     recorder,
     clock,
     logger: logger.child({ part: 'kubelet' }),
-    events: onEvent => new ContainerEvents({ client: parts.cri, clock, logger, onEvent }),
+    events: listener => new ContainerEvents({ client: parts.cri, clock, logger, ...listener }),
     machine: await readMachineInfo(),
     cgroupLayout: await detectCgroups(),
     cgroupRoot: [config.cgroupRoot],

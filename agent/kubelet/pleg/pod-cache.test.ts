@@ -25,9 +25,16 @@ function setup() {
   const sandboxes = new Map<string, PodSandboxState>();
   const calls: string[] = [];
   let failLists = 0;
+  let hung: { id: string; until: Promise<void> } | undefined;
+  const hang = (id: string): (() => void) => {
+    let answer: () => void = () => {};
+    hung = { id, until: new Promise(resolve => (answer = resolve)) };
+    return answer;
+  };
   const runtime = {
     containerStatus: async (id: string) => {
       calls.push(`container ${id}`);
+      if (hung?.id === id) await hung.until;
       const states = containers.get(id);
       if (states === undefined) throw gone;
       const state = states.length > 1 ? states.shift() : states[0];
@@ -54,7 +61,17 @@ function setup() {
   const changed: string[] = [];
   cache.onChange(uid => changed.push(uid));
   const state = (id = 'c1') => cache.container(id)?.state;
-  return { cache, clock, calls, changed, containers, sandboxes, state, failLists: (n: number) => (failLists = n) };
+  return {
+    cache,
+    clock,
+    calls,
+    changed,
+    containers,
+    sandboxes,
+    state,
+    hang,
+    failLists: (n: number) => (failLists = n),
+  };
 }
 
 const created: ContainerView = {
@@ -101,6 +118,25 @@ describe('PodCache', () => {
     expect(ready).toBe(false);
     await clock.advance(1);
     expect(ready).toBe(true);
+  });
+
+  test('a status call that hangs holds up its own pod alone', async () => {
+    const { cache, containers, sandboxes, clock, hang } = setup();
+    sandboxes.set('s1', PodSandboxState.SANDBOX_READY);
+    containers.set('c1', [RUNNING]);
+    const answer = hang('c1');
+    cache.handle({ kind: 'gap' });
+    let settled = false;
+    await clock.advance(1_000);
+    await cache.ready();
+    void cache.settled('u').then(() => (settled = true));
+    await cache.settled('another');
+    await clock.advance(60_000);
+    expect(settled).toBe(false);
+    answer();
+    await clock.advance(0);
+    expect(settled).toBe(true);
+    expect(cache.view('u')?.containers).toMatchObject([{ id: 'c1', state: 'running', sandboxId: 's1' }]);
   });
 
   test('a second list asks for the status of nothing that did not change', async () => {

@@ -9,19 +9,15 @@
  */
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
+import { relistDelayMs } from '../plan/relist-delay.ts';
 import type { ContainerView, PodView, SandboxView } from '../plan/pod-view.ts';
 import type { ContainerEvent, GapEvent } from '../runtime/container-event.ts';
 import { isNotFound } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
+import { PodViews, type PodIdentity } from './pod-views.ts';
+import { Relister } from './relister.ts';
 import { readTerminationMessage } from './termination-message.ts';
-import { isReady, podIdentity, stateOf, toContainerView, toSandboxView } from './to-view.ts';
-
-/** Names a pod. */
-export interface PodIdentity {
-  readonly uid: string;
-  readonly namespace: string;
-  readonly name: string;
-}
+import { stateOf, toContainerView, toSandboxView } from './to-view.ts';
 
 export interface PodCacheOptions {
   readonly runtime: RuntimeService;
@@ -31,26 +27,15 @@ export interface PodCacheOptions {
   readonly onRelist?: ((startedAtMs: number, endedAtMs: number) => void) | undefined;
 }
 
-interface Entry {
-  readonly identity: PodIdentity;
-  readonly sandboxes: Map<string, SandboxView>;
-  readonly containers: Map<string, ContainerView>;
-  view: PodView | undefined;
-}
-
 /** The runtime's status lags behind its exit events by a few milliseconds. */
 const EXIT_RECHECK_MS = [3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000];
 /** After those, this often: a runtime that is very busy takes long to hear of its own exits. */
 const LATE_RECHECKS = 100;
-const RELIST_RETRY_MS = 1000;
-const STATUS_CALLS_AT_ONCE = 8;
 
 export class PodCache {
   private readonly options: PodCacheOptions;
-  private readonly entries = new Map<string, Entry>();
-  /** Container or sandbox id -> pod UID, and when (in `sequence`) it came. */
-  private readonly owners = new Map<string, { uid: string; since: number }>();
-  private readonly listeners = new Set<(uid: string) => void>();
+  private readonly pods = new PodViews();
+  private readonly relister: Relister;
   private readonly refreshing = new Map<string, { readonly untilExited: boolean; readonly done: Promise<void> }>();
   /** Ids that `during` holds; `missed` is the event that was not heard meanwhile. */
   private readonly acting = new Map<string, { readonly act: 'start' | 'stop'; missed: ContainerEvent | undefined }>();
@@ -59,13 +44,28 @@ export class PodCache {
   private readonly oomKilled = new Set<string>();
   /** Containers whose exit was told: whatever their status says until it shows that is old. */
   private readonly ended = new Set<string>();
-  private relisting: Promise<void> | undefined;
-  private relistAgain = false;
-  private sequence = 0;
+  private changedAtMs: number;
 
   constructor(options: PodCacheOptions) {
     this.options = options;
     this.synced = new Promise(resolve => (this.markSynced = resolve));
+    this.changedAtMs = options.clock.monotonicMs();
+    this.pods.onChange(() => (this.changedAtMs = options.clock.monotonicMs()));
+    this.relister = new Relister({
+      ...options,
+      views: this.pods,
+      readSandbox: id => this.refreshSandbox(id),
+      readContainer: async (id, sandboxId) => {
+        const view = await this.fetchContainer(id);
+        if (view !== undefined) this.pods.putContainer({ ...view, sandboxId });
+        else this.drop(id);
+      },
+      drop: id => this.drop(id),
+      onRelist: (startedAtMs, endedAtMs) => {
+        options.onRelist?.(startedAtMs, endedAtMs);
+        this.markSynced();
+      },
+    });
   }
 
   /** Resolves after the first list. */
@@ -73,42 +73,46 @@ export class PodCache {
     return this.synced;
   }
 
+  /** Resolves once all that was listed of the pod is known; soon, unless the runtime hangs on it. */
+  settled(uid: string): Promise<void> {
+    return this.relister.settled(uid);
+  }
+
   /** Called with a pod's UID after each change of its view. Must not throw. */
   onChange(listener: (uid: string) => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    return this.pods.onChange(listener);
   }
 
   view(uid: string): PodView | undefined {
-    const entry = this.entries.get(uid);
-    if (entry === undefined) return undefined;
-    return (entry.view ??= viewOf(entry));
+    return this.pods.view(uid);
   }
 
   /** Of everything that the runtime holds. */
   views(): PodView[] {
-    return [...this.entries.keys()].flatMap(uid => this.view(uid) ?? []);
+    return this.pods.views();
+  }
+
+  /** Where no events come: how long to wait for the next list. @param expectsEnds some container is to end by itself, soon perhaps */
+  relistDelayMs(expectsEnds: boolean): number {
+    return relistDelayMs(this.options.clock.monotonicMs() - this.changedAtMs, expectsEnds);
   }
 
   /** Takes the runtime's events, in order. */
   handle(event: ContainerEvent | GapEvent): void {
     if (event.kind === 'gap') return void this.relist();
     const { containerId } = event;
-    const owner = this.owners.get(containerId);
-    if (owner === undefined) return;
-    const entry = this.entries.get(owner.uid);
-    if (entry === undefined) return;
+    if (!this.pods.knows(containerId)) return;
     if (event.kind === 'exited') this.ended.add(containerId);
     const acting = this.acting.get(containerId);
     if (acting?.act === (event.kind === 'started' ? 'start' : 'stop') && event.kind !== 'oom') {
       acting.missed = event;
       return;
     }
-    if (entry.sandboxes.has(containerId)) {
+    if (this.pods.sandbox(containerId) !== undefined) {
       if (event.kind === 'exited') void this.recheckSandbox(containerId);
       return;
     }
-    const known = entry.containers.get(containerId);
+    const known = this.pods.container(containerId);
     switch (event.kind) {
       case 'oom':
         this.oomKilled.add(containerId);
@@ -148,22 +152,19 @@ export class PodCache {
 
   /** A sandbox was made just now. */
   async addSandbox(identity: PodIdentity, sandboxId: string): Promise<SandboxView> {
-    this.own(sandboxId, identity.uid);
-    this.entry(identity);
+    this.pods.own(identity, sandboxId);
     return this.refreshSandbox(sandboxId);
   }
 
   /** A container was made just now; its status follows when it starts. */
   addContainer(identity: PodIdentity, container: ContainerView): void {
-    this.own(container.id, identity.uid);
-    this.entry(identity).containers.set(container.id, container);
-    this.changed(identity.uid);
+    this.pods.own(identity, container.id);
+    this.pods.putContainer(container);
   }
 
   /** What this container is now; undefined if it is gone. */
   container(containerId: string): ContainerView | undefined {
-    const owner = this.owners.get(containerId);
-    return owner === undefined ? undefined : this.entries.get(owner.uid)?.containers.get(containerId);
+    return this.pods.container(containerId);
   }
 
   /**
@@ -190,7 +191,7 @@ export class PodCache {
       // One that ends at once may even count as created still when its exit is told.
       const isOld = this.ended.has(containerId) ? view.state !== 'exited' : untilExited && view.state === 'running';
       const recheckMs = turn < LATE_RECHECKS ? (EXIT_RECHECK_MS[turn] ?? EXIT_RECHECK_MS.at(-1)) : undefined;
-      if (!isOld || recheckMs === undefined) return this.put(view);
+      if (!isOld || recheckMs === undefined) return this.pods.putContainer(view);
       await this.options.clock.sleep(recheckMs);
     }
   }
@@ -198,9 +199,8 @@ export class PodCache {
   private async fetchContainer(containerId: string): Promise<ContainerView | undefined> {
     try {
       const { status } = await this.options.runtime.containerStatus(containerId);
-      const owner = this.owners.get(containerId);
-      if (status === undefined || owner === undefined) return undefined;
-      const known = this.entries.get(owner.uid)?.containers.get(containerId);
+      if (status === undefined || !this.pods.knows(containerId)) return undefined;
+      const known = this.pods.container(containerId);
       const exited = stateOf(status.state) === 'exited';
       const message = exited ? await readTerminationMessage(status.annotations, status.logPath, status.exitCode) : '';
       const view = toContainerView(status, known?.sandboxId ?? '', message);
@@ -229,157 +229,30 @@ export class PodCache {
     const { status } = await this.options.runtime.podSandboxStatus(sandboxId);
     if (status === undefined) throw new Error(`the runtime gave no status of sandbox ${sandboxId}`);
     const view = toSandboxView(status);
-    const owner = this.owners.get(sandboxId);
-    const entry = owner === undefined ? undefined : this.entries.get(owner.uid);
-    if (owner !== undefined && entry !== undefined) {
-      entry.sandboxes.set(sandboxId, view);
-      this.changed(owner.uid);
-    }
+    this.pods.putSandbox(view);
     return view;
   }
 
   /** A sandbox is stopped, as its stop call said. */
   sandboxStopped(sandboxId: string): void {
-    const owner = this.owners.get(sandboxId);
-    const entry = owner === undefined ? undefined : this.entries.get(owner.uid);
-    const sandbox = entry?.sandboxes.get(sandboxId);
-    if (owner === undefined || entry === undefined || sandbox === undefined) return;
-    entry.sandboxes.set(sandboxId, { ...sandbox, ready: false, ips: [] });
-    this.changed(owner.uid);
+    const sandbox = this.pods.sandbox(sandboxId);
+    if (sandbox !== undefined) this.pods.putSandbox({ ...sandbox, ready: false, ips: [] });
   }
 
   /** A container or sandbox was removed. */
   drop(id: string): void {
-    const owner = this.owners.get(id);
-    this.owners.delete(id);
+    this.pods.drop(id);
     this.oomKilled.delete(id);
     this.ended.delete(id);
-    const entry = owner === undefined ? undefined : this.entries.get(owner.uid);
-    if (owner === undefined || entry === undefined) return;
-    entry.containers.delete(id);
-    entry.sandboxes.delete(id);
-    if (entry.containers.size === 0 && entry.sandboxes.size === 0) this.entries.delete(owner.uid);
-    this.changed(owner.uid);
   }
 
   /** Lists everything; calls that come meanwhile share one more list. Never rejects: it tries until the runtime answers. */
   relist(): Promise<void> {
-    if (this.relisting !== undefined) {
-      this.relistAgain = true;
-      return this.relisting;
-    }
-    this.relisting = this.relistUntilDone().finally(() => (this.relisting = undefined));
-    return this.relisting;
-  }
-
-  private async relistUntilDone(): Promise<void> {
-    for (;;) {
-      this.relistAgain = false;
-      try {
-        const startedAtMs = this.options.clock.now();
-        await this.listOnce();
-        this.options.onRelist?.(startedAtMs, this.options.clock.now());
-        this.markSynced();
-        if (!this.relistAgain) return;
-      } catch (error) {
-        this.options.logger.warn({ err: error }, 'Cannot list what the container runtime holds; trying again');
-        await this.options.clock.sleep(RELIST_RETRY_MS);
-      }
-    }
+    return this.relister.all();
   }
 
   /** Lists one pod's sandboxes and containers: for acts that were given up half-way. @throws RuntimeError */
-  async relistPod(uid: string): Promise<void> {
-    await this.listOnce({ labelSelector: { 'io.kubernetes.pod.uid': uid } }, uid);
+  relistPod(uid: string): Promise<void> {
+    return this.relister.pod(uid);
   }
-
-  private async listOnce(filter: { labelSelector?: Record<string, string> } = {}, onlyUid?: string): Promise<void> {
-    const beganAt = ++this.sequence;
-    const { runtime } = this.options;
-    const [sandboxes, containers] = await Promise.all([runtime.listPodSandbox(filter), runtime.listContainers(filter)]);
-    const seen = new Set<string>();
-    const work: (() => Promise<unknown>)[] = [];
-    for (const sandbox of sandboxes) {
-      const identity = podIdentity(sandbox.labels);
-      if (identity === undefined) continue;
-      seen.add(sandbox.id);
-      const known = this.entries.get(identity.uid)?.sandboxes.get(sandbox.id);
-      if (known !== undefined && known.ready === isReady(sandbox)) continue;
-      this.own(sandbox.id, identity.uid);
-      this.entry(identity);
-      work.push(() => this.refreshSandbox(sandbox.id));
-    }
-    for (const container of containers) {
-      const identity = podIdentity(container.labels);
-      if (identity === undefined) continue;
-      seen.add(container.id);
-      const entry = this.entry(identity);
-      const known = entry.containers.get(container.id);
-      if (known !== undefined && known.state === stateOf(container.state)) continue;
-      this.own(container.id, identity.uid);
-      work.push(async () => {
-        const view = await this.fetchContainer(container.id);
-        if (view !== undefined) this.put({ ...view, sandboxId: container.podSandboxId });
-      });
-    }
-    for (const [id, owner] of [...this.owners]) {
-      const mine = onlyUid === undefined || owner.uid === onlyUid;
-      if (mine && !seen.has(id) && owner.since < beganAt) this.drop(id);
-    }
-    await runLimited(work, STATUS_CALLS_AT_ONCE, error => {
-      if (!isNotFound(error)) throw error;
-    });
-  }
-
-  private own(id: string, uid: string): void {
-    if (!this.owners.has(id)) this.owners.set(id, { uid, since: ++this.sequence });
-  }
-
-  private entry(identity: PodIdentity): Entry {
-    let entry = this.entries.get(identity.uid);
-    if (entry === undefined) {
-      entry = { identity, sandboxes: new Map(), containers: new Map(), view: undefined };
-      this.entries.set(identity.uid, entry);
-    }
-    return entry;
-  }
-
-  private put(view: ContainerView): void {
-    const owner = this.owners.get(view.id);
-    const entry = owner === undefined ? undefined : this.entries.get(owner.uid);
-    if (owner === undefined || entry === undefined) return;
-    const known = entry.containers.get(view.id);
-    // An exited container never runs again; a slower answer must not say so.
-    if (known?.state === 'exited' && view.state !== 'exited') return;
-    entry.containers.set(view.id, view);
-    this.changed(owner.uid);
-  }
-
-  private changed(uid: string): void {
-    const entry = this.entries.get(uid);
-    if (entry !== undefined) entry.view = undefined;
-    for (const listener of this.listeners) listener(uid);
-  }
-}
-
-function viewOf(entry: Entry): PodView {
-  const newestFirst = (a: { createdAtMs: number; attempt: number }, b: { createdAtMs: number; attempt: number }) =>
-    b.createdAtMs - a.createdAtMs || b.attempt - a.attempt;
-  return {
-    ...entry.identity,
-    sandboxes: [...entry.sandboxes.values()].sort(newestFirst),
-    containers: [...entry.containers.values()].sort(newestFirst),
-  };
-}
-
-async function runLimited(
-  work: readonly (() => Promise<unknown>)[],
-  atOnce: number,
-  onError: (error: unknown) => void,
-): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let task = work[next++]; task !== undefined; task = work[next++]) await task().catch(onError);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, work.length) }, worker));
 }

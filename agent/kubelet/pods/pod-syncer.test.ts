@@ -58,6 +58,7 @@ function setup(containers: Partial<Container>[], setting: { running?: string[]; 
       container: (id: string) => view?.containers.find(c => c.id === id) ?? viewOf('c0', 'running'),
       during: (_id: string, _kind: string, act: () => Promise<unknown>) => act(),
       sandboxStopped: () => undefined,
+      settled: () => Promise.resolve(),
     },
     volumes: { prepare: () => call('volumes', new Map()) },
     images: { ensure: async (_: Pod, container: Container) => images.get(container.name) ?? present },

@@ -67,6 +67,7 @@ export class PodSyncer {
   async sync(record: PodRecord, signal: AbortSignal): Promise<ReconcileResult> {
     const { cache, clock, prober, publisher } = this.options;
     const { uid } = record;
+    await abandonOnAbort(cache.settled(uid), signal);
     const view = cache.view(uid);
     prober.sync(record.pod, view);
     const actions = computePodActions({

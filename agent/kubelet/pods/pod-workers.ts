@@ -140,6 +140,13 @@ export class PodWorkers implements Reconciler<string> {
     return this.records.has(uid);
   }
 
+  /** Whether some pod's containers are to end by themselves, or are being ended. */
+  expectEnds(): boolean {
+    return [...this.records.values()].some(
+      ({ phase, pod }) => phase === 'terminating' || (phase === 'sync' && endsByItself(pod)),
+    );
+  }
+
   /** Ends the run under way if what it does is no longer wanted. */
   private interrupt(record: PodRecord): void {
     if (record.phase === 'sync' && this.mustEnd(record)) record.abort.abort(new EndedError());
@@ -273,6 +280,11 @@ class EndedError extends Error {
   constructor() {
     super('the pod is to end');
   }
+}
+
+function endsByItself({ spec, status }: Pod): boolean {
+  const initializing = (status?.initContainerStatuses ?? []).some(({ ready }) => !ready);
+  return initializing || (spec.restartPolicy ?? 'Always') !== 'Always';
 }
 
 /** As much of a pod as the runtime remembers. */

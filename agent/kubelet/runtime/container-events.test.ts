@@ -56,7 +56,13 @@ async function pass(clock: FakeClock, ms: number) {
 function start(client: FakeRuntime) {
   const clock = new FakeClock();
   const heard: (ContainerEvent | GapEvent)[] = [];
-  const events = new ContainerEvents({ client, clock, logger: silentLogger, onEvent: event => heard.push(event) });
+  const events = new ContainerEvents({
+    client,
+    clock,
+    logger: silentLogger,
+    onEvent: event => heard.push(event),
+    relistDelayMs: () => 1_000,
+  });
   const abort = new AbortController();
   const running = events.run(abort.signal);
   const stop = async () => {

@@ -1,6 +1,7 @@
 /**
  * Container starts and exits as they happen, without polling: CRI's GetContainerEvents where the runtime has it, else
- * containerd's own events on the same socket, else (neither is there) a gap a second, at which the consumer relists.
+ * containerd's own events on the same socket, else (neither is there) a gap now and
+ * then, at which the consumer relists: `relistDelayMs` says when.
  *
  * - `gap` comes once the stream stands, so a consumer that lists at each gap and applies what follows has missed nothing.
  * - An exit may be told some milliseconds before CRI's own status shows it: containerd's CRI part hears of exits by the same events as we
@@ -36,12 +37,13 @@ export interface ContainerEventsOptions {
   readonly logger: Logger;
   /** Called in order, never while an earlier call runs; must not throw. */
   readonly onEvent: (event: ContainerEvent | GapEvent) => void;
+  /** For a runtime without events: milliseconds from one gap to the next. */
+  readonly relistDelayMs: () => number;
 }
 
 const SOURCES: readonly EventSource[] = ['cri', 'containerd', 'relist'];
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 1_000;
-const RELIST_PERIOD_MS = 1_000;
 /** containerd's namespace of everything that came through CRI. */
 const CRI_NAMESPACE = 'k8s.io';
 const TOPICS = ['/tasks/start', '/tasks/exit', '/tasks/oom', '/containers/delete'];
@@ -153,7 +155,7 @@ export class ContainerEvents implements Component {
       }
       case 'relist':
         for (;;) {
-          await this.options.clock.sleep(RELIST_PERIOD_MS, signal);
+          await this.options.clock.sleep(this.options.relistDelayMs(), signal);
           await this.options.client.version({ signal });
           yield { kind: 'gap' };
         }

@@ -55,6 +55,7 @@ const events = new ContainerEvents({
   client,
   clock: systemClock,
   logger: silentLogger,
+  relistDelayMs: () => 1_000,
   onEvent: event => {
     heard.push(event);
     for (const look of waiting) look();
