@@ -71,10 +71,13 @@ export class ImageManager {
     this.gate = new Gate({ limit: options.parallelPulls, clock: options.clock });
   }
 
-  /** @param subject the container, for events */
+  /**
+   * @param container a container, or the `image` source of a volume by these names
+   * @param subject the container, or the pod for a volume; for events
+   */
   async ensure(
     pod: Pod,
-    container: Container,
+    container: Pick<Container, 'image' | 'imagePullPolicy'>,
     subject: EventSubject,
     sandboxConfig?: PodSandboxConfig,
   ): Promise<ImageState> {
