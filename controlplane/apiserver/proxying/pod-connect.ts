@@ -14,9 +14,9 @@ import { kubeletAddress } from './kubelet-address.ts';
 import { forwardRequest, proxyRequest, type Target } from './proxy-request.ts';
 import { answerOverWebSocket, wantsWebSocket } from './websocket-stream.ts';
 import {
+  portForwardToSpdy,
+  remoteCommandToSpdy,
   speaksRemoteCommandV5,
-  translateRemoteCommand,
-  tunnelPortForward,
   tunnelsPortForward,
 } from './websocket-to-spdy.ts';
 
@@ -135,7 +135,7 @@ async function stream(options: PodConnectOptions, exchange: Exchange, what: 'exe
     throw badRequest('you must specify at least 1 of stdin, stdout, stderr');
   const target = await targetOf(options, pod, `/${what}/${namespace}/${name}/${container}?${passed.toString()}`);
   if (!speaksRemoteCommandV5(exchange.request)) return proxyRequest(exchange.request, target);
-  return translateRemoteCommand(exchange.request, target, {
+  return remoteCommandToSpdy(exchange.request, target, {
     stdin: passed.has('input'),
     stdout: passed.has('output'),
     stderr: passed.has('error'),
@@ -151,7 +151,7 @@ async function portForward(options: PodConnectOptions, exchange: Exchange): Prom
   const path = `/portForward/${namespace}/${name}${query === '' ? '' : `?${query}`}`;
   const target = await targetOf(options, pod, path);
   return tunnelsPortForward(exchange.request)
-    ? tunnelPortForward(exchange.request, target)
+    ? portForwardToSpdy(exchange.request, target)
     : proxyRequest(exchange.request, target);
 }
 

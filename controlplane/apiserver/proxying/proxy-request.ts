@@ -6,6 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect as tcpConnect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import { badRequest, StatusError } from '../../../machinery/meta/status-error.ts';
+import { joinSockets } from '../../../machinery/streaming/join-sockets.ts';
 import type { Request, Response } from '../server/request.ts';
 
 /** Where a request goes. */
@@ -110,16 +111,7 @@ async function tunnel(request: Request, target: Target): Promise<Response> {
   );
   if (head.length > 0) backend.write(head);
   // From here on nobody looks at what passes, the answer's head included.
-  backend.pipe(socket);
-  socket.pipe(backend);
-  const end = (): void => {
-    backend.destroy();
-    socket.destroy();
-  };
-  for (const side of [backend, socket]) {
-    side.on('error', end);
-    side.once('close', end);
-  }
+  void joinSockets(socket, backend);
   return { kind: 'hijacked' };
 }
 

@@ -2,7 +2,6 @@ import { describe, expect, test } from '@jest/globals';
 import { PassThrough, Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WireRequest } from '../server/wire-request.ts';
-import { webSocketFrame } from './websocket-frames.ts';
 import { answerOverWebSocket, wantsWebSocket } from './websocket-stream.ts';
 
 const connection = { remoteAddress: '', certificate: undefined };
@@ -43,15 +42,4 @@ describe('answerOverWebSocket()', () => {
     const { request } = upgradeRequest({ ...KEY, 'sec-websocket-protocol': 'v4.channel.k8s.io' });
     expect(() => answerOverWebSocket(request, Readable.from([]))).toThrow('none of the protocols');
   });
-});
-
-test.each([
-  [125, '827d'],
-  [126, '827e007e'],
-  [65_535, '827effff'],
-  [65_536, '827f0000000000010000'],
-])('webSocketFrame() of %i bytes begins with %s', (length, head) => {
-  const frame = webSocketFrame('binary', Buffer.alloc(length));
-  expect(frame.subarray(0, head.length / 2).toString('hex')).toBe(head);
-  expect(frame).toHaveLength(head.length / 2 + length);
 });

@@ -2,10 +2,11 @@
  * A watch for a client that asked for it over a WebSocket, as browsers do: one message an event, until either side ends it. JSON is text;
  * protobuf is binary, without the length that stands before it elsewhere.
  */
-import { webSocketFrame, switchToWebSocket } from './websocket-frames.ts';
-import { drained } from './websocket-stream.ts';
+import { badRequest } from '../../../machinery/meta/status-error.ts';
+import { drained } from '../../../machinery/streaming/readable-over-websocket.ts';
+import { offeredProtocols, switchToWebSocket, webSocketFrame } from '../../../machinery/streaming/websocket-frames.ts';
 import type { Duplex } from 'node:stream';
-import { header, type Request, type Response, type WatchResponse } from '../server/request.ts';
+import type { Request, Response, WatchResponse } from '../server/request.ts';
 import { watchFrame } from '../server/watch-frame.ts';
 import type { WatchEvent } from '../storage/storage.ts';
 
@@ -15,8 +16,10 @@ const TOKEN_PREFIX = 'base64url.bearer.authorization.k8s.io.';
 
 /** Takes the connection over. @throws StatusError BadRequest when the handshake has no key */
 export function watchOverWebSocket(request: Request, watch: WatchResponse): Response {
-  const offered = (header(request, 'sec-websocket-protocol') ?? '').split(',').map(name => name.trim());
-  const socket = switchToWebSocket(request, offered.find(name => !name.startsWith(TOKEN_PREFIX)) ?? '');
+  if (request.upgrade === undefined) throw badRequest('Upgrade request required');
+  const { socket } = request.upgrade;
+  const protocol = offeredProtocols(request.headers).find(name => !name.startsWith(TOKEN_PREFIX)) ?? '';
+  switchToWebSocket(socket, request.headers, protocol);
   // The client has nothing to say here; without a reader its close would never be seen.
   socket.resume();
   void send(socket, watch);

@@ -2,7 +2,8 @@ import { Duplex } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { WebSocketConnection } from './websocket-connection.ts';
-import { OPCODES, readFrame } from './websocket-frames.ts';
+import { OPCODES } from './websocket-frames.ts';
+import { WebSocketReader } from './websocket-reader.ts';
 
 /** A frame as a client sends it. */
 function masked(opcode: number, payload: Buffer, fin = true): Buffer {
@@ -40,17 +41,25 @@ function wired(): {
   return { socket, written, seen, closed: () => closed, ws };
 }
 
-test('readFrame() reads what a client masked, whatever its length', () => {
+test('WebSocketReader reads what a client masked, however it is cut', () => {
   const lengths = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(65_535, 65_536, 100_000));
   fc.assert(
-    fc.property(lengths, fc.integer({ min: 0, max: 20 }), (length, behind) => {
-      const payload = Buffer.alloc(length, 7);
-      const bytes = masked(OPCODES.binary, payload);
-      const read = readFrame(Buffer.concat([bytes, Buffer.alloc(behind)]));
-      expect(read).toMatchObject({ kind: 'frame', opcode: OPCODES.binary, bytes: bytes.length });
+    fc.property(lengths, fc.integer({ min: 1, max: 40_000 }), (length, cut) => {
+      const payload = Buffer.alloc(length, 'abcdefg');
+      const bytes = Buffer.concat([masked(OPCODES.binary, payload), masked(OPCODES.ping, Buffer.from('x'))]);
+      const pieces: Buffer[] = [];
+      const starts: boolean[] = [];
+      const controls: number[] = [];
+      const reader = new WebSocketReader({
+        piece: (piece, first) => void (pieces.push(piece), starts.push(first)),
+        control: opcode => void controls.push(opcode),
+      });
+      for (let at = 0; at < bytes.length; at += cut) expect(reader.push(bytes.subarray(at, at + cut))).toBeUndefined();
+      expect(starts.map((first, i) => first === (i === 0))).not.toContain(false);
+      expect(pieces[0]?.length).toBeGreaterThanOrEqual(Math.min(2, length));
       // Jest compares long buffers byte by byte, as objects.
-      expect(read.kind === 'frame' && read.payload.equals(payload)).toBe(true);
-      expect(readFrame(bytes.subarray(0, bytes.length - 1)).kind).toBe('part');
+      expect(Buffer.concat(pieces).equals(payload)).toBe(true);
+      expect(controls).toEqual([OPCODES.ping]);
     }),
     { numRuns: 50 },
   );
@@ -58,10 +67,15 @@ test('readFrame() reads what a client masked, whatever its length', () => {
 
 test.each([
   ['no mask', Buffer.from([0x82, 0x00]), 1002],
-  ['an extension', Buffer.from([0xc2, 0x80]), 1002],
-  ['too long', Buffer.from([0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]), 1009],
-])('readFrame() refuses %s', (_name, bytes, code) => {
-  expect(readFrame(bytes)).toEqual({ kind: 'bad', code });
+  ['an extension', Buffer.from([0xc2, 0x80, 0, 0, 0, 0]), 1002],
+  ['longer than numbers go', Buffer.from([0x82, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), 1009],
+  ['a long ping', Buffer.from([0x89, 0xfe, 0, 126, 0, 0, 0, 0]), 1002],
+  ['a ping in parts', Buffer.from([0x09, 0x80, 0, 0, 0, 0]), 1002],
+  ['an unknown opcode', Buffer.from([0x83, 0x80, 0, 0, 0, 0]), 1002],
+  ['a continuation of nothing', Buffer.from([0x80, 0x80, 0, 0, 0, 0]), 1002],
+  ['a message within a message', Buffer.from([0x02, 0x80, 0, 0, 0, 0, 0x82, 0x80, 0, 0, 0, 0]), 1002],
+])('WebSocketReader refuses %s', (_name, bytes, code) => {
+  expect(new WebSocketReader({ piece: () => undefined, control: () => undefined }).push(bytes)).toBe(code);
 });
 
 test('WebSocketConnection joins what came in pieces, answers pings and closes once', () => {
@@ -75,7 +89,8 @@ test('WebSocketConnection joins what came in pieces, answers pings and closes on
   ]);
   for (const byte of bytes) socket.emit('data', Buffer.from([byte]));
   expect(seen).toEqual([
-    ['000102', true],
+    ['0001', true],
+    ['02', false],
     ['03', false],
   ]);
   expect(Buffer.concat(written).toString('hex')).toBe(`8a01${Buffer.from('x').toString('hex')}880203e8`);

@@ -3,12 +3,13 @@
  * Source: RFC 6455.
  */
 import type { Duplex } from 'node:stream';
-import { OPCODES, readFrame, webSocketFrame } from './websocket-frames.ts';
+import { OPCODES, webSocketFrame } from './websocket-frames.ts';
+import { WebSocketReader } from './websocket-reader.ts';
 
 const NORMAL = 1000;
 
 export interface WebSocketHandlers {
-  /** A piece of a message; `first` when a message begins with it. */
+  /** A piece of a message; `first` when a message begins with it: then it has two bytes, if the message has. */
   message(piece: Buffer, first: boolean): void;
   /** The connection is over; called once. */
   closed(): void;
@@ -17,16 +18,19 @@ export interface WebSocketHandlers {
 export class WebSocketConnection {
   readonly #socket: Duplex;
   readonly #handlers: WebSocketHandlers;
-  #pending: Buffer[] = [];
-  #pendingBytes = 0;
-  /** So many bytes are needed before it is worth looking again. */
-  #wanted = 0;
+  readonly #reader: WebSocketReader;
   #over = false;
 
   /** @param head what came behind the handshake already */
   constructor(socket: Duplex, head: Buffer, handlers: WebSocketHandlers) {
     this.#socket = socket;
     this.#handlers = handlers;
+    this.#reader = new WebSocketReader({
+      piece: (bytes, first) => {
+        if (!this.#over) this.#handlers.message(bytes, first);
+      },
+      control: (opcode, payload) => this.#control(opcode, payload),
+    });
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     socket.once('close', () => this.#end());
     socket.once('end', () => this.#end());
@@ -34,7 +38,7 @@ export class WebSocketConnection {
     if (head.length > 0) this.#take(head);
   }
 
-  /** One whole binary message. False: the client is behind; see `drained()`. */
+  /** One whole binary message. False: the client is behind; see `onDrain()`. */
   send(payload: Buffer): boolean {
     return this.#over || this.#socket.write(webSocketFrame('binary', payload));
   }
@@ -70,39 +74,13 @@ export class WebSocketConnection {
 
   #take(chunk: Buffer): void {
     if (this.#over) return;
-    this.#pending.push(chunk);
-    this.#pendingBytes += chunk.length;
-    if (this.#pendingBytes < this.#wanted) return;
-    let bytes = this.#pending.length === 1 ? chunk : Buffer.concat(this.#pending);
-    for (;;) {
-      const next = readFrame(bytes);
-      if (next.kind === 'bad') return this.close(next.code);
-      if (next.kind === 'part') {
-        this.#pending = [bytes];
-        this.#pendingBytes = bytes.length;
-        this.#wanted = next.bytes;
-        return;
-      }
-      bytes = bytes.subarray(next.bytes);
-      this.#onFrame(next.opcode, next.payload);
-      // Closed by what it said.
-      if (this.#over) return;
-    }
+    const wrong = this.#reader.push(chunk);
+    if (wrong !== undefined) this.close(wrong);
   }
 
-  #onFrame(opcode: number, payload: Buffer): void {
-    switch (opcode) {
-      case OPCODES.text:
-      case OPCODES.binary:
-        return this.#handlers.message(payload, true);
-      case OPCODES.continuation:
-        return this.#handlers.message(payload, false);
-      case OPCODES.ping:
-        this.#socket.write(webSocketFrame('pong', payload));
-        return;
-      case OPCODES.close:
-        return this.close();
-      default:
-    }
+  #control(opcode: number, payload: Buffer): void {
+    if (this.#over) return;
+    if (opcode === OPCODES.ping) this.#socket.write(webSocketFrame('pong', payload));
+    else if (opcode === OPCODES.close) this.close();
   }
 }

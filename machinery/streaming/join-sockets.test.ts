@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, expect, test } from '@jest/globals';
+import { joinSockets } from './join-sockets.ts';
+
+const servers: Server[] = [];
+const sockets: Socket[] = [];
+
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const server of servers.splice(0)) server.close();
+});
+
+/** Both ends of a connection: ours, and the other's. */
+async function pair(): Promise<[Socket, Socket]> {
+  const server = createServer();
+  servers.push(server.listen(0, '127.0.0.1'));
+  await once(server, 'listening');
+  const far = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const [near] = (await once(server, 'connection')) as [Socket];
+  sockets.push(near, far);
+  return [near, far];
+}
+
+test('joinSockets() delivers all that a side said before it went, to a reader that is slow', async () => {
+  const [left, client] = await pair();
+  const [right, backend] = await pair();
+  const joined = joinSockets(left, right);
+  const sent = 8 * 1024 * 1024;
+  backend.end(Buffer.alloc(sent));
+  backend.once('finish', () => backend.destroy());
+  // Longer than the backend takes to be gone.
+  await once(backend, 'close');
+  await sleep(20);
+  let read = 0;
+  client.on('data', (chunk: Buffer) => void (read += chunk.length));
+  await joined;
+  await once(client, 'close');
+  expect(read).toBe(sent);
+});
+
+test('joinSockets() closes both when nothing passes for too long', async () => {
+  const [left, client] = await pair();
+  const [right, backend] = await pair();
+  client.resume();
+  backend.resume();
+  await joinSockets(left, right, { idleMs: 30 });
+  expect([left.destroyed, right.destroyed]).toEqual([true, true]);
+});

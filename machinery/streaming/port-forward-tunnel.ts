@@ -1,0 +1,32 @@
+/**
+ * Port-forward for clients that speak WebSocket (`SPDY/3.1+portforward.k8s.io`): messages carry the bytes of a SPDY connection.
+ * Source: KEP-4006.
+ */
+import type { Switched } from './remote-command.ts';
+import { WebSocketConnection } from './websocket-connection.ts';
+
+/** The WebSocket protocol of the tunnel. */
+export const TUNNEL_PROTOCOL = 'SPDY/3.1+portforward.k8s.io';
+/** What the SPDY side is asked for. */
+export const PORT_FORWARD_PROTOCOL = 'portforward.k8s.io';
+
+/** Ends when either side does. */
+export function tunnelPortForward(client: Switched, { socket: backend, head }: Switched): void {
+  const webSocket = new WebSocketConnection(client.socket, client.head, {
+    message(piece) {
+      if (backend.write(piece)) return;
+      webSocket.hold(true);
+      backend.once('drain', () => webSocket.hold(false));
+    },
+    closed: () => backend.destroy(),
+  });
+  const send = (chunk: Buffer): void => {
+    if (webSocket.send(chunk)) return;
+    backend.pause();
+    webSocket.onDrain(() => backend.resume());
+  };
+  if (head.length > 0) send(head);
+  backend.on('data', send);
+  backend.on('error', () => backend.destroy());
+  backend.once('close', () => webSocket.close());
+}
