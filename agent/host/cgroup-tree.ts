@@ -61,17 +61,25 @@ export async function listCgroups(layout: CgroupLayout, path: string): Promise<s
 
 /** One of the processes in the group or below it, looked for in one hierarchy alone; undefined if it has none. */
 export async function firstCgroupProcess(layout: CgroupLayout, path: string): Promise<number | undefined> {
-  const root = controllerDirectory(layout, 'memory', path) ?? allDirectories(layout, path)[0];
-  const visit = async (directory: string): Promise<number | undefined> => {
-    const pid = Number.parseInt(await readFile(join(directory, 'cgroup.procs'), 'utf8').catch(() => ''), 10);
-    if (pid > 0) return pid;
-    for (const name of await subdirectories(directory)) {
-      const found = await visit(join(directory, name));
-      if (found !== undefined) return found;
-    }
-    return undefined;
+  for await (const pid of processesBelow(layout, path)) return pid;
+  return undefined;
+}
+
+/** All processes in the group and below it, looked for in one hierarchy alone. */
+export async function cgroupProcesses(layout: CgroupLayout, path: string): Promise<number[]> {
+  const pids: number[] = [];
+  for await (const pid of processesBelow(layout, path)) pids.push(pid);
+  return pids;
+}
+
+async function* processesBelow(layout: CgroupLayout, path: string): AsyncGenerator<number> {
+  const visit = async function* (directory: string): AsyncGenerator<number> {
+    const text = await readFile(join(directory, 'cgroup.procs'), 'utf8').catch(() => '');
+    yield* text.split('\n').filter(Boolean).map(Number);
+    for (const name of await subdirectories(directory)) yield* visit(join(directory, name));
   };
-  return root === undefined ? undefined : visit(root);
+  const root = controllerDirectory(layout, 'memory', path) ?? allDirectories(layout, path)[0];
+  if (root !== undefined) yield* visit(root);
 }
 
 /** v1's cpu.shares as v2's cpu.weight (1 to 10,000). Source: runc libcontainer, linear map of the two ranges. */

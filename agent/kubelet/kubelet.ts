@@ -38,6 +38,7 @@ import { PodSyncer } from './pods/pod-syncer.ts';
 import { PodTerminator } from './pods/pod-terminator.ts';
 import { PodWorkers } from './pods/pod-workers.ts';
 import { SandboxStarter } from './pods/sandbox-starter.ts';
+import { SlowStages } from './pods/slow-stages.ts';
 import { StatusManager } from './pods/status-manager.ts';
 import { StatusPublisher } from './pods/status-publisher.ts';
 import { ProbeRunner } from './prober/probe-runner.ts';
@@ -153,7 +154,17 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     onProbed: outcome => metrics.probed(outcome),
   });
   const hooks = new HookRunner(runtime, clock);
-  const killer = new ContainerKiller({ runtime, cache, hooks, recorder, clock, logger });
+  const stages = new SlowStages({ clock, recorder, logger });
+  const killer = new ContainerKiller({
+    runtime,
+    cache,
+    hooks,
+    recorder,
+    clock,
+    logger,
+    stages,
+    processesOf: uid => cgroups.describeProcesses(uid),
+  });
   const clusterDns = { servers: options.clusterDns, domain: options.clusterDomain };
   const sandboxes = new SandboxStarter({
     runtime,
@@ -168,6 +179,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       return name === '' ? '' : (await client.of(runtimeClasses).get({ name }, signal)).handler;
     },
     gate: new Gate({ limit: options.parallelSandboxes ?? 6, patienceMs: SANDBOX_PATIENCE_MS, clock }),
+    stages,
   });
   const servicesFor = (pod: Pod): Service[] => {
     const own = serviceInformer.lister.list(pod.metadata.namespace);
@@ -189,6 +201,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     abilities: () => abilities,
     visibleServices: servicesFor,
     nodeHosts: () => readFile('/etc/hosts', 'utf8').catch(() => ''),
+    stages,
   });
   const publisher = new StatusPublisher({
     cache,
@@ -215,7 +228,18 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     backoff: options.backoff ?? DEFAULT_RESTART_BACKOFF,
     wake,
   });
-  const terminator = new PodTerminator({ runtime, cache, volumes, cgroups, killer, recorder, folders, clock, logger });
+  const terminator = new PodTerminator({
+    runtime,
+    cache,
+    volumes,
+    cgroups,
+    killer,
+    recorder,
+    folders,
+    clock,
+    logger,
+    stages,
+  });
   const workers = new PodWorkers({
     cache,
     syncer,

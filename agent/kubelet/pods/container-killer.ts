@@ -11,9 +11,12 @@ import type { PodCache } from '../pleg/pod-cache.ts';
 import { CRI_KEYS } from '../plan/cri-labels.ts';
 import type { ContainerView } from '../plan/pod-view.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
+import type { StageWatch } from './slow-stages.ts';
 
 /** After preStop, and when no grace is left or none was given, the process still gets this long to end by itself. */
 const MIN_GRACE_SECONDS = 2;
+/** A killed process is gone by then, unless it hangs. */
+const KILL_SECONDS = 10;
 
 export interface ContainerKillerOptions {
   readonly runtime: RuntimeService;
@@ -22,6 +25,9 @@ export interface ContainerKillerOptions {
   readonly recorder: EventSink;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly stages: StageWatch;
+  /** What the processes of the container's pod do, in words that name them; '' for none. */
+  readonly processesOf: (podUid: string) => Promise<string>;
 }
 
 export interface KillInput {
@@ -43,7 +49,7 @@ export class ContainerKiller {
 
   /** Resolves once the container has ended. @throws RuntimeError, or the signal's reason */
   async kill(input: KillInput, signal: AbortSignal): Promise<void> {
-    const { runtime, cache, recorder, clock } = this.options;
+    const { runtime, cache, recorder, clock, stages } = this.options;
     const { view, graceSeconds } = input;
     const beganMs = clock.monotonicMs();
     recorder.event(input.subject, 'Normal', 'Killing', input.message);
@@ -55,8 +61,21 @@ export class ContainerKiller {
       left = graceSeconds - usedSeconds;
     }
     signal.throwIfAborted();
-    await cache.during(view.id, 'stop', () =>
-      runtime.stopContainer(view.id, Math.max(MIN_GRACE_SECONDS, left), { signal }),
+    const seconds = Math.max(MIN_GRACE_SECONDS, left);
+    const stage = {
+      subject: input.subject,
+      doing: `Stopping container ${view.name}`,
+      waitsFor: `its grace period of ${graceSeconds} s is over and it was killed`,
+      usualMs: (seconds + KILL_SECONDS) * 1000,
+      detail: async () => {
+        const processes = await this.options.processesOf(input.subject.uid ?? '');
+        return processes === ''
+          ? ', but the container runtime does not say that it ended; see its log'
+          : `, but ${processes}`;
+      },
+    };
+    await stages.watch(stage, () =>
+      cache.during(view.id, 'stop', () => runtime.stopContainer(view.id, seconds, { signal })),
     );
     await cache.refreshContainer(view.id, true);
   }

@@ -35,6 +35,7 @@ import { serviceEnv } from '../plan/service-env.ts';
 import { unsupportedOfContainer, type RuntimeAbilities } from '../plan/unsupported.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
+import type { Stage, StageWatch } from './slow-stages.ts';
 import { VolumeError, type PreparedVolumes, type VolumeManager } from '../volumes/volume-manager.ts';
 
 /** Why a container could not be started; the status shows `reason` and `message`. */
@@ -66,6 +67,7 @@ export interface ContainerStarterOptions {
   readonly visibleServices: (pod: Pod) => readonly Service[];
   /** The node's own /etc/hosts. */
   readonly nodeHosts: () => Promise<string>;
+  readonly stages: StageWatch;
 }
 
 export interface StartContainerInput {
@@ -89,7 +91,7 @@ export class ContainerStarter {
 
   /** Gives the id of the container, which runs. @throws StartError, or the signal's reason */
   async start(input: StartContainerInput, signal: AbortSignal): Promise<string> {
-    const { runtime, cache, recorder, folders } = this.options;
+    const { runtime, cache, recorder, folders, stages } = this.options;
     const { pod, start, sandbox, subject } = input;
     const { container, attempt } = start;
     let config;
@@ -107,7 +109,9 @@ export class ContainerStarter {
     }
     let id: string;
     try {
-      id = await runtime.createContainer(sandbox.id, config, input.sandboxConfig);
+      id = await stages.watch(hangs('Creating', container.name, subject), () =>
+        runtime.createContainer(sandbox.id, config, input.sandboxConfig),
+      );
     } catch (error) {
       const detail = detailOf(error);
       recorder.event(subject, 'Warning', 'Failed', `Error: ${detail}`);
@@ -138,7 +142,9 @@ export class ContainerStarter {
     );
     recorder.event(subject, 'Normal', 'Created', 'Container created');
     try {
-      await cache.during(id, 'start', () => runtime.startContainer(id));
+      await stages.watch(hangs('Starting', container.name, subject), () =>
+        cache.during(id, 'start', () => runtime.startContainer(id)),
+      );
     } catch (error) {
       const detail = detailOf(error);
       recorder.event(subject, 'Warning', 'Failed', `Error: ${detail}`);
@@ -279,6 +285,11 @@ function expandAll(text: string, environment: ReadonlyMap<string, string>): stri
   if (missing.length > 0)
     throw new ConfigError(`failed to expand subPath expression "${text}": missing value for "${missing[0]}"`);
   return value;
+}
+
+function hangs(verb: string, name: string, subject: EventSubject): Stage {
+  const waitsFor = 'the container runtime does not answer; see its log';
+  return { subject, doing: `${verb} container ${name}`, waitsFor };
 }
 
 function detailOf(error: unknown): string {

@@ -4,6 +4,7 @@
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { CgroupLayout } from '../../host/cgroup-layout.ts';
+import { describeUndead } from '../../host/undead.ts';
 import { ensureCgroup, listCgroups, removeCgroupTree } from '../../host/cgroup-tree.ts';
 import {
   cgroupFsPath,
@@ -76,6 +77,14 @@ export class PodCgroups {
     for (const qos of CLASSES) {
       await removeCgroupTree(this.options.layout, this.pathOf(podCgroup(this.options.root, qos, uid)));
     }
+  }
+
+  /** What runs in the pod's group, in words that name the processes, those that hang in the kernel first; '' for nothing. */
+  async describeProcesses(uid: string): Promise<string> {
+    const { layout, root } = this.options;
+    const paths = CLASSES.map(qos => this.pathOf(podCgroup(root, qos, uid)));
+    const texts = await Promise.all(paths.map(path => describeUndead(layout, path)));
+    return texts.filter(text => text !== '').join('; ');
   }
 
   /** UIDs of pods that have a group. */

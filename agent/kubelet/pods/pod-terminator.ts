@@ -18,6 +18,7 @@ import { abandonOnAbort } from './abandon.ts';
 import { containerFieldPath, graceFromAnnotations, type ContainerKiller } from './container-killer.ts';
 import type { PodCgroups } from './pod-cgroups.ts';
 import type { PodRecord } from './pod-record.ts';
+import type { StageWatch } from './slow-stages.ts';
 
 export interface PodTerminatorOptions {
   readonly runtime: RuntimeService;
@@ -29,6 +30,7 @@ export interface PodTerminatorOptions {
   readonly folders: KubeletFolders;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly stages: StageWatch;
 }
 
 export class PodTerminator {
@@ -48,7 +50,7 @@ export class PodTerminator {
 
   /** Stops everything that runs. Resolves once nothing does. @throws RuntimeError, or the signal's reason when grace got shorter */
   async stop(record: PodRecord, graceSeconds: number, signal: AbortSignal): Promise<void> {
-    const { runtime, cache } = this.options;
+    const { runtime, cache, stages } = this.options;
     await abandonOnAbort(cache.settled(record.uid), signal);
     if (record.uncertain) {
       await cache.relistPod(record.uid);
@@ -69,7 +71,13 @@ export class PodTerminator {
       sandboxes
         .filter(sandbox => sandbox.ready)
         .map(async sandbox => {
-          await cache.during(sandbox.id, 'stop', () => runtime.stopPodSandbox(sandbox.id));
+          const stage = {
+            subject: subjectOf(pods, record.pod),
+            doing: 'Stopping the sandbox',
+            waitsFor:
+              'the container runtime, or a CNI plug-in that it called, does not answer; see the log of the runtime',
+          };
+          await stages.watch(stage, () => cache.during(sandbox.id, 'stop', () => runtime.stopPodSandbox(sandbox.id)));
           cache.sandboxStopped(sandbox.id);
         }),
     );

@@ -15,6 +15,7 @@ import { notEnforced, unsupportedByNode } from '../plan/unsupported.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { Gate } from './gate.ts';
 import type { PodCgroups } from './pod-cgroups.ts';
+import type { StageWatch } from './slow-stages.ts';
 
 export interface SandboxStarterOptions {
   readonly runtime: RuntimeService;
@@ -29,6 +30,7 @@ export interface SandboxStarterOptions {
   readonly runtimeHandler: (pod: Pod, signal: AbortSignal) => Promise<string>;
   /** Bounds heavy calls, so that a burst does not slow each of them. */
   readonly gate: Gate;
+  readonly stages: StageWatch;
 }
 
 /** A sandbox that was made, and what it was made from. */
@@ -65,7 +67,7 @@ export class SandboxStarter {
 
   /** @throws RuntimeError, Error in words, or the signal's reason */
   async start(pod: Pod, attempt: number, signal: AbortSignal): Promise<StartedSandbox> {
-    const { runtime, cache, cgroups, folders, gate, recorder } = this.options;
+    const { runtime, cache, cgroups, folders, gate, recorder, stages } = this.options;
     const unsupported = unsupportedByNode(pod);
     if (unsupported !== undefined) throw new Error(unsupported);
     for (const text of notEnforced(pod)) recorder.event(subjectOf(pods, pod), 'Warning', 'FieldNotEnforced', text);
@@ -76,7 +78,15 @@ export class SandboxStarter {
       mkdir(podLogFolder(folders, pod), { recursive: true }),
       mkdir(podFolder(folders, uidOf(pod)), { recursive: true, mode: 0o750 }),
     ]);
-    const id = await gate.run(() => runtime.runPodSandbox(config, handler, { signal }), signal);
+    const stage = {
+      subject: subjectOf(pods, pod),
+      doing: 'Creating the sandbox',
+      waitsFor: 'the container runtime, or a CNI plug-in that it called, does not answer; see the log of the runtime',
+    };
+    const id = await gate.run(
+      () => stages.watch(stage, () => runtime.runPodSandbox(config, handler, { signal })),
+      signal,
+    );
     const { uid = '', namespace = '', name = '' } = pod.metadata;
     return { view: await cache.addSandbox({ uid, namespace, name }, id), config };
   }

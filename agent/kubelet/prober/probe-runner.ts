@@ -14,6 +14,7 @@ export interface ProbeResult {
 }
 
 const MAX_OUTPUT_CHARS = 1024;
+const EXEC_SLACK_MS = 2_000;
 
 export class ProbeRunner {
   private readonly runtime: RuntimeService;
@@ -56,7 +57,11 @@ export class ProbeRunner {
     signal: AbortSignal,
   ): Promise<ProbeResult> {
     try {
-      const result = await this.runtime.execSync(containerId, command, Math.ceil(timeoutMs / 1000), { signal });
+      // A command that left a child behind may keep the runtime waiting for long after it was killed.
+      const result = await this.runtime.execSync(containerId, command, Math.ceil(timeoutMs / 1000), {
+        signal,
+        timeoutMs: timeoutMs + EXEC_SLACK_MS,
+      });
       const output = Buffer.concat([result.stdout, result.stderr]).toString().slice(0, MAX_OUTPUT_CHARS);
       return { kind: result.exitCode === 0 ? 'success' : 'failure', output };
     } catch (error) {
