@@ -83,6 +83,37 @@ export function podRequests(pod: Pod): Amounts {
 }
 
 /**
+ * What the pod takes from its node now. While a resize is under way that is, of each container, the most of what it asks for, what the
+ * node has set aside and what the container has; a resize that the node can never carry out does not count.
+ * Source: kubernetes 1.36 `component-helpers/resource`, PodRequests with UseStatusResources (KEP-1287).
+ */
+export function podRequestsInUse(pod: Pod): Amounts {
+  const { containerStatuses = [], initContainerStatuses = [], ...whole } = pod.status ?? {};
+  const statuses = new Map([...initContainerStatuses, ...containerStatuses].map(status => [status.name, status]));
+  const told = [...statuses.values(), whole].some(part => part.allocatedResources !== undefined || part.resources);
+  if (!told) return podRequests(pod);
+  const infeasible = (whole.conditions ?? []).some(
+    ({ type, status, reason }) => type === 'PodResizePending' && status === 'True' && reason === 'Infeasible',
+  );
+  const inUse = (asked: Amounts, part: InUse | undefined): Amounts => {
+    const held = maxAmounts(parseAmounts(part?.allocatedResources), parseAmounts(part?.resources?.requests));
+    return infeasible && held.size > 0 ? held : maxAmounts(asked, held);
+  };
+  const { resources, overhead } = pod.spec;
+  const own = new Map([
+    ...aggregate(pod, container => inUse(requestsOf(container), statuses.get(container.name))),
+    ...(resources === undefined ? [] : inUse(parseAmounts({ ...resources.limits, ...resources.requests }), whole)),
+  ]);
+  return addAmounts(own, parseAmounts(overhead));
+}
+
+/** As statuses of containers and of pods say it. */
+interface InUse {
+  readonly allocatedResources?: ResourceList | undefined;
+  readonly resources?: { readonly requests?: ResourceList | undefined } | undefined;
+}
+
+/**
  * @param of `all`: a resource is in here only if every container limits it, or the pod as a whole does: the pod is bounded by it.
  *   `any`: what is limited adds up, as quotas count it.
  */

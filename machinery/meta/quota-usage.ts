@@ -12,7 +12,7 @@ import type {
   Service,
 } from '../../proto/api/core-v1.ts';
 import type { KubeObject } from './object.ts';
-import { addAmounts, parseAmounts, podLimits, podRequests, qosClassOf, type Amounts } from './pod-resources.ts';
+import { addAmounts, parseAmounts, podLimits, podRequestsInUse, qosClassOf, type Amounts } from './pod-resources.ts';
 import { Quantity } from './quantity.ts';
 import { parseTime } from './time.ts';
 
@@ -96,7 +96,7 @@ function podUsage(pod: Pod, nowMs: number): Amounts {
     if (nowMs > (parseTime(deletionTimestamp) ?? nowMs) + deletionGracePeriodSeconds * 1000) return new Map();
   }
   const usage = new Map([['pods', ONE]]);
-  const requests = podRequests(pod);
+  const requests = podRequestsInUse(pod);
   const limits = podLimits(pod, 'any');
   for (const [name, amount] of requests) {
     if (isCompute(name)) usage.set(name, amount).set(`requests.${name}`, amount);

@@ -1,7 +1,7 @@
 /**
  * Resource arithmetic of the scheduler: what a pod asks for and what a node has, as integers (cpu in milli-units, the rest in units).
  */
-import { parseAmounts, podRequests, type Amounts } from '../../../machinery/meta/pod-resources.ts';
+import { parseAmounts, podRequestsInUse, type Amounts } from '../../../machinery/meta/pod-resources.ts';
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
 
 /** Amounts by resource name. `cpu` is in millicores, `pods` a count, everything else in whole units (bytes for memory). */
@@ -20,10 +20,10 @@ export function allocatableOf(node: Node): ResourceSum {
 
 /** What the pod takes from its node, `pods` (1) included. Cached by the pod object: callers must not change it. */
 export function podRequest(pod: Pod): ResourceSum {
-  const known = parsed.get(pod.spec);
+  const known = parsed.get(pod);
   if (known !== undefined) return known;
-  const total = inUnits(podRequests(pod)).set('pods', 1);
-  parsed.set(pod.spec, total);
+  const total = inUnits(podRequestsInUse(pod)).set('pods', 1);
+  parsed.set(pod, total);
   return total;
 }
 
