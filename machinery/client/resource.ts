@@ -27,7 +27,7 @@ import type { ObjectMeta } from '../../proto/api/meta-v1.ts';
 import type { RuntimeClass } from '../../proto/api/node-v1.ts';
 import type { PodDisruptionBudget } from '../../proto/api/policy-v1.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../proto/api/rbac-v1.ts';
-import type { StorageClass } from '../../proto/api/storage-v1.ts';
+import type { CSIDriver, CSINode, StorageClass, VolumeAttachment } from '../../proto/api/storage-v1.ts';
 
 /** What every stored object has. */
 export interface AnyObject {
@@ -90,5 +90,8 @@ export const runtimeClasses = builtin<RuntimeClass>('node.k8s.io', 'RuntimeClass
 export const clusterRoles = builtin<ClusterRole>('rbac.authorization.k8s.io', 'ClusterRole');
 export const clusterRoleBindings = builtin<ClusterRoleBinding>('rbac.authorization.k8s.io', 'ClusterRoleBinding');
 export const storageClasses = builtin<StorageClass>('storage.k8s.io', 'StorageClass');
+export const csiDrivers = builtin<CSIDriver>('storage.k8s.io', 'CSIDriver');
+export const csiNodes = builtin<CSINode>('storage.k8s.io', 'CSINode');
+export const volumeAttachments = builtin<VolumeAttachment>('storage.k8s.io', 'VolumeAttachment');
 export const roles = builtin<Role>('rbac.authorization.k8s.io', 'Role');
 export const roleBindings = builtin<RoleBinding>('rbac.authorization.k8s.io', 'RoleBinding');
