@@ -19,6 +19,7 @@ export interface EventInput {
   type: 'Normal' | 'Warning';
   reason: string;
   message: string;
+  annotations?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What is known of an event that may come again. */

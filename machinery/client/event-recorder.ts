@@ -19,8 +19,14 @@ export type { EventSubject } from './event-correlator.ts';
 
 /** Takes events; see EventRecorder. Parts take this, so that tests can give an array. */
 export interface EventSink {
-  /** @param reason CamelCase word, @param message a sentence for people */
-  event(subject: EventSubject, type: 'Normal' | 'Warning', reason: string, message: string): void;
+  /** @param reason CamelCase word, @param message a sentence for people, @param annotations of the event, for programs */
+  event(
+    subject: EventSubject,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+    annotations?: Readonly<Record<string, string>>,
+  ): void;
 }
 
 export interface EventRecorderOptions {
@@ -59,13 +65,19 @@ export class EventRecorder implements EventSink {
     this.correlator = new EventCorrelator(options.clock);
   }
 
-  event(subject: EventSubject, type: 'Normal' | 'Warning', reason: string, message: string): void {
+  event(
+    subject: EventSubject,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+    annotations?: Readonly<Record<string, string>>,
+  ): void {
     if (this.stopped) return;
     if (this.waiting.length >= (this.options.capacity ?? 1000)) {
       this.dropped++;
       return;
     }
-    const draft = this.correlator.correlate({ subject, type, reason, message: message.slice(0, 1024) });
+    const draft = this.correlator.correlate({ subject, type, reason, message: message.slice(0, 1024), annotations });
     if (draft === undefined) return;
     this.waiting.push(draft);
     this.writer ??= this.write().finally(() => (this.writer = undefined));
@@ -159,7 +171,11 @@ export class EventRecorder implements EventSink {
     return {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name: `${subject.name ?? ''}.${unique}`, namespace },
+      metadata: {
+        name: `${subject.name ?? ''}.${unique}`,
+        namespace,
+        ...(draft.annotations === undefined ? {} : { annotations: { ...draft.annotations } }),
+      },
       involvedObject: subject,
       reason: draft.reason,
       message: draft.message,
