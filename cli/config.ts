@@ -83,7 +83,9 @@ export const optionTable = {
   'node-ip': row('agent', 'string', undefined, 'Address of this node (default: that of the default route)'),
   'node-labels': row('agent', 'list', undefined, 'Labels for this node, key=value'),
   'node-taints': row('agent', 'list', undefined, 'Taints for this node, key=value:Effect'),
-  'kubelet-port': row('agent', 'number', 10250, 'Port of the kubelet API'),
+  'kubelet-config': row('agent', 'string', undefined, 'Settings of the kubelet: a KubeletConfiguration (YAML or JSON)'),
+  'kubelet-config-dir': row('agent', 'string', undefined, 'Directory of *.conf files that amend it'),
+  'kubelet-port': row('agent', 'number', undefined, 'Port of the kubelet API (default: 10250)'),
   'container-runtime-endpoint': row(
     'agent',
     'string',
@@ -93,7 +95,7 @@ export const optionTable = {
   'containerd-binary': row('agent', 'string', 'containerd', 'The containerd to start'),
   'cgroup-root': row('agent', 'string', 'k8ts', 'Parent of all pod cgroups'),
   'pod-bridge': row('agent', 'string', 'k8ts0', 'Bridge that connects the pods of this node'),
-  'max-pods': row('agent', 'number', 110, 'Most pods on this node'),
+  'max-pods': row('agent', 'number', undefined, 'Most pods on this node (default: 110)'),
 } as const satisfies Record<string, OptionRow>;
 
 export type OptionName = keyof typeof optionTable;
@@ -117,6 +119,8 @@ export type Config = {
 /** The tenth address must be in it. */
 const SMALLEST_SERVICE_RANGE = 28;
 const CIDR = /^(.+)\/(\d{1,3})$/;
+/** Options that are absolute paths. */
+const PATHS = ['data-dir', 'config-dir', 'run-dir', 'log-dir', 'kubelet-config', 'kubelet-config-dir'] as const;
 /** What a control plane can leave to others. */
 const PARTS = ['scheduler', 'controllers'];
 const LEVELS = ['debug', 'info', 'warn', 'error'];
@@ -174,7 +178,8 @@ function problemsOf(c: Config): string[] {
     // IPv6 is not there yet: a range that nodes cannot use must not be taken.
     if (isIP(address) !== 4 || Number(bits) > 32) say(flag, value, 'is no IPv4 range, such as 10.244.0.0/16');
   };
-  const port = (flag: OptionName, value: number): void => {
+  const port = (flag: OptionName, value: number | undefined): void => {
+    if (value === undefined) return;
     if (!Number.isInteger(value) || value < 1 || value > 65535) say(flag, value, 'is no port (1 to 65535)');
   };
   const address = (flag: OptionName, value: string | undefined): void => {
@@ -195,7 +200,8 @@ function problemsOf(c: Config): string[] {
     say('node-name', c.nodeName, 'is no DNS name in lower case');
   if (c.podBridge.length > 15 || !/^[\w.-]+$/.test(c.podBridge))
     say('pod-bridge', c.podBridge, 'is no interface name (at most 15 characters)');
-  if (!Number.isInteger(c.maxPods) || c.maxPods < 1) say('max-pods', c.maxPods, 'is no positive number');
+  if (c.maxPods !== undefined && (!Number.isInteger(c.maxPods) || c.maxPods < 1))
+    say('max-pods', c.maxPods, 'is no positive number');
   const [from = 0, to = 0] = /^(\d+)-(\d+)$/.exec(c.serviceNodePortRange)?.slice(1).map(Number) ?? [];
   if (from < 1 || to > 65535 || from > to)
     say('service-node-port-range', c.serviceNodePortRange, 'is no range of ports, such as 30000-32767');
@@ -218,9 +224,9 @@ function problemsOf(c: Config): string[] {
       say('node-taints', taint, 'is not key=value:NoSchedule, :PreferNoSchedule or :NoExecute');
   }
   etcdProblems(c, say);
-  for (const flag of ['data-dir', 'config-dir', 'run-dir', 'log-dir'] as const) {
-    const value = c[camel(flag) as 'dataDir'];
-    if (!value.startsWith('/')) say(flag, value, 'is no absolute path');
+  for (const flag of PATHS) {
+    const value = c[camel(flag) as 'kubeletConfig'];
+    if (value !== undefined && !value.startsWith('/')) say(flag, value, 'is no absolute path');
   }
   return problems;
 }

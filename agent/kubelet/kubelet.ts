@@ -10,6 +10,7 @@ import type { Node, Pod, Secret, Service } from '../../proto/api/core-v1.ts';
 import { nodes, pods, runtimeClasses, secrets, services } from '../../machinery/client/resource.ts';
 import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import type { Component } from '../../machinery/process/component.ts';
+import { imageGcOf, logRotationOf, maxPodsOf, restartBackoffOf } from './config/plan/policies.ts';
 import { ImageManager } from './images/image-manager.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import { HookRunner } from './lifecycle/hook-runner.ts';
@@ -18,13 +19,10 @@ import { LogRotator } from './node/log-rotator.ts';
 import { NodeLease } from './node/node-lease.ts';
 import { NodeRegistrar } from './node/node-registrar.ts';
 import { WatchedObjects } from './objects/watched-objects.ts';
-import { DEFAULT_IMAGE_GC } from './plan/image-garbage.ts';
-import { DEFAULT_LOG_ROTATION } from './plan/log-rotation.ts';
 import { admitPod } from './plan/node-admission.ts';
 import type { NodeFacts } from './plan/node-object.ts';
 import { podsFolder } from './plan/pod-paths.ts';
 import { uidOf } from './plan/pod-spec.ts';
-import { DEFAULT_RESTART_BACKOFF } from './plan/restart.ts';
 import { unsupportedByRuntime, type RuntimeAbilities } from './plan/unsupported.ts';
 import { visibleServices } from './plan/service-env.ts';
 import { PodCache } from './pleg/pod-cache.ts';
@@ -68,12 +66,11 @@ export interface Kubelet extends Component {
 const POD_RETRY_MS = { baseDelayMs: 500, maxDelayMs: 20_000 };
 /** A sandbox usually takes a tenth of this: one that takes longer hangs, and must not hold back others. */
 const SANDBOX_PATIENCE_MS = 3_000;
-const DEFAULT_MAX_PODS = 110;
-const DEFAULT_PORT = 10_250;
 
 /** Builds a kubelet; nothing happens until it runs. */
 export function createKubelet(options: KubeletOptions): Kubelet {
   const {
+    configuration,
     client,
     clock,
     logger,
@@ -106,7 +103,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const status = new StatusManager({ client, clock, logger });
   const cgroups = new PodCgroups({
     layout: options.cgroupLayout,
-    driver: options.cgroupDriver ?? 'cgroupfs',
+    driver: configuration.cgroupDriver === 'systemd' ? 'systemd' : 'cgroupfs',
     root: options.cgroupRoot ?? [],
   });
   const allocatable = (): Record<string, string> =>
@@ -137,7 +134,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     clock,
     logger,
     recorder,
-    parallelPulls: options.parallelPulls ?? 4,
+    parallelPulls: configuration.maxParallelImagePulls ?? Number.POSITIVE_INFINITY,
     pullSecrets,
     wake,
   });
@@ -165,14 +162,15 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     stages,
     processesOf: uid => cgroups.describeProcesses(uid),
   });
-  const clusterDns = { servers: options.clusterDns, domain: options.clusterDomain };
+  const { clusterDomain } = configuration;
+  const clusterDns = { servers: configuration.clusterDNS ?? [], domain: clusterDomain };
   const sandboxes = new SandboxStarter({
     runtime,
     cache,
     cgroups,
     folders,
     clusterDns,
-    resolvConfPath: options.resolvConfPath ?? '/etc/resolv.conf',
+    resolvConfPath: configuration.resolvConf,
     recorder,
     runtimeHandler: async (pod, signal) => {
       const name = pod.spec.runtimeClassName ?? '';
@@ -193,7 +191,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     objects,
     folders,
     recorder,
-    clusterDomain: options.clusterDomain,
+    clusterDomain,
     nodeName,
     hostIPs: nodeIPs,
     allocatable,
@@ -225,7 +223,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     recorder,
     clock,
     logger,
-    backoff: options.backoff ?? DEFAULT_RESTART_BACKOFF,
+    backoff: restartBackoffOf(configuration),
     wake,
   });
   const terminator = new PodTerminator({
@@ -268,7 +266,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     folders,
     clock,
     logger,
-    imagePolicy: options.imageGc ?? DEFAULT_IMAGE_GC,
+    imagePolicy: imageGcOf(configuration),
     isKnown: uid => workers.has(uid),
   });
   const rotator = new LogRotator({
@@ -276,7 +274,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     cache,
     clock,
     logger,
-    policy: options.logRotation ?? DEFAULT_LOG_ROTATION,
+    policy: logRotationOf(configuration),
   });
   const access = new NodePodAccess(workers, cache, status);
   const nodeSampler = new NodeSampler({
@@ -385,7 +383,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
 }
 
 function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): NodeFacts {
-  const { machine, nodeName, nodeIPs, version } = options;
+  const { machine, nodeName, nodeIPs, version, configuration } = options;
   return {
     nodeName,
     addresses: [
@@ -407,12 +405,12 @@ function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): No
     },
     cpuCount: machine.cpuCount,
     memoryBytes: machine.memoryBytes,
-    maxPods: options.maxPods ?? DEFAULT_MAX_PODS,
-    kubeletPort: options.port ?? DEFAULT_PORT,
+    maxPods: maxPodsOf(configuration, machine.cpuCount),
+    kubeletPort: configuration.port,
     labels: options.labels ?? {},
-    taints: options.taints ?? [],
-    providerId: options.providerId,
-    reserved: options.reserved ?? {},
+    taints: configuration.registerWithTaints ?? [],
+    providerId: configuration.providerID === '' ? undefined : configuration.providerID,
+    reserved: configuration.kubeReserved ?? {},
   };
 }
 

@@ -13,12 +13,14 @@ import type { DaemonContext } from '../daemon.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { loadIdentity, renewIdentity } from '../join/node-identity.ts';
 import { nodeAddress } from '../node-address.ts';
+import { readKubeletFile } from './kubelet-settings.ts';
 import { labelsOf, startNode, startRuntime } from './node.ts';
 
 const RETRY_MS = 1_000;
 
 export async function assembleAgent(context: DaemonContext): Promise<void> {
   const { config, paths, progress, logger, facts } = context;
+  const kubeletFile = await readKubeletFile(config);
   const nodeName = nodeNameOf(config);
   const nodeIp = nodeAddress(config.nodeIp);
   const known = await loadIdentity(paths);
@@ -61,6 +63,7 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
       cluster,
       serving: identity.serving,
       clientCaPem: identity.caPem,
+      kubeletFile,
       labels: labelsOf(config.nodeLabels),
     },
   );

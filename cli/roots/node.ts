@@ -15,6 +15,7 @@ import { ListerRecords } from '../../agent/dns/lister-records.ts';
 import { detectCgroups } from '../../agent/host/cgroup-layout.ts';
 import { readMachineInfo } from '../../agent/host/machine-info.ts';
 import { prepareNetnsDirectory } from '../../agent/host/netns.ts';
+import type { ConfigurationFile } from '../../agent/kubelet/config/plan/kubelet-configuration.ts';
 import { createKubelet } from '../../agent/kubelet/kubelet.ts';
 import { ContainerEvents } from '../../agent/kubelet/runtime/container-events.ts';
 import {
@@ -34,6 +35,7 @@ import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
 import type { ClusterSettings } from '../cluster-objects.ts';
 import { kubernetesVersion } from '../version.ts';
+import { kubeletSettings } from './kubelet-settings.ts';
 import { dnsAnswers, nodeIsReady } from './node-checks.ts';
 import { createNodeParts, type NodeParts } from './node-parts.ts';
 import { running, stoppedLast } from './running.ts';
@@ -51,6 +53,8 @@ export interface NodeOptions {
   /** The kubelet's own certificate, and the authority of those who may talk to it. */
   serving: KeyPair;
   clientCaPem: string;
+  /** What the kubelet's configuration file says. */
+  kubeletFile: ConfigurationFile;
   labels: Readonly<Record<string, string>>;
 }
 
@@ -166,7 +170,9 @@ export async function startNode(
     }),
     log: logger.child({ part: 'dns' }),
   });
+  const configuration = kubeletSettings(options.kubeletFile, { config, paths, cluster });
   const kubelet = createKubelet({
+    configuration,
     client: clients.kubelet,
     informers,
     runtime: parts.cri,
@@ -181,18 +187,13 @@ export async function startNode(
     nodeName,
     nodeIPs: [nodeIp],
     labels: options.labels,
-    taints: taintsOf(config.nodeTaints ?? []),
-    maxPods: config.maxPods,
-    port: config.kubeletPort,
     version: kubernetesVersion,
-    clusterDns: [cluster.clusterDns],
-    clusterDomain: cluster.clusterDomain,
     folders: { root: paths.kubelet, podLogs: paths.podLogs, containerLogs: paths.containerLogs },
   });
   parts.cri.observe((method, seconds, failed) => kubelet.metrics.runtimeCall(method, seconds, failed));
   const server = new KubeletServer({
-    host: '0.0.0.0',
-    port: config.kubeletPort,
+    host: configuration.address,
+    port: configuration.port,
     tls: { cert: options.serving.certPem, key: options.serving.keyPem, clientCa: options.clientCaPem },
     auth: new WebhookAuth(clients.kubelet, nodeName),
     access: kubelet.access,
@@ -224,15 +225,6 @@ export async function startNode(
       () => cluster.clusterDns,
     ),
   ]);
-}
-
-/** `key=value:Effect` of the command line. */
-function taintsOf(texts: readonly string[]) {
-  return texts.map(text => {
-    const colon = text.lastIndexOf(':');
-    const [key = '', value] = text.slice(0, colon).split('=');
-    return { key, effect: text.slice(colon + 1), ...(value === undefined ? {} : { value }) };
-  });
 }
 
 /** `key=value` of the command line. */

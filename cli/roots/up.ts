@@ -5,11 +5,13 @@ import type { DaemonContext } from '../daemon.ts';
 import { nodeAddress } from '../node-address.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
 import { issueKubeletServing } from './cluster-pki.ts';
+import { readKubeletFile } from './kubelet-settings.ts';
 import { startControlPlane } from './control-plane.ts';
 import { labelsOf, startNode, startRuntime } from './node.ts';
 
 export async function assembleUp(context: DaemonContext): Promise<void> {
   const { config, paths } = context;
+  const kubeletFile = await readKubeletFile(config);
   const nodeName = nodeNameOf(config);
   const nodeIp = nodeAddress(config.nodeIp);
   const [controlPlane, parts] = await Promise.all([startControlPlane(context), startRuntime(context)]);
@@ -24,6 +26,7 @@ export async function assembleUp(context: DaemonContext): Promise<void> {
       cluster,
       serving,
       clientCaPem: pki.authority.certPem,
+      kubeletFile,
       labels: labelsOf(config.nodeLabels),
     },
   ); // A node may not give itself a role; the administrator does.

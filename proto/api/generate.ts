@@ -23,7 +23,7 @@ type Table = Record<string, Record<string, RawType>>;
 const here = dirname(fileURLToPath(import.meta.url));
 const table = Object.assign(
   {},
-  ...['k8s-api-1.36.json', 'k8s-api-more.json'].map(
+  ...['k8s-api-1.36.json', 'k8s-api-more.json', 'kubelet-config-1.36.json'].map(
     f => JSON.parse(readFileSync(join(here, 'table', f), 'utf8')) as Table,
   ),
 ) as Table;

@@ -5,6 +5,8 @@
  */
 import builtin from './table/k8s-api-1.36.json' with { type: 'json' };
 import more from './table/k8s-api-more.json' with { type: 'json' };
+// Newer than what stands of it in the table before.
+import kubeletConfig from './table/kubelet-config-1.36.json' with { type: 'json' };
 
 /** One field. `type` is a reference as in upstream's source: `[]Container`, `map[string]string`, `*int32`, `metav1.ObjectMeta`. */
 export interface RawField {
@@ -36,4 +38,8 @@ export interface RawType {
 export type ApiTable = Readonly<Record<string, Readonly<Record<string, RawType>>>>;
 
 /** Every type that this version of the API knows. */
-export const apiTable: ApiTable = { ...(builtin as ApiTable), ...(more as ApiTable) };
+export const apiTable: ApiTable = {
+  ...(builtin as ApiTable),
+  ...(more as ApiTable),
+  ...(kubeletConfig as ApiTable),
+};

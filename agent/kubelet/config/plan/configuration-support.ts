@@ -1,0 +1,101 @@
+/**
+ * Settings of upstream's that this kubelet does not have. Each may be said with the value that is true here; any other is refused with
+ * the reason, so that nobody believes in a setting that does nothing.
+ */
+import type { FieldError} from '../../../../machinery/meta/field-error.ts';
+import { forbiddenError } from '../../../../machinery/meta/field-error.ts';
+import { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import { isJsonObject } from '../../../../machinery/meta/json-value.ts';
+import type { ConfigurationFile } from './kubelet-configuration.ts';
+
+interface Lack {
+  /** The path of the setting: `logging.format`. */
+  readonly path: string;
+  /** Values that say what is so anyway. */
+  readonly only: readonly unknown[];
+  readonly why: string;
+}
+
+const lack = (path: string, only: readonly unknown[], why: string): Lack => ({ path, only, why });
+
+const LACKS: readonly Lack[] = [
+  lack('syncFrequency', ['1m0s'], 'pods are looked at when something changes, not in periods; leave it out'),
+  lack('rotateCertificates', [true], 'a node always renews its certificates'),
+  lack('enableContentionProfiling', [false], 'there is no such profile of Node.js'),
+  lack('containerRuntimeEndpoint', [], 'say --container-runtime-endpoint: k8ts down, reset and images need it as well'),
+  lack('imageServiceEndpoint', [], 'images and containers come from one runtime'),
+  lack('cgroupRoot', [], 'say --cgroup-root: k8ts down and reset need it as well'),
+  lack('podLogsDir', [], 'say --log-dir: logs of pods lie in pods/ there'),
+  lack('kubeletCgroups', [], 'k8ts stays in the control group that it is started in (systemd: Slice=)'),
+  lack('systemCgroups', [], 'k8ts moves no processes of the host'),
+  lack('cgroupsPerQOS', [true], 'there is always a control group for each class of service'),
+  lack('qosReserved', [], 'memory is not reserved for classes of service; use requests'),
+  lack('podCIDR', [], 'the range of a node comes from the control plane: --cluster-cidr'),
+  lack('runOnce', [false], 'the kubelet always stays'),
+  lack('maxOpenFiles', [1_000_000], 'set LimitNOFILE= where k8ts is started'),
+  lack('contentType', ['application/json'], 'the kubelet speaks JSON'),
+  lack('kubeAPIQPS', [50], 'requests to the API server are not limited here; the API server shares itself out'),
+  lack('kubeAPIBurst', [100], 'requests to the API server are not limited here; the API server shares itself out'),
+  lack('protectKernelDefaults', [false], "k8ts does not check the kernel's settings"),
+  lack('configMapAndSecretChangeDetectionStrategy', ['Watch'], 'ConfigMaps and Secrets are watched'),
+  lack('showHiddenMetricsForVersion', [], 'no metrics are hidden'),
+  lack('volumePluginDir', ['/usr/libexec/kubernetes/kubelet-plugins/volume/exec/'], 'FlexVolume is gone; use CSI'),
+  lack('logging.format', ['text'], 'say --log-format json'),
+  lack('logging.verbosity', [0], 'say --log-level debug'),
+  lack('logging.vmodule', [], 'say --log-level debug'),
+  lack('memoryThrottlingFactor', [0.9], 'memory.high is not set (upstream: feature MemoryQoS, alpha)'),
+  lack('tracing', [], 'there are no traces'),
+];
+
+/** Features of upstream's that stand behind a gate: `true` for what is always on here. */
+const GATES: ReadonlyMap<string, 'on' | 'choice'> = new Map([
+  ['ContainerRestartRules', 'on'],
+  ['CustomCPUCFSQuotaPeriod', 'on'],
+  ['GracefulNodeShutdown', 'on'],
+  ['GracefulNodeShutdownBasedOnPodPriority', 'on'],
+  ['ImageMaximumGCAge', 'on'],
+  ['ImageVolume', 'on'],
+  ['InPlacePodVerticalScaling', 'on'],
+  ['KubeletCrashLoopBackOffMax', 'on'],
+  ['KubeletEnsureSecretPulledImages', 'on'],
+  ['KubeletPodResources', 'on'],
+  ['MemoryManager', 'on'],
+  ['NodeLogQuery', 'on'],
+  ['NodeSwap', 'on'],
+  ['PodLevelResources', 'on'],
+  ['PodLifecycleSleepAction', 'on'],
+  ['RecursiveReadOnlyMounts', 'on'],
+  ['RotateKubeletServerCertificate', 'on'],
+  ['SidecarContainers', 'on'],
+  ['SupplementalGroupsPolicy', 'on'],
+  ['UserNamespacesSupport', 'on'],
+  // Crash loops begin with 1 s and end with 60 s.
+  ['ReduceDefaultCrashLoopBackOffDecay', 'choice'],
+]);
+
+/** One error for each setting that cannot be had. */
+export function unsupportedSettings(file: ConfigurationFile): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const { path, only, why } of LACKS) {
+    const names = path.split('.');
+    const value = names.reduce<unknown>((at, name) => (isJsonObject(at) ? at[name] : undefined), file);
+    if (isNothing(value) || only.includes(value)) continue;
+    const [first = '', ...rest] = names;
+    const values = only.map(v => JSON.stringify(v)).join(', ');
+    const hint = only.length === 0 ? '' : ` (only ${values} is taken)`;
+    errors.push(forbiddenError(FieldPath.of(first, ...rest), `k8ts does not have this setting: ${why}${hint}`));
+  }
+  for (const [name, enabled] of Object.entries(file.featureGates ?? {})) {
+    const gate = GATES.get(name);
+    const path = FieldPath.of('featureGates').key(name);
+    if (gate === undefined) errors.push(forbiddenError(path, 'k8ts does not know this feature gate; leave it out'));
+    else if (gate === 'on' && !enabled) errors.push(forbiddenError(path, 'this feature is always on; leave it out'));
+  }
+  return errors;
+}
+
+/** Upstream writes these for settings that nobody made. */
+function isNothing(value: unknown): boolean {
+  if (value === undefined || value === null || value === '' || value === 0 || value === '0s') return true;
+  return typeof value === 'object' && Object.keys(value).length === 0;
+}
