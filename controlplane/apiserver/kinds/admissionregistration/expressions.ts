@@ -12,7 +12,7 @@ import {
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { qualifiedName } from '../../../../machinery/meta/names.ts';
 import type { MatchCondition, Variable } from '../../../../proto/api/admissionregistration-v1.ts';
-import { checkShape, isBlank } from '../validation/checks.ts';
+import { checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 
 const MAX_CONDITIONS = 64;
 const IDENTIFIER = /^[_a-zA-Z][_a-zA-Z0-9]*$/;

@@ -16,7 +16,7 @@ import type {
   RuleWithOperations,
 } from '../../../../proto/api/admissionregistration-v1.ts';
 import { pathSegmentName } from '../rbac/path-segment-name.ts';
-import { checkEnum, checkShape } from '../validation/checks.ts';
+import { checkEnum, checkShape } from '../../../../machinery/validation/checks.ts';
 import { checkList } from '../validation/list-rules.ts';
 
 const OPERATIONS = ['*', 'CONNECT', 'CREATE', 'DELETE', 'UPDATE'];

@@ -13,7 +13,7 @@ import type {
 } from '../../../../proto/api/admissionregistration-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, isBlank } from '../validation/checks.ts';
+import { checkEnum, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkExpression } from './expressions.ts';
 import { defaultMatchResources } from './match-rules.ts';
 import { bindingColumns, checkBinding, checkPolicy, policyColumns, SPEC } from './policy-parts.ts';

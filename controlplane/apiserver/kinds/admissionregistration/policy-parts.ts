@@ -23,7 +23,7 @@ import type {
 import type { Column } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { pathSegmentName } from '../rbac/path-segment-name.ts';
-import { checkEnum, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkRequired, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkMatchConditions, checkVariables } from './expressions.ts';
 import { checkMatchResources } from './match-rules.ts';
 

@@ -16,7 +16,7 @@ import type {
 } from '../../../../proto/api/admissionregistration-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkConditions } from '../validation/conditions.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { checkExpression } from './expressions.ts';

@@ -4,7 +4,7 @@ import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Subdomain } from '../../../../machinery/meta/names.ts';
 import { portNumber } from '../../../../machinery/meta/value-shapes.ts';
 import type { ServiceReference, WebhookClientConfig } from '../../../../proto/api/admissionregistration-v1.ts';
-import { isBlank } from '../validation/checks.ts';
+import { isBlank } from '../../../../machinery/validation/checks.ts';
 
 const FORM = '; desired format: https://host[/path]';
 const URL_PARTS = /^(?:([a-zA-Z][a-zA-Z0-9+.-]*):)?(?:\/\/(?:([^/?#]*)@)?([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?$/;

@@ -22,7 +22,7 @@ import type {
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkMatchConditions } from './expressions.ts';
 import { checkRule, MATCH_POLICIES } from './match-rules.ts';
 import { checkWebhookClient } from './webhook-client.ts';

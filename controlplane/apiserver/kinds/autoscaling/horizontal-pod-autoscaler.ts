@@ -11,7 +11,7 @@ import type {
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkNonNegative } from '../validation/checks.ts';
+import { checkNonNegative } from '../../../../machinery/validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { checkMetric, checkReference } from './metric-spec.ts';
 import { checkScalingRules, defaultScalingRules } from './scaling-rules.ts';

@@ -17,8 +17,8 @@ import type {
   MetricTarget,
 } from '../../../../proto/api/autoscaling-v2.ts';
 import { pathSegmentName } from '../rbac/path-segment-name.ts';
-import { checkRequired, checkShape, isBlank } from '../validation/checks.ts';
-import { checkContainerResourceName } from '../validation/resource-list.ts';
+import { checkRequired, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
+import { checkContainerResourceName } from '../../../../machinery/validation/resource-list.ts';
 
 /** In the order in which upstream looks at them: of several, the first is checked. */
 const SOURCES = ['object', 'external', 'pods', 'resource', 'containerResource'] as const;

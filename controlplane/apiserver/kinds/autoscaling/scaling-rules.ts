@@ -8,7 +8,7 @@ import {
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
 import type { HPAScalingRules } from '../../../../proto/api/autoscaling-v2.ts';
-import { checkEnum } from '../validation/checks.ts';
+import { checkEnum } from '../../../../machinery/validation/checks.ts';
 
 const MAX_WINDOW = 3600;
 const MAX_PERIOD = 1800;

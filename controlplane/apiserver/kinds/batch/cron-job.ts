@@ -11,7 +11,7 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { ageOf } from '../columns/age.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkNonNegative, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkNonNegative, isBlank } from '../../../../machinery/validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { containerColumns, selectorColumn } from '../workload/workload-columns.ts';
 import { cronScheduleProblem } from '../../../../machinery/meta/cron-schedule.ts';

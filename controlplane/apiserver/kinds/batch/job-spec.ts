@@ -9,7 +9,7 @@ import {
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import type { JobSpec } from '../../../../proto/api/batch-v1.ts';
 import { checkPodTemplate } from '../pod/pod-template.ts';
-import { checkEnum, checkNonNegative } from '../validation/checks.ts';
+import { checkEnum, checkNonNegative } from '../../../../machinery/validation/checks.ts';
 import { checkDomainPrefixedPath } from '../validation/domain-prefixed-path.ts';
 import { checkPodFailurePolicy } from './pod-failure-policy.ts';
 import { checkSuccessPolicy } from './success-policy.ts';

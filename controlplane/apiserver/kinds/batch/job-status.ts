@@ -8,7 +8,7 @@ import { duplicateError, FieldError, invalidError, requiredError } from '../../.
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { isConditionTrue } from '../../../../machinery/meta/object.ts';
 import type { Job, JobStatus } from '../../../../proto/api/batch-v1.ts';
-import { checkNonNegative } from '../validation/checks.ts';
+import { checkNonNegative } from '../../../../machinery/validation/checks.ts';
 import { commonIndex, countIndexes } from './job-indexes.ts';
 
 const STATUS = FieldPath.of('status');

@@ -12,7 +12,7 @@ import { humanDuration } from '../columns/age.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { defaultPodTemplate } from '../pod/pod-template.ts';
-import { checkImmutable } from '../validation/checks.ts';
+import { checkImmutable } from '../../../../machinery/validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { containerColumns, selectorColumn } from '../workload/workload-columns.ts';
 import { checkJobSpec } from './job-spec.ts';

@@ -14,7 +14,7 @@ import type {
   PodFailurePolicyOnPodConditionsPattern,
   PodFailurePolicyRule,
 } from '../../../../proto/api/batch-v1.ts';
-import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 
 const MAX_RULES = 20;
 const MAX_VALUES = 255;

@@ -8,7 +8,7 @@ import {
 } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import type { SuccessPolicy, SuccessPolicyRule } from '../../../../proto/api/batch-v1.ts';
-import { checkNonNegative } from '../validation/checks.ts';
+import { checkNonNegative } from '../../../../machinery/validation/checks.ts';
 import { countIndexes } from './job-indexes.ts';
 
 const MAX_RULES = 20;

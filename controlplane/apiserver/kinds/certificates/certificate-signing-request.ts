@@ -16,7 +16,7 @@ import { humanDuration } from '../columns/age.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { pathSegmentName } from '../rbac/path-segment-name.ts';
-import { checkShape } from '../validation/checks.ts';
+import { checkShape } from '../../../../machinery/validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { requestStatusErrors, stampConditions } from './request-status.ts';
 import { checkSignerName } from './signer-name.ts';

@@ -6,7 +6,7 @@ import type { Lease } from '../../../../proto/api/coordination-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkNonNegative, checkPositive, checkShape, isBlank } from '../validation/checks.ts';
+import { checkNonNegative, checkPositive, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 
 const SPEC = FieldPath.of('spec');
 const STRATEGIES = ['OldestEmulationVersion'];

@@ -6,7 +6,7 @@ import type { ConfigMap } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkShape } from '../validation/checks.ts';
+import { checkShape } from '../../../../machinery/validation/checks.ts';
 import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
 
 const DATA = FieldPath.of('data');

@@ -7,7 +7,7 @@ import type { EndpointAddress, EndpointPort, Endpoints } from '../../../../proto
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkOptional, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkOptional, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkNonSpecialIP } from '../validation/special-addresses.ts';
 
 const SUBSETS = FieldPath.of('subsets');

@@ -6,7 +6,7 @@ import type { Namespace } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkShape } from '../validation/checks.ts';
+import { checkShape } from '../../../../machinery/validation/checks.ts';
 import { checkStandardFinalizer } from '../validation/finalizers.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 

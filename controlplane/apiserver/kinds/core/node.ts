@@ -14,8 +14,8 @@ import type { Node, NodeSpec, ResourceList, Taint } from '../../../../proto/api/
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, listOrNone, nameColumn, wide } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
-import { checkResourceAmount } from '../validation/resource-list.ts';
+import { checkEnum, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
+import { checkResourceAmount } from '../../../../machinery/validation/resource-list.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 
 const SPEC = FieldPath.of('spec');

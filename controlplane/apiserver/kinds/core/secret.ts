@@ -13,7 +13,7 @@ import type { Secret } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkImmutable, checkShape, isBlank } from '../validation/checks.ts';
+import { checkImmutable, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 
 const DATA = FieldPath.of('data');
 const MAX_BYTES = 1024 * 1024;

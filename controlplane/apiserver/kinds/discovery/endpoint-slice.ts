@@ -14,7 +14,7 @@ import type { Endpoint, EndpointSlice, ForZone } from '../../../../proto/api/dis
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkImmutable, checkOptional, checkShape } from '../validation/checks.ts';
+import { checkEnum, checkImmutable, checkOptional, checkShape } from '../../../../machinery/validation/checks.ts';
 import { checkNonSpecialIP } from '../validation/special-addresses.ts';
 
 const ENDPOINTS = FieldPath.of('endpoints');

@@ -7,7 +7,7 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { ageOf, humanDuration } from '../columns/age.ts';
 import { column, nameColumn, wide } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { isBlank } from '../validation/checks.ts';
+import { isBlank } from '../../../../machinery/validation/checks.ts';
 import { validateEvent, validateNewSeriesEvent, validateSeriesEventUpdate } from './validate-event.ts';
 
 /** Events are forgotten after an hour. */

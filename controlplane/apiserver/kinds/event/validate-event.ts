@@ -6,7 +6,7 @@ import { invalidError, requiredError, type FieldError } from '../../../../machin
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Subdomain, qualifiedName } from '../../../../machinery/meta/names.ts';
 import type { Event } from '../../../../proto/api/core-v1.ts';
-import { checkImmutable, checkShape } from '../validation/checks.ts';
+import { checkImmutable, checkShape } from '../../../../machinery/validation/checks.ts';
 
 const MAX_CHARACTERS = 128;
 const MAX_NOTE = 1024;

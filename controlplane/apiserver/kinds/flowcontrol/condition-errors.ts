@@ -1,7 +1,7 @@
 /** Conditions of flow control objects: each has a type, none twice. Source: Kubernetes `pkg/apis/flowcontrol/validation`, 1.36. */
 import { duplicateError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { isBlank } from '../validation/checks.ts';
+import { isBlank } from '../../../../machinery/validation/checks.ts';
 
 const CONDITIONS = FieldPath.of('status', 'conditions');
 

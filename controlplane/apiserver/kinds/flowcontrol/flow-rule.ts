@@ -14,7 +14,7 @@ import type {
   ResourcePolicyRule,
   Subject,
 } from '../../../../proto/api/flowcontrol-v1.ts';
-import { checkShape, isBlank } from '../validation/checks.ts';
+import { checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'proxy', 'update', 'watch'];
 const SUBJECTS = { User: 'user', Group: 'group', ServiceAccount: 'serviceAccount' } as const;

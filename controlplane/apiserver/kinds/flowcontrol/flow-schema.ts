@@ -12,7 +12,7 @@ import type { FlowSchema, FlowSchemaSpec } from '../../../../proto/api/flowcontr
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkShape, isBlank } from '../validation/checks.ts';
+import { checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { conditionErrors } from './condition-errors.ts';
 import { checkFlowRule } from './flow-rule.ts';

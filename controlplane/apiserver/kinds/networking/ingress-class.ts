@@ -12,7 +12,7 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { pathSegmentName } from '../rbac/path-segment-name.ts';
-import { checkEnum, checkImmutable, checkRequired, checkShape } from '../validation/checks.ts';
+import { checkEnum, checkImmutable, checkRequired, checkShape } from '../../../../machinery/validation/checks.ts';
 import { checkDomainPrefixedPath } from '../validation/domain-prefixed-path.ts';
 
 const SPEC = FieldPath.of('spec');

@@ -8,7 +8,13 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { pathSegmentName } from '../rbac/path-segment-name.ts';
-import { checkEnum, checkOptional, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
+import {
+  checkEnum,
+  checkOptional,
+  checkRequired,
+  checkShape,
+  isBlank,
+} from '../../../../machinery/validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 
 const SPEC = FieldPath.of('spec');

@@ -8,7 +8,7 @@ import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { pathSegmentName } from '../rbac/path-segment-name.ts';
 import { canonicalIp } from '../validation/addresses.ts';
-import { checkImmutable, checkOptional, checkRequired } from '../validation/checks.ts';
+import { checkImmutable, checkOptional, checkRequired } from '../../../../machinery/validation/checks.ts';
 
 const PARENT = FieldPath.of('spec', 'parentRef');
 

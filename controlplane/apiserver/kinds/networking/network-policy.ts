@@ -20,7 +20,7 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { isStrictSubnet, strictCidr } from '../validation/addresses.ts';
-import { checkShape } from '../validation/checks.ts';
+import { checkShape } from '../../../../machinery/validation/checks.ts';
 import { selectorText } from '../workload/workload-columns.ts';
 
 const SPEC = FieldPath.of('spec');

@@ -7,7 +7,7 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { canonicalCidr } from '../validation/addresses.ts';
-import { checkShape, FIELD_IMMUTABLE } from '../validation/checks.ts';
+import { checkShape, FIELD_IMMUTABLE } from '../../../../machinery/validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 
 const CIDRS = FieldPath.of('spec', 'cidrs');

@@ -10,9 +10,9 @@ import { deepCopy, jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import { qosClassOf } from '../../../../machinery/meta/pod-resources.ts';
 import type { Container, Pod, ResourceRequirements } from '../../../../proto/api/core-v1.ts';
 import type { SubresourceStrategy } from '../../registry/strategy.ts';
-import { MIRROR_ANNOTATION } from './validate-pod-annotations.ts';
+import { MIRROR_ANNOTATION } from '../../../../machinery/pods/validate-pod-annotations.ts';
 import { keepMetadata } from './pod-subresources.ts';
-import { checkPod } from './validate-pod.ts';
+import { checkPod } from '../../../../machinery/pods/validate-pod.ts';
 
 const SPEC = FieldPath.of('spec');
 const LISTS = ['initContainers', 'containers'] as const;

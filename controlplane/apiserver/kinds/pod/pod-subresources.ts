@@ -7,8 +7,8 @@ import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import type { Pod } from '../../../../proto/api/core-v1.ts';
 import type { SubresourceStrategy } from '../../registry/strategy.ts';
-import { checkAnnotationChange, MIRROR_ANNOTATION } from './validate-pod-annotations.ts';
-import { checkPod } from './validate-pod.ts';
+import { checkAnnotationChange, MIRROR_ANNOTATION } from '../../../../machinery/pods/validate-pod-annotations.ts';
+import { checkPod } from '../../../../machinery/pods/validate-pod.ts';
 import { validatePodStatus } from './validate-pod-status.ts';
 
 const EPHEMERAL = FieldPath.of('spec', 'ephemeralContainers');

@@ -17,9 +17,9 @@ import {
 import type { LabelSelector } from '../../../../proto/api/meta-v1.ts';
 import type { PodTemplateSpec } from '../../../../proto/api/core-v1.ts';
 import { validateAnnotations, validateLabels } from '../../../../machinery/meta/object-meta-validation.ts';
-import { defaultPodSpec } from './default-pod-spec.ts';
-import { checkPodAnnotations, checkProfilesAgree } from './validate-pod-annotations.ts';
-import { checkPodSpec } from './validate-pod-spec.ts';
+import { defaultPodSpec } from '../../../../machinery/pods/default-pod-spec.ts';
+import { checkPodAnnotations, checkProfilesAgree } from '../../../../machinery/pods/validate-pod-annotations.ts';
+import { checkPodSpec } from '../../../../machinery/pods/validate-pod-spec.ts';
 
 export function defaultPodTemplate(template: PodTemplateSpec | undefined): void {
   if (template?.spec !== undefined) defaultPodSpec(template.spec);

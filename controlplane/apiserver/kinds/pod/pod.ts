@@ -3,13 +3,13 @@ import type { FieldError } from '../../../../machinery/meta/field-error.ts';
 import type { Pod, PodStatus } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { kindInfo } from '../kind-info.ts';
-import { defaultPodOnly, defaultPodSpec } from './default-pod-spec.ts';
+import { defaultPodOnly, defaultPodSpec } from '../../../../machinery/pods/default-pod-spec.ts';
 import { mergeLabelKeys } from './merge-label-keys.ts';
 import { podColumns } from './pod-columns.ts';
 import { podResize } from './pod-resize.ts';
 import { podEphemeralContainers, podStatus } from './pod-subresources.ts';
 import { qosClassOf } from '../../../../machinery/meta/pod-resources.ts';
-import { checkPod, validateNewPod } from './validate-pod.ts';
+import { checkPod, validateNewPod } from '../../../../machinery/pods/validate-pod.ts';
 import { validatePodUpdate } from './validate-pod-update.ts';
 
 export const podStrategy: Strategy<Pod> = {

@@ -13,8 +13,8 @@ import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Subdomain, qualifiedName } from '../../../../machinery/meta/names.ts';
 import { ipAddress, unixId } from '../../../../machinery/meta/value-shapes.ts';
 import type { Container, ContainerStatus, Pod, PodStatus } from '../../../../proto/api/core-v1.ts';
-import { checkImmutable, checkShape } from '../validation/checks.ts';
-import { checkAnnotationChange } from './validate-pod-annotations.ts';
+import { checkImmutable, checkShape } from '../../../../machinery/validation/checks.ts';
+import { checkAnnotationChange } from '../../../../machinery/pods/validate-pod-annotations.ts';
 
 const STATUS = FieldPath.of('status');
 const SYSTEM_CONDITIONS = ['PodScheduled', 'Ready', 'Initialized'];

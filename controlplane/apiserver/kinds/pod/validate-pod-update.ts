@@ -13,10 +13,10 @@ import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { canonicalJson, deepCopy, jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import { inRange } from '../../../../machinery/meta/value-shapes.ts';
 import type { Container, Pod, PodSpec, Toleration } from '../../../../proto/api/core-v1.ts';
-import { checkShape, isBlank } from '../validation/checks.ts';
+import { checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { keepGatedScheduling } from './validate-gated-update.ts';
-import { checkAnnotationChange } from './validate-pod-annotations.ts';
-import { checkTolerations } from './validate-scheduling.ts';
+import { checkAnnotationChange } from '../../../../machinery/pods/validate-pod-annotations.ts';
+import { checkTolerations } from '../../../../machinery/pods/validate-scheduling.ts';
 
 const SPEC = FieldPath.of('spec');
 const MAX_INT32 = 2147483647;

@@ -13,7 +13,7 @@ import {
   checkQuantity,
   checkResourceName,
   isOvercommitAllowed,
-} from '../validation/resource-list.ts';
+} from '../../../../machinery/validation/resource-list.ts';
 
 const LISTS = ['max', 'min', 'default', 'defaultRequest', 'maxLimitRequestRatio'] as const;
 type List = (typeof LISTS)[number];

@@ -6,7 +6,7 @@ import type { LimitRange } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { createdAtColumn, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkShape } from '../validation/checks.ts';
+import { checkShape } from '../../../../machinery/validation/checks.ts';
 import { checkLimitItem } from './limit-item.ts';
 
 const LIMITS = FieldPath.of('spec', 'limits');

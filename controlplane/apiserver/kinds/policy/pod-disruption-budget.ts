@@ -6,7 +6,7 @@ import type { PodDisruptionBudget } from '../../../../proto/api/policy-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkNonNegative } from '../validation/checks.ts';
+import { checkEnum, checkNonNegative } from '../../../../machinery/validation/checks.ts';
 import { checkConditions } from '../validation/conditions.ts';
 import { checkAtMostHundred, checkIntOrPercent } from '../validation/int-or-percent.ts';
 import { keepSpec } from '../validation/spec-kept.ts';

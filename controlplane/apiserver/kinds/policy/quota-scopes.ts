@@ -2,7 +2,7 @@
 import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import type { ResourceQuotaSpec, ScopedResourceSelectorRequirement } from '../../../../proto/api/core-v1.ts';
-import { isStandardQuotaResource } from '../validation/resource-list.ts';
+import { isStandardQuotaResource } from '../../../../machinery/validation/resource-list.ts';
 
 const POD_COUNTS = ['pods'];
 const POD_AMOUNTS = [...POD_COUNTS, 'cpu', 'memory', 'limits.cpu', 'limits.memory', 'requests.cpu', 'requests.memory'];

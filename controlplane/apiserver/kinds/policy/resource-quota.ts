@@ -6,7 +6,7 @@ import type { ResourceQuota } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkQuotaResourceName, checkResourceAmount } from '../validation/resource-list.ts';
+import { checkQuotaResourceName, checkResourceAmount } from '../../../../machinery/validation/resource-list.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { checkQuotaScopes } from './quota-scopes.ts';
 

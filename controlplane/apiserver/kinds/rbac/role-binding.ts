@@ -12,7 +12,7 @@ import type { ClusterRoleBinding, RoleBinding, Subject } from '../../../../proto
 import type { Column, Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn, wide } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { pathSegmentName } from './path-segment-name.ts';
 
 const GROUP = 'rbac.authorization.k8s.io';

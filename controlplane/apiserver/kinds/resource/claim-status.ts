@@ -16,11 +16,11 @@ import type {
   ResourceClaim,
 } from '../../../../proto/api/resource-v1.ts';
 import { interfaceAddress } from '../validation/addresses.ts';
-import { checkEnum, checkImmutable, checkRequired, checkShape } from '../validation/checks.ts';
+import { checkEnum, checkImmutable, checkRequired, checkShape } from '../../../../machinery/validation/checks.ts';
 import { checkConditions } from '../validation/conditions.ts';
 import { checkDriverName } from '../validation/csi-driver-name.ts';
 import { checkList } from '../validation/list-rules.ts';
-import { checkNodeSelector } from '../validation/node-selector.ts';
+import { checkNodeSelector } from '../../../../machinery/validation/node-selector.ts';
 import { checkRequestReference, checkRequestReferences, requestNames, type RequestNames } from './device-claim.ts';
 import { checkDeviceConfiguration, checkRawObject, MAX_CONFIGURATIONS } from './device-configuration.ts';
 import { checkPoolName, checkShareId } from './device-names.ts';

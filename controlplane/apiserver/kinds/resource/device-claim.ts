@@ -18,7 +18,7 @@ import type {
   DeviceToleration,
   ExactDeviceRequest,
 } from '../../../../proto/api/resource-v1.ts';
-import { checkRequired, checkShape } from '../validation/checks.ts';
+import { checkRequired, checkShape } from '../../../../machinery/validation/checks.ts';
 import { checkList } from '../validation/list-rules.ts';
 import { checkDeviceConfiguration, checkDeviceSelectors, MAX_CONFIGURATIONS } from './device-configuration.ts';
 import { checkFullyQualifiedDeviceName } from './device-names.ts';

@@ -6,7 +6,7 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { checkList } from '../validation/list-rules.ts';
-import { isExtendedResource } from '../validation/resource-list.ts';
+import { isExtendedResource } from '../../../../machinery/validation/resource-list.ts';
 import { checkDeviceConfiguration, checkDeviceSelectors, MAX_CONFIGURATIONS } from './device-configuration.ts';
 
 const SPEC = FieldPath.of('spec');

@@ -5,7 +5,7 @@ import { invalidError, requiredError, tooLongError, type FieldError } from '../.
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Subdomain } from '../../../../machinery/meta/names.ts';
 import { cIdentifier } from '../../../../machinery/meta/value-shapes.ts';
-import { checkShape, isBlank } from '../validation/checks.ts';
+import { checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkDriverName } from '../validation/csi-driver-name.ts';
 
 const MAX_POOL_NAME = 253;

@@ -6,7 +6,7 @@ import { duplicateError, invalidError, type FieldError } from '../../../../machi
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { labelValue, qualifiedName } from '../../../../machinery/meta/names.ts';
 import type { DeviceTaint, DeviceToleration } from '../../../../proto/api/resource-v1.ts';
-import { checkEnum, checkOptional, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkOptional, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkList } from '../validation/list-rules.ts';
 
 const EFFECTS = ['NoExecute', 'NoSchedule', 'None'];

@@ -9,10 +9,10 @@ import {
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Label, dns1123Subdomain } from '../../../../machinery/meta/names.ts';
 import type { Device, DeviceAttribute, NodeAllocatableResourceMapping } from '../../../../proto/api/resource-v1.ts';
-import { checkShape, isBlank } from '../validation/checks.ts';
+import { checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkList, checkMap } from '../validation/list-rules.ts';
-import { checkNodeSelector } from '../validation/node-selector.ts';
-import { checkQuantity } from '../validation/resource-list.ts';
+import { checkNodeSelector } from '../../../../machinery/validation/node-selector.ts';
+import { checkQuantity } from '../../../../machinery/validation/resource-list.ts';
 import { checkDeviceCapacity } from './device-capacity.ts';
 import { checkQualifiedDeviceName } from './device-names.ts';
 import { checkBindingConditions, checkDeviceTaint } from './device-taints.ts';

@@ -6,7 +6,7 @@ import type { ResourceClaimTemplate } from '../../../../proto/api/resource-v1.ts
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkImmutable } from '../validation/checks.ts';
+import { checkImmutable } from '../../../../machinery/validation/checks.ts';
 import { checkDeviceClaim, defaultDeviceClaim } from './device-claim.ts';
 
 const SPEC = FieldPath.of('spec');

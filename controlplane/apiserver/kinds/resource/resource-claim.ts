@@ -5,7 +5,7 @@ import type { ResourceClaim } from '../../../../proto/api/resource-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkImmutable } from '../validation/checks.ts';
+import { checkImmutable } from '../../../../machinery/validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { checkClaimStatus } from './claim-status.ts';
 import { checkDeviceClaim, defaultDeviceClaim, defaultTolerations } from './device-claim.ts';

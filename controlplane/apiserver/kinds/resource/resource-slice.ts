@@ -6,10 +6,10 @@ import type { ResourceSlice, ResourceSliceSpec } from '../../../../proto/api/res
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkImmutable, checkShape } from '../validation/checks.ts';
+import { checkImmutable, checkShape } from '../../../../machinery/validation/checks.ts';
 import { checkDriverName } from '../validation/csi-driver-name.ts';
 import { checkList, checkMap } from '../validation/list-rules.ts';
-import { checkNodeSelector } from '../validation/node-selector.ts';
+import { checkNodeSelector } from '../../../../machinery/validation/node-selector.ts';
 import { checkDevice } from './device.ts';
 import { checkPoolName } from './device-names.ts';
 

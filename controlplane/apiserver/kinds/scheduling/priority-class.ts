@@ -5,7 +5,7 @@ import type { PriorityClass } from '../../../../proto/api/scheduling-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkImmutable } from '../validation/checks.ts';
+import { checkEnum, checkImmutable } from '../../../../machinery/validation/checks.ts';
 
 /** Higher values are Kubernetes' own. */
 const HIGHEST_USER_PRIORITY = 1_000_000_000;

@@ -7,9 +7,9 @@ import type { RuntimeClass } from '../../../../proto/api/node-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkTolerations } from '../pod/validate-scheduling.ts';
-import { checkImmutable, checkShape } from '../validation/checks.ts';
-import { checkContainerResourceName, checkResourceAmount } from '../validation/resource-list.ts';
+import { checkTolerations } from '../../../../machinery/pods/validate-scheduling.ts';
+import { checkImmutable, checkShape } from '../../../../machinery/validation/checks.ts';
+import { checkContainerResourceName, checkResourceAmount } from '../../../../machinery/validation/resource-list.ts';
 
 export const runtimeClassStrategy: Strategy<RuntimeClass> = {
   info: kindInfo('node.k8s.io', 'RuntimeClass'),

@@ -3,7 +3,7 @@
  * given by the registry's allocation. Source: Kubernetes `pkg/apis/core/v1/defaults.go`, `pkg/registry/core/service`, 1.36.
  */
 import type { Service, ServicePort, ServiceSpec } from '../../../../proto/api/core-v1.ts';
-import { isBlank } from '../validation/checks.ts';
+import { isBlank } from '../../../../machinery/validation/checks.ts';
 
 const AFFINITY_SECONDS = 10800;
 

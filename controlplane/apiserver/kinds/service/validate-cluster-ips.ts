@@ -12,7 +12,7 @@ import {
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { ipAddress } from '../../../../machinery/meta/value-shapes.ts';
 import type { ServiceSpec } from '../../../../proto/api/core-v1.ts';
-import { checkShape, isBlank } from '../validation/checks.ts';
+import { checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 
 const IPS = FieldPath.of('spec', 'clusterIPs');
 const FAMILY_LIST = FieldPath.of('spec', 'ipFamilies');

@@ -9,7 +9,7 @@ import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Label, qualifiedName } from '../../../../machinery/meta/names.ts';
 import { portName, portNumber } from '../../../../machinery/meta/value-shapes.ts';
 import type { ServicePort, ServiceSpec } from '../../../../proto/api/core-v1.ts';
-import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 
 const PORTS = FieldPath.of('spec', 'ports');
 

@@ -14,7 +14,7 @@ import { validateLabels } from '../../../../machinery/meta/object-meta-validatio
 import { cidr, ipAddress, portNumber } from '../../../../machinery/meta/value-shapes.ts';
 import type { Service, ServiceSpec } from '../../../../proto/api/core-v1.ts';
 import { checkNonSpecialIP } from '../validation/special-addresses.ts';
-import { checkEnum, checkShape, isBlank } from '../validation/checks.ts';
+import { checkEnum, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { isExternallyAccessible, needsClusterIP, needsHealthPort } from './default-service.ts';
 import { clusterIPChangeErrors, clusterIPErrors, isHeadless } from './validate-cluster-ips.ts';
 import { checkServicePortPairs, checkServicePorts } from './validate-service-ports.ts';

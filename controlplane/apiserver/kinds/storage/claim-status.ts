@@ -3,7 +3,7 @@ import { invalidError, notSupportedError, type FieldError } from '../../../../ma
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { qualifiedName } from '../../../../machinery/meta/names.ts';
 import type { PersistentVolumeClaim } from '../../../../proto/api/core-v1.ts';
-import { checkQuantity, isNativeResource } from '../validation/resource-list.ts';
+import { checkQuantity, isNativeResource } from '../../../../machinery/validation/resource-list.ts';
 
 const STATUS = FieldPath.of('status');
 const STEPS = [

@@ -10,7 +10,7 @@ import type { CSIDriver, TokenRequest } from '../../../../proto/api/storage-v1.t
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkImmutable } from '../validation/checks.ts';
+import { checkEnum, checkImmutable } from '../../../../machinery/validation/checks.ts';
 
 const SPEC = FieldPath.of('spec');
 const MIN_TOKEN_SECONDS = 600;

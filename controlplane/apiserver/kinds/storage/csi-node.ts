@@ -11,7 +11,7 @@ import type { CSINode, CSINodeDriver } from '../../../../proto/api/storage-v1.ts
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkImmutable, checkNonNegative, checkShape, isBlank } from '../validation/checks.ts';
+import { checkImmutable, checkNonNegative, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkDriverName } from '../validation/csi-driver-name.ts';
 
 const DRIVERS = FieldPath.of('spec', 'drivers');

@@ -7,8 +7,8 @@ import type { CSIStorageCapacity } from '../../../../proto/api/storage-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkImmutable, checkShape } from '../validation/checks.ts';
-import { checkQuantity } from '../validation/resource-list.ts';
+import { checkImmutable, checkShape } from '../../../../machinery/validation/checks.ts';
+import { checkQuantity } from '../../../../machinery/validation/resource-list.ts';
 
 export const csiStorageCapacityStrategy: Strategy<CSIStorageCapacity> = {
   info: kindInfo('storage.k8s.io', 'CSIStorageCapacity'),

@@ -3,7 +3,7 @@ import { invalidError, requiredError, type FieldError } from '../../../../machin
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { inRange } from '../../../../machinery/meta/value-shapes.ts';
 import type { ISCSIPersistentVolumeSource } from '../../../../proto/api/core-v1.ts';
-import { checkRequired, checkShape } from '../validation/checks.ts';
+import { checkRequired, checkShape } from '../../../../machinery/validation/checks.ts';
 
 const INITIATOR = /^(iqn\.\d{4}-\d{2}\.([a-z0-9-.]+)(:([^,;*&$|\s]+))|eui\.[a-fA-F0-9]{16}|naa\.[a-fA-F0-9]{32})$/;
 const MAX_ISCSI_NAME = 64;

@@ -2,7 +2,7 @@
 import { invalidError, requiredError, tooLongError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { qualifiedName } from '../../../../machinery/meta/names.ts';
-import { checkRequired } from '../validation/checks.ts';
+import { checkRequired } from '../../../../machinery/validation/checks.ts';
 
 const MAX_COUNT = 512;
 const MAX_BYTES = 256 * 1024;

@@ -11,9 +11,9 @@ import type {
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn, wide } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { defaultClaimSpec } from '../pod/default-volumes.ts';
-import { checkImmutable, isBlank } from '../validation/checks.ts';
-import { checkClaimSpec } from '../validation/claim-spec.ts';
+import { defaultClaimSpec } from '../../../../machinery/pods/default-volumes.ts';
+import { checkImmutable, isBlank } from '../../../../machinery/validation/checks.ts';
+import { checkClaimSpec } from '../../../../machinery/validation/claim-spec.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { accessModesText } from './access-modes-text.ts';
 import { checkPersistentVolumeClaimStatus } from './claim-status.ts';

@@ -13,7 +13,7 @@ import type { StorageClass } from '../../../../proto/api/storage-v1.ts';
 import type { Column, Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkEnum, checkImmutable, checkShape } from '../validation/checks.ts';
+import { checkEnum, checkImmutable, checkShape } from '../../../../machinery/validation/checks.ts';
 import { isDefaultClass } from './default-class.ts';
 import { checkParameters, checkProvisioner } from './parameters.ts';
 

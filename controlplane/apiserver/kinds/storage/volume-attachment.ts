@@ -16,7 +16,7 @@ import type {
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkImmutable, checkShape, isBlank } from '../validation/checks.ts';
+import { checkImmutable, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkDriverName } from '../validation/csi-driver-name.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { checkVolumeSpec } from './volume-spec.ts';

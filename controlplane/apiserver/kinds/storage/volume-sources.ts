@@ -11,8 +11,8 @@ import type {
   SecretReference,
   StorageOSPersistentVolumeSource,
 } from '../../../../proto/api/core-v1.ts';
-import { checkNoBacksteps } from '../pod/validate-paths.ts';
-import { checkOptional, checkRequired, checkShape, isBlank } from '../validation/checks.ts';
+import { checkNoBacksteps } from '../../../../machinery/pods/validate-paths.ts';
+import { checkOptional, checkRequired, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 import { checkDriverName } from '../validation/csi-driver-name.ts';
 import {
   checkAzureDisk,
@@ -21,7 +21,7 @@ import {
   checkHostPath,
   checkPartition,
   checkQuobyte,
-} from '../validation/volume-sources.ts';
+} from '../../../../machinery/validation/volume-sources.ts';
 import { checkIscsi } from './iscsi-volume.ts';
 
 /** In the order in which upstream looks at them: of several, the first counts. */

@@ -9,10 +9,10 @@ import {
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Subdomain } from '../../../../machinery/meta/names.ts';
 import type { PersistentVolumeSource, PersistentVolumeSpec } from '../../../../proto/api/core-v1.ts';
-import { checkEnum, checkOneOf, checkOptional, isBlank } from '../validation/checks.ts';
-import { checkModes, VOLUME_MODES } from '../validation/claim-spec.ts';
-import { checkNodeSelector } from '../validation/node-selector.ts';
-import { checkResourceAmount } from '../validation/resource-list.ts';
+import { checkEnum, checkOneOf, checkOptional, isBlank } from '../../../../machinery/validation/checks.ts';
+import { checkModes, VOLUME_MODES } from '../../../../machinery/validation/claim-spec.ts';
+import { checkNodeSelector } from '../../../../machinery/validation/node-selector.ts';
+import { checkResourceAmount } from '../../../../machinery/validation/resource-list.ts';
 import { checkPersistentVolumeSource, VOLUME_SOURCES } from './volume-sources.ts';
 
 const INLINE = 'may not be specified in the context of inline volumes';

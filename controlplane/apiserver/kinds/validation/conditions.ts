@@ -10,7 +10,7 @@ import {
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { qualifiedName, regexProblem } from '../../../../machinery/meta/names.ts';
 import type { Condition } from '../../../../proto/api/meta-v1.ts';
-import { checkShape, isBlank } from './checks.ts';
+import { checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 
 const MAX_REASON = 1 << 10;
 const MAX_MESSAGE = 32 << 10;

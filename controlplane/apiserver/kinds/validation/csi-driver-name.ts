@@ -2,7 +2,7 @@
 import { invalidError, requiredError, tooLongError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Subdomain } from '../../../../machinery/meta/names.ts';
-import { isBlank } from './checks.ts';
+import { isBlank } from '../../../../machinery/validation/checks.ts';
 
 const MAX_LENGTH = 63;
 

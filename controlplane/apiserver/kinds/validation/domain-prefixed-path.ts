@@ -2,7 +2,7 @@
 import { invalidError, requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { dns1123Subdomain, regexProblem } from '../../../../machinery/meta/names.ts';
-import { checkShape, isBlank } from './checks.ts';
+import { checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 
 const PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
 

@@ -5,7 +5,7 @@
 import { invalidPlainError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import type { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { percent } from '../../../../machinery/meta/value-shapes.ts';
-import { checkNonNegative } from './checks.ts';
+import { checkNonNegative } from '../../../../machinery/validation/checks.ts';
 
 /** `3`, `25%`; no negative numbers. */
 export function checkIntOrPercent(errors: FieldError[], path: FieldPath, value: string | number | undefined): void {

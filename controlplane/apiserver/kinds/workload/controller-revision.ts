@@ -6,7 +6,7 @@ import type { ControllerRevision } from '../../../../proto/api/apps-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
-import { checkImmutable, checkNonNegative } from '../validation/checks.ts';
+import { checkImmutable, checkNonNegative } from '../../../../machinery/validation/checks.ts';
 
 export const controllerRevisionStrategy: Strategy<ControllerRevision> = {
   info: kindInfo('apps', 'ControllerRevision'),

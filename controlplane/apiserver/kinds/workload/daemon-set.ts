@@ -16,7 +16,7 @@ import {
   checkSelectsTemplate,
   defaultPodTemplate,
 } from '../pod/pod-template.ts';
-import { checkImmutable, checkNonNegative } from '../validation/checks.ts';
+import { checkImmutable, checkNonNegative } from '../../../../machinery/validation/checks.ts';
 import { checkAtMostHundred, checkIntOrPercent, isZeroIntOrPercent } from '../validation/int-or-percent.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { checkCollisions } from './replica-status.ts';

@@ -18,7 +18,7 @@ import {
   defaultPodTemplate,
   selectorText,
 } from '../pod/pod-template.ts';
-import { checkEnum, checkImmutable, checkNonNegative } from '../validation/checks.ts';
+import { checkEnum, checkImmutable, checkNonNegative } from '../../../../machinery/validation/checks.ts';
 import { checkAtMostHundred, checkIntOrPercent, isZeroIntOrPercent } from '../validation/int-or-percent.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { checkCollisions } from './replica-status.ts';

@@ -12,7 +12,7 @@ import {
   defaultPodTemplate,
   selectorText,
 } from '../pod/pod-template.ts';
-import { checkImmutable, checkNonNegative } from '../validation/checks.ts';
+import { checkImmutable, checkNonNegative } from '../../../../machinery/validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { containerColumns, selectorColumn } from './workload-columns.ts';
 import { checkReplicaStatus } from './replica-status.ts';

@@ -2,7 +2,7 @@
 import { invalidError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import type { ReplicaSetStatus } from '../../../../proto/api/apps-v1.ts';
-import { checkNonNegative } from '../validation/checks.ts';
+import { checkNonNegative } from '../../../../machinery/validation/checks.ts';
 
 const STATUS = FieldPath.of('status');
 

@@ -7,7 +7,7 @@ import type { Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, formatLabels, nameColumn, wide } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { checkAlwaysRestarts, checkPodTemplate, defaultPodTemplate, setSelectorText } from '../pod/pod-template.ts';
-import { checkNonNegative } from '../validation/checks.ts';
+import { checkNonNegative } from '../../../../machinery/validation/checks.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import { checkReplicaStatus } from './replica-status.ts';
 import { containerColumns } from './workload-columns.ts';

@@ -20,9 +20,9 @@ import {
   defaultPodTemplate,
   selectorText,
 } from '../pod/pod-template.ts';
-import { defaultClaimSpec } from '../pod/default-volumes.ts';
-import { checkEnum, checkNonNegative, checkOptional, isBlank } from '../validation/checks.ts';
-import { checkClaimSpec } from '../validation/claim-spec.ts';
+import { defaultClaimSpec } from '../../../../machinery/pods/default-volumes.ts';
+import { checkEnum, checkNonNegative, checkOptional, isBlank } from '../../../../machinery/validation/checks.ts';
+import { checkClaimSpec } from '../../../../machinery/validation/claim-spec.ts';
 import { checkAtMostHundred, checkIntOrPercent, isZeroIntOrPercent } from '../validation/int-or-percent.ts';
 import { keepSpec } from '../validation/spec-kept.ts';
 import type { PodTemplateSpec } from '../../../../proto/api/core-v1.ts';
