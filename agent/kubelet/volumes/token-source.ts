@@ -14,6 +14,8 @@ const RENEW_AFTER_MS = 24 * 3600 * 1000;
 
 export interface IssuedToken {
   readonly token: string;
+  /** RFC 3339. */
+  readonly expirationTimestamp: string;
   /** When to ask for the next one, milliseconds since the epoch. */
   readonly renewAtMs: number;
 }
@@ -58,6 +60,7 @@ export class TokenSource {
     const lifeMs = Number.isNaN(endsAtMs) ? expirationSeconds * 1000 : endsAtMs - askedAtMs;
     const fresh = {
       token: answer.status?.token ?? '',
+      expirationTimestamp: answer.status?.expirationTimestamp ?? '',
       renewAtMs: askedAtMs + Math.min(lifeMs * RENEW_AT, RENEW_AFTER_MS),
     };
     this.issued.set(uid, ofPod.set(key, fresh));
