@@ -179,7 +179,7 @@ export class PodSyncer {
   private async startAll(record: PodRecord, actions: PodActions, signal: AbortSignal): Promise<number | undefined> {
     const { images } = this.options;
     const { pod } = record;
-    await this.removeUnused(actions);
+    await this.removeUnused(actions, signal);
     // Looked at while the sandbox is made; a pull begins now and ends by itself.
     const imageStates = new Map(
       actions.start.map(({ container }) => [container.name, this.ensureImage(images, pod, container)] as const),
@@ -197,7 +197,8 @@ export class PodSyncer {
     let retryMs: number | undefined;
     for (const start of actions.start) {
       signal.throwIfAborted();
-      const state = await (imageStates.get(start.container.name) ?? this.ensureImage(images, pod, start.container));
+      const asked = imageStates.get(start.container.name) ?? this.ensureImage(images, pod, start.container);
+      const state = await abandonOnAbort(asked, signal);
       const one = await this.startOne(record, start, state, sandbox, volumes, signal);
       retryMs = earliest(retryMs, one.retryMs);
       if (!one.started && (start.role === 'init' || start.role === 'sidecar')) break;
@@ -209,11 +210,11 @@ export class PodSyncer {
     return images.ensure(pod, container, this.subject(pod, container));
   }
 
-  private async removeUnused(actions: PodActions): Promise<void> {
+  private async removeUnused(actions: PodActions, signal: AbortSignal): Promise<void> {
     const { runtime, cache } = this.options;
     await Promise.all(
       actions.remove.map(async ({ id }) => {
-        await runtime.removeContainer(id);
+        await abandonOnAbort(runtime.removeContainer(id), signal);
         cache.drop(id);
       }),
     );
