@@ -8,19 +8,23 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import type { Node, Pod, Secret, Service } from '../../proto/api/core-v1.ts';
 import { nodes, pods, runtimeClasses, secrets, services } from '../../machinery/client/resource.ts';
+import { subjectOf } from '../../machinery/client/event-recorder.ts';
 import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import type { Component } from '../../machinery/process/component.ts';
-import { imageGcOf, logRotationOf, maxPodsOf, restartBackoffOf } from './config/plan/policies.ts';
+import { logRotationOf, maxPodsOf, restartBackoffOf } from './config/plan/policies.ts';
+import { createAllocations } from './allocations/create-allocations.ts';
 import { ImageManager } from './images/image-manager.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import { HookRunner } from './lifecycle/hook-runner.ts';
-import { GarbageCollector } from './node/garbage-collector.ts';
+import { createHousekeeping } from './node/housekeeping.ts';
 import { LogRotator } from './node/log-rotator.ts';
 import { NodeLease } from './node/node-lease.ts';
 import { NodeRegistrar } from './node/node-registrar.ts';
 import { WatchedObjects } from './objects/watched-objects.ts';
 import { admitPod } from './plan/node-admission.ts';
+import { nodeAllocatable } from './plan/node-allocatable.ts';
 import type { NodeFacts } from './plan/node-object.ts';
+import { resizeRulesOf } from './plan/resize-decision.ts';
 import { podsFolder } from './plan/pod-paths.ts';
 import { uidOf } from './plan/pod-spec.ts';
 import { unsupportedByRuntime, type RuntimeAbilities } from './plan/unsupported.ts';
@@ -45,9 +49,7 @@ import { isUnavailable } from './runtime/runtime-error.ts';
 import type { RuntimeService, RuntimeVersion } from './runtime/runtime-service.ts';
 import type { Reports } from './server/kubelet-server.ts';
 import type { PodAccess } from './server/pod-access.ts';
-import { DiskSampler } from './stats/disk-sampler.ts';
 import { KubeletMetrics } from './stats/kubelet-metrics.ts';
-import { NodeSampler } from './stats/node-sampler.ts';
 import { reports } from './stats/reports.ts';
 import { createVolumeManager } from './volumes/create-volume-manager.ts';
 import type { VolumeManager } from './volumes/volume-manager.ts';
@@ -87,6 +89,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const random = options.random ?? Math.random;
   let node: Node | undefined;
   let runtimeName = 'containerd';
+  let runtimeVersion = '';
   let abilities: RuntimeAbilities = { recursiveReadOnlyMounts: false, supplementalGroupsPolicy: false };
 
   const podInformer = options.informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
@@ -105,6 +108,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     layout: options.cgroupLayout,
     driver: configuration.cgroupDriver === 'systemd' ? 'systemd' : 'cgroupfs',
     root: options.cgroupRoot ?? [],
+    podPidsLimit: configuration.podPidsLimit,
   });
   const allocatable = (): Record<string, string> =>
     node?.status?.allocatable ?? {
@@ -116,6 +120,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     client,
     clock,
     logger,
+    recorder,
+    files: options.files,
+    ensureImage: (pod, { reference, pullPolicy }) =>
+      images.ensure(pod, { image: reference, imagePullPolicy: pullPolicy }, subjectOf(pods, pod)),
+    runtimeVersion: () => ({ name: runtimeName, version: runtimeVersion }),
     objects,
     allocatable,
     fieldContext: pod => ({
@@ -201,7 +210,21 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     nodeHosts: () => readFile('/etc/hosts', 'utf8').catch(() => ''),
     stages,
   });
+  const allocations = createAllocations({
+    runtime,
+    cache,
+    cgroups,
+    recorder,
+    clock,
+    logger,
+    folders,
+    wake,
+    node: () => node,
+    pods: () => workers.activePods(),
+    rules: resizeRulesOf(configuration),
+  });
   const publisher = new StatusPublisher({
+    allocations,
     cache,
     prober,
     status,
@@ -210,6 +233,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     runtimeName: () => runtimeName,
   });
   const syncer = new PodSyncer({
+    allocations,
     runtime,
     cache,
     volumes,
@@ -238,7 +262,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     logger,
     stages,
   });
-  const workers = new PodWorkers({
+  const workers: PodWorkers = new PodWorkers({
+    allocations,
     cache,
     syncer,
     terminator,
@@ -250,24 +275,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     queue,
     clock,
     logger,
-    admit: (pod, others) => unsupportedByRuntime(pod, abilities) ?? admitPod(pod, others, node),
+    admit: (pod, others) => unsupportedByRuntime(pod, abilities) ?? eviction.admit(pod) ?? admitPod(pod, others, node),
     refreshNode: async aborting => {
       node = await client.of(nodes).get({ name: nodeName }, aborting);
     },
     podChanged: pod => volumes.podChanged(pod),
     observer: metrics,
-  });
-  const collector = new GarbageCollector({
-    runtime,
-    images: imageService,
-    cache,
-    volumes,
-    cgroups,
-    folders,
-    clock,
-    logger,
-    imagePolicy: imageGcOf(configuration),
-    isKnown: uid => workers.has(uid),
   });
   const rotator = new LogRotator({
     runtime,
@@ -277,17 +290,26 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     policy: logRotationOf(configuration),
   });
   const access = new NodePodAccess(workers, cache, status);
-  const nodeSampler = new NodeSampler({
-    runtime,
-    access,
-    cgroupOf: pod => cgroups.pathOfPod(pod),
-    layout: options.cgroupLayout,
-    machine,
+  const housekeeping = createHousekeeping({
+    configuration,
     nodeName,
+    machine,
+    layout: options.cgroupLayout,
+    folders,
+    runtime,
+    images: imageService,
+    cache,
+    volumes,
+    cgroups,
+    workers,
+    access,
+    metrics,
+    recorder,
+    onConditions: () => registrar?.wake(),
     clock,
     logger,
   });
-  const diskSampler = new DiskSampler({ images: imageService, access, folders, clock });
+  const { eviction } = housekeeping;
   const lease = new NodeLease({ client, clock, logger, nodeName, nodeUid: () => node?.metadata.uid });
   const events = options.events({
     onEvent: event => cache.handle(event),
@@ -304,13 +326,16 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       await mkdir(folder, { recursive: true, mode: folder === folders.root ? 0o750 : 0o755 });
     }
     await cgroups.prepareNode();
+    await allocations.store.load();
     const version = await waitForRuntime(options, signal);
     runtimeName = version.runtimeName;
+    runtimeVersion = version.runtimeVersion;
     abilities = await readAbilities(runtime, signal).catch((error: unknown) => {
       signal.throwIfAborted();
       logger.warn({ err: error }, 'The container runtime does not say what it can');
       return abilities;
     });
+    await eviction.prepare();
     registrar = new NodeRegistrar({
       client,
       clock,
@@ -320,9 +345,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       facts: nodeFacts(options, `${version.runtimeName}://${version.runtimeVersion}`),
       root: folders.root,
       volumesInUse: () => volumes.volumesInUse(),
+      pressure: () => eviction.conditions,
       problems: () => (ready ? [] : ['the kubelet is starting: the runtime or the API has not been listed yet']),
       onNode: next => {
         node = next;
+        allocations.resizer.roomChanged();
         options.onNode?.(next);
       },
     });
@@ -332,7 +359,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       registrar.run(signal),
       lease.run(signal),
       rotator.run(signal),
-      collector.run(signal),
+      housekeeping.run(signal),
     ];
     // Pods are only looked at once it is known what runs: or what runs would be started twice.
     const adopt = async (): Promise<void> => {
@@ -355,7 +382,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       registrar?.wake();
       markStarted();
       workers.endOrphans();
-      await collector.collectOrphans(signal);
+      await housekeeping.collector.collectOrphans(signal);
     };
     try {
       await adopt();
@@ -365,6 +392,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     await Promise.all(parts);
     prober.stop();
     objects.stop();
+    options.files.stop();
   };
 
   return {
@@ -377,7 +405,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     access,
     volumes,
     metrics,
-    reports: reports(nodeSampler, diskSampler, metrics),
+    reports: reports(housekeeping.nodeSampler, housekeeping.diskSampler, metrics),
     health: () => (ready ? undefined : 'starting: the runtime or the API has not been listed yet'),
   };
 }
@@ -399,6 +427,7 @@ function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): No
       osImage: machine.osImage,
       containerRuntimeVersion,
       kubeletVersion: version,
+      ...(machine.swapBytes === 0 ? {} : { swap: { capacity: machine.swapBytes } }),
       kubeProxyVersion: '',
       operatingSystem: 'linux',
       architecture: machine.architecture,
@@ -410,7 +439,7 @@ function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): No
     labels: options.labels ?? {},
     taints: configuration.registerWithTaints ?? [],
     providerId: configuration.providerID === '' ? undefined : configuration.providerID,
-    reserved: configuration.kubeReserved ?? {},
+    allocatable: capacity => nodeAllocatable(capacity, configuration),
   };
 }
 

@@ -30,6 +30,8 @@ export interface ContainerStatusInput {
   readonly started: boolean;
   /** `containerd`, before `://`. */
   readonly runtimeName: string;
+  /** What was set aside for it and what it has; undefined for what cannot be resized. */
+  readonly resources: Pick<ContainerStatus, 'allocatedResources' | 'resources'> | undefined;
   /** Every container has ended and none will run again. */
   readonly final: boolean;
 }
@@ -50,6 +52,9 @@ export function containerStatus(input: ContainerStatusInput): ContainerStatus {
     containerID: `${runtimeName}://${newest.id}`,
     started: running && input.started,
     ...mountsOf(container),
+    ...input.resources,
+    ...(newest.user === undefined ? {} : { user: newest.user }),
+    ...stopSignalOf(container, newest),
   };
   const olderTerminated = older?.state?.terminated ?? older?.lastState?.terminated;
   const before = previous === undefined ? olderTerminated : terminated(previous, runtimeName);
@@ -84,7 +89,7 @@ export function containerStatus(input: ContainerStatusInput): ContainerStatus {
 function withoutAttempt(input: ContainerStatusInput): ContainerStatus {
   const { container, older, waiting, final } = input;
   if (older?.state?.terminated !== undefined && (final || waiting === undefined))
-    return { ...older, ready: false, started: false };
+    return { ...older, ...input.resources, ready: false, started: false };
   const status: ContainerStatus = {
     name: container.name,
     state: { waiting: waiting === undefined ? { reason: input.defaultWaiting } : { ...waiting } },
@@ -95,6 +100,7 @@ function withoutAttempt(input: ContainerStatusInput): ContainerStatus {
     imageID: older?.imageID ?? '',
     started: false,
     ...mountsOf(container),
+    ...input.resources,
   };
   if (older?.state?.running !== undefined) {
     const lost = unknownState(older.containerID);
@@ -129,6 +135,12 @@ function terminated(view: ContainerView, runtimeName: string): ContainerStateTer
     finishedAt: rfc3339(view.finishedAtMs),
     containerID: `${runtimeName}://${view.id}`,
   };
+}
+
+/** Where the runtime does not know of such signals, the kubelet sends what the spec names. */
+function stopSignalOf(container: Container, view: ContainerView): Partial<ContainerStatus> {
+  const stopSignal = view.stopSignal ?? container.lifecycle?.stopSignal;
+  return stopSignal === undefined ? {} : { stopSignal };
 }
 
 function mountsOf(container: Container): Partial<ContainerStatus> {

@@ -3,6 +3,7 @@
  * upstream's, so that crictl and other tools understand them.
  */
 import type { Container, Pod } from '../../../proto/api/core-v1.ts';
+import { APPLIED_ANNOTATION, resourcesToApply } from './applied-resources.ts';
 import { containerHash } from './container-hash.ts';
 
 /** Names on the wire. */
@@ -54,6 +55,7 @@ export function containerAnnotations(
     [CRI_KEYS.terminationMessagePath]: container.terminationMessagePath ?? '/dev/termination-log',
     [CRI_KEYS.terminationMessagePolicy]: container.terminationMessagePolicy ?? 'File',
     [CRI_KEYS.terminationMessageFile]: terminationMessageFile,
+    [APPLIED_ANNOTATION]: JSON.stringify(resourcesToApply(pod, container)),
   };
   const grace = pod.spec.terminationGracePeriodSeconds;
   if (grace !== undefined) annotations[CRI_KEYS.terminationGracePeriod] = String(grace);

@@ -8,9 +8,13 @@ import type { Pod } from '../../../proto/api/core-v1.ts';
 export const CRITICAL_PRIORITY = 2_000_000_000;
 
 /** Static pods, their mirrors, and what has a system priority. */
-export function isCriticalPod({ metadata, spec }: Pod): boolean {
+export function isCriticalPod(pod: Pod): boolean {
+  const isMirror = pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined;
+  return isStaticPod(pod) || isMirror || (pod.spec.priority ?? 0) >= CRITICAL_PRIORITY;
+}
+
+/** Whether the pod comes from the node's own files, not from the API. */
+export function isStaticPod({ metadata }: Pod): boolean {
   const source = metadata.annotations?.['kubernetes.io/config.source'];
-  const isStatic = source !== undefined && source !== 'api';
-  const isMirror = metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined;
-  return isStatic || isMirror || (spec.priority ?? 0) >= CRITICAL_PRIORITY;
+  return source !== undefined && source !== 'api';
 }

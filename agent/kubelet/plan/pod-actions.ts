@@ -7,10 +7,11 @@
  * Source: kubernetes 1.36 `pkg/kubelet/kuberuntime/kuberuntime_manager.go`, computePodActions.
  */
 import type { Container, Pod } from '../../../proto/api/core-v1.ts';
+import { resizeRestarts, resourcesToApply, sameApplied, type AppliedResources } from './applied-resources.ts';
 import { containerHash } from './container-hash.ts';
-import { allContainers, asContainer, isSidecar, roleOfInit, type ContainerRole } from './pod-spec.ts';
+import { allContainers, asContainer, findContainer, isSidecar, roleOfInit, type ContainerRole } from './pod-spec.ts';
 import { newestContainer, type ContainerView, type PodView, type SandboxView } from './pod-view.ts';
-import { decideRestart, wantsRestart, type RestartBackoff } from './restart.ts';
+import { backoffOf, decideRestart, endsAll, newLifeAtMs, wantsRestart, type RestartBackoff } from './restart.ts';
 
 /** A container to make and start. */
 export interface ContainerStart {
@@ -19,6 +20,8 @@ export interface ContainerStart {
   readonly attempt: number;
   /** Delay that this attempt's own end will be followed by; 0: its first restart is at once. */
   readonly nextBackoffMs: number;
+  /** Id of the newest attempt before it. */
+  readonly replaces: string | undefined;
 }
 
 /** A running container to stop before anything is started. */
@@ -27,9 +30,16 @@ export interface ContainerKill {
   readonly spec: Container | undefined;
   /** For the event. */
   readonly message: string;
-  readonly cause: 'probe' | 'changed' | 'unknown' | 'unwanted';
+  readonly cause: 'probe' | 'changed' | 'resized' | 'unknown' | 'unwanted' | 'restartAll';
   /** Of the probe that asked for it. */
   readonly graceSeconds?: number;
+}
+
+/** A running container to be given other resources as it is. */
+export interface ContainerUpdate {
+  readonly container: ContainerView;
+  readonly from: AppliedResources;
+  readonly to: AppliedResources;
 }
 
 /** A container that waits for its back-off. */
@@ -49,6 +59,7 @@ export interface PodActions {
   /** The sandbox to run in, if it is there. */
   readonly sandbox: SandboxView | undefined;
   readonly kill: readonly ContainerKill[];
+  readonly update: readonly ContainerUpdate[];
   /** Containers that never started, to be removed. */
   readonly remove: readonly ContainerView[];
   /** In this order. */
@@ -72,6 +83,10 @@ export interface PodActionsInput {
   /** Ids of containers whose startup probe has passed or that have none. */
   readonly isStarted: (container: ContainerView) => boolean;
   readonly backoff?: RestartBackoff;
+  /** What a running container was given; undefined if nobody knows. */
+  readonly applied?: (container: ContainerView) => AppliedResources | undefined;
+  /** Ids of containers that were stopped to be made anew: whatever their policy says, and without back-off. */
+  readonly replacing?: ReadonlySet<string>;
 }
 
 export function computePodActions(input: PodActionsInput): PodActions {
@@ -100,26 +115,30 @@ function hasRunning(view: PodView | undefined, sandboxId: string): boolean {
 
 class Planner {
   private readonly kill: ContainerKill[] = [];
+  private readonly update: ContainerUpdate[] = [];
   private readonly remove: ContainerView[] = [];
   private readonly start: ContainerStart[] = [];
   private readonly waiting: ContainerWait[] = [];
   private kept = 0;
   private readonly input: PodActionsInput;
   private readonly sandbox: SandboxView | undefined;
+  /** When a container ended whose rules then restart all: what was made before is of an earlier life. */
+  private readonly bornAfterMs: number;
 
   constructor(input: PodActionsInput, sandbox: SandboxView | undefined) {
     this.input = input;
     this.sandbox = sandbox;
+    this.bornAfterMs = newLifeAtMs(input.pod, input.view);
   }
 
   result(stopSandboxes: readonly string[], createSandbox: number | undefined): PodActions {
-    const { kill, remove, start, waiting, sandbox } = this;
+    const { kill, update, remove, start, waiting, sandbox } = this;
     const finished = createSandbox === undefined && this.kept === 0 && start.length === 0 && waiting.length === 0;
-    return { stopSandboxes, finished, createSandbox, sandbox, kill, remove, start, waiting };
+    return { stopSandboxes, finished, createSandbox, sandbox, kill, update, remove, start, waiting };
   }
 
   finishedResult(stopSandboxes: readonly string[]): PodActions {
-    const nothing = { kill: [], remove: [], start: [], waiting: [] };
+    const nothing = { kill: [], update: [], remove: [], start: [], waiting: [] };
     return { ...nothing, stopSandboxes, finished: true, createSandbox: undefined, sandbox: undefined };
   }
 
@@ -128,13 +147,13 @@ class Planner {
     const { pod, view } = this.input;
     const failedInit = (pod.spec.initContainers ?? []).some(container => {
       const last = newestContainer(view, container.name);
-      const ended = last?.state === 'exited' && last.exitCode !== 0;
+      const ended = last?.state === 'exited' && last.exitCode !== 0 && !this.isOfEarlierLife(last);
       return ended && !wantsRestart(pod, container, roleOfInit(container), last.exitCode);
     });
     if (failedInit) return false;
     return pod.spec.containers.some(container => {
       const last = newestContainer(view, container.name);
-      if (last === undefined || last.state === 'created') return true;
+      if (last === undefined || last.state === 'created' || this.isOfEarlierLife(last)) return true;
       // A running container of a dead sandbox dies with it; policy Never does not bring it back.
       const exitCode = last.state === 'exited' ? last.exitCode : 137;
       return wantsRestart(pod, container, 'main', exitCode);
@@ -148,13 +167,15 @@ class Planner {
     if (firstInit !== undefined) return this.planStart(firstInit, roleOfInit(firstInit));
     for (const container of pod.spec.containers) {
       const last = newestContainer(view, container.name);
-      const over = last?.state === 'exited' && !wantsRestart(pod, container, 'main', last.exitCode);
+      const ended = last?.state === 'exited' && !this.isOfEarlierLife(last);
+      const over = ended && !wantsRestart(pod, container, 'main', last.exitCode);
       if (!over) this.planStart(container, 'main');
     }
   }
 
   planContainers(): void {
     const { pod } = this.input;
+    if (this.planEndOfLife()) return;
     for (const ephemeral of pod.spec.ephemeralContainers ?? []) {
       const view = this.current(ephemeral.name);
       if (view === undefined) this.planStart(asContainer(ephemeral), 'ephemeral');
@@ -170,6 +191,18 @@ class Planner {
       this.waiting.length = 0;
     }
     this.planUnwanted();
+  }
+
+  /** All that is left of an earlier life ends before a new one begins. @returns whether something still runs of it */
+  private planEndOfLife(): boolean {
+    for (const container of this.input.view?.containers ?? []) {
+      if (container.state !== 'running' || !this.isOfEarlierLife(container)) continue;
+      const spec = findContainer(this.input.pod, container.name)?.container;
+      const message = `Container ${container.name} will be restarted with all containers of its pod`;
+      this.kill.push({ container, spec, message, cause: 'restartAll' });
+      this.kept++;
+    }
+    return this.kill.length > 0;
   }
 
   /** Containers that run and that the spec does not (or no longer) name. */
@@ -207,7 +240,7 @@ class Planner {
   /** @returns whether the container runs or will run again */
   private planContainer(container: Container, role: ContainerRole): boolean {
     const { pod, nowMs } = this.input;
-    const view = this.current(container.name);
+    const view = this.current(container.name) ?? this.lastOfLife(container);
     if (view === undefined || view.state === 'created') {
       this.planStart(container, role);
       return true;
@@ -222,6 +255,10 @@ class Planner {
       });
       if (!wantsRestart(pod, container, role, 137)) return false;
       this.planStart(container, role);
+      return true;
+    }
+    if (this.input.replacing?.has(view.id) === true) {
+      this.planStart(container, role, backoffOf(view));
       return true;
     }
     const decision = decideRestart(pod, container, role, view, nowMs, this.input.backoff);
@@ -243,6 +280,7 @@ class Planner {
     const changed = view.hash !== '' && view.hash !== containerHash(container);
     if (failure === undefined && (!changed || role === 'init')) {
       this.kept++;
+      if (role === 'main' || role === 'sidecar') this.planResize(container, view);
       return true;
     }
     if (changed) {
@@ -263,6 +301,18 @@ class Planner {
     return true;
   }
 
+  private planResize(container: Container, view: ContainerView): void {
+    const from = this.input.applied?.(view);
+    const to = resourcesToApply(this.input.pod, container);
+    if (from === undefined || sameApplied(from, to)) return;
+    if (!resizeRestarts(container, from, to)) {
+      this.update.push({ container: view, from, to });
+      return;
+    }
+    const message = `Container ${container.name} resize requires restart`;
+    this.kill.push({ container: view, spec: container, message, cause: 'resized' });
+  }
+
   private planStart(container: Container, role: ContainerRole, nextBackoffMs = 0): void {
     const { pod, view } = this.input;
     const last = newestContainer(view, container.name);
@@ -274,13 +324,25 @@ class Planner {
     } else {
       attempt = attemptFromStatus(pod, container.name);
     }
-    this.start.push({ container, role, attempt, nextBackoffMs });
+    this.start.push({ container, role, attempt, nextBackoffMs, replaces: last?.id });
   }
 
   /** The newest attempt in the sandbox in use. */
   private current(name: string): ContainerView | undefined {
     const newest = newestContainer(this.input.view, name);
-    return newest?.sandboxId === this.sandbox?.id ? newest : undefined;
+    const isCurrent = newest?.sandboxId === this.sandbox?.id && !this.isOfEarlierLife(newest);
+    return isCurrent ? newest : undefined;
+  }
+
+  private isOfEarlierLife(view: ContainerView | undefined): boolean {
+    return view !== undefined && view.createdAtMs <= this.bornAfterMs;
+  }
+
+  /** The attempt that ended the life before: its own restart waits for its back-off as ever. */
+  private lastOfLife(container: Container): ContainerView | undefined {
+    const newest = newestContainer(this.input.view, container.name);
+    if (newest?.state !== 'exited' || !this.isOfEarlierLife(newest)) return undefined;
+    return endsAll(container, newest.exitCode) ? newest : undefined;
   }
 }
 

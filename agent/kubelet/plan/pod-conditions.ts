@@ -4,7 +4,8 @@
  */
 import type { ContainerStatus, Pod, PodCondition, PodPhase } from '../../../proto/api/core-v1.ts';
 import { findCondition } from '../../../machinery/meta/object.ts';
-import { isSidecar } from './pod-spec.ts';
+import { allContainers, isSidecar } from './pod-spec.ts';
+import { RESIZE_CONDITIONS } from './resize-events.ts';
 import { rfc3339 } from './time-format.ts';
 
 /** Types of conditions that nobody but the kubelet writes. */
@@ -14,6 +15,8 @@ const KUBELET_CONDITIONS: ReadonlySet<string> = new Set([
   'ContainersReady',
   'Ready',
   'PodScheduled',
+  'AllContainersRestarting',
+  ...RESIZE_CONDITIONS,
 ]);
 
 /** Whether the kubelet writes it. A disruption may be another's: the scheduler's preemption, the taint manager. */
@@ -27,6 +30,10 @@ export interface ConditionsInput {
   readonly initStatuses: readonly ContainerStatus[];
   readonly mainStatuses: readonly ContainerStatus[];
   readonly sandboxReady: boolean;
+  /** Of a resize that waits or is under way; they know which generation they speak of. */
+  readonly resizeConditions: readonly PodCondition[];
+  /** Whether containers are being stopped so that all of the pod begins anew. */
+  readonly allRestarting: boolean;
   /** Why the kubelet ends the pod before its time. */
   readonly disruption: string | undefined;
 }
@@ -43,8 +50,24 @@ export function podConditions(input: ConditionsInput): PodCondition[] {
     containersReady,
     { type: 'PodScheduled', status: 'True' },
     ...disruptionCondition(input),
+    ...restartingCondition(input),
   ];
-  return generation === undefined ? conditions : conditions.map(c => ({ ...c, observedGeneration: generation }));
+  const dated = generation === undefined ? conditions : conditions.map(c => ({ ...c, observedGeneration: generation }));
+  return [...dated, ...input.resizeConditions];
+}
+
+/** Only of pods that have such a rule. */
+function restartingCondition({ pod, phase, allRestarting }: ConditionsInput): PodCondition[] {
+  const type = 'AllContainersRestarting';
+  const could = allContainers(pod).some(({ container }) =>
+    (container.restartPolicyRules ?? []).some(rule => rule.action === 'RestartAllContainers'),
+  );
+  if (!could) return [];
+  if (phase === 'Succeeded') return [{ type, status: 'False', reason: 'PodCompleted' }];
+  if (phase === 'Failed') return [{ type, status: 'False', reason: 'PodFailed' }];
+  if (!allRestarting) return [{ type, status: 'False' }];
+  const message = 'container exited with restart policy rule';
+  return [{ type, status: 'True', reason: 'RestartAllContainersStarted', message }];
 }
 
 function disruptionCondition({ disruption: message }: ConditionsInput): PodCondition[] {
@@ -114,7 +137,9 @@ export function mergeConditions(
     const same = old !== undefined && old.status === condition.status;
     return { ...condition, lastProbeTime: undefined, lastTransitionTime: same ? (old.lastTransitionTime ?? now) : now };
   });
-  const foreign = (older ?? []).filter(condition => !ours.some(c => c.type === condition.type));
+  const foreign = (older ?? []).filter(
+    ({ type }) => !RESIZE_CONDITIONS.has(type) && !ours.some(condition => condition.type === type),
+  );
   return [...merged, ...foreign].map(dropUndefined);
 }
 

@@ -43,6 +43,8 @@ const status = (over: Partial<PodStatusInput>): PodStatus =>
     view: undefined,
     waiting: new Map(),
     probes: () => ({ ready: true, started: true }),
+    applied: () => undefined,
+    resizeConditions: [],
     hostIPs: ['192.0.2.1'],
     runtimeName: 'containerd',
     nowMs: NOW,

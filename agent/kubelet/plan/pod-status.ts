@@ -2,12 +2,14 @@
  * A pod's whole status, from its spec, what the runtime holds and what the probes said. Pure; times come in.
  * Source: kubernetes 1.36 `pkg/kubelet/kubelet_pods.go`, generateAPIPodStatus.
  */
-import type { ContainerStatus, Pod, PodPhase, PodStatus } from '../../../proto/api/core-v1.ts';
+import type { Container, ContainerStatus, Pod, PodCondition, PodPhase, PodStatus } from '../../../proto/api/core-v1.ts';
+import { resourcesOfStatus, type AppliedResources } from './applied-resources.ts';
 import { containerStatus, type WaitingReason } from './container-status.ts';
 import { mergeConditions, podConditions } from './pod-conditions.ts';
 import { podPhase } from './pod-phase.ts';
 import { allContainers, isTerminalPhase, type RoledContainer } from './pod-spec.ts';
 import type { ContainerView, PodView } from './pod-view.ts';
+import { newLifeAtMs } from './restart.ts';
 import { qosClassOf } from '../../../machinery/meta/pod-resources.ts';
 import { rfc3339 } from './time-format.ts';
 
@@ -28,6 +30,10 @@ export interface PodStatusInput {
   readonly waiting: ReadonlyMap<string, WaitingReason>;
   /** Readiness and startup of a running container. */
   readonly probes: (container: ContainerView) => { readonly ready: boolean; readonly started: boolean };
+  /** What a running container was given; undefined if nobody knows. */
+  readonly applied: (container: ContainerView) => AppliedResources | undefined;
+  /** Of a resize that waits or is under way. */
+  readonly resizeConditions: readonly PodCondition[];
   readonly hostIPs: readonly string[];
   readonly runtimeName: string;
   readonly nowMs: number;
@@ -58,7 +64,16 @@ export function podStatus(input: PodStatusInput): PodStatus {
   const ips = ownIPs.length > 0 ? ownIPs : (older?.podIPs ?? []).map(({ ip }) => ip);
   const conditions = mergeConditions(
     older?.conditions,
-    podConditions({ pod, phase, initStatuses, mainStatuses, sandboxReady, disruption: verdict?.disruption }),
+    podConditions({
+      pod,
+      phase,
+      initStatuses,
+      mainStatuses,
+      sandboxReady,
+      resizeConditions: isTerminalPhase(phase) ? [] : input.resizeConditions,
+      allRestarting: isOfEarlierLife(pod, view),
+      disruption: verdict?.disruption,
+    }),
     nowMs,
   );
   // A pod that was turned away has no containers to speak of: they would seem to be on their way.
@@ -78,6 +93,12 @@ export function podStatus(input: PodStatusInput): PodStatus {
     ...(ephemeralStatuses.length === 0 ? {} : { ephemeralContainerStatuses: ephemeralStatuses }),
     qosClass: older?.qosClass ?? qosClassOf(pod),
   };
+}
+
+/** Whether something still runs that was to end with all of the pod. */
+function isOfEarlierLife(pod: Pod, view: PodView | undefined): boolean {
+  const bornAfterMs = newLifeAtMs(pod, view);
+  return (view?.containers ?? []).some(c => c.state === 'running' && c.createdAtMs <= bornAfterMs);
 }
 
 /** A reason that an ended pod was given stays. */
@@ -120,9 +141,29 @@ function statusOf(
     ready: role === 'init' ? false : probes.ready,
     started: probes.started,
     runtimeName: input.runtimeName,
+    resources: role === 'ephemeral' ? undefined : resourcesOf(container, newest, input),
     final: input.final,
   });
   return initDone ? { ...status, ready: true } : status;
+}
+
+/** What does not run has, for the API, what is set aside for it. */
+function resourcesOf(
+  container: Container,
+  newest: ContainerView | undefined,
+  { pod, applied }: PodStatusInput,
+): Pick<ContainerStatus, 'allocatedResources' | 'resources'> {
+  const requests = container.resources?.requests;
+  const runs = newest?.state === 'running';
+  return {
+    ...(requests === undefined ? {} : { allocatedResources: requests }),
+    resources: resourcesOfStatus(
+      pod,
+      container,
+      runs ? applied(newest) : undefined,
+      runs ? newest.resources : undefined,
+    ),
+  };
 }
 
 function isFirstInit(pod: Pod, name: string): boolean {

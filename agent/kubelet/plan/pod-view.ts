@@ -2,6 +2,8 @@
  * What the runtime holds of one pod, in plain words: made from CRI messages at the edge (pleg/), read by every plan.
  * Times are milliseconds since the epoch, 0 for never.
  */
+import type { ContainerUser } from '../../../proto/api/core-v1.ts';
+import type { ActualResources } from './applied-resources.ts';
 
 export type ContainerViewState = 'created' | 'running' | 'exited' | 'unknown';
 
@@ -28,6 +30,12 @@ export interface ContainerView {
   /** Hash of the container's spec, from the annotation; '' if it was not made by us. */
   readonly hash: string;
   readonly logPath: string;
+  /** What the runtime says that it has; undefined where it does not tell. */
+  readonly resources?: ActualResources;
+  /** Who its first process is, where the runtime tells. */
+  readonly user?: ContainerUser;
+  /** What ends it, where the runtime tells: `SIGTERM`. */
+  readonly stopSignal?: string;
   readonly annotations: Readonly<Record<string, string>>;
 }
 

@@ -6,7 +6,8 @@
  */
 import type { Container, Pod, RestartPolicy } from '../../../proto/api/core-v1.ts';
 import type { ContainerRole } from './pod-spec.ts';
-import type { ContainerView } from './pod-view.ts';
+import { allContainers } from './pod-spec.ts';
+import type { ContainerView, PodView } from './pod-view.ts';
 
 /** Annotation of a container: the delay that its next restart will wait. */
 export const BACKOFF_ANNOTATION = 'k8ts.io/restart-backoff-ms';
@@ -18,7 +19,6 @@ export interface RestartBackoff {
 }
 
 export const DEFAULT_RESTART_BACKOFF: RestartBackoff = { initialMs: 10_000, maxMs: 300_000 };
-
 /** A container that ran longer than this has proved that it can. */
 const FORGIVEN_AFTER_MS = 600_000;
 
@@ -39,16 +39,47 @@ export function restartPolicyOf(pod: Pod, container: Container, role: ContainerR
   return role === 'init' && policy === 'Always' ? 'OnFailure' : policy;
 }
 
+/** What the first rule that the exit code fits demands; undefined: no rule does. */
+function ruledAction(container: Container, exitCode: number): string | undefined {
+  return (container.restartPolicyRules ?? []).find(({ exitCodes }) => {
+    const listed = (exitCodes?.values ?? []).includes(exitCode);
+    return exitCodes?.operator === 'NotIn' ? !listed : listed;
+  })?.action;
+}
+
+/** Whether an end with that code restarts all containers of the pod (KEP-5532). */
+export function endsAll(container: Container, exitCode: number): boolean {
+  return ruledAction(container, exitCode) === 'RestartAllContainers';
+}
+
+/**
+ * When the newest end was that restarts all of the pod: containers made until then are of an earlier life. -1 if there was none.
+ * Nothing needs to remember it: attempts that are garbage have newer ones, which are of the new life.
+ */
+export function newLifeAtMs(pod: Pod, view: PodView | undefined): number {
+  let atMs = -1;
+  for (const { container } of allContainers(pod)) {
+    if ((container.restartPolicyRules ?? []).length === 0) continue;
+    for (const { name, state, exitCode, finishedAtMs } of view?.containers ?? []) {
+      if (name === container.name && state === 'exited' && endsAll(container, exitCode))
+        atMs = Math.max(atMs, finishedAtMs);
+    }
+  }
+  return atMs;
+}
+
 /** Whether the rules, then the policy, want it to run again after it ended so. */
 export function wantsRestart(pod: Pod, container: Container, role: ContainerRole, exitCode: number): boolean {
-  for (const rule of container.restartPolicyRules ?? []) {
-    const values = rule.exitCodes?.values ?? [];
-    const listed = values.includes(exitCode);
-    const matches = rule.exitCodes?.operator === 'NotIn' ? !listed : listed;
-    if (matches) return rule.action === 'Restart';
-  }
+  const action = ruledAction(container, exitCode);
+  if (action !== undefined) return action === 'Restart' || action === 'RestartAllContainers';
   const policy = restartPolicyOf(pod, container, role);
   return policy === 'Always' || (policy === 'OnFailure' && exitCode !== 0);
+}
+
+/** The delay that follows the attempt's end; 0: none. */
+export function backoffOf(view: ContainerView): number {
+  const told = Number(view.annotations[BACKOFF_ANNOTATION] ?? 0);
+  return Number.isFinite(told) ? told : 0;
 }
 
 /** @param last an exited attempt */
@@ -62,8 +93,7 @@ export function decideRestart(
 ): RestartDecision {
   if (!wantsRestart(pod, container, role, last.exitCode)) return { kind: 'leave' };
   const ranMs = last.startedAtMs === 0 ? 0 : last.finishedAtMs - last.startedAtMs;
-  const told = Number(last.annotations[BACKOFF_ANNOTATION] ?? 0);
-  const backoffMs = ranMs > FORGIVEN_AFTER_MS || !Number.isFinite(told) ? 0 : Math.min(told, backoff.maxMs);
+  const backoffMs = ranMs > FORGIVEN_AFTER_MS ? 0 : Math.min(backoffOf(last), backoff.maxMs);
   // The delay counts from the exit, so a slow sync does not stretch it.
   const untilMs = last.finishedAtMs + backoffMs;
   if (backoffMs > 0 && nowMs < untilMs) return { kind: 'wait', untilMs, backoffMs };

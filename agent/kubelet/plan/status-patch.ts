@@ -3,6 +3,7 @@
  */
 import type { Pod, PodStatus } from '../../../proto/api/core-v1.ts';
 import { isKubeletCondition } from './pod-conditions.ts';
+import { RESIZE_CONDITIONS } from './resize-events.ts';
 
 /** Fields that nobody else writes, conditions apart. */
 const OWNED = [
@@ -42,9 +43,15 @@ export function statusPatch(pod: Pod, applied: PodStatus | undefined, desired: P
       applied?.conditions?.find(c => c.type === condition.type),
     );
   });
+  const gone = (applied?.conditions ?? []).filter(
+    ({ type }) => RESIZE_CONDITIONS.has(type) && !(desired.conditions ?? []).some(c => c.type === type),
+  );
   // A field that is gone must be named, or the merge keeps it.
-  if (conditions.length > 0)
-    status['conditions'] = conditions.map(c => ({ ...c, reason: c.reason ?? null, message: c.message ?? null }));
+  if (conditions.length + gone.length > 0)
+    status['conditions'] = [
+      ...conditions.map(c => ({ ...c, reason: c.reason ?? null, message: c.message ?? null })),
+      ...gone.map(({ type }) => ({ type, $patch: 'delete' })),
+    ];
   if (Object.keys(status).length === 0) return undefined;
   return { metadata: { uid: pod.metadata.uid }, status };
 }

@@ -1,9 +1,19 @@
 /** CRI messages in the kubelet's own words. */
-import type { ContainerStatus, PodSandbox, PodSandboxStatus } from '../../../proto/cri/runtime.gen.ts';
+import type { LinuxContainerUser as LinuxUser } from '../../../proto/api/core-v1.ts';
+import type {
+  ContainerStatus,
+  LinuxContainerResources,
+  LinuxContainerUser,
+  PodSandbox,
+  PodSandboxStatus,
+} from '../../../proto/cri/runtime.gen.ts';
 import { ContainerState, PodSandboxState } from '../../../proto/cri/runtime.gen.ts';
 import type { Decoded } from '../../../proto/decoded.ts';
+import type { ActualResources } from '../plan/applied-resources.ts';
 import { CRI_KEYS } from '../plan/cri-labels.ts';
+import { CPU_PERIOD_US } from '../plan/linux-resources.ts';
 import type { ContainerView, ContainerViewState, SandboxView } from '../plan/pod-view.ts';
+import { signalName } from '../plan/stop-signal.ts';
 
 const NANOS_PER_MS = 1_000_000n;
 
@@ -33,6 +43,9 @@ export function toContainerView(
   terminationMessage: string,
 ): ContainerView {
   const { annotations } = status;
+  const linux = status.resources?.linux;
+  const user = status.user?.linux;
+  const stopSignal = signalName(status.stopSignal);
   return {
     id: status.id,
     name: status.labels[CRI_KEYS.containerName] ?? status.metadata?.name ?? '',
@@ -50,6 +63,23 @@ export function toContainerView(
     hash: annotations[CRI_KEYS.hash] ?? '',
     logPath: status.logPath,
     annotations,
+    ...(linux === undefined ? {} : { resources: toResources(linux) }),
+    ...(user === undefined ? {} : { user: { linux: toUser(user) } }),
+    ...(stopSignal === undefined ? {} : { stopSignal }),
+  };
+}
+
+function toUser({ uid, gid, supplementalGroups }: Decoded<LinuxContainerUser>): LinuxUser {
+  return { uid: Number(uid), gid: Number(gid), supplementalGroups: supplementalGroups.map(Number) };
+}
+
+/** Runtimes leave out what they do not know. */
+function toResources(linux: Decoded<LinuxContainerResources>): ActualResources {
+  const quotaUs = linux.cpuPeriod > 0n ? (linux.cpuQuota * BigInt(CPU_PERIOD_US)) / linux.cpuPeriod : 0n;
+  return {
+    ...(linux.cpuShares > 0n ? { cpuShares: Number(linux.cpuShares) } : {}),
+    ...(quotaUs > 0n ? { cpuQuotaUs: Number(quotaUs) } : {}),
+    ...(linux.memoryLimitInBytes > 0n ? { memoryLimitBytes: Number(linux.memoryLimitInBytes) } : {}),
   };
 }
 

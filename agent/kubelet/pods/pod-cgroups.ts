@@ -5,7 +5,10 @@
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { CgroupLayout } from '../../host/cgroup-layout.ts';
 import { describeUndead } from '../../host/undead.ts';
-import { ensureCgroup, listCgroups, removeCgroupTree } from '../../host/cgroup-tree.ts';
+import { readHugepageSizes } from '../../host/hugepage-sizes.ts';
+import { readCgroupLimits, type CgroupLimitsNow } from '../../host/cgroup-limits.ts';
+import { readCgroupStats } from '../../host/cgroup-stats.ts';
+import { ensureCgroup, listCgroups, removeCgroupTree, type CgroupLimits } from '../../host/cgroup-tree.ts';
 import {
   cgroupFsPath,
   cgroupParent,
@@ -15,7 +18,7 @@ import {
   type CgroupDriver,
   type CgroupPath,
 } from '../plan/cgroup-names.ts';
-import { podCgroupResources } from '../plan/linux-resources.ts';
+import { podCgroupResources, podHugepages } from '../plan/linux-resources.ts';
 import { uidOf } from '../plan/pod-spec.ts';
 import { qosClassOf } from '../../../machinery/meta/pod-resources.ts';
 
@@ -24,6 +27,8 @@ export interface PodCgroupsOptions {
   readonly driver: CgroupDriver;
   /** Components of the group under which `kubepods` is made; none for the root. */
   readonly root: CgroupPath;
+  /** Processes that a pod may have; below 1: no limit. */
+  readonly podPidsLimit: number;
 }
 
 const CLASSES = ['Guaranteed', 'Burstable', 'BestEffort'] as const;
@@ -31,6 +36,9 @@ const MIN_SHARES = 2;
 
 export class PodCgroups {
   private readonly options: PodCgroupsOptions;
+  private pageSizes: readonly string[] = [];
+  /** Called when a pod's group was made. */
+  onPod: () => void = () => {};
 
   constructor(options: PodCgroupsOptions) {
     this.options = options;
@@ -39,6 +47,7 @@ export class PodCgroups {
   /** Makes the groups of the classes. @throws the file system's error */
   async prepareNode(): Promise<void> {
     if (this.options.driver === 'systemd') return;
+    this.pageSizes = await readHugepageSizes();
     for (const qos of CLASSES) {
       const limits = qos === 'BestEffort' ? { cpuShares: MIN_SHARES } : {};
       await ensureCgroup(this.options.layout, this.pathOf(qosCgroup(this.options.root, qos)), limits);
@@ -47,19 +56,35 @@ export class PodCgroups {
 
   /** Makes the pod's group with its limits. @returns what the sandbox is told */
   async ensurePod(pod: Pod): Promise<string> {
-    const { layout, driver, root } = this.options;
+    const { layout, driver, root, podPidsLimit } = this.options;
     const path = podCgroup(root, qosClassOf(pod), uidOf(pod));
     if (driver === 'cgroupfs') {
-      const resources = podCgroupResources(pod);
       await ensureCgroup(layout, this.pathOf(path), {
-        cpuShares: resources.cpuShares,
-        ...(resources.cpuQuotaUs > 0
-          ? { cpuQuota: { quotaMicros: resources.cpuQuotaUs, periodMicros: resources.cpuPeriodUs } }
-          : {}),
-        ...(resources.memoryLimitBytes > 0 ? { memoryBytes: resources.memoryLimitBytes } : {}),
+        ...limitsOf(pod, 'cpu'),
+        ...limitsOf(pod, 'memory'),
+        ...(podPidsLimit > 0 ? { pids: podPidsLimit } : {}),
+        hugepages: podHugepages(pod, this.pageSizes),
       });
     }
+    this.onPod();
     return cgroupParent(path, driver);
+  }
+
+  /** What the pod's group is limited to and uses now; undefined where the runtime keeps the group. */
+  async usageOf(pod: Pod): Promise<(CgroupLimitsNow & { readonly memoryUsageBytes: number }) | undefined> {
+    if (this.options.driver === 'systemd') return undefined;
+    const path = this.pathOfPod(pod);
+    const [limits, stats] = await Promise.all([
+      readCgroupLimits(this.options.layout, path),
+      readCgroupStats(this.options.layout, path),
+    ]);
+    return { ...limits, memoryUsageBytes: stats?.memoryUsageBytes ?? 0 };
+  }
+
+  /** Gives the pod's group the limits that the pod has now. @throws the file system's error */
+  async resizePod(pod: Pod, resource: 'cpu' | 'memory'): Promise<void> {
+    if (this.options.driver === 'systemd') return;
+    await ensureCgroup(this.options.layout, this.pathOfPod(pod), limitsOf(pod, resource));
   }
 
   /** What the sandbox was told, without making anything. */
@@ -105,7 +130,19 @@ export class PodCgroups {
     return this.pathOf(podsCgroup(this.options.root));
   }
 
+  /** Of all burstable pods, likewise. */
+  get burstablePath(): string {
+    return this.pathOf(qosCgroup(this.options.root, 'Burstable'));
+  }
+
   private pathOf(path: CgroupPath): string {
     return cgroupFsPath(path, this.options.driver);
   }
+}
+
+function limitsOf(pod: Pod, resource: 'cpu' | 'memory'): CgroupLimits {
+  const { cpuShares, cpuQuotaUs, cpuPeriodUs, memoryLimitBytes } = podCgroupResources(pod);
+  if (resource === 'memory') return memoryLimitBytes > 0 ? { memoryBytes: memoryLimitBytes } : {};
+  const quota = cpuQuotaUs > 0 ? { cpuQuota: { quotaMicros: cpuQuotaUs, periodMicros: cpuPeriodUs } } : {};
+  return { cpuShares, ...quota };
 }

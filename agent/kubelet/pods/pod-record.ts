@@ -9,8 +9,10 @@ export type PodPhaseOfWork = 'sync' | 'terminating' | 'terminated' | 'finished';
 
 export interface PodRecord {
   readonly uid: string;
-  /** The newest. Read again after every await. */
+  /** The newest, with the resources that the node allocated to it. Read again after every await. */
   pod: Pod;
+  /** The newest as the API has it: what it asks for may be more than it was allocated. */
+  desired: Pod;
   phase: PodPhaseOfWork;
   /** The API has no such pod (any more). */
   gone: boolean;
@@ -23,6 +25,8 @@ export interface PodRecord {
   readonly waiting: Map<string, WaitingReason>;
   /** Kills under way, by container id. */
   readonly killing: Set<string>;
+  /** Containers that were stopped to be made anew, by id. */
+  readonly replacing: Set<string>;
   /** Containers whose postStart hook has not ended, by id: neither started nor ready. */
   readonly hooking: Set<string>;
   /** Of the sandbox in use; made again after a restart of the kubelet. */
@@ -47,6 +51,7 @@ export function newRecord(uid: string, pod: Pod): PodRecord {
   return {
     uid,
     pod,
+    desired: pod,
     phase: 'sync',
     gone: false,
     verdict: undefined,
@@ -54,6 +59,7 @@ export function newRecord(uid: string, pod: Pod): PodRecord {
     admitted: false,
     waiting: new Map(),
     killing: new Set(),
+    replacing: new Set(),
     hooking: new Set(),
     sandboxConfig: undefined,
     abort: new AbortController(),

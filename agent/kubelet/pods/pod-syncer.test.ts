@@ -76,6 +76,7 @@ function setup(containers: Partial<Container>[], setting: { running?: string[]; 
         return new Promise<void>(resolve => kills.push(resolve));
       },
     },
+    allocations: { appliedTo: () => undefined, store: { resizing: () => undefined } },
     hooks: { run: () => call('hook', undefined) },
     prober: {
       sync: () => undefined,

@@ -11,6 +11,7 @@ import type { ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { pods } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
+import type { Allocations } from '../allocations/create-allocations.ts';
 import type { ImageManager, ImageState } from '../images/image-manager.ts';
 import type { HookRunner } from '../lifecycle/hook-runner.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
@@ -38,6 +39,7 @@ export interface PodSyncerOptions {
   readonly killer: ContainerKiller;
   readonly hooks: HookRunner;
   readonly prober: Prober;
+  readonly allocations: Allocations;
   readonly publisher: StatusPublisher;
   readonly recorder: EventSink;
   readonly clock: Clock;
@@ -65,7 +67,7 @@ export class PodSyncer {
 
   /** @throws what stopped it; the worker then tries again with back-off */
   async sync(record: PodRecord, signal: AbortSignal): Promise<ReconcileResult> {
-    const { cache, clock, prober, publisher } = this.options;
+    const { allocations, cache, clock, prober, publisher } = this.options;
     const { uid } = record;
     await abandonOnAbort(cache.settled(uid), signal);
     const view = cache.view(uid);
@@ -77,6 +79,8 @@ export class PodSyncer {
       probeFailures: prober.failures(uid),
       isStarted: container => !record.hooking.has(container.id) && prober.answers(container).started,
       backoff: this.options.backoff,
+      applied: container => allocations.appliedTo(uid, container),
+      replacing: record.replacing,
     });
     if (actions.finished) {
       record.completed = true;
@@ -87,7 +91,7 @@ export class PodSyncer {
     publisher.publish(record, { urgent: !willAct && actions.kill.length === 0 });
     await this.stopSandboxes(actions.stopSandboxes, signal);
     this.killInBackground(record, actions.kill);
-    let retryMs = this.nextWait(actions);
+    let retryMs = earliest(this.nextWait(actions), await this.resize(record, actions, signal));
     if (willAct) {
       this.startingNow++;
       try {
@@ -100,6 +104,22 @@ export class PodSyncer {
       }
     }
     return retryMs === undefined ? 'awaitChange' : { afterMs: Math.max(1, retryMs) };
+  }
+
+  /** Gives what runs the resources that the pod was allocated. @returns when to try again */
+  private async resize(record: PodRecord, actions: PodActions, signal: AbortSignal): Promise<number | undefined> {
+    const { allocations, publisher } = this.options;
+    const { pod, uid } = record;
+    if (actions.update.length === 0 && allocations.store.resizing(uid) === undefined) return undefined;
+    // What is stopped for it has the old ones until it runs anew.
+    const restarts =
+      actions.kill.some(kill => kill.cause === 'resized') ||
+      actions.start.some(({ replaces }) => replaces !== undefined && record.replacing.has(replaces));
+    try {
+      return await allocations.executor.carryOut(pod, actions.update, restarts, signal);
+    } finally {
+      publisher.publish(record, { urgent: true });
+    }
   }
 
   private noteWaiting(record: PodRecord, actions: PodActions): void {
@@ -152,12 +172,15 @@ export class PodSyncer {
       const { id } = kill.container;
       if (record.killing.has(id)) continue;
       record.killing.add(id);
+      if (kill.cause === 'changed' || kill.cause === 'resized') record.replacing.add(id);
       const podIP = cache.view(record.uid)?.sandboxes[0]?.ips[0] ?? '';
+      // Without grace there is no preStop either.
+      const abrupt = kill.cause === 'restartAll';
       const input = {
         view: kill.container,
         spec: kill.spec,
         podIP,
-        graceSeconds: kill.graceSeconds ?? gracePeriodSeconds(record.pod),
+        graceSeconds: kill.graceSeconds ?? (abrupt ? 0 : gracePeriodSeconds(record.pod)),
         message: kill.message,
         subject: subjectOf(pods, record.pod, containerFieldPath(record.pod, kill.container.name)),
       };

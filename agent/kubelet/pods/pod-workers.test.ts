@@ -77,6 +77,10 @@ function setup(setting: Setting = {}) {
     },
     prober: { remove: () => undefined },
     images: { forget: () => undefined },
+    allocations: {
+      store: { podOf: (pod: Pod) => pod, admit: () => Promise.resolve() },
+      resizer: { consider: (pod: Pod) => pod, roomChanged: () => undefined, forget: () => undefined },
+    },
     recorder: { event: () => undefined },
     queue,
     clock,

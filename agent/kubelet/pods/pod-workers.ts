@@ -14,6 +14,7 @@ import { runReconciler, type ReconcileObserver } from '../../../machinery/client
 import type { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
+import type { Allocations } from '../allocations/create-allocations.ts';
 import type { ImageManager } from '../images/image-manager.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import { deadlineVerdict } from '../plan/active-deadline.ts';
@@ -35,6 +36,7 @@ export interface PodWorkersOptions {
   readonly publisher: StatusPublisher;
   readonly prober: Prober;
   readonly images: ImageManager;
+  readonly allocations: Allocations;
   readonly recorder: EventSink;
   readonly queue: WorkQueue<string>;
   readonly clock: Clock;
@@ -89,8 +91,9 @@ export class PodWorkers implements Reconciler<string> {
       record = newRecord(uid, pod);
       this.records.set(uid, record);
     }
-    const before = record.pod;
-    record.pod = pod;
+    const before = record.desired;
+    record.desired = pod;
+    record.pod = this.options.allocations.store.podOf(pod);
     record.gone = false;
     this.options.status.podSeen(pod);
     if (before !== pod) this.options.podChanged(pod);
@@ -138,6 +141,24 @@ export class PodWorkers implements Reconciler<string> {
   /** UIDs that a worker looks after. */
   has(uid: string): boolean {
     return this.records.has(uid);
+  }
+
+  /** Those that were admitted and are not to end. */
+  activePods(): Pod[] {
+    return [...this.records.values()]
+      .filter(record => record.phase === 'sync' && record.admitted && !this.mustEnd(record))
+      .map(record => record.pod);
+  }
+
+  /** Pods that have not ended: what they need must stay. */
+  livePods(): Pod[] {
+    return [...this.records.values()].filter(({ phase }) => phase === 'sync').map(({ pod }) => pod);
+  }
+
+  /** Whether nothing of the pod runs any more, or will. */
+  hasEnded(uid: string): boolean {
+    const phase = this.records.get(uid)?.phase;
+    return phase === undefined || phase === 'finished';
   }
 
   /** Whether some pod's containers are to end by themselves, or are being ended. */
@@ -200,7 +221,7 @@ export class PodWorkers implements Reconciler<string> {
   }
 
   private async sync(record: PodRecord, signal: AbortSignal): Promise<ReconcileResult> {
-    const { clock, publisher, recorder, status } = this.options;
+    const { allocations, clock, publisher, recorder, status } = this.options;
     if (this.mustEnd(record)) return this.begin(record);
     const nowMs = clock.now();
     const deadline = deadlineVerdict(record.pod, status.current(record.pod)?.startTime, nowMs);
@@ -221,8 +242,11 @@ export class PodWorkers implements Reconciler<string> {
         publisher.publish(record, { urgent: true });
         return this.begin(record);
       }
+      // At once: the next pod must find this one counted.
       record.admitted = true;
+      await allocations.store.admit(record.pod);
     }
+    record.pod = allocations.resizer.consider(record.desired);
     const result = await this.options.syncer.sync(record, signal);
     if (record.completed) return this.begin(record);
     if (deadline === undefined) return result;
@@ -257,6 +281,7 @@ export class PodWorkers implements Reconciler<string> {
     prober.remove(record.uid);
     record.waiting.clear();
     record.phase = 'terminated';
+    this.options.allocations.resizer.roomChanged();
     publisher.publish(record, { urgent: false, final: true });
   }
 
@@ -268,6 +293,7 @@ export class PodWorkers implements Reconciler<string> {
     if (syncer.starting > 0 && yieldsMs > 0) return { afterMs: Math.min(YIELD_MS, yieldsMs) };
     await this.options.terminator.remove(record, signal);
     this.options.images.forget(record.uid);
+    this.options.allocations.resizer.forget(record.uid);
     this.records.delete(record.uid);
     return 'awaitChange';
   }

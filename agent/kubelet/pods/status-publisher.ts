@@ -1,4 +1,5 @@
 /** Computes a pod's status from what is known now, and hands it to the status manager. */
+import type { Allocations } from '../allocations/create-allocations.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import { podStatus } from '../plan/pod-status.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
@@ -11,6 +12,7 @@ export interface StatusPublisherOptions {
   readonly prober: Prober;
   readonly status: StatusManager;
   readonly clock: Clock;
+  readonly allocations: Allocations;
   readonly hostIPs: readonly string[];
   /** `containerd`, before `://` in container ids. */
   readonly runtimeName: () => string;
@@ -26,13 +28,15 @@ export class StatusPublisher {
   /** @param final nothing of the pod runs, and nothing will */
   publish(record: PodRecord, how: { urgent: boolean; final?: boolean }): void {
     if (record.gone) return;
-    const { cache, prober, status, clock, hostIPs, runtimeName } = this.options;
+    const { cache, prober, status, clock, allocations, hostIPs, runtimeName } = this.options;
     const next = podStatus({
       pod: record.pod,
       view: cache.view(record.uid),
       waiting: record.waiting,
       probes: container =>
         record.hooking.has(container.id) ? { ready: false, started: false } : prober.answers(container),
+      applied: container => allocations.appliedTo(record.uid, container),
+      resizeConditions: allocations.conditions(record.uid),
       hostIPs,
       runtimeName: runtimeName(),
       nowMs: clock.now(),
