@@ -1,0 +1,77 @@
+/** CSI on one node: the kind of volumes, the handler of drivers that register, and what runs beside them. */
+import { isNotFound, isTransient } from '../../../../machinery/meta/status-error-from.ts';
+import type { PluginHandler } from '../../plugins/plugin-handler.ts';
+import { TokenSource } from '../token-source.ts';
+import type { VolumeKind } from '../volume-kind.ts';
+import { AttachmentWait } from './attachment-wait.ts';
+import { BlockDevices } from './block-devices.ts';
+import type { CsiContext } from './csi-context.ts';
+import { CsiDrivers } from './csi-drivers.ts';
+import { CsiVolumes } from './csi-volumes.ts';
+import { FileSystems } from './file-systems.ts';
+import { NodeDrivers } from './node-drivers.ts';
+import { PublishInputs } from './publish-inputs.ts';
+import { VolumeExpansion } from './volume-expansion.ts';
+import { VolumeTurns } from './volume-turns.ts';
+import { attachedVolumes } from './volume-users.ts';
+import { VolumesInUse } from './volumes-in-use.ts';
+
+export interface CsiOptions extends CsiContext {
+  /** The volumes in use have changed: the node's status is due. Must not throw, must not block. */
+  readonly reportInUse: () => void;
+}
+
+export interface Csi {
+  readonly kind: VolumeKind;
+  readonly plugins: PluginHandler;
+  /** Finds what lies on the disk; before the node's status is first written. */
+  restore(): Promise<void>;
+  /** Has the node's CSINode made. Resolves once it is there, or the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const RETRY_MS = 2_000;
+
+export function createCsi(options: CsiOptions): Csi {
+  const { client, clock, logger, nodeName, root, reportInUse } = options;
+  const node = new NodeDrivers(client, nodeName);
+  const inUse = new VolumesInUse(reportInUse);
+  const turns = new VolumeTurns(clock);
+  const inputs = new PublishInputs(options, new TokenSource(client, clock));
+  const stopped = new AbortController();
+  const drivers = new CsiDrivers({ node, clock, logger, onRegistered: driver => sweep(driver) });
+  const kind = new CsiVolumes({
+    context: options,
+    drivers,
+    attachments: new AttachmentWait({ client, clock, nodeName, reportInUse }),
+    fileSystems: new FileSystems(options, inputs),
+    blockDevices: new BlockDevices(options, inputs),
+    expansion: new VolumeExpansion(options, inputs, turns),
+    inputs,
+    turns,
+    inUse,
+  });
+  const sweep = (driver: string): void => {
+    kind.sweep(driver, stopped.signal).catch((error: unknown) => {
+      if (!stopped.signal.aborted) logger.warn({ err: error, driver }, 'A volume that no pod has stays staged');
+    });
+  };
+  return {
+    kind,
+    plugins: drivers,
+    restore: async () => inUse.restore(await attachedVolumes(root)),
+    run: async signal => {
+      signal.addEventListener('abort', () => stopped.abort(), { once: true });
+      while (!signal.aborted) {
+        try {
+          return await node.ensure(signal);
+        } catch (error) {
+          if (signal.aborted) return;
+          // A node that is not registered yet has none to own it.
+          if (!isTransient(error) && !isNotFound(error)) logger.debug({ err: error }, 'The CSINode cannot be made');
+          await clock.sleep(RETRY_MS, signal).catch(() => undefined);
+        }
+      }
+    },
+  };
+}
