@@ -43,6 +43,7 @@ import { SandboxStarter } from './pods/sandbox-starter.ts';
 import { SlowStages } from './pods/slow-stages.ts';
 import { StatusManager } from './pods/status-manager.ts';
 import { StatusPublisher } from './pods/status-publisher.ts';
+import { PluginWatcher } from './plugins/plugin-watcher.ts';
 import { ProbeRunner } from './prober/probe-runner.ts';
 import { Prober } from './prober/prober.ts';
 import { isUnavailable } from './runtime/runtime-error.ts';
@@ -52,6 +53,7 @@ import type { PodAccess } from './server/pod-access.ts';
 import { KubeletMetrics } from './stats/kubelet-metrics.ts';
 import { reports } from './stats/reports.ts';
 import { createVolumeManager } from './volumes/create-volume-manager.ts';
+import { createCsi } from './volumes/csi/create-csi.ts';
 import type { VolumeManager } from './volumes/volume-manager.ts';
 
 /** The running part, and what the kubelet's server needs of it. */
@@ -115,8 +117,28 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       cpu: String(machine.cpuCount),
       memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
     };
+  const stages = new SlowStages({ clock, recorder, logger });
+  const csi = createCsi({
+    root: folders.root,
+    nodeName,
+    client,
+    objects,
+    files: options.files,
+    recorder,
+    stages,
+    clock,
+    logger,
+    reportInUse: () => registrar?.wake(),
+  });
+  const plugins = new PluginWatcher({
+    folder: `${folders.root}/plugins_registry`,
+    handlers: { CSIPlugin: csi.plugins },
+    clock,
+    logger,
+  });
   const volumes = createVolumeManager({
     root: folders.root,
+    otherKinds: [csi.kind],
     client,
     clock,
     logger,
@@ -160,7 +182,6 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     onProbed: outcome => metrics.probed(outcome),
   });
   const hooks = new HookRunner(runtime, clock);
-  const stages = new SlowStages({ clock, recorder, logger });
   const killer = new ContainerKiller({
     runtime,
     cache,
@@ -336,6 +357,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       return abilities;
     });
     await eviction.prepare();
+    await csi.restore();
     registrar = new NodeRegistrar({
       client,
       clock,
@@ -356,6 +378,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     const parts = [
       events.run(signal),
       status.run(signal),
+      csi.run(signal),
+      plugins.run(signal),
       registrar.run(signal),
       lease.run(signal),
       rotator.run(signal),
