@@ -297,6 +297,10 @@ async function main(): Promise<void> {
       a => a,
       (args: Args) => output(args).result(versionText(), versionText().text),
     )
+    // Nodes start it for themselves: files on file systems that hang are touched there.
+    .command('file-worker', false, {}, async () =>
+      (await import('../agent/host/files/file-worker.ts')).runFileWorker(),
+    )
     .completion('completion', 'Print a completion script for bash or zsh')
     .demandCommand(1, 'Say what to do')
     .strict()

@@ -31,6 +31,7 @@ export interface Libc {
 
 export const MS_NOSUID = 2;
 export const MS_NODEV = 4;
+export const MS_BIND = 4096;
 export const MNT_DETACH = 2;
 export const UMOUNT_NOFOLLOW = 8;
 

@@ -13,6 +13,7 @@ describe('parseMountinfo()', () => {
       {
         id: 36,
         parentId: 35,
+        device: '98:0',
         root: '/mnt1',
         mountPoint: '/mnt2',
         options: ['rw', 'noatime'],

@@ -5,6 +5,8 @@ import { readFile } from 'node:fs/promises';
 export interface Mount {
   readonly id: number;
   readonly parentId: number;
+  /** `MAJOR:MINOR`; the same for all mounts of one file system. */
+  readonly device: string;
   /** The path within its file system that is mounted. */
   readonly root: string;
   readonly mountPoint: string;
@@ -42,6 +44,7 @@ function parseLine(line: string): Mount {
   return {
     id: Number(fields[0]),
     parentId: Number(fields[1]),
+    device: field(2),
     root: field(3),
     mountPoint: field(4),
     options: field(5).split(','),

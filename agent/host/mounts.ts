@@ -28,6 +28,14 @@ export async function mountTmpfs(path: string, options: TmpfsOptions = {}): Prom
   libc.mount('tmpfs', path, 'tmpfs', MS_NOSUID | MS_NODEV, settings.join(','));
 }
 
+/** Mounts a file system of huge pages on `path` (made if missing) unless something is mounted there. */
+export async function mountHugepages(path: string, pageBytes: number): Promise<void> {
+  await mkdir(path, { recursive: true });
+  if (isMountPoint(await readMountinfo(), path)) return;
+  const libc = await loadLibc();
+  libc.mount('nodev', path, 'hugetlbfs', MS_NOSUID | MS_NODEV, `pagesize=${pageBytes},mode=0777`);
+}
+
 /** Mounts `source` on `target`, which must exist, unless something is mounted there. */
 export async function bindMount(source: string, target: string, options: { readOnly?: boolean } = {}): Promise<void> {
   if (isMountPoint(await readMountinfo(), target)) return;

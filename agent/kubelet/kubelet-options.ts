@@ -7,10 +7,13 @@ import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { CgroupLayout } from '../host/cgroup-layout.ts';
+import type { GuardedFiles } from '../host/files/guarded-files.ts';
 import type { MachineInfo } from '../host/machine-info.ts';
 import type { KubeletConfiguration } from './config/plan/kubelet-configuration.ts';
 import type { KubeletFolders } from './plan/pod-paths.ts';
+import type { CredentialProviders } from './images/create-images.ts';
 import type { ContainerEventsOptions } from './runtime/container-events.ts';
+import type { SampleDownloads } from './runtime/images/download-progress.ts';
 import type { ImageService, RuntimeService } from './runtime/runtime-service.ts';
 
 export interface KubeletOptions {
@@ -21,12 +24,18 @@ export interface KubeletOptions {
   readonly informers: InformerFactory;
   readonly runtime: RuntimeService;
   readonly images: ImageService;
+  /** How far pulls are. */
+  readonly downloads: SampleDownloads;
+  /** Programs that know credentials for images. */
+  readonly credentialProviders?: CredentialProviders | undefined;
   /** Makes the source of the runtime's events, ContainerEvents; the kubelet runs it. */
   readonly events: (listener: Pick<ContainerEventsOptions, 'onEvent' | 'relistDelayMs'>) => Component;
   readonly recorder: EventSink;
   readonly clock: Clock;
   readonly logger: Logger;
 
+  /** The way to files of volumes, which may lie on file systems that hang. */
+  readonly files: GuardedFiles;
   readonly machine: MachineInfo;
   readonly cgroupLayout: CgroupLayout;
   /** Groups under which `kubepods` is made; default none. */

@@ -13,7 +13,7 @@ import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import { logRotationOf, maxPodsOf, restartBackoffOf } from './config/plan/policies.ts';
 import { createAllocations } from './allocations/create-allocations.ts';
-import { ImageManager } from './images/image-manager.ts';
+import { createImages } from './images/create-images.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import { HookRunner } from './lifecycle/hook-runner.ts';
 import { createHousekeeping } from './node/housekeeping.ts';
@@ -155,18 +155,18 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       podIPs: pod.spec.hostNetwork === true ? nodeIPs : (cache.view(uidOf(pod))?.sandboxes[0]?.ips ?? []),
     }),
   });
-  const pullSecrets = async (pod: Pod): Promise<readonly Secret[]> => {
-    const names = (pod.spec.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []);
-    const found = await Promise.all(names.map(name => objects.get(secrets, pod.metadata.namespace ?? '', name)));
-    return found.filter(secret => secret !== undefined);
-  };
-  const images = new ImageManager({
+  const images = createImages({
+    configuration,
+    root: folders.root,
     images: imageService,
+    downloads: options.downloads,
+    credentialProviders: options.credentialProviders,
+    client,
+    objects,
+    recorder,
     clock,
     logger,
-    recorder,
-    parallelPulls: configuration.maxParallelImagePulls ?? Number.POSITIVE_INFINITY,
-    pullSecrets,
+    observer: metrics.images,
     wake,
   });
   const runner = new ProbeRunner(runtime);
@@ -258,7 +258,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     runtime,
     cache,
     volumes,
-    images,
+    images: images.manager,
     sandboxes,
     containers,
     killer,
@@ -291,7 +291,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     status,
     publisher,
     prober,
-    images,
+    images: images.manager,
     recorder,
     queue,
     clock,

@@ -13,6 +13,7 @@ import { DnsServer } from '../../agent/dns/dns-server.ts';
 import { Forwarder } from '../../agent/dns/forwarder.ts';
 import { ListerRecords } from '../../agent/dns/lister-records.ts';
 import { detectCgroups } from '../../agent/host/cgroup-layout.ts';
+import { GuardedFiles } from '../../agent/host/files/guarded-files.ts';
 import { readMachineInfo } from '../../agent/host/machine-info.ts';
 import { prepareNetnsDirectory } from '../../agent/host/netns.ts';
 import type { ConfigurationFile } from '../../agent/kubelet/config/plan/kubelet-configuration.ts';
@@ -181,6 +182,11 @@ export async function startNode(
     clock,
     logger: logger.child({ part: 'kubelet' }),
     events: listener => new ContainerEvents({ client: parts.cri, clock, logger, ...listener }),
+    files: new GuardedFiles({
+      workerArgv: [process.execPath, process.argv[1] ?? '', 'file-worker'],
+      clock,
+      home: paths.kubelet,
+    }),
     machine: await readMachineInfo(),
     cgroupLayout: await detectCgroups(),
     cgroupRoot: [config.cgroupRoot],

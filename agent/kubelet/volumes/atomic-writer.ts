@@ -61,7 +61,8 @@ export async function readPayload(directory: string): Promise<Payload | undefine
       if (entry.isDirectory()) await walk(path);
       else {
         const full = join(directory, version, path);
-        payload.set(path, { data: await readFile(full), mode: (await stat(full)).mode & 0o7777 });
+        const { mode, uid } = await stat(full);
+        payload.set(path, { data: await readFile(full), mode: mode & 0o7777, ...(uid === 0 ? {} : { userId: uid }) });
       }
     }
   };
@@ -77,14 +78,14 @@ async function writeVersion(root: string, payload: Payload, { groupId }: Ownersh
     made.add(path);
     await mkdir(path, { recursive: true });
     if (groupId !== undefined) await chown(path, 0, groupId);
-    await chmod(path, groupId === undefined ? 0o755 : 0o2775);
+    await chmod(path, groupId === undefined ? 0o755 : 0o2755);
   };
   await folder(root);
-  for (const [path, { data, mode }] of payload) {
+  for (const [path, { data, mode, userId = 0 }] of payload) {
     const full = join(root, path);
     await folder(dirname(full));
     await writeFile(full, data, { mode: 0o600 });
-    if (groupId !== undefined) await chown(full, 0, groupId);
+    if (groupId !== undefined || userId !== 0) await chown(full, userId, groupId ?? 0);
     // A umask must not take away what the pod asked for.
     await chmod(full, groupId === undefined ? mode : mode | 0o440);
   }

@@ -1,14 +1,24 @@
 /** The volumes of a node, of every kind that it has. */
 import { join } from 'node:path';
+import { subjectOf, type EventSink } from '../../../machinery/client/event-recorder.ts';
 import type { Client } from '../../../machinery/client/client.ts';
+import { pods } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
+import type { ImageVolumeSource, Pod } from '../../../proto/api/core-v1.ts';
+import type { GuardedFiles } from '../../host/files/guarded-files.ts';
+import type { ImageState } from '../images/image-manager.ts';
 import type { PayloadSources } from './gather-payload.ts';
 import { emptyDirVolumes } from './kinds/empty-dir-volumes.ts';
 import { hostPathVolumes } from './kinds/host-path-volumes.ts';
+import { imageVolumes } from './kinds/image-volumes.ts';
 import { localVolumes } from './kinds/local-volumes.ts';
+import { nfsVolumes } from './kinds/nfs-volumes.ts';
 import { PayloadVolumes } from './kinds/payload-volumes.ts';
 import { NodeVolumeManager } from './node-volume-manager.ts';
+import { imageVolumesRefused } from './plan/image-volume-support.ts';
+import type { TellProgress } from './pod-group.ts';
+import { PodVolumesOnDisk } from './pod-volumes-on-disk.ts';
 import { TokenSource } from './token-source.ts';
 import type { VolumeKind } from './volume-kind.ts';
 import type { VolumeManager } from './volume-manager.ts';
@@ -19,19 +29,34 @@ export interface VolumeManagerOptions extends Omit<PayloadSources, 'tokens'> {
   readonly client: Client;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly recorder: EventSink;
+  readonly files: GuardedFiles;
+  /** Has an image pulled for a volume; never waits for the pull. */
+  readonly ensureImage: (pod: Pod, source: ImageVolumeSource) => Promise<ImageState>;
+  /** As it calls itself; known once it answers. */
+  readonly runtimeVersion: () => { readonly name: string; readonly version: string };
   /** Beside those that stand here. */
   readonly otherKinds?: readonly VolumeKind[];
 }
 
 export function createVolumeManager(options: VolumeManagerOptions): VolumeManager {
-  const { root, client, clock, logger, objects, fieldContext, allocatable, otherKinds = [] } = options;
+  const { root, client, clock, logger, recorder, files, objects, fieldContext, allocatable } = options;
+  const { ensureImage, runtimeVersion, otherKinds = [] } = options;
   const sources = { objects, fieldContext, allocatable, tokens: new TokenSource(client, clock) };
-  const kinds = [
+  const tell: TellProgress = (pod, reason, message) => recorder.event(subjectOf(pods, pod), 'Warning', reason, message);
+  const refusedByRuntime = (): string | undefined => {
+    const { name, version } = runtimeVersion();
+    return imageVolumesRefused(name, version);
+  };
+  const kinds: VolumeKind[] = [
     new PayloadVolumes({ sources, memoryFolder: join(root, 'memory'), clock }),
-    emptyDirVolumes(),
-    hostPathVolumes(),
-    localVolumes(),
+    emptyDirVolumes(allocatable),
+    hostPathVolumes(files),
+    localVolumes(files, tell),
+    nfsVolumes(files),
+    imageVolumes({ clock, ensureImage, refusedByRuntime }),
     ...otherKinds,
   ];
-  return new NodeVolumeManager({ root, kinds, client, clock, logger });
+  const disk = new PodVolumesOnDisk(root, kinds);
+  return new NodeVolumeManager({ kinds, disk, files, client, clock, logger });
 }

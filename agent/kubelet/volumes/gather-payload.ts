@@ -130,13 +130,34 @@ async function gatherPart(
   }
   if (part.serviceAccountToken !== undefined) {
     const { token, renewAtMs } = await sources.tokens.token(pod, part.serviceAccountToken, signal);
-    const file = { data: Buffer.from(token), mode: tokenMode(pod, defaultMode) };
+    const file = { data: Buffer.from(token), ...tokenOwnership(pod, defaultMode) };
     return { ...still, payload: new Map([[part.serviceAccountToken.path, file]]), renewAtMs };
   }
-  throw new PayloadError(`a projected source of kind ${Object.keys(part).join(', ')} is not supported here`);
+  const kind = Object.keys(part)[0] ?? 'none';
+  const served = OF_THE_API[kind];
+  throw new PayloadError(
+    served === undefined
+      ? `a projected source of kind ${kind} is not supported on this node`
+      : `${kind} projections are not supported: this cluster does not serve ${served}`,
+  );
 }
 
-/** A token is for its group alone where the pod has one; else as the volume says. */
-function tokenMode(pod: Pod, defaultMode: number): number {
-  return pod.spec.securityContext?.fsGroup === undefined ? defaultMode : 0o600;
+/** Sources that need kinds of the API that are not served here. */
+const OF_THE_API: Readonly<Record<string, string>> = {
+  clusterTrustBundle: 'ClusterTrustBundles (certificates.k8s.io)',
+  podCertificate: 'PodCertificateRequests (certificates.k8s.io)',
+};
+
+/**
+ * A token is for its group alone where the pod has one, and for its user alone where all containers run as the same; else as the volume
+ * says. Source: kubernetes `pkg/volume/projected/projected.go`, `util/util.go` FsUserFrom.
+ */
+function tokenOwnership(pod: Pod, defaultMode: number): { mode: number; userId?: number } {
+  const { securityContext, containers, initContainers = [] } = pod.spec;
+  const users = new Set(
+    [...containers, ...initContainers].map(c => c.securityContext?.runAsUser ?? securityContext?.runAsUser),
+  );
+  const [user] = users;
+  if (users.size === 1 && user !== undefined) return { mode: 0o600, userId: user };
+  return { mode: securityContext?.fsGroup === undefined ? defaultMode : 0o600 };
 }

@@ -4,24 +4,29 @@
  * - Each volume of each pod is worked on by one task at a time; pods never wait for each other.
  * - Taking away goes by what is on disk and in the mount table: it is the same after a crash.
  */
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Client } from '../../../machinery/client/client.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { Container, Pod, Volume, VolumeMount } from '../../../proto/api/core-v1.ts';
-import { unmountBelow } from '../../host/mounts.ts';
+import type { GuardedFiles } from '../../host/files/guarded-files.ts';
 import { resolveClaim } from './claims.ts';
-import { mountSubPath, SubPathError } from './sub-path.ts';
-import type { VolumeKind, VolumeRequest } from './volume-kind.ts';
-import { VolumeError, type PreparedVolume, type PreparedVolumes, type VolumeManager } from './volume-manager.ts';
+import { isForOnePod, modeProblem, usesOf } from './plan/claim-rules.ts';
+import type { PodVolumesOnDisk } from './pod-volumes-on-disk.ts';
+import { volumeName, type VolumeKind, type VolumeRequest } from './volume-kind.ts';
+import {
+  VolumeError,
+  type NamedVolumeUsage,
+  type PreparedVolume,
+  type PreparedVolumes,
+  type VolumeManager,
+} from './volume-manager.ts';
 import { refusal } from './volume-refusal.ts';
 
 export interface NodeVolumeManagerOptions {
-  /** The kubelet's root folder. */
-  readonly root: string;
   /** In the order in which they are asked. */
   readonly kinds: readonly VolumeKind[];
+  readonly disk: PodVolumesOnDisk;
+  readonly files: GuardedFiles;
   readonly client: Client;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -43,6 +48,10 @@ interface PodState {
   volumes: Map<string, VolumeState>;
   ended: AbortController;
 }
+
+const REFRESH_RETRY_MS = 10_000;
+/** Preparations that took longer say so. */
+const SLOW_MS = 1_000;
 
 export class NodeVolumeManager implements VolumeManager {
   private readonly options: NodeVolumeManagerOptions;
@@ -69,14 +78,16 @@ export class NodeVolumeManager implements VolumeManager {
     mount: VolumeMount,
     volume: PreparedVolume,
     subPath: string,
+    signal: AbortSignal,
   ): Promise<string> {
-    const folder = this.podFolder(pod.metadata.uid ?? '');
-    const target = join(folder, 'volume-subpaths', mount.name, container.name, String(mountIndex));
+    const { disk, files } = this.options;
+    const target = disk.subPathTarget(pod.metadata.uid ?? '', mount.name, container.name, mountIndex);
     try {
-      await mountSubPath(volume.hostPath, subPath, target);
+      await files.run('bindSubPath', { path: volume.hostPath, subPath, target }, { signal });
       return target;
     } catch (error) {
-      const message = error instanceof SubPathError ? error.message : `subPath "${subPath}" cannot be mounted`;
+      signal.throwIfAborted();
+      const message = error instanceof Error ? error.message : String(error);
       throw new VolumeError(
         mount.name,
         `failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${message}`,
@@ -101,7 +112,7 @@ export class NodeVolumeManager implements VolumeManager {
       await Promise.all([...state.volumes.values()].map(volume => volume.tail));
     }
     try {
-      await this.takeAway(podUid, signal);
+      await this.options.disk.takeAway(podUid, signal);
     } catch (error) {
       signal.throwIfAborted();
       throw new VolumeError('', `the volumes of pod ${podUid} cannot be taken away: ${(error as Error).message}`, {
@@ -110,21 +121,35 @@ export class NodeVolumeManager implements VolumeManager {
     }
   }
 
-  async listOnDisk(): Promise<readonly string[]> {
-    const onDisk = await below(join(this.options.root, 'pods'));
-    const withVolumes = await Promise.all(
-      onDisk.map(async uid => ((await below(this.podFolder(uid))).some(n => n.startsWith('volume')) ? [uid] : [])),
+  async usage(podUid: string, signal: AbortSignal): Promise<readonly NamedVolumeUsage[]> {
+    const { clock, logger } = this.options;
+    const states = [...(this.pods.get(podUid)?.volumes.values() ?? [])];
+    const measured = await Promise.all(
+      states.map(async ({ kind, request, prepared }): Promise<readonly NamedVolumeUsage[]> => {
+        if (request === undefined || prepared === undefined) return [];
+        const { pod, volume, bound } = request;
+        const usage = await kind?.usage?.(request, prepared, signal).catch((error: unknown) => {
+          if (!signal.aborted) logger.debug({ err: error, volume: volume.name }, 'Cannot measure a volume');
+          return undefined;
+        });
+        if (usage === undefined) return [];
+        const claim =
+          bound === undefined
+            ? undefined
+            : { namespace: pod.metadata.namespace ?? '', name: bound.claim.metadata.name ?? '' };
+        const isEphemeral = bound === undefined && kind?.isEphemeral?.(volume) === true;
+        return [{ ...usage, name: volume.name, timeMs: clock.now(), claim, isEphemeral }];
+      }),
     );
-    const elsewhere = await Promise.all(this.options.kinds.map(kind => kind.podsOnDisk?.() ?? []));
-    return [...new Set([...withVolumes.flat(), ...elsewhere.flat()])];
+    return measured.flat();
+  }
+
+  listOnDisk(): Promise<readonly string[]> {
+    return this.options.disk.pods();
   }
 
   volumesInUse(): readonly string[] {
     return this.options.kinds.flatMap(kind => kind.inUse?.() ?? []).sort();
-  }
-
-  private podFolder(uid: string): string {
-    return join(this.options.root, 'pods', uid);
   }
 
   private async prepareOne(state: PodState, volume: Volume, signal: AbortSignal): Promise<PreparedVolume> {
@@ -146,9 +171,10 @@ export class NodeVolumeManager implements VolumeManager {
       if (signal.aborted || error instanceof VolumeError) throw error;
       const ms = Math.round(this.options.clock.monotonicMs() - startedMs);
       const why = error instanceof Error ? error.message : String(error);
+      const name = own.request === undefined ? volume.name : volumeName(own.request);
       throw new VolumeError(
         volume.name,
-        `MountVolume.SetUp failed for volume "${volume.name}" : ${why}${ms > 1000 ? ` (after ${ms} ms)` : ''}`,
+        `MountVolume.SetUp failed for volume "${name}" : ${why}${ms > SLOW_MS ? ` (after ${ms} ms)` : ''}`,
         { cause: error },
       );
     }
@@ -159,23 +185,37 @@ export class NodeVolumeManager implements VolumeManager {
     const request = { ...own.request, pod: state.pod };
     own.kind ??= this.options.kinds.find(kind => kind.owns(volume, request.bound));
     if (own.kind === undefined) throw new Error(refusal(volume, request.bound?.volume.spec));
+    this.checkAlone(state, request);
     return own.kind.prepare(request, signal);
   }
 
   private async requestFor(state: PodState, volume: Volume, signal: AbortSignal): Promise<VolumeRequest> {
     const { pod } = state;
     const bound = await resolveClaim(this.options.client, pod, volume, signal);
-    const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
+    const problem = bound === undefined ? undefined : modeProblem(pod, volume.name, bound.volume.spec);
+    if (problem !== undefined) throw new Error(problem);
     return {
       pod,
       volume,
       bound,
       readOnly: volume.persistentVolumeClaim?.readOnly === true,
-      isBlock: containers.some(({ volumeDevices }) => (volumeDevices ?? []).some(({ name }) => name === volume.name)),
-      podFolder: this.podFolder(pod.metadata.uid ?? ''),
+      isBlock: usesOf(pod, volume.name).asDevice,
+      podFolder: this.options.disk.podFolder(pod.metadata.uid ?? ''),
       refresh: () => this.refresh(state, volume.name),
       ended: state.ended.signal,
     };
+  }
+
+  /** A volume for one pod alone is not made for a second one. */
+  private checkAlone(own: PodState, request: VolumeRequest): void {
+    if (request.bound === undefined || !isForOnePod(request.bound.volume.spec)) return;
+    const { name } = request.bound.volume.metadata;
+    for (const other of this.pods.values()) {
+      if (other === own) continue;
+      for (const volume of other.volumes.values())
+        if (volume.prepared !== undefined && volume.request?.bound?.volume.metadata.name === name)
+          throw new Error('volume uses the ReadWriteOncePod access mode and is already in use by another pod');
+    }
   }
 
   /** Something that the volume shows has changed. Failures leave the old content and are tried again. */
@@ -200,36 +240,6 @@ export class NodeVolumeManager implements VolumeManager {
       own.cancelRetry = this.options.clock.after(REFRESH_RETRY_MS, () => this.refresh(state, name));
     });
   }
-
-  private async takeAway(podUid: string, signal: AbortSignal): Promise<void> {
-    const folder = this.podFolder(podUid);
-    await unmountBelow(join(folder, 'volume-subpaths'));
-    for (const list of ['volumes', 'volumeDevices']) {
-      const root = join(folder, list);
-      for (const plugin of await below(root)) {
-        const kind = this.options.kinds.find(({ plugins }) => plugins.includes(plugin));
-        if (kind?.teardown === undefined) continue;
-        const names = await below(join(root, plugin));
-        const isBlock = list === 'volumeDevices';
-        const places = names.map(name => ({ podUid, plugin, name, folder: join(root, plugin, name), isBlock }));
-        await Promise.all(places.map(place => kind.teardown?.(place, signal)));
-      }
-    }
-    await unmountBelow(folder);
-    await Promise.all([
-      ...['volumes', 'volumeDevices', 'volume-subpaths'].map(name =>
-        rm(join(folder, name), { recursive: true, force: true }),
-      ),
-      ...this.options.kinds.map(kind => kind.forgetPod?.(podUid)),
-    ]);
-  }
-}
-
-const REFRESH_RETRY_MS = 10_000;
-
-/** Names in a folder; none if it is not there. */
-async function below(folder: string): Promise<string[]> {
-  return readdir(folder).catch(() => []);
 }
 
 function inTurn<T>(volume: VolumeState, work: () => Promise<T>): Promise<T> {

@@ -22,7 +22,7 @@ export interface VolumeRequest {
   readonly volume: Volume;
   /** Where the entry is a claim, or makes one (`ephemeral`): what that is bound to. */
   readonly bound: BoundClaim | undefined;
-  /** The volume as a whole must not be written to: the entry, or the access modes that the claim leaves, say so. */
+  /** The volume as a whole must not be written to: the pod's entry says so. */
   readonly readOnly: boolean;
   /** Containers get it as a device (`volumeDevices`), not as a file system. */
   readonly isBlock: boolean;
@@ -47,9 +47,14 @@ export interface VolumeOnDisk {
   readonly isBlock: boolean;
 }
 
+/** What a volume is called on disk and in events: for claims the persistent volume's name, else the pod's own. */
+export function volumeName({ volume, bound }: Pick<VolumeRequest, 'volume' | 'bound'>): string {
+  return bound?.volume.metadata.name ?? volume.name;
+}
+
 /** Where a volume's folder lies: `volumes/PLUGIN/NAME` in the pod's folder, as upstream's. */
-export function volumeFolder({ podFolder, volume, bound }: VolumeRequest, plugin: string): string {
-  return `${podFolder}/volumes/${plugin}/${bound?.volume.metadata.name ?? volume.name}`;
+export function volumeFolder(request: VolumeRequest, plugin: string): string {
+  return `${request.podFolder}/volumes/${plugin}/${volumeName(request)}`;
 }
 
 export interface VolumeKind {
@@ -66,7 +71,10 @@ export interface VolumeKind {
    */
   prepare(request: VolumeRequest, signal: AbortSignal): Promise<PreparedVolume>;
 
-  /** Takes a volume away, folder included; of what is not there, nothing. Without it, the manager unmounts and removes the folder. */
+  /**
+   * Takes away what is mounted and known of a volume, before the manager releases the mounts that are left and removes the folder.
+   * @throws what keeps it; the pod's teardown is then tried again
+   */
   teardown?(place: VolumeOnDisk, signal: AbortSignal): Promise<void>;
 
   /** Lets go of what it holds for a pod elsewhere than in the pod's folder. */
@@ -80,6 +88,9 @@ export interface VolumeKind {
 
   /** Measured when asked; undefined: nobody can tell. @throws where the file system does not answer */
   usage?(request: VolumeRequest, prepared: PreparedVolume, signal: AbortSignal): Promise<VolumeUsage | undefined>;
+
+  /** Whether such a volume takes room on the node's own disk that goes with the pod. Pure. */
+  isEphemeral?(volume: Volume): boolean;
 
   /** Names in `node.status.volumesInUse`. */
   inUse?(): readonly string[];

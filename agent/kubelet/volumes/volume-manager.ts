@@ -33,6 +33,18 @@ export interface VolumeUsage {
   readonly inodesUsed?: number;
 }
 
+/** Of one volume of a pod. */
+export interface NamedVolumeUsage extends VolumeUsage {
+  /** As `spec.volumes` calls it. */
+  readonly name: string;
+  /** Milliseconds since the epoch. */
+  readonly timeMs: number;
+  /** The claim that it is, if it is one. */
+  readonly claim: { readonly namespace: string; readonly name: string } | undefined;
+  /** It takes room of the node's own: such volumes count as the pod's ephemeral storage. */
+  readonly isEphemeral: boolean;
+}
+
 /** A volume that cannot be prepared now; the pod worker tells it as an event and tries again with back-off. */
 export class VolumeError extends Error {
   override readonly name = 'VolumeError';
@@ -88,6 +100,12 @@ export interface VolumeManager {
 
   /** UIDs of pods that have a folder or mount on disk now: the kubelet tears down those that it does not know. */
   listOnDisk(): Promise<readonly string[]>;
+
+  /**
+   * How full the pod's volumes are, as far as anybody can tell; measured now, which may take seconds.
+   * @returns by volume, in the order of the spec; empty for a pod without volumes here
+   */
+  usage(podUid: string, signal: AbortSignal): Promise<readonly NamedVolumeUsage[]>;
 
   /** Names in `node.status.volumesInUse`, sorted. */
   volumesInUse(): readonly string[];

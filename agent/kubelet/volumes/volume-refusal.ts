@@ -1,7 +1,9 @@
-/** Volumes that nodes do not make, and who makes them instead. */
+/** Volumes that nodes do not make, and what to use instead. Pure. */
 import type { PersistentVolumeSpec, Volume } from '../../../proto/api/core-v1.ts';
 
-const OF_CLAIM = new Set([
+/** What a persistent volume has beside its source. */
+const NO_SOURCE = new Set([
+  'name',
   'capacity',
   'accessModes',
   'claimRef',
@@ -13,11 +15,13 @@ const OF_CLAIM = new Set([
   'volumeAttributesClassName',
 ]);
 
-/** Why no kind took the volume. Pure. */
+/** Why no kind took the volume. */
 export function refusal(volume: Volume, spec: PersistentVolumeSpec | undefined): string {
-  const of = spec === undefined ? volume : spec;
-  const kind =
-    Object.entries(of).find(([key, value]) => key !== 'name' && !OF_CLAIM.has(key) && value !== undefined)?.[0] ??
-    'none';
-  return `no volume plugin matched: volumes of kind ${kind} are not supported on this node; CSI drivers make such volumes`;
+  const entries = Object.entries(spec ?? volume);
+  const kind = entries.find(([key, value]) => !NO_SOURCE.has(key) && value !== undefined)?.[0] ?? 'none';
+  const instead =
+    kind === 'gitRepo'
+      ? 'clone into an emptyDir with an init container'
+      : 'a CSI driver for that storage makes such volumes: install one and use a claim of it';
+  return `no volume plugin matched: volumes of kind ${kind} are not supported on this node; ${instead}`;
 }

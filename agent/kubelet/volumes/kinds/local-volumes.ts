@@ -1,18 +1,42 @@
-/** Disks and folders of one node, by claims (`local` of a persistent volume). */
-import { applyPodGroup } from '../fs-group.ts';
-import { prepareHostPath } from '../host-path-check.ts';
-import type { VolumeKind } from '../volume-kind.ts';
+/**
+ * Disks and folders of one node, by claims (`local` of a persistent volume). A folder is used where it is; a disk is mounted for each pod,
+ * formatted first if it is empty, or handed to the container as it is (`volumeMode: Block`).
+ *
+ * Source: kubernetes.io/docs, "local"; kubernetes `pkg/volume/local/local.go`.
+ */
+import { mkdir } from 'node:fs/promises';
+import { formatIfEmpty, mountDevice } from '../../../host/block-device.ts';
+import type { GuardedFiles } from '../../../host/files/guarded-files.ts';
+import { giveToPodGroup, type TellProgress } from '../pod-group.ts';
+import { volumeFolder, type VolumeKind } from '../volume-kind.ts';
 
-export function localVolumes(): VolumeKind {
+const PLUGIN = 'kubernetes.io~local-volume';
+
+export function localVolumes(files: GuardedFiles, tell: TellProgress): VolumeKind {
   return {
-    plugins: ['kubernetes.io~local-volume'],
+    plugins: [PLUGIN],
     owns: (_, bound) => bound?.volume.spec.local !== undefined,
-    async prepare({ pod, bound, readOnly }) {
-      const path = bound?.volume.spec.local?.path ?? '';
-      const problem = await prepareHostPath({ path, type: 'Directory' });
-      if (problem !== undefined) throw new Error(problem);
-      if (!readOnly) await applyPodGroup(pod, path);
-      return { hostPath: path, readOnly, selinuxRelabel: false };
+    async prepare(request, signal) {
+      const { pod, bound, readOnly, isBlock } = request;
+      const { path = '', fsType = 'ext4' } = bound?.volume.spec.local ?? {};
+      const check = (type: string): Promise<string> => files.run('checkPath', { path, type }, { signal });
+      const problem = await check(isBlock ? 'BlockDevice' : 'Existing');
+      if (problem !== '') throw new Error(problem);
+      if (isBlock) return { hostPath: '', devicePath: path, readOnly, selinuxRelabel: false };
+      let folder = path;
+      if ((await check('BlockDevice')) === '') {
+        folder = volumeFolder(request, PLUGIN);
+        await mkdir(folder, { recursive: true, mode: 0o750 });
+        await formatIfEmpty(path, fsType, signal);
+        await mountDevice(path, folder, { fsType, readOnly, options: bound?.volume.spec.mountOptions ?? [] }, signal);
+      } else {
+        const wrong = await check('Directory');
+        if (wrong !== '') throw new Error(`path "${path}" is neither a folder nor a block device`);
+      }
+      if (!readOnly) await giveToPodGroup(files, pod, folder, signal, tell);
+      return { hostPath: folder, readOnly, selinuxRelabel: false };
     },
+    usage: (_, { hostPath }, signal) =>
+      hostPath === '' ? Promise.resolve(undefined) : files.run('filesystemUsage', { path: hostPath }, { signal }),
   };
 }

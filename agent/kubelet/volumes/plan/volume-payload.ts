@@ -10,6 +10,8 @@ export interface PayloadFile {
   readonly data: Buffer;
   /** Permission bits, e.g. 0o644. */
   readonly mode: number;
+  /** Who owns it; default root. */
+  readonly userId?: number;
 }
 
 /** Files by path relative to the volume, `/` between folders, never leading out of it. */
@@ -69,6 +71,7 @@ export function samePayload(a: Payload, b: Payload): boolean {
   for (const [path, file] of a) {
     const other = b.get(path);
     if (other === undefined || other.mode !== file.mode || !other.data.equals(file.data)) return false;
+    if ((other.userId ?? 0) !== (file.userId ?? 0)) return false;
   }
   return true;
 }

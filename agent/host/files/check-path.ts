@@ -1,29 +1,33 @@
-/** hostPath volumes: checks what is on the host, and makes it where the type says so. Source: kubernetes.io/docs, "hostPath". */
+/**
+ * Checks what is at a path of the host, and makes it where the type says so. The texts are upstream's.
+ * Source: kubernetes `pkg/volume/hostpath/host_path.go`, checkTypeInternal.
+ */
 import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Stats } from 'node:fs';
-import type { HostPathVolumeSource } from '../../../proto/api/core-v1.ts';
 
-/** @returns undefined when the path is as asked for, else why not (for the pod's event) */
-export async function prepareHostPath({ path, type = '' }: HostPathVolumeSource): Promise<string | undefined> {
+/** @returns '' when the path is as asked for, else why not (for the pod's event) */
+export async function checkPath(path: string, type: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
   switch (type) {
     case '':
-      return undefined;
+      return '';
+    case 'Existing':
+      return found === undefined ? `path "${path}" does not exist` : '';
     case 'DirectoryOrCreate':
       if (found === undefined) await mkdir(path, { recursive: true, mode: 0o755 });
-      return found === undefined || found.isDirectory() ? undefined : wrong(path, 'directory');
+      return found === undefined || found.isDirectory() ? '' : wrong(path, 'directory');
     case 'FileOrCreate':
-      if (found !== undefined) return found.isFile() ? undefined : wrong(path, 'file');
+      if (found !== undefined) return found.isFile() ? '' : wrong(path, 'file');
       if ((await stat(dirname(path)).catch(() => undefined)) === undefined)
         return `hostPath type check failed: the folder of ${path} does not exist`;
       await (await open(path, 'a', 0o644)).close();
-      return undefined;
+      return '';
     default: {
       const check = CHECKS[type];
-      if (check === undefined) return `hostPath type "${type}" is unknown`;
+      if (check === undefined) return `${type} is an invalid volume type`;
       const [is, what] = check;
-      return found !== undefined && is(found) ? undefined : wrong(path, what);
+      return found !== undefined && is(found) ? '' : wrong(path, what);
     }
   }
 }
@@ -31,7 +35,7 @@ export async function prepareHostPath({ path, type = '' }: HostPathVolumeSource)
 const CHECKS: Readonly<Record<string, readonly [(s: Stats) => boolean, string]>> = {
   Directory: [s => s.isDirectory(), 'directory'],
   File: [s => s.isFile(), 'file'],
-  Socket: [s => s.isSocket(), 'socket'],
+  Socket: [s => s.isSocket(), 'socket file'],
   CharDevice: [s => s.isCharacterDevice(), 'character device'],
   BlockDevice: [s => s.isBlockDevice(), 'block device'],
 };

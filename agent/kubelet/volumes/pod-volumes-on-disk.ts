@@ -1,0 +1,87 @@
+/**
+ * What pods have on the node's disk and in its mount table, whoever made it: the truth about volumes after a crash.
+ *
+ * `pods/UID/volumes/PLUGIN/NAME`, `pods/UID/volumeDevices/PLUGIN/NAME`, `pods/UID/volume-subpaths/...`; the layout is upstream's.
+ */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { releaseMounts } from '../../host/release-mounts.ts';
+import { removeTree } from '../../host/remove-tree.ts';
+import type { VolumeKind, VolumeOnDisk } from './volume-kind.ts';
+
+const SUB_PATHS = 'volume-subpaths';
+const VOLUMES = ['volumes', 'volumeDevices'] as const;
+
+export class PodVolumesOnDisk {
+  private readonly root: string;
+  private readonly kinds: readonly VolumeKind[];
+
+  /** @param root the kubelet's root folder */
+  constructor(root: string, kinds: readonly VolumeKind[]) {
+    this.root = root;
+    this.kinds = kinds;
+  }
+
+  podFolder(uid: string): string {
+    return join(this.root, 'pods', uid);
+  }
+
+  subPathTarget(uid: string, volume: string, container: string, mountIndex: number): string {
+    return join(this.podFolder(uid), SUB_PATHS, volume, container, String(mountIndex));
+  }
+
+  /** UIDs of pods that have a volume, in no order. */
+  async pods(): Promise<readonly string[]> {
+    const onDisk = await namesIn(join(this.root, 'pods'));
+    const withVolumes = await Promise.all(
+      onDisk.map(async uid => ((await namesIn(this.podFolder(uid))).some(n => n.startsWith('volume')) ? [uid] : [])),
+    );
+    const elsewhere = await Promise.all(this.kinds.map(kind => kind.podsOnDisk?.() ?? []));
+    return [...new Set([...withVolumes.flat(), ...elsewhere.flat()])];
+  }
+
+  /** Unmounts and removes all of it; what is gone already is no matter. @throws BusyMountError, or what a kind says */
+  async takeAway(uid: string, signal: AbortSignal): Promise<void> {
+    const folder = this.podFolder(uid);
+    await releaseMounts(join(folder, SUB_PATHS));
+    const places = await this.placesOf(uid);
+    const ends = await Promise.allSettled(places.map(place => this.kindOf(place)?.teardown?.(place, signal)));
+    const failed = ends.find(end => end.status === 'rejected');
+    // One that stays must not keep the others, and must not be taken away behind the back of whoever serves it.
+    if (failed !== undefined) {
+      const others = places.filter((_, index) => ends[index]?.status === 'fulfilled');
+      for (const place of others) await releaseMounts(place.folder);
+      throw failed.reason;
+    }
+    await releaseMounts(folder);
+    await Promise.all(places.map(place => removeTree(place.folder)));
+    await Promise.all([
+      ...[...VOLUMES, SUB_PATHS].map(name => rm(join(folder, name), { recursive: true, force: true })),
+      ...this.kinds.map(kind => kind.forgetPod?.(uid)),
+    ]);
+  }
+
+  private async placesOf(podUid: string): Promise<VolumeOnDisk[]> {
+    const found = await Promise.all(
+      VOLUMES.map(async list => {
+        const root = join(this.podFolder(podUid), list);
+        const ofPlugin = async (plugin: string): Promise<VolumeOnDisk[]> => {
+          const names = await namesIn(join(root, plugin));
+          const isBlock = list === 'volumeDevices';
+          return names.map(name => ({ podUid, plugin, name, folder: join(root, plugin, name), isBlock }));
+        };
+        return (await Promise.all((await namesIn(root)).map(ofPlugin))).flat();
+      }),
+    );
+    return found.flat();
+  }
+
+  private kindOf({ plugin }: VolumeOnDisk): VolumeKind | undefined {
+    return this.kinds.find(({ plugins }) => plugins.includes(plugin));
+  }
+}
+
+/** None if the folder is not there. */
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => []);
+}
