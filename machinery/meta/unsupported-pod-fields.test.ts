@@ -40,7 +40,6 @@ test.each<[Partial<PodSpec>, string]>([
 });
 
 test.each<[Partial<Container>, string]>([
-  [{ volumeDevices: [{ name: 'v', devicePath: '/dev/x' }] }, 'volumeDevices containerWaits'],
   [{ lifecycle: { stopSignal: 'SIGHUP' } }, 'lifecycle.stopSignal containerWaits'],
   [{ lifecycle: { preStop: { tcpSocket: { port: 1 } } } }, 'lifecycle.preStop.tcpSocket containerWaits'],
   [{ lifecycle: { postStart: { tcpSocket: { port: 1 } } } }, 'lifecycle.postStart.tcpSocket containerWaits'],
@@ -58,9 +57,9 @@ test.each<[Partial<Container>, string]>([
 test('unsupportedPodFields() names init containers and templates', () => {
   const spec: PodSpec = {
     containers: [],
-    initContainers: [{ name: 'i', volumeDevices: [{ name: 'v', devicePath: '/dev/x' }] }],
+    initContainers: [{ name: 'i', resources: { claims: [{ name: 'gpu' }] } }],
   };
   expect(unsupportedPodFields(spec, 'spec.template.spec')[0]?.path).toBe(
-    'spec.template.spec.initContainers[0].volumeDevices',
+    'spec.template.spec.initContainers[0].resources.claims',
   );
 });

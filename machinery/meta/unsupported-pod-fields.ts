@@ -16,7 +16,7 @@ import type { Container, EphemeralContainer, LifecycleHandler, PodSpec, Volume }
 export type UnsupportedEffect = 'podWaits' | 'containerWaits' | 'volumeWaits' | 'notEnforced';
 
 export interface UnsupportedField {
-  /** From the pod's root: `spec.containers[0].volumeDevices`. */
+  /** From the pod's root: `spec.containers[0].resources.claims`. */
   readonly path: string;
   /** Continues a sentence that begins with the path: `is not supported ...`. */
   readonly reason: string;
@@ -69,6 +69,7 @@ const VOLUME_KINDS = new Set([
   'downwardAPI',
   'projected',
   'persistentVolumeClaim',
+  'csi',
 ]);
 const PROJECTED_KINDS = new Set(['configMap', 'secret', 'downwardAPI', 'serviceAccountToken']);
 
@@ -109,8 +110,6 @@ function unsupportedOfContainer(container: Container): UnsupportedField[] {
     const reason = 'is not enforced: no pod is evicted for the disk space that it uses';
     found.push({ path: 'resources.limits[ephemeral-storage]', reason, effect: 'notEnforced' });
   }
-  if ((container.volumeDevices ?? []).length > 0)
-    refuse('volumeDevices', 'is not supported: nodes give containers no block devices');
   const { postStart, preStop, stopSignal } = container.lifecycle ?? {};
   if (opensSocket(postStart))
     refuse('lifecycle.postStart.tcpSocket', 'is not supported: a hook is exec, httpGet or sleep');

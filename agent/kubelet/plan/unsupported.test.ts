@@ -30,12 +30,11 @@ test('unsupportedByNode() names all that the pod as a whole needs', () => {
 });
 
 test('unsupportedOfContainer() stops only the container that asks', () => {
-  const devices = [{ name: 'v', devicePath: '/dev/x' }];
-  const both = pod({}, { name: 'a' }, { name: 'b', volumeDevices: devices });
+  const both = pod({}, { name: 'a' }, { name: 'b', resources: { claims: [{ name: 'gpu' }] } });
   expect(unsupportedByNode(both)).toBeUndefined();
   expect(unsupportedOfContainer(both, 'a')).toBeUndefined();
   expect(unsupportedOfContainer(both, 'b')).toBe(
-    'spec.containers[1].volumeDevices is not supported: nodes give containers no block devices',
+    'spec.containers[1].resources.claims is not supported: no devices are allocated to pods',
   );
 });
 

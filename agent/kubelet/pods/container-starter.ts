@@ -32,6 +32,7 @@ import type { ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { BACKOFF_ANNOTATION } from '../plan/restart.ts';
 import { checkNonRoot, effectiveSecurityContext } from '../plan/security-context.ts';
 import { serviceEnv } from '../plan/service-env.ts';
+import { volumeDevices } from '../plan/volume-devices.ts';
 import { unsupportedOfContainer, type RuntimeAbilities } from '../plan/unsupported.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
@@ -200,7 +201,7 @@ export class ContainerStarter {
       imageRef: image.id,
       environment: variables,
       mounts,
-      devices: [],
+      devices: volumeDevices(container, volumes),
       hostsFile,
       terminationMessageFile: messageFile,
       nodeMemoryBytes: options.nodeMemoryBytes,
