@@ -1,16 +1,19 @@
 /** Paths, groups and mounts as they really are, on file systems that answer and on one that never does; needs root. */
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { mkdir, mkdtemp, open, readFile, rm, stat, symlink, writeFile, type FileHandle } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { mkdir, mkdtemp, open, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SystemClock } from '../../../machinery/process/clock.ts';
+import { systemClock } from '../../../machinery/process/clock.ts';
+import { startDaemon } from '../daemon.ts';
 import { run } from '../exec.ts';
 import { loadLibc } from '../libc.ts';
 import { readMountinfo } from '../mountinfo.ts';
-import { releaseMounts } from '../release-mounts.ts';
+import { sendSignal } from '../processes.ts';
+import { BusyMountError, releaseMounts } from '../release-mounts.ts';
 import { bindSubPath } from './bind-sub-path.ts';
+import { checkPath } from './check-path.ts';
 import { giveToGroup } from './give-to-group.ts';
-import { GuardedFiles } from './guarded-files.ts';
+import { GuardedFiles, UnresponsiveMountError } from './guarded-files.ts';
 import { foreignMountOf } from './local-place.ts';
 
 let dir: string;
@@ -21,3 +24,165 @@ afterEach(async () => {
   await releaseMounts(dir);
   await rm(dir, { recursive: true, force: true });
 });
+
+const mountsBelow = async (path: string) => (await readMountinfo()).filter(m => m.mountPoint.startsWith(path));
+
+/** A FUSE file system whose server never reads a request; closing what it gives ends all that wait. */
+async function mountHanging(target: string): Promise<{ end: () => Promise<void> }> {
+  await mkdir(target, { recursive: true });
+  const device = await open('/dev/fuse', 'r+');
+  (await loadLibc()).mount('hanging', target, 'fuse', 0, `fd=${device.fd},rootmode=40000,user_id=0,group_id=0`);
+  return {
+    end: async () => {
+      await device.close();
+      await run(['umount', '--lazy', '--no-canonicalize', target]);
+    },
+  };
+}
+
+test.each([
+  { type: 'Directory', at: 'file', want: 'hostPath type check failed: PATH is not a directory' },
+  { type: 'File', at: '.', want: 'hostPath type check failed: PATH is not a file' },
+  { type: 'Socket', at: 'file', want: 'hostPath type check failed: PATH is not a socket file' },
+  { type: 'CharDevice', at: 'none', want: 'hostPath type check failed: PATH is not a character device' },
+  { type: 'BlockDevice', at: 'file', want: 'hostPath type check failed: PATH is not a block device' },
+  { type: 'Odd', at: 'file', want: 'Odd is an invalid volume type' },
+  { type: 'File', at: 'file', want: '' },
+  { type: '', at: 'none', want: '' },
+])('checkPath() of $at as "$type" says "$want"', async ({ type, at, want }) => {
+  await writeFile(join(dir, 'file'), '');
+  const path = join(dir, at);
+  expect(await checkPath(path, type)).toBe(want.replace('PATH', path));
+});
+
+test('giveToGroup() owns all below and keeps links alone; with OnRootMismatch a tree that is done is not walked', async () => {
+  await writeFile(join(dir, 'f'), '');
+  await symlink('/etc/hostname', join(dir, 'l'));
+  const outside = (await stat('/etc/hostname')).gid;
+  let walked = 0;
+  await giveToGroup(dir, 4321, { policy: 'OnRootMismatch', onFile: () => void walked++ });
+  expect((await stat(join(dir, 'f'))).gid).toBe(4321);
+  expect((await stat(join(dir, 'f'))).mode & 0o777).toBe(0o664);
+  expect((await stat(dir)).mode & 0o7777).toBe(0o2770);
+  expect((await stat('/etc/hostname')).gid).toBe(outside);
+  await giveToGroup(dir, 4321, { policy: 'OnRootMismatch', onFile: () => void walked++ });
+  expect(walked).toBe(3);
+});
+
+describe('bindSubPath()', () => {
+  test('mounts a folder that it makes with the mode of the volume, and a file that is there', async () => {
+    const volume = join(dir, 'volume');
+    await mkdir(volume, { mode: 0o777 });
+    await run(['chmod', '2777', volume]);
+    await bindSubPath(volume, 'a/b', join(dir, 'target'));
+    expect((await stat(join(volume, 'a/b'))).mode & 0o7777).toBe(0o2777);
+    await writeFile(join(dir, 'target', 'x'), 'seen');
+    expect(await readFile(join(volume, 'a/b/x'), 'utf8')).toBe('seen');
+    await bindSubPath(volume, 'a/b/x', join(dir, 'file'));
+    await bindSubPath(volume, 'a/b/x', join(dir, 'file'));
+    expect(await readFile(join(dir, 'file'), 'utf8')).toBe('seen');
+    expect((await mountsBelow(dir)).length).toBe(2);
+  });
+
+  test('mounts anew what was made anew', async () => {
+    const volume = join(dir, 'volume');
+    await mkdir(join(volume, 'a'), { recursive: true });
+    await bindSubPath(volume, 'a', join(dir, 'target'));
+    await rm(join(volume, 'a'), { recursive: true });
+    await bindSubPath(volume, 'a', join(dir, 'target'));
+    await writeFile(join(dir, 'target', 'x'), 'new');
+    expect(await readFile(join(volume, 'a/x'), 'utf8')).toBe('new');
+    expect((await mountsBelow(dir)).length).toBe(1);
+  });
+
+  test.each(['../etc', '/etc', 'link', 'link/passwd', 'inside/../../x'])('refuses %s', async subPath => {
+    const volume = join(dir, 'volume');
+    await mkdir(volume);
+    await symlink('/etc', join(volume, 'link'));
+    await expect(bindSubPath(volume, subPath, join(dir, 'target'))).rejects.toThrow('leads out of its volume');
+  });
+});
+
+describe('a file system that never answers', () => {
+  test('is found before it is touched, also through a link, and hangs nobody but its own tasks', async () => {
+    const hanging = await mountHanging(join(dir, 'hung'));
+    const files = new GuardedFiles({
+      workerArgv: [process.execPath, '--import', 'tsx', join(import.meta.dirname, 'testdata', 'file-worker-main.ts')],
+      clock: systemClock,
+      home: dir,
+      deadlineMs: 1_000,
+    });
+    try {
+      await symlink(join(dir, 'hung'), join(dir, 'link'));
+      expect((await foreignMountOf(join(dir, 'link', 'x'), dir))?.mountPoint).toBe(join(dir, 'hung'));
+      expect(await foreignMountOf(join(dir, 'nothing', 'there'), dir)).toBeUndefined();
+      // More than Node has threads for files.
+      const hung = Array.from({ length: 6 }, () =>
+        files.run('checkPath', { path: join(dir, 'link'), type: 'Directory' }),
+      );
+      const ends = Promise.allSettled(hung);
+      const bound = files.run('bindSubPath', { path: join(dir, 'hung'), subPath: 'a', target: join(dir, 'target') });
+      bound.catch(() => undefined);
+      // Whoever else wants a file gets it at once.
+      let waiting = true;
+      void ends.then(() => (waiting = false));
+      expect(await files.run('checkPath', { path: dir, type: 'Directory' })).toBe('');
+      await writeFile(join(dir, 'mine'), 'x');
+      expect(waiting).toBe(true);
+      for (const end of await ends) {
+        const error = end.status === 'rejected' ? (end.reason as UnresponsiveMountError) : undefined;
+        expect(error).toBeInstanceOf(UnresponsiveMountError);
+        expect(error?.mountPoint).toBe(join(dir, 'hung'));
+        expect(error?.message).toMatch(/the fuse file system "hanging" mounted on .*hung hangs since .*umount --lazy/);
+      }
+      await expect(bound).rejects.toThrow('does not answer');
+      // Its mounts can be taken away all the same.
+      await releaseMounts(join(dir, 'hung'));
+      expect(await mountsBelow(join(dir, 'hung'))).toEqual([]);
+    } finally {
+      files.stop();
+      await hanging.end().catch(() => undefined);
+    }
+  }, 30_000);
+});
+
+test('files on another disk are reached through the other process, trees are walked there, errors keep their code', async () => {
+  const image = join(dir, 'disk');
+  const disk = join(dir, 'mnt');
+  await mkdir(disk);
+  await run(['truncate', '-s', '8M', image]);
+  await run(['mkfs.ext4', '-q', '-F', image]);
+  await run(['mount', '-o', 'loop', image, disk]);
+  const files = new GuardedFiles({
+    workerArgv: [process.execPath, '--import', 'tsx', join(import.meta.dirname, 'testdata', 'file-worker-main.ts')],
+    clock: systemClock,
+    home: dir,
+  });
+  try {
+    expect((await foreignMountOf(join(disk, 'x'), dir))?.fsType).toBe('ext4');
+    expect(await files.run('checkPath', { path: join(disk, 'made'), type: 'DirectoryOrCreate' })).toBe('');
+    await files.run('giveToGroup', { path: disk, groupId: 999, policy: undefined });
+    expect((await stat(join(disk, 'made'))).gid).toBe(999);
+    expect((await files.run('filesystemUsage', { path: disk })).capacityBytes).toBeLessThan(8 << 20);
+    await files.run('bindSubPath', { path: disk, subPath: 'made/deep', target: join(dir, 'target') });
+    await expect(files.run('filesystemUsage', { path: join(disk, 'none') })).rejects.toMatchObject({ code: 'ENOENT' });
+
+    const pid = await startDaemon({ argv: ['sh', '-c', `cd ${disk} && exec sleep 60`], logPath: join(dir, 'log') });
+    try {
+      // The subPath is one view of two; the last one of them is not detached under a process.
+      await releaseMounts(join(dir, 'target'));
+      const busy = await releaseMounts(disk).catch((error: unknown) => error);
+      expect(busy).toBeInstanceOf(BusyMountError);
+      expect((busy as Error).message).toMatch(
+        new RegExp(
+          `^the mount ${disk} \\(ext4 of /dev/loop\\d+\\) is busy: process ${pid} \\(sleep 60\\), running since .* works in it; end it`,
+        ),
+      );
+    } finally {
+      sendSignal(pid, 'SIGKILL');
+    }
+  } finally {
+    files.stop();
+    await run(['umount', '--lazy', disk]).catch(() => undefined);
+  }
+}, 30_000);
