@@ -10,6 +10,10 @@ function of(spec: Partial<PodSpec>, container: Partial<Container> = {}): string[
 test('unsupportedPodFields() finds nothing in a pod that works', () => {
   const volumes = [
     { name: 'a', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } },
+    { name: 'h', emptyDir: { medium: 'HugePages-2Mi' } },
+    { name: 'n', nfs: { server: 's', path: '/' } },
+    { name: 'i', image: { reference: 'x' } },
+    { name: 'e', ephemeral: {} },
     { name: 'b', hostPath: { path: '/x' } },
     { name: 'c', projected: { sources: [{ serviceAccountToken: { path: 'token' } }, { configMap: { name: 'x' } }] } },
     { name: 'd', persistentVolumeClaim: { claimName: 'x' } },
@@ -27,9 +31,9 @@ test.each<[Partial<PodSpec>, string]>([
   [{ resourceClaims: [{ name: 'gpu' }] }, 'spec.resourceClaims podWaits'],
   [{ securityContext: { windowsOptions: {} } }, 'spec.securityContext.windowsOptions notEnforced'],
   [{ securityContext: { seLinuxChangePolicy: 'MountOption' } }, 'spec.securityContext.seLinuxChangePolicy notEnforced'],
-  [{ volumes: [{ name: 'a', nfs: { server: 's', path: '/' } }] }, 'spec.volumes[0].nfs volumeWaits'],
-  [{ volumes: [{ name: 'a', image: { reference: 'x' } }] }, 'spec.volumes[0].image volumeWaits'],
-  [{ volumes: [{ name: 'a', emptyDir: { medium: 'HugePages' } }] }, 'spec.volumes[0].emptyDir.medium volumeWaits'],
+  [{ volumes: [{ name: 'a', gitRepo: { repository: 'r' } }] }, 'spec.volumes[0].gitRepo volumeWaits'],
+  [{ volumes: [{ name: 'a', iscsi: { targetPortal: 't', iqn: 'i', lun: 0 } }] }, 'spec.volumes[0].iscsi volumeWaits'],
+  [{ volumes: [{ name: 'a', emptyDir: { medium: 'Tape' } }] }, 'spec.volumes[0].emptyDir.medium volumeWaits'],
   [{ volumes: [{ name: 'a', emptyDir: { sizeLimit: '1Gi' } }] }, 'spec.volumes[0].emptyDir.sizeLimit notEnforced'],
   [
     { volumes: [{ name: 'a', projected: { sources: [{ clusterTrustBundle: { path: 'ca' } }] } }] },

@@ -4,7 +4,7 @@
  *
  * Kept by docs/support.md: a field leaves both at once.
  */
-import type { Container, EphemeralContainer, LifecycleHandler, PodSpec, Volume } from '../../proto/api/core-v1.ts';
+import type { Container, EphemeralContainer, PodSpec, Volume } from '../../proto/api/core-v1.ts';
 
 /**
  * What becomes of a pod that sets the field:
@@ -69,7 +69,10 @@ const VOLUME_KINDS = new Set([
   'downwardAPI',
   'projected',
   'persistentVolumeClaim',
+  'ephemeral',
   'csi',
+  'nfs',
+  'image',
 ]);
 const PROJECTED_KINDS = new Set(['configMap', 'secret', 'downwardAPI', 'serviceAccountToken']);
 
@@ -77,11 +80,15 @@ function unsupportedOfVolume(volume: Volume): UnsupportedField[] {
   const found: UnsupportedField[] = [];
   for (const [kind, source] of Object.entries(volume)) {
     if (source !== undefined && !VOLUME_KINDS.has(kind))
-      found.push({ path: kind, reason: 'is not supported: nodes have no such volumes', effect: 'volumeWaits' });
+      found.push({
+        path: kind,
+        reason: 'is not supported: nodes have no such volumes; CSI drivers make them',
+        effect: 'volumeWaits',
+      });
   }
   const { medium = '', sizeLimit } = volume.emptyDir ?? {};
-  if (medium !== '' && medium !== 'Memory') {
-    const reason = 'is not supported: an emptyDir is on disk or in memory';
+  if (medium !== '' && medium !== 'Memory' && !/^HugePages(-|$)/.test(medium)) {
+    const reason = 'is not supported: an emptyDir is on disk, in memory or in huge pages';
     found.push({ path: 'emptyDir.medium', reason, effect: 'volumeWaits' });
   } else if (sizeLimit !== undefined && medium === '') {
     const reason = 'is not enforced on disk: only with medium Memory is the volume limited';
@@ -90,7 +97,7 @@ function unsupportedOfVolume(volume: Volume): UnsupportedField[] {
   for (const [index, part] of (volume.projected?.sources ?? []).entries()) {
     for (const [kind, source] of Object.entries(part)) {
       if (source === undefined || PROJECTED_KINDS.has(kind)) continue;
-      const reason = 'is not supported: nodes have no such volumes';
+      const reason = 'is not supported: the API does not serve what it would show';
       found.push({ path: `projected.sources[${index}].${kind}`, reason, effect: 'volumeWaits' });
     }
   }
@@ -100,29 +107,15 @@ function unsupportedOfVolume(volume: Volume): UnsupportedField[] {
 function unsupportedOfContainer(container: Container): UnsupportedField[] {
   const found: UnsupportedField[] = [];
   const refuse = (path: string, reason: string): void => void found.push({ path, reason, effect: 'containerWaits' });
-  for (const [index, { valueFrom }] of (container.env ?? []).entries()) {
-    if (valueFrom?.fileKeyRef !== undefined)
-      refuse(`env[${index}].valueFrom.fileKeyRef`, 'is not supported: variables are not read from files');
-  }
   if ((container.resources?.claims ?? []).length > 0)
     refuse('resources.claims', 'is not supported: no devices are allocated to pods');
   if (container.resources?.limits?.['ephemeral-storage'] !== undefined) {
     const reason = 'is not enforced: no pod is evicted for the disk space that it uses';
     found.push({ path: 'resources.limits[ephemeral-storage]', reason, effect: 'notEnforced' });
   }
-  const { postStart, preStop, stopSignal } = container.lifecycle ?? {};
-  if (opensSocket(postStart))
-    refuse('lifecycle.postStart.tcpSocket', 'is not supported: a hook is exec, httpGet or sleep');
-  if (opensSocket(preStop)) refuse('lifecycle.preStop.tcpSocket', 'is not supported: a hook is exec, httpGet or sleep');
-  if (stopSignal !== undefined)
-    refuse('lifecycle.stopSignal', 'is not supported: containers get the signal that their image names, or SIGTERM');
   if (container.securityContext?.windowsOptions !== undefined) {
     const reason = 'has no effect: nodes run Linux';
     found.push({ path: 'securityContext.windowsOptions', reason, effect: 'notEnforced' });
   }
   return found;
-}
-
-function opensSocket(handler: LifecycleHandler | undefined): boolean {
-  return handler?.tcpSocket !== undefined;
 }

@@ -10,6 +10,7 @@ import { expand } from './expand.ts';
 import { containerResources } from './linux-resources.ts';
 import { containerLogName } from './pod-paths.ts';
 import { containerSecurityContext } from './security-context.ts';
+import { criSignal } from './stop-signal.ts';
 
 /** One volumeMount whose host path is known, subPath included. */
 export interface ResolvedMount {
@@ -20,6 +21,8 @@ export interface ResolvedMount {
   readonly selinuxRelabel: boolean;
   /** Set for image volumes. */
   readonly image?: string;
+  /** Path in the image; default its root. */
+  readonly imageSubPath?: string;
 }
 
 export interface ContainerConfigInput {
@@ -63,6 +66,7 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
     stdin: container.stdin === true,
     stdinOnce: container.stdinOnce === true,
     tty: container.tty === true,
+    stopSignal: criSignal(container.lifecycle?.stopSignal),
     linux: {
       resources: containerResources(pod, container, input.nodeMemoryBytes),
       securityContext: containerSecurityContext(pod, container, input.targetId ?? '', input.seccompFolder),
@@ -91,7 +95,10 @@ function containerMounts(input: ContainerConfigInput): Mount[] {
   return mounts;
 }
 
-function toMount({ mount, hostPath, readOnly, selinuxRelabel, image }: ResolvedMount, canRecurse: boolean): Mount {
+function toMount(
+  { mount, hostPath, readOnly, selinuxRelabel, image, imageSubPath = '' }: ResolvedMount,
+  canRecurse: boolean,
+): Mount {
   const readonly = mount.readOnly === true || readOnly;
   const { recursiveReadOnly = 'Disabled' } = mount;
   if (recursiveReadOnly === 'Enabled' && !canRecurse)
@@ -103,7 +110,7 @@ function toMount({ mount, hostPath, readOnly, selinuxRelabel, image }: ResolvedM
     recursiveReadOnly: readonly && canRecurse && recursiveReadOnly !== 'Disabled',
     selinuxRelabel,
     propagation: propagation(mount.mountPropagation),
-    ...(image === undefined ? {} : { image: { image }, imageSubPath: mount.subPath ?? '' }),
+    ...(image === undefined ? {} : { image: { image }, imageSubPath }),
   };
 }
 

@@ -37,6 +37,7 @@ import { unsupportedOfContainer, type RuntimeAbilities } from '../plan/unsupport
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { Stage, StageWatch } from './slow-stages.ts';
+import { readEnvFiles } from './env-files.ts';
 import { VolumeError, type PreparedVolumes, type VolumeManager } from '../volumes/volume-manager.ts';
 
 /** Why a container could not be started; the status shows `reason` and `message`. */
@@ -172,7 +173,8 @@ export class ContainerStarter {
     const podIPs = pod.spec.hostNetwork === true ? options.hostIPs : sandbox.ips;
     const references = environmentReferences(container);
     const namespace = pod.metadata.namespace ?? '';
-    const [maps, secretObjects] = await Promise.all([
+    const [files, maps, secretObjects] = await Promise.all([
+      readEnvFiles(container, volumes),
       this.fetchAll<ConfigMap>(configMaps, namespace, references.configMaps, signal),
       this.fetchAll<Secret>(secrets, namespace, references.secrets, signal),
     ]);
@@ -184,6 +186,7 @@ export class ContainerStarter {
       serviceEnv: serviceEnv(options.visibleServices(pod)),
       configMaps: maps,
       secrets: secretObjects,
+      files,
     });
     for (const message of skipped)
       options.recorder.event(subject, 'Warning', 'InvalidEnvironmentVariableNames', message);
@@ -244,7 +247,7 @@ export class ContainerStarter {
       const expr = mount.subPathExpr;
       const subPath = expr === undefined || expr === '' ? (mount.subPath ?? '') : expandAll(expr, environment);
       const common = { mount, readOnly: volume.readOnly, selinuxRelabel: volume.selinuxRelabel };
-      if (volume.image !== undefined) return { ...common, hostPath: '', image: volume.image };
+      if (volume.image !== undefined) return { ...common, hostPath: '', image: volume.image, imageSubPath: subPath };
       if (subPath === '') return { ...common, hostPath: volume.hostPath };
       const hostPath = await this.options.volumes.prepareSubPath(pod, container, index, mount, volume, subPath, signal);
       return { ...common, hostPath };
