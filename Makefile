@@ -80,7 +80,7 @@ lab-down: ## Take the lab away
 	@npx --no-install tsx e2e/lab/main.ts down
 
 .PHONY: bench
-bench: deps dist/k8ts.mjs ## Measure the API server (beside upstream's where it is), start, pods, memory and CPU, and the CRI floor
+bench: deps dist/k8ts.mjs ## Measure the API server (beside upstream's where it is), start, pods, a full node, memory and CPU, and the CRI floor
 	@npx --no-install tsx e2e/bench/main.ts
 
 .PHONY: chaos
@@ -88,6 +88,10 @@ chaos: deps dist/k8ts.mjs ## Kill k8ts 50 times while pods come and go (ROUNDS),
 	@E2E_CHAOS_ROUNDS=$${ROUNDS:-50} e2e/run.sh chaos
 	@E2E_STORE_KILLS=$${KILLS:-200} e2e/run.sh store-chaos
 	@STORE_DAMAGE_RUNS=300 STORE_KILLS=50 $(JEST) controlplane/store/sqlite/damage controlplane/store/sqlite/crash
+
+.PHONY: soak
+soak: deps dist/k8ts.mjs ## An hour (SOAK_MINUTES) of pods of all kinds under kills of k8ts, runtime and processes; fails on what is left over
+	@npx --no-install tsx e2e/soak/main.ts
 
 .PHONY: conformance
 conformance: deps dist/k8ts.mjs ## Official conformance specs (CONFORMANCE_SUITE=dir of the suite's scripts, FOCUS=regex)

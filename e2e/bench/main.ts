@@ -1,7 +1,8 @@
 /**
- * `make bench`: the API server against upstream's, then pods against the container runtime alone, each in the same run on the same machine.
+ * `make bench`: the API server against upstream's, then pods and a full node against the container runtime alone, each in the same run on the
+ * same machine.
  *
- *   tsx e2e/bench/main.ts [--only api|pods] [--rounds 2] [--one 15] [--at-once 40] [--rest-seconds 60] [--output json]
+ *   tsx e2e/bench/main.ts [--only api|pods|node] [--rounds 2] [--one 15] [--at-once 40] [--rest-seconds 60] [--output json]
  *
  * Both are measured in turn, round by round, since machines are noisy. For the runtime's turns k8ts is killed: it would take away pods
  * that no API knows. BENCH_SUITE names the bench.mjs of another suite to run on the same cluster; BENCH_SUITE_ARGS its arguments.
@@ -15,6 +16,7 @@ import { cpuMs, pssBytes } from '../machine/processes.ts';
 import { deployment, IMAGE, pod, service, shell } from '../suites/objects.ts';
 import { measureApi } from './api/measure-api.ts';
 import { CriFloor } from './cri-floor.ts';
+import { measureNode } from './measure-node.ts';
 import { percentile, summarize, type Summary } from './figures.ts';
 
 const POD_TIMES = fileURLToPath(new URL('./pod-times/main.ts', import.meta.url));
@@ -173,6 +175,8 @@ async function measureCluster(): Promise<Figures> {
 }
 
 await sweepEstates();
-const api = values.only === 'pods' ? undefined : await measureApi(number('rounds'), say);
-const pods = values.only === 'api' ? undefined : await measureCluster();
-if (json) console.log(JSON.stringify({ api, ...pods }, undefined, 2));
+const wants = (part: string): boolean => values.only === '' || values.only === part;
+const api = wants('api') ? await measureApi(number('rounds'), say) : undefined;
+const pods = wants('pods') ? await measureCluster() : undefined;
+const node = wants('node') ? await measureNode(number('rest-seconds') * 1000, say) : undefined;
+if (json) console.log(JSON.stringify({ api, ...pods, node }, undefined, 2));
