@@ -4,7 +4,7 @@
  * - Paths begin with a slash and are the same in every hierarchy: `/kubepods/burstable/pod1234`.
  * - Making what exists and removing what is gone succeeds. Limits not named stay as they are.
  */
-import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { allDirectories, controllerDirectory, type CgroupLayout } from './cgroup-layout.ts';
 
@@ -15,10 +15,14 @@ export interface CgroupLimits {
   readonly cpuQuota?: { readonly quotaMicros: number; readonly periodMicros: number } | 'max';
   readonly memoryBytes?: number | 'max';
   readonly pids?: number | 'max';
+  /** Bytes of huge pages by page size, as the kernel names it (`2MB`). Left out where the host does not count them. */
+  readonly hugepages?: Readonly<Record<string, number>>;
 }
 
 /** The controllers that limits use; runc makes the others itself. */
-const CONTROLLERS = ['cpu', 'memory', 'pids'] as const;
+const CONTROLLERS = ['cpu', 'memory', 'pids', 'hugetlb'] as const;
+/** Handed down on v2 where it goes. */
+const OPTIONAL: readonly string[] = ['hugetlb', 'cpuset', 'io'];
 const REMOVE_ATTEMPTS = 50;
 const REMOVE_AGAIN_MS = 20;
 
@@ -34,8 +38,27 @@ export async function ensureCgroup(layout: CgroupLayout, path: string, limits: C
   }
   for (const { controller, file, value } of limitFiles(layout.shape, limits)) {
     const directory = controllerDirectory(layout, controller, path);
-    if (directory !== undefined) await writeFile(join(directory, file), value);
+    if (directory === undefined) continue;
+    const written = writeFile(join(directory, file), value);
+    // A page size that the kernel has and its groups do not count: there is nothing to limit.
+    await (controller === 'hugetlb' ? written.catch(ignoreMissing) : written);
   }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (!['ENOENT', 'EACCES', 'EPERM'].includes(error.code ?? '')) throw error;
+}
+
+/** Whether there is such a group. */
+export async function cgroupExists(layout: CgroupLayout, path: string): Promise<boolean> {
+  const directory = controllerDirectory(layout, 'memory', path) ?? allDirectories(layout, path)[0];
+  return (
+    directory !== undefined &&
+    (await stat(directory).then(
+      found => found.isDirectory(),
+      () => false,
+    ))
+  );
 }
 
 /** Removes the group and all below it, waiting a second for processes that are about to end. @throws EBUSY if some stay */
@@ -96,7 +119,7 @@ interface LimitFile {
 
 /** The files that express `limits`, in the order to write them. */
 export function limitFiles(shape: CgroupLayout['shape'], limits: CgroupLimits): LimitFile[] {
-  const { cpuShares, cpuQuota, memoryBytes, pids } = limits;
+  const { cpuShares, cpuQuota, memoryBytes, pids, hugepages = {} } = limits;
   const files: LimitFile[] = [];
   const v2 = shape === 'v2';
   const cpu = (file: string, value: number | string) => files.push({ controller: 'cpu', file, value: String(value) });
@@ -117,6 +140,12 @@ export function limitFiles(shape: CgroupLayout['shape'], limits: CgroupLimits): 
     files.push({ controller: 'memory', file: v2 ? 'memory.max' : 'memory.limit_in_bytes', value });
   }
   if (pids !== undefined) files.push({ controller: 'pids', file: 'pids.max', value: String(pids) });
+  for (const [size, bytes] of Object.entries(hugepages))
+    files.push({
+      controller: 'hugetlb',
+      file: `hugetlb.${size}.${v2 ? 'max' : 'limit_in_bytes'}`,
+      value: String(bytes),
+    });
   return files;
 }
 
@@ -132,11 +161,13 @@ async function makeV2(mountPoint: string, path: string): Promise<void> {
     await mkdir(directory, { recursive: true });
     const available = (await readFile(join(directory, 'cgroup.controllers'), 'utf8')).trim().split(' ');
     const handed = (await readFile(join(directory, 'cgroup.subtree_control'), 'utf8')).trim().split(' ');
-    const wanted = [...CONTROLLERS, 'cpuset', 'io'].filter(c => available.includes(c) && !handed.includes(c));
+    const wanted = [...new Set([...CONTROLLERS, ...OPTIONAL])].filter(
+      c => available.includes(c) && !handed.includes(c),
+    );
     // One at a time: a controller that cannot be handed down must not keep the others back.
     for (const controller of wanted) {
       await writeFile(join(directory, 'cgroup.subtree_control'), `+${controller}`).catch((error: unknown) => {
-        if (controller !== 'cpuset' && controller !== 'io') throw error;
+        if (!OPTIONAL.includes(controller)) throw error;
       });
     }
   }

@@ -45,7 +45,10 @@ export async function readDirectoriesUsage(
   const options = { timeoutMs: 300_000, ...(signal === undefined ? {} : { signal }) };
   // du fails when a file vanishes under it, but prints its sums all the same.
   const totals = async (flag: string): Promise<Map<string, number>> => {
-    const { stdout } = await run(['sh', '-c', `du -0sx ${flag} -- "$@" || true`, 'du', ...paths], options);
+    const { stdout } = await run(
+      ['nice', '-n', '19', 'sh', '-c', `du -0sx ${flag} -- "$@" || true`, 'du', ...paths],
+      options,
+    );
     const lines = stdout.split('\0').filter(line => line !== '');
     return new Map(lines.map(line => [line.slice(line.indexOf('\t') + 1), Number.parseInt(line, 10)]));
   };

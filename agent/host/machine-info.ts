@@ -1,6 +1,7 @@
 /** What a node says about its machine in `status.nodeInfo` and `status.capacity`. */
 import { readFile } from 'node:fs/promises';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
+import { parseMeminfo } from './machine-usage.ts';
 
 /** All that stays the same until the next boot. */
 export interface MachineInfo {
@@ -17,17 +18,20 @@ export interface MachineInfo {
   readonly bootId: string;
   readonly cpuCount: number;
   readonly memoryBytes: number;
+  /** 0 where no swap is on. */
+  readonly swapBytes: number;
 }
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
 
 /** Reads it. */
 export async function readMachineInfo(): Promise<MachineInfo> {
-  const [osRelease, machineId, systemUuid, bootId] = await Promise.all([
+  const [osRelease, machineId, systemUuid, bootId, meminfo] = await Promise.all([
     firstText('/etc/os-release', '/usr/lib/os-release'),
     firstText('/etc/machine-id', '/var/lib/dbus/machine-id'),
     firstText('/sys/class/dmi/id/product_uuid', '/sys/hypervisor/uuid'),
     firstText('/proc/sys/kernel/random/boot_id'),
+    firstText('/proc/meminfo'),
   ]);
   return {
     hostname: hostname(),
@@ -39,6 +43,7 @@ export async function readMachineInfo(): Promise<MachineInfo> {
     bootId,
     cpuCount: cpus().length,
     memoryBytes: totalmem(),
+    swapBytes: parseMeminfo(meminfo).get('SwapTotal') ?? 0,
   };
 }
 

@@ -35,6 +35,14 @@ export function bootTimeMs(nowMs: number): number {
   return nowMs - uptime() * 1000;
 }
 
+/** Most processes and threads that there can be; undefined where /proc is missing. */
+export async function readMaxTasks(): Promise<number | undefined> {
+  const files = ['/proc/sys/kernel/pid_max', '/proc/sys/kernel/threads-max'];
+  const limits = await Promise.all(files.map(file => readFile(file, 'utf8').then(Number, () => Infinity)));
+  const least = Math.min(...limits);
+  return Number.isFinite(least) ? least : undefined;
+}
+
 /** Bytes by name. Source: proc(5), meminfo: `Name:   123 kB`. */
 export function parseMeminfo(text: string): Map<string, number> {
   const values = new Map<string, number>();

@@ -8,6 +8,7 @@ import { CRI_KEYS } from '../plan/cri-labels.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import { PAUSE_IMAGE } from '../runtime/images/own-images.ts';
 import type { ImageService, RuntimeService } from '../runtime/runtime-service.ts';
+import { ImageCollector } from './image-collector.ts';
 import { GarbageCollector, type GarbageCollectorOptions } from './garbage-collector.ts';
 
 let folder: string;
@@ -17,26 +18,43 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function setup(containers: unknown[], images: { id: string; repoTags: string[]; pinned?: boolean }[]) {
   const clock = new FakeClock();
   const removed: string[] = [];
+  const events: string[] = [];
   const remove = async (id: string) => {
     if (id === 'stuck') throw new Error('in use by a snapshot');
     removed.push(id);
   };
-  const collector = new GarbageCollector({
-    runtime: { removeContainer: remove } as unknown as RuntimeService,
+  const shared = {
+    cache: {
+      views: () => [{ uid: 'u', namespace: 'ns', name: 'p', sandboxes: [], containers }],
+      view: () => ({ uid: 'u', namespace: 'ns', name: 'p', sandboxes: [{ id: 'sandbox' }], containers }),
+      drop: () => undefined,
+    } as unknown as PodCache,
+    recorder: { event: (_: unknown, __: unknown, reason: string) => void events.push(reason) },
+    node: { name: 'n' },
+    clock,
+    logger: silentLogger,
+  };
+  const policy = { highPercent: 0, lowPercent: 0, minAgeMs: 1_000, maxAgeMs: 0 };
+  const imageCollector = new ImageCollector({
+    ...shared,
     images: {
       listImages: async () => images.map(image => ({ repoDigests: [], size: 1n, pinned: false, ...image })),
       removeImage: ({ image }: { image: string }) => remove(image),
     } as unknown as ImageService,
-    cache: {
-      views: () => [{ uid: 'u', namespace: 'ns', name: 'p', sandboxes: [], containers }],
-      drop: () => undefined,
-    } as unknown as PodCache,
+    filesystem: { places: async () => ({ images: folder, containers: folder }) },
+    livePods: () => [{ metadata: {}, spec: { containers: [{ name: 'c', image: 'waited-for' }] } }],
+    policy,
+    onRemoved: () => undefined,
+  });
+  const collector = new GarbageCollector({
+    ...shared,
+    runtime: { removeContainer: remove, removePodSandbox: remove } as unknown as RuntimeService,
+    images: imageCollector,
     folders: { root: folder, podLogs: join(folder, 'logs'), containerLogs: join(folder, 'links') },
-    clock,
-    logger: silentLogger,
-    imagePolicy: { highPercent: 0, lowPercent: 0, minAgeMs: 1_000, maxAgeMs: 0 },
+    isKnown: () => true,
+    hasEnded: () => true,
   } as unknown as GarbageCollectorOptions);
-  return { collector, clock, removed };
+  return { collector, imageCollector, clock, removed, events };
 }
 
 describe('GarbageCollector', () => {
@@ -61,20 +79,40 @@ describe('GarbageCollector', () => {
     expect(readdirSync(folder).filter(name => name.startsWith('message'))).toEqual(['message-1', 'message-2']);
   });
 
-  test('collectImages() leaves what runs, what is pinned and its own; one that is stuck keeps no other', async () => {
+  test('removeEnded() leaves nothing of a pod that has ended', async () => {
+    const exited = (id: string) => ({ id, name: 'c', state: 'exited', createdAtMs: 0, logPath: '', annotations: {} });
+    const { collector, removed } = setup([exited('newest'), exited('older')], []);
+    await collector.removeEnded();
+    expect(removed).toEqual(['newest', 'older', 'sandbox']);
+  });
+});
+
+describe('ImageCollector', () => {
+  test('leaves what runs, what is waited for, what is pinned and its own; one that is stuck keeps no other', async () => {
     const running = [{ state: 'running', imageRef: 'used', image: 'x:1' }];
-    const { collector, clock, removed } = setup(running, [
+    const { imageCollector, removed, events } = setup(running, [
       { id: 'stuck', repoTags: [] },
       { id: 'used', repoTags: ['x:1'] },
       { id: 'pause', repoTags: [PAUSE_IMAGE] },
       { id: 'pinned', repoTags: [], pinned: true },
+      { id: 'wanted', repoTags: ['docker.io/library/waited-for:latest'] },
       { id: 'idle', repoTags: ['y:1'] },
     ]);
-    await collector.collectImages();
-    // Seen for the first time: too young.
-    expect(removed).toEqual([]);
-    await clock.advance(1_000);
-    await collector.collectImages();
+    // The disk is fuller than nothing, and no image here is worth that much.
+    await expect(imageCollector.collect()).rejects.toThrow(/Attempted to free \d+ bytes, but only found 1 bytes/);
     expect(removed).toEqual(['idle']);
+    expect(events).toEqual(['FreeDiskSpaceFailed']);
+  });
+
+  test('what came since it looked first must grow old before it goes', async () => {
+    const images = [{ id: 'first', repoTags: [] }];
+    const { imageCollector, clock, removed } = setup([], images);
+    await imageCollector.removeUnused();
+    images.push({ id: 'second', repoTags: [] });
+    await imageCollector.removeUnused();
+    expect(new Set(removed)).toEqual(new Set(['first']));
+    await clock.advance(1_000);
+    await imageCollector.removeUnused();
+    expect(removed).toContain('second');
   });
 });

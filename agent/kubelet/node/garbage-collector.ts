@@ -1,44 +1,44 @@
 /**
- * Removes what nobody needs: old attempts of containers, old sandboxes, images when the disk fills, and at start what pods that no
- * longer exist left on the disk.
+ * Removes what nobody needs: old attempts of containers, old sandboxes, images, and at start what pods that no longer exist left on the disk.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { EventSink, EventSubject } from '../../../machinery/client/event-recorder.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import { readFilesystemUsage } from '../../host/disk-usage.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import { podGarbage } from '../plan/container-garbage.ts';
 import { CRI_KEYS } from '../plan/cri-labels.ts';
-import { imagesToRemove, type ImageGcPolicy } from '../plan/image-garbage.ts';
 import { containerLogLink, podFolder, podsFolder, uidOfLogFolder, type KubeletFolders } from '../plan/pod-paths.ts';
 import type { ContainerView, PodView } from '../plan/pod-view.ts';
 import type { PodCgroups } from '../pods/pod-cgroups.ts';
-import { DEMO_IMAGE, PAUSE_IMAGE } from '../runtime/images/own-images.ts';
-import type { ImageService, RuntimeService } from '../runtime/runtime-service.ts';
+import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { VolumeManager } from '../volumes/volume-manager.ts';
+import type { ImageCollector } from './image-collector.ts';
 
 export interface GarbageCollectorOptions {
   readonly runtime: RuntimeService;
-  readonly images: ImageService;
+  readonly images: ImageCollector;
   readonly cache: PodCache;
   readonly volumes: VolumeManager;
   readonly cgroups: PodCgroups;
   readonly folders: KubeletFolders;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly imagePolicy: ImageGcPolicy;
+  readonly recorder: EventSink;
+  readonly node: EventSubject;
   /** Whether a worker looks after the pod. */
   readonly isKnown: (uid: string) => boolean;
+  /** Whether nothing of the pod runs any more, or will. */
+  readonly hasEnded: (uid: string) => boolean;
 }
 
-const OWN_IMAGES = [PAUSE_IMAGE, DEMO_IMAGE];
 const CONTAINERS_EVERY_MS = 60_000;
 const IMAGES_EVERY_MS = 300_000;
 
 export class GarbageCollector {
   private readonly options: GarbageCollectorOptions;
-  private readonly imageSeenAtMs = new Map<string, number>();
+  private imagesFailed = false;
 
   constructor(options: GarbageCollectorOptions) {
     this.options = options;
@@ -50,11 +50,19 @@ export class GarbageCollector {
     while (!signal.aborted) {
       await clock.sleep(CONTAINERS_EVERY_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
-      await this.attempt('containers', () => this.collectContainers());
+      await this.round('containers', 'ContainerGCFailed', () => this.collectContainers());
+      this.options.images.noteUses();
       if (clock.monotonicMs() < imagesDueMs) continue;
       imagesDueMs = clock.monotonicMs() + IMAGES_EVERY_MS;
-      await this.attempt('images', () => this.collectImages());
+      await this.collectImages();
     }
+  }
+
+  /** A first failure is no event: at start the runtime may not have measured its disk yet. */
+  private async collectImages(): Promise<void> {
+    const { images } = this.options;
+    const reason = this.imagesFailed ? 'ImageGCFailed' : undefined;
+    this.imagesFailed = !(await this.round('images', reason, () => images.collect()));
   }
 
   /** Tears down what pods left that neither the API nor the runtime knows. Call once both have been listed. */
@@ -118,43 +126,47 @@ export class GarbageCollector {
     for (const file of files) await rm(file, { force: true });
   }
 
-  /** Looks at the disk first: a disk with room costs no call to the runtime. */
-  async collectImages(): Promise<void> {
-    const { images, cache, clock, folders, imagePolicy, logger } = this.options;
-    const disk = await readFilesystemUsage(folders.root);
-    const usedPercent = 100 - (disk.availableBytes * 100) / Math.max(1, disk.capacityBytes);
-    if (usedPercent < imagePolicy.highPercent && imagePolicy.maxAgeMs === 0) return;
-    const nowMs = clock.now();
-    const used = new Set(
-      cache
-        .views()
-        .flatMap(view => view.containers)
-        .flatMap(c => [c.imageRef, c.image]),
-    );
-    const list = await images.listImages();
-    const uses = list.map(image => {
-      const names = [image.id, ...image.repoTags, ...image.repoDigests];
-      const inUse = names.some(name => used.has(name));
-      if (inUse || !this.imageSeenAtMs.has(image.id)) this.imageSeenAtMs.set(image.id, nowMs);
-      const lastUsedAtMs = this.imageSeenAtMs.get(image.id) ?? nowMs;
-      // Ours come from no registry, and sandboxes need theirs though no container names it (containerd 1.6 pins nothing).
-      const pinned = image.pinned || OWN_IMAGES.some(own => names.includes(own));
-      return { id: image.id, sizeBytes: Number(image.size), pinned, inUse, lastUsedAtMs };
-    });
-    const there = new Set(list.map(image => image.id));
-    for (const id of this.imageSeenAtMs.keys()) if (!there.has(id)) this.imageSeenAtMs.delete(id);
-    for (const id of imagesToRemove(uses, disk, imagePolicy, nowMs)) {
-      logger.info({ image: id }, 'Removing an image that nothing uses');
-      // One that cannot go must not keep the others.
-      await this.attempt(`image ${id}`, () => images.removeImage({ image: id }));
+  /** The node runs short: of pods that have ended nothing needs to stay but their status. */
+  async removeEnded(): Promise<void> {
+    const { cache, hasEnded, isKnown } = this.options;
+    for (const { uid } of cache.views())
+      if (hasEnded(uid) && isKnown(uid)) await this.attempt(`containers of ${uid}`, () => this.removePod(uid));
+  }
+
+  removeUnusedImages(): Promise<void> {
+    return this.options.images.removeUnused();
+  }
+
+  /** All containers and sandboxes of a pod that has ended, logs included. @throws RuntimeError */
+  async removePod(uid: string): Promise<void> {
+    const { runtime, cache } = this.options;
+    const view = cache.view(uid);
+    for (const container of view?.containers ?? []) {
+      await runtime.removeContainer(container.id);
+      if (view !== undefined) await this.removeFiles(view, container);
+      cache.drop(container.id);
+    }
+    for (const { id } of view?.sandboxes ?? []) {
+      await runtime.removePodSandbox(id);
+      cache.drop(id);
+    }
+  }
+
+  /** @returns whether it went well */
+  private async round(what: string, reason: string | undefined, act: () => Promise<void>): Promise<boolean> {
+    const { logger, recorder, node } = this.options;
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      logger.warn({ err: error, what }, 'Garbage stays for now');
+      if (reason !== undefined)
+        recorder.event(node, 'Warning', reason, error instanceof Error ? error.message : String(error));
+      return false;
     }
   }
 
   private async attempt(what: string, act: () => Promise<void>): Promise<void> {
-    try {
-      await act();
-    } catch (error) {
-      this.options.logger.warn({ err: error, what }, 'Garbage stays for now');
-    }
+    await this.round(what, undefined, act);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Which images go when the disk fills: those unused for longest first, until the low mark is reached.
- * Source: kubernetes.io/docs, "Garbage collection of unused container images".
+ * Which images go: those that nobody used for too long, and when the disk fills those unused for longest, until the low mark is reached.
+ * Source: kubernetes 1.36 `pkg/kubelet/images/image_gc_manager.go`; kubernetes.io/docs, "Garbage collection of unused container images".
  */
 
 export interface ImageUse {
@@ -8,39 +8,54 @@ export interface ImageUse {
   readonly sizeBytes: number;
   readonly pinned: boolean;
   readonly inUse: boolean;
-  /** When a container was last seen to use it, or the image was first seen. */
+  /** When it was first seen here; 0 if that was before anybody looked. Milliseconds since the epoch, as the rest. */
+  readonly detectedAtMs: number;
+  /** When a container was last seen to use it; 0 for never. */
   readonly lastUsedAtMs: number;
 }
 
 export interface ImageGcPolicy {
   readonly highPercent: number;
   readonly lowPercent: number;
+  /** Younger ones stay: they may be on their way into a container. */
   readonly minAgeMs: number;
   /** 0: age alone removes nothing. */
   readonly maxAgeMs: number;
 }
 
-export const DEFAULT_IMAGE_GC: ImageGcPolicy = { highPercent: 85, lowPercent: 80, minAgeMs: 120_000, maxAgeMs: 0 };
+export interface DiskSpace {
+  readonly capacityBytes: number;
+  readonly availableBytes: number;
+}
 
-/** Ids to remove, in this order. */
-export function imagesToRemove(
+/** Those nobody used for longer than the policy's greatest age. Nothing in that time after the start: what was before is not known. */
+export function agedImages(
   images: readonly ImageUse[],
-  disk: { readonly capacityBytes: number; readonly availableBytes: number },
-  policy: ImageGcPolicy,
+  { maxAgeMs }: ImageGcPolicy,
   nowMs: number,
-): string[] {
-  const idle = images
-    .filter(image => !image.inUse && !image.pinned && nowMs - image.lastUsedAtMs >= policy.minAgeMs)
-    .sort((a, b) => a.lastUsedAtMs - b.lastUsedAtMs);
-  const old = policy.maxAgeMs === 0 ? [] : idle.filter(image => nowMs - image.lastUsedAtMs > policy.maxAgeMs);
-  const remove = new Set(old.map(image => image.id));
-  const usedPercent = 100 - (disk.availableBytes * 100) / Math.max(1, disk.capacityBytes);
-  if (usedPercent < policy.highPercent) return [...remove];
-  let toFree = (disk.capacityBytes * (100 - policy.lowPercent)) / 100 - disk.availableBytes;
-  for (const image of idle) {
-    if (toFree <= 0) break;
-    remove.add(image.id);
-    toFree -= image.sizeBytes;
-  }
-  return [...remove];
+  startedAtMs: number,
+): ImageUse[] {
+  if (maxAgeMs === 0 || nowMs - startedAtMs <= maxAgeMs) return [];
+  return idle(images).filter(({ lastUsedAtMs, detectedAtMs }) => {
+    const sinceMs = Math.max(lastUsedAtMs, detectedAtMs, startedAtMs);
+    return nowMs - sinceMs > maxAgeMs;
+  });
+}
+
+/** How much is to be freed; 0 below the high mark. */
+export function bytesToFree({ capacityBytes, availableBytes }: DiskSpace, policy: ImageGcPolicy): number {
+  const usedPercent = 100 - Math.floor((Math.min(availableBytes, capacityBytes) * 100) / capacityBytes);
+  if (usedPercent < policy.highPercent) return 0;
+  return Math.max(0, (capacityBytes * (100 - policy.lowPercent)) / 100 - availableBytes);
+}
+
+/** In the order in which to remove them until enough is freed: those unused for longest first. */
+export function removableImages(images: readonly ImageUse[], { minAgeMs }: ImageGcPolicy, nowMs: number): ImageUse[] {
+  return idle(images)
+    .filter(({ detectedAtMs }) => nowMs - detectedAtMs >= minAgeMs)
+    .sort((a, b) => a.lastUsedAtMs - b.lastUsedAtMs || a.detectedAtMs - b.detectedAtMs);
+}
+
+function idle(images: readonly ImageUse[]): ImageUse[] {
+  return images.filter(({ inUse, pinned }) => !inUse && !pinned);
 }

@@ -1,29 +1,21 @@
 /**
- * Measures what lies on disks: the node's file systems, logs and the volumes that live on the node's own disk. Walking directories is dear, so
- * an answer is kept for a minute, and nothing is walked while nobody asks.
+ * Measures what lies on disks: the node's file systems, logs and the volumes that live on the node's own disk. An answer is kept for a minute,
+ * and nothing is measured while nobody asks.
  */
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Pod, Volume } from '../../../proto/api/core-v1.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
-import { readDirectoriesUsage, readFilesystemUsage } from '../../host/disk-usage.ts';
-import { podFolder, podLogFolder, type KubeletFolders } from '../plan/pod-paths.ts';
-import { uidOf } from '../plan/pod-spec.ts';
+import { readFilesystemUsage } from '../../host/disk-usage.ts';
+import type { KubeletFolders } from '../plan/pod-paths.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
 import type { PodAccess } from '../server/pod-access.ts';
 import type { DiskSample, FsSample } from './plan/sample.ts';
+import type { PodDiskMeter } from './pod-disk-meter.ts';
 
 export interface DiskSamplerOptions {
   readonly images: ImageService;
   readonly access: PodAccess;
   readonly folders: KubeletFolders;
+  readonly meter: PodDiskMeter;
   readonly clock: Clock;
-}
-
-interface Place {
-  readonly path: string;
-  readonly uid: string;
-  readonly volume: string;
 }
 
 const KEPT_MS = 60_000;
@@ -46,25 +38,29 @@ export class DiskSampler {
   }
 
   private async measure(): Promise<DiskSample> {
-    const { access, folders, clock } = this.options;
+    const { access, folders, clock, meter } = this.options;
     const pods = access.runningPods().flatMap(({ namespace, name, uid }) => access.pod(namespace, name, uid) ?? []);
-    const [node, images] = await Promise.all([this.filesystem(folders.root), this.imageFilesystem()]);
-    const logs = new Map((await Promise.all(pods.map(pod => this.logFolders(pod)))).flat());
-    const places = pods.flatMap(pod => this.volumePlaces(pod));
-    const used = await readDirectoriesUsage([...logs.keys(), ...places.map(({ path }) => path)]);
+    const [node, images, disks] = await Promise.all([
+      this.filesystem(folders.root),
+      this.imageFilesystem(),
+      meter.measure(pods),
+    ]);
     const timeMs = clock.now();
-    const sampleOf = (path: string): FsSample => ({ ...node, ...used.get(path), timeMs });
-    const volumes = new Map<string, (FsSample & { name: string })[]>();
-    for (const { uid, volume, path } of places) {
-      const ofPod = volumes.get(uid) ?? [];
-      volumes.set(uid, ofPod);
-      ofPod.push({ ...sampleOf(path), name: volume });
-    }
+    const entries = [...disks];
     return {
       node,
       images,
-      logs: new Map([...logs].map(([path, key]) => [key, sampleOf(path)])),
-      volumes,
+      logs: new Map(
+        entries.flatMap(([uid, { logs }]) =>
+          [...logs].map(([name, used]) => [`${uid}/${name}`, { ...node, ...used, timeMs }] as const),
+        ),
+      ),
+      volumes: new Map(
+        entries.map(([uid, { volumes }]) => [
+          uid,
+          [...volumes].map(([name, used]) => ({ ...node, ...used, timeMs, name })),
+        ]),
+      ),
     };
   }
 
@@ -84,24 +80,4 @@ export class DiskSampler {
       ...(info.inodesUsed === undefined ? {} : { inodesUsed: Number(info.inodesUsed.value) }),
     };
   }
-
-  /** Paths of the containers' log folders with `UID/CONTAINER`. */
-  private async logFolders(pod: Pod): Promise<[string, string][]> {
-    const folder = podLogFolder(this.options.folders, pod);
-    const names = await readdir(folder).catch(() => []);
-    return names.map(name => [join(folder, name), `${uidOf(pod)}/${name}`]);
-  }
-
-  private volumePlaces(pod: Pod): Place[] {
-    return (pod.spec.volumes ?? []).filter(isOnNodeDisk).map(({ name }) => ({
-      path: join(podFolder(this.options.folders, uidOf(pod)), 'volumes', 'kubernetes.io~empty-dir', name),
-      uid: uidOf(pod),
-      volume: name,
-    }));
-  }
-}
-
-/** What takes room on the node's own disk. */
-function isOnNodeDisk({ emptyDir }: Volume): boolean {
-  return emptyDir !== undefined && (emptyDir.medium ?? '') === '';
 }

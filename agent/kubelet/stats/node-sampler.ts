@@ -5,7 +5,6 @@
  * - A pod's rate is over the time since the sample before (`CpuRates`).
  * - A runtime that does not answer costs the containers, not the rest: the sample says that it is not `complete`.
  */
-import { readFile } from 'node:fs/promises';
 import type { Decoded } from '../../../proto/decoded.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { ContainerStats } from '../../../proto/cri/runtime.gen.ts';
@@ -16,7 +15,7 @@ import type { CgroupLayout } from '../../host/cgroup-layout.ts';
 import { readCgroupStats, readCpuThrottling, type CgroupStats } from '../../host/cgroup-stats.ts';
 import { firstCgroupProcess } from '../../host/cgroup-tree.ts';
 import type { MachineInfo } from '../../host/machine-info.ts';
-import { bootTimeMs, readMachineUsage } from '../../host/machine-usage.ts';
+import { bootTimeMs, readMachineUsage, readMaxTasks } from '../../host/machine-usage.ts';
 import { readNetworkCounters } from '../../host/network-counters.ts';
 import { findContainer, uidOf } from '../plan/pod-spec.ts';
 import type { ContainerView, PodView } from '../plan/pod-view.ts';
@@ -77,7 +76,7 @@ export class NodeSampler {
       this.containerStats(),
       readMachineUsage(layout),
       readNetworkCounters('self'),
-      readFile('/proc/sys/kernel/pid_max', 'utf8').then(Number, () => undefined),
+      readMaxTasks(),
     ]);
     const timeMs = clock.now();
     const cpu = this.cpuOf('node', timeMs, usage, keys);
