@@ -50,7 +50,7 @@ export function descendantsOf(processes: readonly ProcessInfo[], ancestors: read
 }
 
 /** Sends a signal; false if there is no such process. */
-export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
+export function sendSignal(pid: number, signal: NodeJS.Signals | number): boolean {
   try {
     process.kill(pid, signal);
     return true;

@@ -6,8 +6,8 @@
  * - An API that is away stops nothing: pods run on, crashed ones restart, statuses are written later.
  */
 import { mkdir, readFile } from 'node:fs/promises';
-import type { Node, Pod, Secret, Service } from '../../proto/api/core-v1.ts';
-import { nodes, pods, runtimeClasses, secrets, services } from '../../machinery/client/resource.ts';
+import type { Node, Pod, Service } from '../../proto/api/core-v1.ts';
+import { nodes, pods, runtimeClasses, services } from '../../machinery/client/resource.ts';
 import { subjectOf } from '../../machinery/client/event-recorder.ts';
 import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import type { Component } from '../../machinery/process/component.ts';
@@ -16,10 +16,12 @@ import { createAllocations } from './allocations/create-allocations.ts';
 import { createImages } from './images/create-images.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import { HookRunner } from './lifecycle/hook-runner.ts';
+import { StopSignalSender } from './lifecycle/stop-signal-sender.ts';
 import { createHousekeeping } from './node/housekeeping.ts';
 import { LogRotator } from './node/log-rotator.ts';
 import { NodeLease } from './node/node-lease.ts';
 import { NodeRegistrar } from './node/node-registrar.ts';
+import { createPodSources } from './sources/create-pod-sources.ts';
 import { WatchedObjects } from './objects/watched-objects.ts';
 import { admitPod } from './plan/node-admission.ts';
 import { nodeAllocatable } from './plan/node-allocatable.ts';
@@ -48,7 +50,7 @@ import { ProbeRunner } from './prober/probe-runner.ts';
 import { Prober } from './prober/prober.ts';
 import { isUnavailable } from './runtime/runtime-error.ts';
 import type { RuntimeService, RuntimeVersion } from './runtime/runtime-service.ts';
-import type { Reports } from './server/kubelet-server.ts';
+import type { Reports } from './server/routes/reports.ts';
 import type { PodAccess } from './server/pod-access.ts';
 import { KubeletMetrics } from './stats/kubelet-metrics.ts';
 import { reports } from './stats/reports.ts';
@@ -145,7 +147,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     recorder,
     files: options.files,
     ensureImage: (pod, { reference, pullPolicy }) =>
-      images.ensure(pod, { image: reference, imagePullPolicy: pullPolicy }, subjectOf(pods, pod)),
+      images.manager.ensure(pod, { image: reference, imagePullPolicy: pullPolicy }, subjectOf(pods, pod)),
     runtimeVersion: () => ({ name: runtimeName, version: runtimeVersion }),
     objects,
     allocatable,
@@ -183,6 +185,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const hooks = new HookRunner(runtime, clock);
   const killer = new ContainerKiller({
+    stopSignals: new StopSignalSender({ runtime, cache, clock }),
     runtime,
     cache,
     hooks,
@@ -301,6 +304,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       node = await client.of(nodes).get({ name: nodeName }, aborting);
     },
     podChanged: pod => volumes.podChanged(pod),
+    podRemoved: pod => sources.podRemoved(pod),
     observer: metrics,
   });
   const rotator = new LogRotator({
@@ -311,6 +315,18 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     policy: logRotationOf(configuration),
   });
   const access = new NodePodAccess(workers, cache, status);
+  const sources = createPodSources({
+    configuration,
+    nodeName,
+    client,
+    clock,
+    logger,
+    recorder,
+    workers,
+    status,
+    nodeUid: () => node?.metadata.uid,
+    observer: metrics,
+  });
   const housekeeping = createHousekeeping({
     configuration,
     nodeName,
@@ -363,7 +379,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       clock,
       logger,
       runtime,
-      images: imageService,
+      images: images.ofNode,
       facts: nodeFacts(options, `${version.runtimeName}://${version.runtimeVersion}`),
       root: folders.root,
       volumesInUse: () => volumes.volumesInUse(),
@@ -388,20 +404,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     // Pods are only looked at once it is known what runs: or what runs would be started twice.
     const adopt = async (): Promise<void> => {
       await abandonOnAbort(cache.ready(), signal);
-      const removeHandler = podInformer.addHandler({
-        onAdd: pod => {
-          metrics.podSeen(pod, clock.now());
-          workers.updatePod(pod);
-        },
-        onUpdate: (_, pod) => workers.updatePod(pod),
-        onDelete: pod => {
-          metrics.podGone(pod);
-          workers.removePod(pod);
-        },
-      });
-      signal.addEventListener('abort', removeHandler, { once: true });
-      await abandonOnAbort(Promise.all([podInformer.synced(), serviceInformer.synced()]), signal);
+      parts.push(sources.run(signal));
+      await abandonOnAbort(sources.filesRead(), signal);
       parts.push(workers.run(signal));
+      await abandonOnAbort(Promise.all([podInformer.synced(), serviceInformer.synced()]), signal);
+      const removeHandler = podInformer.addHandler(sources.apiPods);
+      signal.addEventListener('abort', removeHandler, { once: true });
       ready = true;
       registrar?.wake();
       markStarted();

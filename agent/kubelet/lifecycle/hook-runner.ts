@@ -4,12 +4,13 @@
  */
 import type { Container, LifecycleHandler } from '../../../proto/api/core-v1.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
-import { httpTarget } from '../plan/http-target.ts';
+import { httpTarget, portNumber } from '../plan/http-target.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import { httpCall } from './http-call.ts';
+import { tcpCall } from './tcp-call.ts';
 
 const MAX_SHOWN_CHARS = 1024;
-const HTTP_TIMEOUT_MS = 30_000;
+const CALL_TIMEOUT_MS = 30_000;
 
 export class HookRunner {
   private readonly runtime: RuntimeService;
@@ -38,11 +39,26 @@ export class HookRunner {
     if (handler.httpGet !== undefined) {
       const target = httpTarget(container, handler.httpGet, podIP, 'kube-lifecycle/1.36');
       if (target === undefined) throw new Error(`container has no port named "${handler.httpGet.port}"`);
-      const answer = await httpCall({ ...target, timeoutMs: HTTP_TIMEOUT_MS }, signal);
-      if (answer.statusCode >= 400) throw new Error(`HTTP probe failed with statuscode: ${answer.statusCode}`);
+      const call = { ...target, timeoutMs: CALL_TIMEOUT_MS };
+      // Whatever is answered, the hook was called: only who does not answer at all failed, as upstream.
+      await httpCall(call, signal).catch((error: unknown) => {
+        if (!(isPlainAnswer(error) && target.scheme === 'https')) throw error;
+        return httpCall({ ...call, scheme: 'http' }, signal);
+      });
       return;
     }
+    if (handler.tcpSocket !== undefined) {
+      const { host = '', port } = handler.tcpSocket;
+      const number = portNumber(container, port);
+      if (number === undefined) throw new Error(`container has no port named "${port}"`);
+      return tcpCall(host === '' ? podIP || '127.0.0.1' : host, number, CALL_TIMEOUT_MS, signal);
+    }
     if (handler.sleep !== undefined) return this.clock.sleep(handler.sleep.seconds * 1000, signal);
-    throw new Error('the handler is none of exec, httpGet and sleep');
+    throw new Error('the handler is none of exec, httpGet, tcpSocket and sleep');
   }
+}
+
+/** A server that speaks plain HTTP answered to TLS. */
+function isPlainAnswer(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EPROTO';
 }

@@ -25,6 +25,7 @@ const sources: EnvironmentSources = {
   serviceEnv: new Map([['WEB_SERVICE_HOST', '10.96.0.7']]),
   configMaps: new Map([['cm', { metadata: { name: 'cm' }, data: { a: '1', 'b=c': '2' } }]]),
   secrets: new Map([['s', { metadata: { name: 's' }, data: { t: Buffer.from('pw').toString('base64') } }]]),
+  files: new Map([['v/a.env', "A='1'\nE=''"]]),
 };
 const env = (container: Partial<Container>, p = pod()): Record<string, string> =>
   Object.fromEntries(containerEnvironment(p, { name: 'c', ...container }, sources).variables);
@@ -255,4 +256,28 @@ test('sandboxConfig() names namespaces, ports and sysctls', () => {
     },
   });
   expect(config.portMappings).toHaveLength(1);
+});
+
+describe('a variable from a file', () => {
+  const from = (path: string, key: string, optional?: boolean): Record<string, string> =>
+    env({ env: [{ name: 'X', valueFrom: { fileKeyRef: { volumeName: 'v', path, key, optional } } }] });
+
+  test('has the value of its key', () => {
+    expect(from('a.env', 'A')['X']).toBe('1');
+  });
+
+  test.each([
+    ['no.env', 'A'],
+    ['a.env', 'B'],
+    ['a.env', 'E'],
+  ])('is left out where it is optional: %s %s', (path, key) => {
+    expect(from(path, key, true)).not.toHaveProperty('X');
+  });
+
+  test.each([
+    ['no.env', 'A', 'environment variable file "no.env" not found'],
+    ['a.env', 'B', 'environment variable key "B" not found in file "a.env"'],
+  ])('is demanded otherwise: %s %s', (path, key, want) => {
+    expect(() => from(path, key)).toThrow(want);
+  });
 });

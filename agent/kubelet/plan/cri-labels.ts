@@ -20,6 +20,8 @@ export const CRI_KEYS = {
   preStop: 'io.kubernetes.container.preStopHandler',
   deletionGracePeriod: 'io.kubernetes.pod.deletionGracePeriod',
   terminationGracePeriod: 'io.kubernetes.pod.terminationGracePeriod',
+  /** Ours: what the pod wants to be stopped with. */
+  stopSignal: 'k8ts.io/stop-signal',
   /** Ours: where on the node the termination message file is. */
   terminationMessageFile: 'k8ts.io/termination-message-file',
 } as const;
@@ -61,6 +63,7 @@ export function containerAnnotations(
   if (grace !== undefined) annotations[CRI_KEYS.terminationGracePeriod] = String(grace);
   if (container.lifecycle?.preStop !== undefined)
     annotations[CRI_KEYS.preStop] = JSON.stringify(container.lifecycle.preStop);
+  if (container.lifecycle?.stopSignal !== undefined) annotations[CRI_KEYS.stopSignal] = container.lifecycle.stopSignal;
   if ((container.ports ?? []).length > 0) annotations[CRI_KEYS.ports] = JSON.stringify(container.ports);
   return annotations;
 }

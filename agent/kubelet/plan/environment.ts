@@ -3,7 +3,8 @@
  * Source: kubernetes 1.36 `pkg/kubelet/kubelet_pods.go`, makeEnvironmentVariables.
  */
 import { Buffer } from 'node:buffer';
-import type { ConfigMap, Container, EnvVar, Pod, Secret } from '../../../proto/api/core-v1.ts';
+import type { ConfigMap, Container, EnvVar, FileKeySelector, Pod, Secret } from '../../../proto/api/core-v1.ts';
+import { EnvFileError, envFileValue } from './env-file.ts';
 import { expand } from './expand.ts';
 import { fieldValue, resourceFieldValue, type FieldContext } from './field-ref.ts';
 import type { ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
@@ -15,6 +16,13 @@ export interface EnvironmentSources extends FieldContext {
   /** By name; one that is not in here does not exist. */
   readonly configMaps: ReadonlyMap<string, ConfigMap>;
   readonly secrets: ReadonlyMap<string, Secret>;
+  /** Texts of files by `envFileKey`; one that is not in here does not exist. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+/** Names a file of variables in a volume. */
+export function envFileKey({ volumeName, path }: FileKeySelector): string {
+  return `${volumeName}/${path}`;
 }
 
 /** A reference that cannot be resolved: the container waits with `CreateContainerConfigError` and this text. */
@@ -129,7 +137,27 @@ function valueOf(
     const secret = sources.secrets.get(name);
     return fromKey('secret', pod, name, key, optional, secret !== undefined, secretTexts(secret));
   }
-  return undefined;
+  return from.fileKeyRef === undefined ? undefined : fromFile(from.fileKeyRef, sources.files);
+}
+
+/** An empty value counts as none, as upstream. */
+function fromFile(reference: FileKeySelector, files: ReadonlyMap<string, string>): string | undefined {
+  const { path, key, optional } = reference;
+  const text = files.get(envFileKey(reference));
+  if (text === undefined && optional !== true) throw new ConfigError(`environment variable file "${path}" not found`);
+  const value = text === undefined ? '' : valueInFile(text, key, path);
+  if (value !== '') return value;
+  if (optional === true) return undefined;
+  throw new ConfigError(`environment variable key "${key}" not found in file "${path}"`);
+}
+
+function valueInFile(text: string, key: string, path: string): string {
+  try {
+    return envFileValue(text, key) ?? '';
+  } catch (error) {
+    if (!(error instanceof EnvFileError)) throw error;
+    throw new ConfigError(`failed to parse environment variable file "${path}": ${error.message}`, { cause: error });
+  }
 }
 
 function fromKey(

@@ -2,7 +2,7 @@
  * Requests and limits as the kernel takes them.
  * Source: kubernetes 1.36 `pkg/kubelet/cm/helpers_linux.go`, `pkg/kubelet/qos/policy.go`.
  */
-import type { Container, Pod } from '../../../proto/api/core-v1.ts';
+import type { Container, Pod, ResourceList } from '../../../proto/api/core-v1.ts';
 import type { LinuxContainerResources } from '../../../proto/cri/runtime.gen.ts';
 import {
   parseAmounts,
@@ -12,6 +12,7 @@ import {
   type Amounts,
 } from '../../../machinery/meta/pod-resources.ts';
 import { CRITICAL_PRIORITY } from './critical-pod.ts';
+import { isSidecar } from './pod-spec.ts';
 
 export const CPU_PERIOD_US = 100_000;
 const MIN_SHARES = 2;
@@ -42,11 +43,21 @@ export function oomScoreAdj(pod: Pod, container: Container, nodeMemoryBytes: num
     case 'BestEffort':
       return OOM_BEST_EFFORT;
     default: {
-      const request = amount(requestsWithDefaults(container), 'memory');
-      const score = 1000 - Math.floor((1000 * request) / Math.max(1, nodeMemoryBytes));
+      const score = 1000 - Math.floor((1000 * memoryShare(pod, container)) / Math.max(1, nodeMemoryBytes));
       return Math.min(OOM_BEST_EFFORT - 1, Math.max(1000 + OOM_GUARANTEED, score));
     }
   }
+}
+
+/** The memory that counts for a container: what it asks for, and its part of what the pod as a whole asks for beyond that. */
+function memoryShare(pod: Pod, container: Container): number {
+  const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? []).filter(isSidecar)];
+  const of = (one: Container): number => amount(requestsWithDefaults(one), 'memory');
+  const whole = parseAmounts(pod.spec.resources?.requests).get('memory')?.value();
+  const rest = whole === undefined ? 0 : Math.max(0, whole - containers.reduce((sum, one) => sum + of(one), 0));
+  // A sidecar is not to die before those that it serves.
+  const least = isSidecar(container) ? Math.min(...pod.spec.containers.map(of)) : 0;
+  return Math.max(of(container), least) + Math.floor(rest / containers.length);
 }
 
 function requestsWithDefaults(container: Container): Amounts {
@@ -60,7 +71,8 @@ function amount(amounts: Amounts, name: string): number {
 /** One container's share of the machine. */
 export function containerResources(pod: Pod, container: Container, nodeMemoryBytes: number): LinuxContainerResources {
   const requests = requestsWithDefaults(container);
-  const limits = parseAmounts(container.resources?.limits);
+  // What only the pod as a whole limits, limits each of its containers.
+  const limits = parseAmounts({ ...computeOf(pod.spec.resources?.limits), ...container.resources?.limits });
   const quotaUs = cpuQuotaUs(limits.get('cpu')?.milliValue() ?? 0);
   const memoryBytes = amount(limits, 'memory');
   return {
@@ -73,6 +85,10 @@ export function containerResources(pod: Pod, container: Container, nodeMemoryByt
   };
 }
 
+function computeOf({ cpu, memory }: ResourceList = {}): ResourceList {
+  return { ...(cpu === undefined ? {} : { cpu }), ...(memory === undefined ? {} : { memory }) };
+}
+
 function hugepageLimits(limits: Amounts): { pageSize: string; limit: bigint }[] {
   return [...limits]
     .filter(([name]) => name.startsWith('hugepages-'))
@@ -82,6 +98,12 @@ function hugepageLimits(limits: Amounts): { pageSize: string; limit: bigint }[] 
 /** `hugepages-2Mi` -> `2MB`, as the kernel names the files. */
 function hugepageSize(name: string): string {
   return name.slice('hugepages-'.length).replace(/i$/, 'B');
+}
+
+/** What a pod may have of huge pages, in bytes by page size (`2MB`): nothing of those that it did not ask for. */
+export function podHugepages(pod: Pod, sizes: readonly string[]): Record<string, number> {
+  const asked = new Map(hugepageLimits(podLimits(pod, 'any')).map(({ pageSize, limit }) => [pageSize, Number(limit)]));
+  return Object.fromEntries(sizes.map(size => [size, asked.get(size) ?? 0]));
 }
 
 /** What the pod's own cgroup is limited to. 0: no limit. */

@@ -7,6 +7,7 @@ import type { EventSink, EventSubject } from '../../../machinery/client/event-re
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { HookRunner } from '../lifecycle/hook-runner.ts';
+import type { StopSignalSender } from '../lifecycle/stop-signal-sender.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import { CRI_KEYS } from '../plan/cri-labels.ts';
 import type { ContainerView } from '../plan/pod-view.ts';
@@ -22,6 +23,7 @@ export interface ContainerKillerOptions {
   readonly runtime: RuntimeService;
   readonly cache: PodCache;
   readonly hooks: HookRunner;
+  readonly stopSignals: StopSignalSender;
   readonly recorder: EventSink;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -49,7 +51,7 @@ export class ContainerKiller {
 
   /** Resolves once the container has ended. @throws RuntimeError, or the signal's reason */
   async kill(input: KillInput, signal: AbortSignal): Promise<void> {
-    const { runtime, cache, recorder, clock, stages } = this.options;
+    const { runtime, cache, recorder, clock, stages, stopSignals } = this.options;
     const { view, graceSeconds } = input;
     const beganMs = clock.monotonicMs();
     recorder.event(input.subject, 'Normal', 'Killing', input.message);
@@ -74,9 +76,12 @@ export class ContainerKiller {
           : `, but ${processes}`;
       },
     };
-    await stages.watch(stage, () =>
-      cache.during(view.id, 'stop', () => runtime.stopContainer(view.id, seconds, { signal })),
-    );
+    await stages.watch(stage, async () => {
+      const signalled = await stopSignals.stop(view, seconds, signal);
+      // Whoever has not ended by then is killed.
+      const left = signalled ? 0 : seconds;
+      await cache.during(view.id, 'stop', () => runtime.stopContainer(view.id, left, { signal }));
+    });
     await cache.refreshContainer(view.id, true);
   }
 

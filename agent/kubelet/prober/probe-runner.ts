@@ -1,7 +1,7 @@
 /** One try of a probe: exec, httpGet, tcpSocket or grpc. */
-import { connect as connectTcp } from 'node:net';
 import type { Container, Probe } from '../../../proto/api/core-v1.ts';
 import { httpCall } from '../lifecycle/http-call.ts';
+import { tcpCall } from '../lifecycle/tcp-call.ts';
 import { httpTarget, portNumber } from '../plan/http-target.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
@@ -126,24 +126,5 @@ function tcp(
     return Promise.resolve({ kind: 'failure', output: `container has no port named "${action?.port}"` });
   }
   const host = action.host === undefined || action.host === '' ? podIP : action.host;
-  return new Promise((resolve, reject) => {
-    const socket = connectTcp({ host, port });
-    const finish = (result: ProbeResult): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-      socket.destroy();
-      resolve(result);
-    };
-    const onAbort = (): void => {
-      finish({ kind: 'unknown', output: '' });
-      reject(signal.reason as Error);
-    };
-    const timer = setTimeout(
-      () => finish({ kind: 'failure', output: `dial tcp ${host}:${port}: i/o timeout` }),
-      timeoutMs,
-    );
-    signal.addEventListener('abort', onAbort, { once: true });
-    socket.on('connect', () => finish({ kind: 'success', output: '' }));
-    socket.on('error', error => finish({ kind: 'failure', output: `dial tcp ${host}:${port}: ${error.message}` }));
-  });
+  return tcpCall(host, port, timeoutMs, signal).then(() => ({ kind: 'success', output: '' }));
 }

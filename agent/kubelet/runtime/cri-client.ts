@@ -158,6 +158,17 @@ export class CriClient implements RuntimeService, ImageService {
     return this.quick(runtimeCalls.containerStatus, { containerId }, options);
   }
 
+  async containerPid(containerId: string, options?: RuntimeCallOptions): Promise<number | undefined> {
+    const { info } = await this.quick(runtimeCalls.containerStatus, { containerId, verbose: true }, options);
+    try {
+      // containerd and CRI-O alike.
+      const { pid } = JSON.parse(info['info'] ?? '{}') as { pid?: unknown };
+      return typeof pid === 'number' && pid > 1 ? pid : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
   async updateContainerResources(
     containerId: string,
     linux: LinuxContainerResources,
@@ -173,6 +184,16 @@ export class CriClient implements RuntimeService, ImageService {
   execSync(containerId: string, command: readonly string[], timeoutSeconds: number, options?: RuntimeCallOptions) {
     const request = { containerId, cmd: [...command], timeout: BigInt(Math.ceil(timeoutSeconds)) };
     return this.channel.unary(runtimeCalls.execSync, request, execDeadlineMs(timeoutSeconds), options);
+  }
+
+  async checkpointContainer(
+    containerId: string,
+    location: string,
+    timeoutSeconds: number,
+    options?: RuntimeCallOptions,
+  ): Promise<void> {
+    const request = { containerId, location, timeout: BigInt(timeoutSeconds) };
+    await this.channel.unary(runtimeCalls.checkpointContainer, request, execDeadlineMs(timeoutSeconds), options);
   }
 
   async exec(request: ExecRequest, options?: RuntimeCallOptions): Promise<string> {

@@ -2,7 +2,7 @@
  * What the kubelet asks of a container runtime: the calls of CRI runtime.v1, with messages wrapped away where they hold one
  * field. CriClient implements both interfaces; another runtime's adapter may too.
  *
- * - Every call ends: each has a deadline of its own unless `timeoutMs` says otherwise.
+ * - Every call ends: each has a deadline of its own unless `timeoutMs` says otherwise; `pullImage` alone has none.
  * - A failure is a RuntimeError; an abort rejects with the signal's reason.
  * - Stop and Remove calls succeed for what does not exist or is stopped already, as CRI demands.
  */
@@ -91,6 +91,8 @@ export interface RuntimeService {
   listContainers(filter?: ContainerFilter, options?: RuntimeCallOptions): Promise<Decoded<Container>[]>;
   /** @throws RuntimeError NotFound */
   containerStatus(containerId: string, options?: RuntimeCallOptions): Promise<Decoded<ContainerStatusResponse>>;
+  /** Of its first process, as the node counts; undefined where the runtime does not tell, or it does not run. */
+  containerPid(containerId: string, options?: RuntimeCallOptions): Promise<number | undefined>;
   updateContainerResources(
     containerId: string,
     resources: LinuxContainerResources,
@@ -109,6 +111,17 @@ export interface RuntimeService {
     timeoutSeconds: number,
     options?: RuntimeCallOptions,
   ): Promise<ExecSyncResult>;
+  /**
+   * Writes the container's state to an archive at `location`; the container runs on.
+   * @param timeoutSeconds 0: the runtime's own bound
+   * @throws RuntimeError Unimplemented when the runtime cannot
+   */
+  checkpointContainer(
+    containerId: string,
+    location: string,
+    timeoutSeconds: number,
+    options?: RuntimeCallOptions,
+  ): Promise<void>;
   /** Gives the URL of the runtime's streaming server, good for one connection within a minute. */
   exec(request: ExecRequest, options?: RuntimeCallOptions): Promise<string>;
   /** As `exec`. */
@@ -126,7 +139,7 @@ export interface RuntimeService {
   ): Promise<Decoded<PodSandboxStats>[]>;
 }
 
-/** Progress of a pull is not part of CRI: a pull that takes longer than its deadline fails with DeadlineExceeded. */
+/** Progress of a pull is not part of CRI; see images/download-progress.ts. */
 export interface PullImageOptions extends RuntimeCallOptions {
   readonly auth?: AuthConfig;
   /** Of the pod the image is for. */

@@ -1,0 +1,22 @@
+/** Opens a TCP connection and closes it again, for a probe or a hook. */
+import { connect } from 'node:net';
+
+/** @throws Error in words when there is no connection in time; the signal's reason when it aborts */
+export function tcpCall(host: string, port: number, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port });
+    const finish = (error: Error | undefined): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+      socket.destroy();
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    const onAbort = (): void => finish(signal.reason as Error);
+    const fail = (why: string): void => finish(new Error(`dial tcp ${host}:${port}: ${why}`));
+    const timer = setTimeout(() => fail('i/o timeout'), timeoutMs);
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.on('connect', () => finish(undefined));
+    socket.on('error', error => fail(error.message));
+  });
+}
