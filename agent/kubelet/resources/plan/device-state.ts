@@ -2,6 +2,7 @@
 import type { Container, Pod } from '../../../../proto/api/core-v1.ts';
 import type { ContainerAllocateResponse } from '../../../../proto/plugins/devices/device-plugin.gen.ts';
 import type { Decoded } from '../../../../proto/decoded.ts';
+import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
 import { NotEnoughError } from './admission-failure.ts';
 import type { DeviceView } from './device-choice.ts';
 import { passingContainers } from './pod-parts.ts';
@@ -16,7 +17,7 @@ export interface DeviceResource {
 
 /** Devices of one resource that one container has. */
 export interface DeviceGrant {
-  /** Ids by NUMA node, 0 for those that lie nowhere; one that is near to several is there several times. */
+  /** Ids by NUMA node, `NOWHERE` for those that lie on none; one that is near to several is there several times. */
   readonly byNode: ReadonlyMap<number, readonly string[]>;
   /** What the plugin answered; undefined while it is being asked. */
   readonly response: Decoded<ContainerAllocateResponse> | undefined;
@@ -90,11 +91,14 @@ export function freeDevices({ devices }: DeviceResource, grants: DeviceGrants, r
   return [...devices.values()].filter(device => device.healthy && !taken.has(device.id)).sort(byId);
 }
 
+/** The key of devices that lie on no node, as in upstream's checkpoint. */
+export const NOWHERE = -1;
+
 export function groupByNode(ids: readonly string[], { devices }: DeviceResource): Map<number, string[]> {
   const groups = new Map<number, string[]>();
   for (const id of ids) {
     const nodes = devices.get(id)?.nodes ?? [];
-    for (const node of nodes.length === 0 ? [0] : nodes) groups.set(node, [...(groups.get(node) ?? []), id]);
+    for (const node of nodes.length === 0 ? [NOWHERE] : nodes) groups.set(node, [...(groups.get(node) ?? []), id]);
   }
   return groups;
 }
@@ -102,7 +106,7 @@ export function groupByNode(ids: readonly string[], { devices }: DeviceResource)
 /** What the container may use of the resource: extended resources have equal requests and limits. */
 export function deviceLimit(container: Container, resource: string): number {
   const text = container.resources?.limits?.[resource];
-  return text === undefined ? 0 : Math.max(0, Number(text));
+  return text === undefined ? 0 : (tryParseQuantity(text)?.value() ?? 0);
 }
 
 /**

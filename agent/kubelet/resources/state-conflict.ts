@@ -1,0 +1,27 @@
+/** What a manager remembers does not go with its settings or the machine: only a person can say what is to become of the pods. */
+export class StateConflictError extends Error {
+  override readonly name = 'StateConflictError';
+
+  /** @param path of the state file @param what `CPU`, `memory` */
+  constructor(path: string, what: string, conflict: string, options?: ErrorOptions) {
+    const next = `drain this node, stop k8ts, remove the file and start again (kubectl drain NODE; k8ts down; rm ${path}; k8ts up)`;
+    super(`The ${what} manager's state in ${path} cannot be used: ${conflict}. Please ${next}`, options);
+  }
+
+  /** @throws StateConflictError if the file cannot be read */
+  static reading<T>(path: string, what: string, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new StateConflictError(path, what, why, { cause: error });
+    }
+  }
+
+  /** @throws StateConflictError if it was written under another policy */
+  static checkPolicy(path: string, what: string, configured: string, written: string): void {
+    if (configured === written) return;
+    const conflict = `configured policy "${configured}" differs from state checkpoint policy "${written}"`;
+    throw new StateConflictError(path, what, conflict);
+  }
+}
