@@ -84,6 +84,13 @@ export const optionTable = {
   'node-labels': row('agent', 'list', undefined, 'Labels for this node, key=value'),
   'node-taints': row('agent', 'list', undefined, 'Taints for this node, key=value:Effect'),
   'kubelet-config': row('agent', 'string', undefined, 'Settings of the kubelet: a KubeletConfiguration (YAML or JSON)'),
+  'image-credential-provider-config': row(
+    'agent',
+    'string',
+    undefined,
+    'Credential providers for images: a CredentialProviderConfig (YAML or JSON), or a directory of them',
+  ),
+  'image-credential-provider-bin-dir': row('agent', 'string', undefined, 'Directory of the programs that it names'),
   'kubelet-config-dir': row('agent', 'string', undefined, 'Directory of *.conf files that amend it'),
   'kubelet-port': row('agent', 'number', undefined, 'Port of the kubelet API (default: 10250)'),
   'container-runtime-endpoint': row(
@@ -120,7 +127,16 @@ export type Config = {
 const SMALLEST_SERVICE_RANGE = 28;
 const CIDR = /^(.+)\/(\d{1,3})$/;
 /** Options that are absolute paths. */
-const PATHS = ['data-dir', 'config-dir', 'run-dir', 'log-dir', 'kubelet-config', 'kubelet-config-dir'] as const;
+const PATHS = [
+  'data-dir',
+  'config-dir',
+  'run-dir',
+  'log-dir',
+  'kubelet-config',
+  'kubelet-config-dir',
+  'image-credential-provider-config',
+  'image-credential-provider-bin-dir',
+] as const;
 /** What a control plane can leave to others. */
 const PARTS = ['scheduler', 'controllers'];
 const LEVELS = ['debug', 'info', 'warn', 'error'];
@@ -224,6 +240,11 @@ function problemsOf(c: Config): string[] {
       say('node-taints', taint, 'is not key=value:NoSchedule, :PreferNoSchedule or :NoExecute');
   }
   etcdProblems(c, say);
+  const { imageCredentialProviderConfig: providers, imageCredentialProviderBinDir: programs } = c;
+  if (providers !== undefined && programs === undefined)
+    say('image-credential-provider-config', providers, 'needs --image-credential-provider-bin-dir too');
+  if (programs !== undefined && providers === undefined)
+    say('image-credential-provider-bin-dir', programs, 'needs --image-credential-provider-config too');
   for (const flag of PATHS) {
     const value = c[camel(flag) as 'kubeletConfig'];
     if (value !== undefined && !value.startsWith('/')) say(flag, value, 'is no absolute path');

@@ -18,22 +18,24 @@ import { readMachineInfo } from '../../agent/host/machine-info.ts';
 import { prepareNetnsDirectory } from '../../agent/host/netns.ts';
 import type { ConfigurationFile } from '../../agent/kubelet/config/plan/kubelet-configuration.ts';
 import { createKubelet } from '../../agent/kubelet/kubelet.ts';
+import { loadCredentialProviders } from '../../agent/kubelet/images/load-credential-providers.ts';
 import { ContainerEvents } from '../../agent/kubelet/runtime/container-events.ts';
+import { downloadProgress } from '../../agent/kubelet/runtime/images/download-progress.ts';
 import {
   buildDemoImage,
   buildPauseImage,
   DEMO_IMAGE,
   PAUSE_IMAGE,
 } from '../../agent/kubelet/runtime/images/own-images.ts';
-import { KubeletServer } from '../../agent/kubelet/server/kubelet-server.ts';
-import { WebhookAuth } from '../../agent/kubelet/server/webhook-auth.ts';
+import { createKubeletApi } from '../../agent/kubelet/server/create-kubelet-api.ts';
 import { PodNetwork } from '../../agent/network/pod-network.ts';
 import { ServiceRange } from '../../agent/network/service-range.ts';
 import { IptablesBackend } from '../../agent/proxy/iptables-backend.ts';
 import { NodeView } from '../../agent/proxy/node-view.ts';
 import { Proxier } from '../../agent/proxy/proxier.ts';
-import { nodeNameOf } from '../config.ts';
+import { nodeNameOf, type Config } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
+import { CliError, exitCodes } from '../exit-codes.ts';
 import type { ClusterSettings } from '../cluster-objects.ts';
 import { kubernetesVersion } from '../version.ts';
 import { kubeletSettings } from './kubelet-settings.ts';
@@ -178,6 +180,8 @@ export async function startNode(
     informers,
     runtime: parts.cri,
     images: parts.cri,
+    downloads: downloadProgress(parts.cri),
+    credentialProviders: await credentialProvidersOf(config),
     recorder,
     clock,
     logger: logger.child({ part: 'kubelet' }),
@@ -197,15 +201,20 @@ export async function startNode(
     folders: { root: paths.kubelet, podLogs: paths.podLogs, containerLogs: paths.containerLogs },
   });
   parts.cri.observe((method, seconds, failed) => kubelet.metrics.runtimeCall(method, seconds, failed));
-  const server = new KubeletServer({
-    host: configuration.address,
-    port: configuration.port,
-    tls: { cert: options.serving.certPem, key: options.serving.keyPem, clientCa: options.clientCaPem },
-    auth: new WebhookAuth(clients.kubelet, nodeName),
+  const api = createKubeletApi({
+    client: clients.kubelet,
+    nodeName,
+    configuration,
+    serving: () => options.serving,
+    clientCaPem: options.clientCaPem,
     access: kubelet.access,
     runtime: parts.cri,
     reports: kubelet.reports,
+    metrics: kubelet.metrics.registry,
     health: () => kubelet.health(),
+    root: paths.kubelet,
+    version: kubernetesVersion,
+    flags: config,
     clock,
     logger: logger.child({ part: 'kubelet-server' }),
   });
@@ -214,7 +223,7 @@ export async function startNode(
   await Promise.all([
     start(running('node-informers', signal => informers.run(signal))),
     start(running('service-informers', signal => serviceInformers.run(signal))),
-    progress.step('kubelet API', () => start(server)),
+    progress.step('kubelet API', () => Promise.all(api.servers.map(start))),
     progress.step('kubelet', () => start(kubelet)),
     progress.step('pod network', () => start(network)).then(() => progress.step('cluster DNS', () => start(dns))),
     progress.step('proxy', () => start(proxy)),
@@ -238,4 +247,16 @@ export function labelsOf(texts: readonly string[] | undefined): Record<string, s
   return Object.fromEntries(
     (texts ?? []).map(text => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]),
   );
+}
+
+/** @throws CliError when the configuration is wrong, or names a program that is not there */
+async function credentialProvidersOf(config: Config) {
+  const { imageCredentialProviderConfig: path, imageCredentialProviderBinDir: binDir } = config;
+  if (path === undefined || binDir === undefined) return undefined;
+  try {
+    return { providers: await loadCredentialProviders(path, binDir), binDir };
+  } catch (error) {
+    const message = `--image-credential-provider-config: ${error instanceof Error ? error.message : String(error)}`;
+    throw new CliError(message, exitCodes.usage, { cause: error });
+  }
 }

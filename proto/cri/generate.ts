@@ -14,6 +14,7 @@ generateGrpc('proto/cri', {
   folder,
   protos: {
     runtime: renderProto(table),
+    'containerd-content': readFileSync(join(folder, 'containerd-content.proto'), 'utf8'),
     'containerd-events': readFileSync(join(folder, 'containerd-events.proto'), 'utf8'),
   },
   made: ['runtime'],

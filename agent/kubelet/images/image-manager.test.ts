@@ -1,92 +1,171 @@
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
-import { pods } from '../../../machinery/client/resource.ts';
+import { pods, type AnyObject, type Resource } from '../../../machinery/client/resource.ts';
 import { FakeClock } from '../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
 import type { Container, Pod, Secret } from '../../../proto/api/core-v1.ts';
+import type { PodObjects } from '../objects/pod-objects.ts';
+import { parseImageName } from '../plan/image-name.ts';
+import type { PullSample } from '../plan/pull-progress.ts';
+import type { VerificationPolicy } from '../plan/verification-policy.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { ImageService, PullImageOptions } from '../runtime/runtime-service.ts';
-import { ImageManager } from './image-manager.ts';
+import { ImageKeyring } from './image-keyring.ts';
+import { ImageManager, type ImageState } from './image-manager.ts';
+import { ImagePuller } from './image-puller.ts';
+import { PodPulls } from './pod-pulls.ts';
+import { PullRecords } from './pull-records.ts';
 
 const unauthorized = new RuntimeError('Unknown', 'PullImage', '401 Unauthorized', 3);
+const roots: string[] = [];
+afterEach(() => roots.splice(0).forEach(root => rmSync(root, { recursive: true })));
 
-function secret(name: string, host: string, username: string): Secret {
+function secret(name: string, host: string, username: string, namespace = 'a'): Secret {
   const config = { auths: { [host]: { username, password: 'p' } } };
-  return { metadata: { name }, data: { '.dockerconfigjson': Buffer.from(JSON.stringify(config)).toString('base64') } };
+  return {
+    metadata: { name, namespace, uid: `uid-${namespace}-${name}` },
+    type: 'kubernetes.io/dockerconfigjson',
+    data: { '.dockerconfigjson': Buffer.from(JSON.stringify(config)).toString('base64') },
+  };
 }
 
-/** A registry that lets in whoever `admits` says. */
-function setup(setting: { secrets?: Secret[]; admits?: (user: string) => boolean; present?: boolean }) {
-  const { secrets = [], admits = () => true } = setting;
-  let present = setting.present ?? false;
+interface Setting {
+  readonly secrets?: Secret[];
+  /** What the registry says to a user, '' for none. */
+  readonly admits?: (user: string) => boolean;
+  readonly present?: boolean;
+  readonly policy?: VerificationPolicy;
+  readonly hangs?: (image: string) => boolean;
+  readonly sample?: () => PullSample | undefined;
+  readonly limit?: number;
+  readonly root?: string;
+}
+
+/** A node and a registry that lets in whoever `admits` says. */
+function setup(setting: Setting = {}) {
+  const { secrets = [], admits = () => true, hangs = () => false, sample = () => undefined } = setting;
+  const root = setting.root ?? mkdtempSync(join(tmpdir(), 'k8ts-images-'));
+  if (setting.root === undefined) roots.push(root);
+  const clock = new FakeClock();
   const pulls: string[] = [];
+  const aborted: string[] = [];
   const events: string[] = [];
   const woken: string[] = [];
+  const there = new Set<string>(setting.present === true ? ['r.example:5000/team/app:1'] : []);
+  const idOf = (image: string): string => `sha256:${image}`;
   const images = {
-    imageStatus: () => Promise.resolve(present ? { id: 'sha256:1', size: 7n } : undefined),
-    pullImage: (_: unknown, { auth }: PullImageOptions) => {
+    imageStatus: ({ image }: { image: string }) =>
+      Promise.resolve(there.has(image) ? { id: idOf(image), size: 7n } : undefined),
+    listImages: () =>
+      Promise.resolve([...there].map(image => ({ id: idOf(image), repoTags: [image], repoDigests: [] }))),
+    pullImage: async ({ image }: { image: string }, { auth, signal }: PullImageOptions) => {
       const user = auth?.username ?? '';
-      pulls.push(auth === undefined ? 'anonymous' : `${user}@${auth.serverAddress}`);
-      if (!admits(user)) return Promise.reject(unauthorized);
-      present = true;
-      return Promise.resolve('sha256:1');
+      pulls.push(auth === undefined ? 'anonymous' : `${user}@${auth.serverAddress ?? ''}`);
+      if (hangs(image)) {
+        await new Promise((_, reject) => {
+          signal?.addEventListener('abort', () => {
+            aborted.push(image);
+            reject(signal.reason as Error);
+          });
+        });
+      }
+      if (!admits(user)) throw unauthorized;
+      there.add(image);
+      return idOf(image);
     },
   } as unknown as ImageService;
-  const clock = new FakeClock();
+  const objects = {
+    get: (_: Resource<AnyObject>, namespace: string, name: string) =>
+      Promise.resolve(secrets.find(s => s.metadata.name === name && s.metadata.namespace === namespace)),
+  } as unknown as PodObjects;
+  const recorder = {
+    event: (_: unknown, type: string, reason: string, message: string) =>
+      void events.push(`${type} ${reason}: ${message}`),
+  };
+  const logger = silentLogger;
+  const policy = setting.policy ?? 'NeverVerifyPreloadedImages';
+  const records = new PullRecords({ root, images, policy, allowlist: [], clock, logger });
+  const keyring = new ImageKeyring({ root, objects, providers: [], logger });
+  const downloads = () => Promise.resolve(sample());
+  const limit = setting.limit ?? 2;
+  const puller = new ImagePuller({ images, downloads, clock, logger, limit, perSecond: 0, burst: 1 });
+  const podPulls = new PodPulls({ images, keyring, puller, records, clock, logger, recorder, onPulled: () => {} });
   const manager = new ImageManager({
     images,
+    keyring,
+    records,
+    pulls: podPulls,
     clock,
-    logger: silentLogger,
-    recorder: { event: (_, type, reason, message) => void events.push(`${type} ${reason}: ${message}`) },
-    parallelPulls: 2,
-    pullSecrets: () => Promise.resolve(secrets),
+    recorder,
     wake: uid => void woken.push(uid),
+    onGone: () => {},
   });
-  const names = ['good', 'bad', 'gone'].slice(0, secrets.length === 0 ? 0 : 3);
-  const pod: Pod = {
-    metadata: { name: 'p', uid: 'u' },
+  const podOf = (uid: string, namespace: string, names: string[]): Pod => ({
+    metadata: { name: uid, uid, namespace },
     spec: { containers: [], imagePullSecrets: names.map(name => ({ name })) },
-  };
-  const ensure = (container: Partial<Container> = {}) => {
+  });
+  const ensure = (container: Partial<Container> = {}, pod: Pod = podOf('u', 'a', [])): Promise<ImageState> => {
     const spec: Container = { name: 'c', image: 'r.example:5000/team/app:1', ...container };
-    return manager.ensure(pod, spec, subjectOf(pods, pod));
+    return manager.ensure(pod, spec, subjectOf(pods, pod, `spec.containers{${spec.name}}`));
   };
-  return { manager, clock, ensure, pulls, events, woken };
+  /** Asks until the pull that began is over. */
+  const settled = async (container?: Partial<Container>, pod?: Pod): Promise<ImageState> => {
+    const before = woken.length;
+    const state = await ensure(container, pod);
+    if (state.kind !== 'pulling') return state;
+    await until(() => woken.length > before);
+    return ensure(container, pod);
+  };
+  return { manager, puller, clock, ensure, settled, podOf, pulls, aborted, events, woken, there, root };
+}
+
+/** Records are real files: they take as long as they take. */
+async function until(holds: () => boolean): Promise<void> {
+  for (let turns = 0; turns < 5_000 && !holds(); turns++) await new Promise(resolve => setTimeout(resolve, 1));
+  expect(holds()).toBe(true);
+}
+
+async function rest(): Promise<void> {
+  for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate);
 }
 
 describe('ImageManager.ensure()', () => {
   test('pulls, wakes the pod, and then has the image', async () => {
-    const { ensure, clock, woken, pulls } = setup({});
+    const { ensure, settled, woken, pulls, events, root } = setup();
     expect(await ensure()).toEqual({ kind: 'pulling' });
-    expect(await ensure()).toEqual({ kind: 'pulling' });
-    await clock.advance(0);
+    expect((await settled()).kind).toBe('present');
     expect(woken).toEqual(['u']);
     expect(pulls).toEqual(['anonymous']);
-    expect((await ensure()).kind).toBe('present');
+    expect(events).toContain(
+      'Normal Pulled: Successfully pulled image "r.example:5000/team/app:1" in 0s (0s including waiting). Image size: 7 bytes.',
+    );
+    expect(readdirSync(join(root, 'image_manager/pulling'))).toEqual([]);
+    expect(readdirSync(join(root, 'image_manager/pulled'))).toHaveLength(1);
   });
 
-  test('pulls once a start when the policy is Always', async () => {
-    const { ensure, clock, pulls } = setup({ present: true });
+  test('pulls once a start of each container when the policy is Always', async () => {
+    const { settled, ensure, pulls } = setup({ present: true });
     const always = { imagePullPolicy: 'Always' };
-    for (let start = 0; start < 2; start++) {
-      expect((await ensure(always)).kind).toBe('pulling');
-      await clock.advance(0);
-      expect((await ensure(always)).kind).toBe('present');
-    }
+    expect((await settled(always)).kind).toBe('present');
+    expect((await ensure({ ...always, name: 'd' })).kind).toBe('present');
+    expect(pulls).toHaveLength(1);
+    expect((await settled(always)).kind).toBe('present');
     expect(pulls).toHaveLength(2);
   });
 
   test('never pulls when the policy is Never', async () => {
-    const { ensure, pulls } = setup({});
+    const { ensure, pulls } = setup();
     expect(await ensure({ imagePullPolicy: 'Never' })).toMatchObject({ kind: 'waiting', reason: 'ErrImageNeverPull' });
     expect(pulls).toEqual([]);
   });
 
   test('logs in with each secret that fits, and names no server to the runtime', async () => {
     const secrets = [secret('bad', 'r.example:5000', 'stranger'), secret('good', 'r.example:5000', 'tester')];
-    const { ensure, clock, pulls, events } = setup({ secrets, admits: user => user === 'tester' });
-    await ensure();
-    await clock.advance(0);
+    const { settled, podOf, pulls, events } = setup({ secrets, admits: user => user === 'tester' });
+    expect((await settled({}, podOf('u', 'a', ['bad', 'good', 'gone']))).kind).toBe('present');
     expect(pulls).toEqual(['stranger@', 'tester@']);
     expect(events).toContainEqual(
       'Warning FailedToRetrieveImagePullSecret: Unable to retrieve some image pull secrets (gone); attempting to pull the image may not succeed.',
@@ -94,19 +173,18 @@ describe('ImageManager.ensure()', () => {
   });
 
   test('shows ErrImagePull, then ImagePullBackOff, then pulls again after the back-off', async () => {
-    const { ensure, clock, pulls, events } = setup({ admits: () => false });
-    await ensure();
-    await clock.advance(0);
-    const first = await ensure();
+    const { settled, ensure, clock, pulls, events } = setup({ admits: () => false });
+    const first = await settled();
     expect(first).toMatchObject({ kind: 'waiting', reason: 'ErrImagePull' });
-    expect(first).toMatchObject({ message: expect.stringContaining('401 Unauthorized (without credentials: ') });
+    expect(first).toMatchObject({
+      message: expect.stringMatching(/^401 Unauthorized \(no credentials for r\.example/),
+    });
     await clock.advance(1_000);
     expect(await ensure()).toMatchObject({ kind: 'waiting', reason: 'ImagePullBackOff' });
     expect(pulls).toHaveLength(1);
     await clock.advance(9_000);
-    expect((await ensure()).kind).toBe('pulling');
-    await clock.advance(0);
-    await ensure();
+    await settled();
+    expect(pulls).toHaveLength(2);
     // The second back-off is twice the first.
     await clock.advance(19_999);
     expect(await ensure()).toMatchObject({ kind: 'waiting', reason: 'ImagePullBackOff' });
@@ -115,16 +193,130 @@ describe('ImageManager.ensure()', () => {
     expect(events).toContain('Warning Failed: Error: ImagePullBackOff');
   });
 
-  test('says when no secret is for the registry', async () => {
-    const { ensure, clock } = setup({ secrets: [secret('good', 'other.example', 'tester')], admits: () => false });
-    await ensure();
-    await clock.advance(0);
-    const message = expect.stringContaining("none of the pod's imagePullSecrets is for r.example:5000");
-    expect(await ensure()).toMatchObject({ reason: 'ErrImagePull', message });
+  test('says when no secret is for the registry, and when the image is there all the same', async () => {
+    const secrets = [secret('good', 'other.example', 'tester')];
+    const { settled, podOf } = setup({ secrets, admits: () => false, present: true });
+    const state = await settled({ imagePullPolicy: 'Always' }, podOf('u', 'a', ['good']));
+    expect(state).toMatchObject({ message: expect.stringContaining("none of the pod's imagePullSecrets is for r.e") });
+    expect(state).toMatchObject({ message: expect.stringContaining('the image is on the node') });
   });
 
-  test('waits for ever for a name that is none', async () => {
-    const { ensure } = setup({});
+  test('waits for ever for a name that is none, and for an id that is not there', async () => {
+    const { ensure, there } = setup();
     expect(await ensure({ image: 'r.example/UPPER:1' })).toMatchObject({ reason: 'InvalidImageName' });
+    const id = `sha256:${'0'.repeat(64)}`;
+    expect(await ensure({ image: id })).toMatchObject({ reason: 'ErrImagePull' });
+    expect(await ensure({ image: id, imagePullPolicy: 'Never' })).toMatchObject({ reason: 'ErrImageNeverPull' });
+    there.add(id);
+    expect(await ensure({ image: id })).toMatchObject({ kind: 'present', name: id });
+  });
+});
+
+describe('an image that is there', () => {
+  const secrets = [secret('key', 'r.example:5000', 'tester'), secret('copy', 'r.example:5000', 'tester', 'b')];
+  const admits = (user: string): boolean => user === 'tester';
+
+  test('is used by pods that could have pulled it, and by no others', async () => {
+    const { settled, ensure, podOf, pulls } = setup({ secrets, admits });
+    await settled({}, podOf('first', 'a', ['key']));
+    expect((await ensure({}, podOf('second', 'a', ['key']))).kind).toBe('present');
+    expect((await ensure({}, podOf('copied', 'b', ['copy']))).kind).toBe('present');
+    expect(pulls).toHaveLength(1);
+    expect(await settled({}, podOf('stranger', 'c', []))).toMatchObject({ reason: 'ErrImagePull' });
+    expect(await ensure({ imagePullPolicy: 'Never' }, podOf('never', 'c', []))).toMatchObject({
+      reason: 'ErrImageNeverPull',
+    });
+  });
+
+  test.each([
+    { policy: 'NeverVerify', kind: 'present' },
+    { policy: 'NeverVerifyPreloadedImages', kind: 'present' },
+    { policy: 'AlwaysVerify', kind: 'waiting' },
+    { policy: 'NeverVerifyAllowlistedImages', kind: 'waiting' },
+  ] as const)('that others brought is for everybody but under strict policies: $policy', async ({ policy, kind }) => {
+    const { settled } = setup({ policy, present: true, admits: () => false });
+    expect((await settled()).kind).toBe(kind);
+  });
+
+  test('is for everybody when it was pulled without credentials', async () => {
+    const { settled, ensure, podOf } = setup();
+    await settled();
+    expect((await ensure({}, podOf('other', 'b', []))).kind).toBe('present');
+  });
+
+  test('whose pull was cut off by a kill is pulled again by whoever wants it', async () => {
+    const killed = setup({ secrets, hangs: () => true });
+    await killed.ensure({}, killed.podOf('u', 'a', ['key']));
+    await until(() => killed.pulls.length === 1);
+    // The runtime finished it; the kubelet did not live to see that.
+    const next = setup({ secrets, admits, present: true, root: killed.root });
+    expect(await next.settled({}, next.podOf('stranger', 'c', []))).toMatchObject({ reason: 'ErrImagePull' });
+    expect((await next.settled({}, next.podOf('u', 'a', ['key']))).kind).toBe('present');
+  });
+});
+
+describe('a pull that hangs', () => {
+  const hangs = (image: string): boolean => image.includes('slow');
+
+  test('is shared, and ends when the last one who wanted it leaves', async () => {
+    const { puller, pulls, aborted } = setup({ hangs });
+    const name = parseImageName('r.example/slow:1')!;
+    const waiters = [new AbortController(), new AbortController()];
+    const results = waiters.map(({ signal }) => puller.pull(name, undefined, { signal, onLong: () => {} }));
+    for (const result of results) result.catch(() => undefined);
+    await rest();
+    expect(pulls).toHaveLength(1);
+    waiters[0]?.abort(new Error('gone'));
+    await expect(results[0]).rejects.toThrow('gone');
+    expect(aborted).toEqual([]);
+    waiters[1]?.abort(new Error('gone too'));
+    await rest();
+    expect(aborted).toEqual(['r.example/slow:1']);
+  });
+
+  test('ends with its pod', async () => {
+    const { ensure, manager, pulls, aborted } = setup({ hangs });
+    await ensure({ image: 'r.example/slow:1' });
+    await until(() => pulls.length === 1);
+    manager.forget('u');
+    await rest();
+    expect(aborted).toHaveLength(1);
+  });
+
+  test('lends its place to the next one, is told of, and is given up when nothing moves', async () => {
+    const sample = (): PullSample => ({
+      active: [{ ref: 'l', offsetBytes: 5e6 }],
+      finishedCount: 1,
+      finishedBytes: 1e6,
+    });
+    const { ensure, settled, clock, podOf, events, pulls, woken } = setup({ hangs, sample, limit: 1 });
+    await ensure({ image: 'r.example/slow:1' });
+    await until(() => pulls.length === 1);
+    const quick = settled({ image: 'r.example/quick:1' }, podOf('v', 'a', []));
+    await rest();
+    expect(pulls).toHaveLength(1);
+    for (let s = 0; s < 40; s += 10) await clock.advance(10_000).then(rest);
+    expect((await quick).kind).toBe('present');
+    expect(events).toContain('Normal Pulling: Still pulling image "r.example/slow:1" after 30s: downloaded 6.0 MB');
+    for (let s = 40; s < 130; s += 10) await clock.advance(10_000).then(rest);
+    await until(() => woken.includes('u'));
+    expect(await ensure({ image: 'r.example/slow:1' })).toMatchObject({
+      reason: 'ErrImagePull',
+      message: expect.stringMatching(/DeadlineExceeded desc = no progress for 120s \(downloaded 6\.0 MB\)/),
+    });
+  });
+
+  test('goes on for as long as it moves', async () => {
+    let bytes = 0;
+    const sample = (): PullSample => ({
+      active: [{ ref: 'l', offsetBytes: (bytes += 1) }],
+      finishedCount: 0,
+      finishedBytes: 0,
+    });
+    const { ensure, clock, pulls } = setup({ hangs, sample });
+    await ensure({ image: 'r.example/slow:1' });
+    await until(() => pulls.length === 1);
+    for (let s = 0; s < 600; s += 10) await clock.advance(10_000).then(rest);
+    expect(await ensure({ image: 'r.example/slow:1' })).toEqual({ kind: 'pulling' });
   });
 });

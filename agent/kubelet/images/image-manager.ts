@@ -1,23 +1,24 @@
 /**
- * Makes images be there for containers: pull policy, back-off, credentials, and a limit of pulls at once.
+ * Makes images be there for containers and image volumes: pull policy, right to use what is there, back-off.
  *
  * - `ensure` never waits for a pull: a pull runs by itself and the pod's worker is woken when it ends.
- * - Pulls of one image with the same credentials are shared; a pod that goes away does not end a pull that others wait for.
+ * - A pod that goes away leaves its pulls; one that others wait for goes on.
+ * - An image that is there is used only by pods that may pull it: see pull-records.ts. A pod that proved it keeps the right for its life.
  * Source: kubernetes.io/docs, "Images"; `pkg/kubelet/images/image_manager.go` 1.36.
  */
-import type { Container, Pod, Secret } from '../../../proto/api/core-v1.ts';
-import type { AuthConfig, Image, PodSandboxConfig } from '../../../proto/cri/runtime.gen.ts';
+import type { Container, Pod } from '../../../proto/api/core-v1.ts';
+import type { Image } from '../../../proto/cri/runtime.gen.ts';
 import type { Decoded } from '../../../proto/decoded.ts';
-import { subjectOf, type EventSink, type EventSubject } from '../../../machinery/client/event-recorder.ts';
-import { pods } from '../../../machinery/client/resource.ts';
+import type { EventSink, EventSubject } from '../../../machinery/client/event-recorder.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
-import type { Logger } from '../../../machinery/process/logger.ts';
-import { credentialsFor } from '../plan/image-credentials.ts';
-import { fullImageName, parseImageName, type ImageName } from '../plan/image-name.ts';
+import { fullImageName, isImageId, parseImageName, type ImageName } from '../plan/image-name.ts';
 import { uidOf } from '../plan/pod-spec.ts';
-import { Gate } from '../pods/gate.ts';
+import type { PullFailureReason } from '../plan/pull-failure.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
+import type { ImageKeyring } from './image-keyring.ts';
+import type { PodPulls } from './pod-pulls.ts';
+import type { PullRecords } from './pull-records.ts';
 
 /** Where a container's image stands. */
 export type ImageState =
@@ -33,42 +34,60 @@ export type ImageState =
 
 export interface ImageManagerOptions {
   readonly images: ImageService;
+  readonly keyring: Pick<ImageKeyring, 'find'>;
+  readonly records: Pick<PullRecords, 'mustPull'>;
+  readonly pulls: Pick<PodPulls, 'pull'>;
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly recorder: EventSink;
-  /** Pulls that may run at once. */
-  readonly parallelPulls: number;
-  /** Secrets that the pod's imagePullSecrets name; those that do not exist are left out. */
-  readonly pullSecrets: (pod: Pod) => Promise<readonly Secret[]>;
   /** Wakes a pod's worker. */
   readonly wake: (podUid: string) => void;
+  /** A pod is gone. */
+  readonly onGone: (podUid: string) => void;
 }
 
 interface Attempt {
   /** Of the pull that failed last; undefined while the first one runs. */
-  failure: { readonly message: string; readonly atMs: number; told: boolean } | undefined;
+  failure:
+    { readonly reason: PullFailureReason; readonly message: string; readonly atMs: number; told: boolean } | undefined;
   backoffMs: number;
   pulling: boolean;
 }
 
+/** What is known of one pod. */
+interface PodImages {
+  /** Full name -> how its pulls went. */
+  readonly attempts: Map<string, Attempt>;
+  /** Full name -> who has used the pull since, so that policy Always pulls once a start of each. */
+  readonly fresh: Map<string, Set<string>>;
+  /** Full name -> id of the image that it was found to be, and that the pod may use. */
+  readonly held: Map<string, string>;
+  readonly gone: AbortController;
+}
+
+/** One question for an image. */
+interface Request {
+  readonly pod: Pod;
+  /** As the pod says it. */
+  readonly text: string;
+  readonly name: ImageName;
+  readonly subject: EventSubject;
+  readonly known: PodImages;
+}
+
 const FIRST_BACKOFF_MS = 10_000;
 const MAX_BACKOFF_MS = 300_000;
+/** How long the failure itself stands in the status before the back-off does. */
+const TELL_FAILURE_MS = 1_000;
 
 export class ImageManager {
   private readonly options: ImageManagerOptions;
-  private readonly gate: Gate;
-  /** Pod UID + image -> how it went. */
-  private readonly attempts = new Map<string, Attempt>();
-  /** Pulls in flight, by image and credentials. */
-  private readonly pulls = new Map<string, Promise<string>>();
+  /** By pod UID. */
+  private readonly pods = new Map<string, PodImages>();
   /** Questions for an image in flight, by name. */
   private readonly inspections = new Map<string, Promise<Decoded<Image> | undefined>>();
-  /** Pod UID -> images pulled for it and not yet used, so that policy Always pulls once a start. */
-  private readonly fresh = new Map<string, Set<string>>();
 
   constructor(options: ImageManagerOptions) {
     this.options = options;
-    this.gate = new Gate({ limit: options.parallelPulls, clock: options.clock });
   }
 
   /**
@@ -79,51 +98,91 @@ export class ImageManager {
     pod: Pod,
     container: Pick<Container, 'image' | 'imagePullPolicy'>,
     subject: EventSubject,
-    sandboxConfig?: PodSandboxConfig,
   ): Promise<ImageState> {
     const text = container.image ?? '';
-    const parsed = parseImageName(text);
-    if (parsed === undefined) {
-      const message = `Failed to apply default image tag "${text}": couldn't parse image name "${text}": invalid reference format`;
-      this.options.recorder.event(subject, 'Warning', 'InspectFailed', message);
-      this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: InvalidImageName');
-      return { kind: 'waiting', reason: 'InvalidImageName', message, retryAtMs: undefined };
-    }
-    const name = fullImageName(parsed);
-    const key = `${uidOf(pod)}|${name}`;
-    const policy = container.imagePullPolicy ?? (parsed.tag === 'latest' ? 'Always' : 'IfNotPresent');
-    const attempt = this.attempts.get(key);
-    if (attempt?.pulling === true) return { kind: 'pulling' };
-    const fresh = this.fresh.get(uidOf(pod))?.has(name) === true;
-    if (policy !== 'Always' || fresh) {
-      const image = await this.inspect(name, text, subject);
-      if ('kind' in image) return image;
-      if (image.found !== undefined) {
-        if (!fresh)
-          this.options.recorder.event(
-            subject,
-            'Normal',
-            'Pulled',
-            `Container image "${text}" already present on machine`,
-          );
-        this.fresh.get(uidOf(pod))?.delete(name);
-        this.attempts.delete(key);
-        return { kind: 'present', image: image.found, name };
+    if (isImageId(text)) return this.ensureById(text, container, this.knownOf(pod), subject);
+    const name = parseImageName(text);
+    if (name === undefined) return this.invalidName(text, subject);
+    const known = this.knownOf(pod);
+    const request: Request = { pod, text, name, subject, known };
+    const fullName = fullImageName(name);
+    if (known.attempts.get(fullName)?.pulling === true) return { kind: 'pulling' };
+    const policy = container.imagePullPolicy ?? (name.tag === 'latest' ? 'Always' : 'IfNotPresent');
+    const users = known.fresh.get(fullName);
+    const isFresh = users !== undefined && !users.has(subject.fieldPath ?? '');
+    if (policy !== 'Always' || isFresh) {
+      const seen = await this.inspect(fullName, text, subject);
+      if ('kind' in seen) return seen;
+      const image = seen.found;
+      const mayUse = image === undefined ? false : isFresh || (await this.mayUse(request, image));
+      if (typeof mayUse === 'object') return mayUse;
+      if (image !== undefined && mayUse) {
+        if (!isFresh) this.tellPresent(text, subject);
+        users?.add(subject.fieldPath ?? '');
+        known.attempts.delete(fullName);
+        known.held.set(fullName, image.id);
+        return { kind: 'present', image, name: fullName };
       }
     }
-    if (policy === 'Never') {
-      const message = `Container image "${text}" is not present with pull policy of Never`;
-      this.options.recorder.event(subject, 'Warning', 'ErrImageNeverPull', message);
-      this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: ErrImageNeverPull');
-      return { kind: 'waiting', reason: 'ErrImageNeverPull', message, retryAtMs: undefined };
-    }
-    return this.pullOrWait(pod, parsed, text, subject, key, attempt, sandboxConfig);
+    if (policy === 'Never') return this.neverPulled(text, subject);
+    return this.pullOrWait(request, policy === 'Always');
   }
 
-  /** The pod is gone: nothing of it is remembered. */
+  /** The pod is gone: nothing of it is remembered, and what it waits for alone ends. */
   forget(podUid: string): void {
-    this.fresh.delete(podUid);
-    for (const key of this.attempts.keys()) if (key.startsWith(`${podUid}|`)) this.attempts.delete(key);
+    this.pods.get(podUid)?.gone.abort();
+    this.pods.delete(podUid);
+    this.options.onGone(podUid);
+  }
+
+  private knownOf(pod: Pod): PodImages {
+    const uid = uidOf(pod);
+    let known = this.pods.get(uid);
+    if (known === undefined) {
+      known = { attempts: new Map(), fresh: new Map(), held: new Map(), gone: new AbortController() };
+      this.pods.set(uid, known);
+    }
+    return known;
+  }
+
+  private invalidName(text: string, subject: EventSubject): ImageState {
+    const message = `Failed to apply default image tag "${text}": couldn't parse image name "${text}": invalid reference format`;
+    this.options.recorder.event(subject, 'Warning', 'InspectFailed', message);
+    this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: InvalidImageName');
+    return { kind: 'waiting', reason: 'InvalidImageName', message, retryAtMs: undefined };
+  }
+
+  private neverPulled(text: string, subject: EventSubject): ImageState {
+    const message = `Container image "${text}" is not present with pull policy of Never`;
+    this.options.recorder.event(subject, 'Warning', 'ErrImageNeverPull', message);
+    this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: ErrImageNeverPull');
+    return { kind: 'waiting', reason: 'ErrImageNeverPull', message, retryAtMs: undefined };
+  }
+
+  private tellPresent(text: string, subject: EventSubject): void {
+    const message = `Container image "${text}" already present on machine and can be accessed by the pod`;
+    this.options.recorder.event(subject, 'Normal', 'Pulled', message);
+  }
+
+  /** No registry knows ids: the image is here, or was imported by somebody, or never comes. */
+  private async ensureById(
+    id: string,
+    container: Pick<Container, 'imagePullPolicy'>,
+    known: PodImages,
+    subject: EventSubject,
+  ): Promise<ImageState> {
+    const seen = await this.inspect(id, id, subject);
+    if ('kind' in seen) return seen;
+    if (seen.found !== undefined) {
+      this.tellPresent(id, subject);
+      known.held.set(id, seen.found.id);
+      return { kind: 'present', image: seen.found, name: id };
+    }
+    if (container.imagePullPolicy === 'Never') return this.neverPulled(id, subject);
+    const message = `there is no image with the id ${id} on this node, and registries know no ids: name it as REPOSITORY@sha256:DIGEST, or import it`;
+    this.options.recorder.event(subject, 'Warning', 'Failed', `Failed to pull image "${id}": ${message}`);
+    this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: ErrImagePull');
+    return { kind: 'waiting', reason: 'ErrImagePull', message, retryAtMs: undefined };
   }
 
   private async inspect(
@@ -132,161 +191,90 @@ export class ImageManager {
     subject: EventSubject,
   ): Promise<{ found: Decoded<Image> | undefined } | Extract<ImageState, { kind: 'waiting' }>> {
     try {
-      // Pods that start together ask once.
-      let asked = this.inspections.get(name);
-      if (asked === undefined) {
-        asked = this.options.images.imageStatus({ image: name }).finally(() => this.inspections.delete(name));
-        this.inspections.set(name, asked);
-      }
-      return { found: await asked };
+      return { found: await this.find(name) };
     } catch (error) {
-      const detail = error instanceof RuntimeError ? error.detail : String(error);
-      const message = `Failed to inspect image "${text}": ${detail}`;
+      const message = `Failed to inspect image "${text}": ${detailOf(error)}`;
       this.options.recorder.event(subject, 'Warning', 'InspectFailed', message);
-      return {
-        kind: 'waiting',
-        reason: 'ImageInspectError',
-        message,
-        retryAtMs: this.options.clock.now() + FIRST_BACKOFF_MS,
-      };
+      this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: ImageInspectError');
+      const retryAtMs = this.options.clock.now() + FIRST_BACKOFF_MS;
+      return { kind: 'waiting', reason: 'ImageInspectError', message, retryAtMs };
     }
   }
 
-  private pullOrWait(
-    pod: Pod,
-    parsed: ImageName,
-    text: string,
-    subject: EventSubject,
-    key: string,
-    known: Attempt | undefined,
-    sandboxConfig: PodSandboxConfig | undefined,
-  ): ImageState {
+  /** Pods that start together ask once. */
+  private find(name: string): Promise<Decoded<Image> | undefined> {
+    let asked = this.inspections.get(name);
+    if (asked === undefined) {
+      asked = this.options.images.imageStatus({ image: name }).finally(() => this.inspections.delete(name));
+      this.inspections.set(name, asked);
+    }
+    return asked;
+  }
+
+  private async mayUse(
+    { pod, name, known, subject }: Request,
+    image: Decoded<Image>,
+  ): Promise<boolean | Extract<ImageState, { kind: 'waiting' }>> {
+    const { keyring, records, recorder, clock } = this.options;
+    if (known.held.get(fullImageName(name)) === image.id) return true;
+    try {
+      const credentials = async () => (await keyring.find(pod, name, known.gone.signal)).credentials;
+      return !(await records.mustPull(name, image.id, credentials));
+    } catch (error) {
+      const message = `Cannot tell whether the pod may use image "${fullImageName(name)}", which is on the node: ${detailOf(error)}`;
+      recorder.event(subject, 'Warning', 'Failed', message);
+      return { kind: 'waiting', reason: 'ErrImagePull', message, retryAtMs: clock.now() + FIRST_BACKOFF_MS };
+    }
+  }
+
+  private pullOrWait(request: Request, isAlways: boolean): ImageState {
     const { clock, recorder } = this.options;
-    const failure = known?.failure;
-    if (known !== undefined && failure !== undefined) {
-      const retryAtMs = failure.atMs + known.backoffMs;
+    const { text, subject, known } = request;
+    const fullName = fullImageName(request.name);
+    const attempt = known.attempts.get(fullName) ?? { failure: undefined, backoffMs: 0, pulling: false };
+    const { failure } = attempt;
+    if (failure !== undefined) {
+      const retryAtMs = failure.atMs + attempt.backoffMs;
       if (!failure.told) {
         // The failure itself is shown once, then that it waits.
         failure.told = true;
-        return { kind: 'waiting', reason: 'ErrImagePull', message: failure.message, retryAtMs: failure.atMs + 1_000 };
+        const { reason, message } = failure;
+        return { kind: 'waiting', reason, message, retryAtMs: failure.atMs + TELL_FAILURE_MS };
       }
       if (clock.now() < retryAtMs) {
         const message = `Back-off pulling image "${text}"`;
         recorder.event(subject, 'Normal', 'BackOff', message);
         recorder.event(subject, 'Warning', 'Failed', 'Error: ImagePullBackOff');
-        return {
-          kind: 'waiting',
-          reason: 'ImagePullBackOff',
-          message: `${message}: ErrImagePull: ${failure.message}`,
-          retryAtMs,
-        };
+        const whole = `${message}: ${failure.reason}: ${failure.message}`;
+        return { kind: 'waiting', reason: 'ImagePullBackOff', message: whole, retryAtMs };
       }
     }
-    const attempt: Attempt = known ?? { failure: undefined, backoffMs: 0, pulling: false };
     attempt.pulling = true;
-    this.attempts.set(key, attempt);
-    void this.pull(pod, parsed, text, subject, attempt, sandboxConfig);
+    known.attempts.set(fullName, attempt);
+    void this.pull(request, attempt, isAlways);
     return { kind: 'pulling' };
   }
 
-  private async pull(
-    pod: Pod,
-    parsed: ImageName,
-    text: string,
-    subject: EventSubject,
-    attempt: Attempt,
-    sandboxConfig: PodSandboxConfig | undefined,
-  ): Promise<void> {
-    const { clock, recorder, logger } = this.options;
-    const name = fullImageName(parsed);
-    const beganMs = clock.monotonicMs();
-    let credentials: readonly AuthConfig[] = [];
-    recorder.event(subject, 'Normal', 'Pulling', `Pulling image "${text}"`);
-    try {
-      const secrets = await this.options.pullSecrets(pod);
-      this.tellMissingSecrets(pod, secrets);
-      credentials = credentialsFor(parsed.domain, parsed.path, secrets);
-      const startedMs = await this.pullShared(name, credentials, sandboxConfig);
-      const tookMs = clock.monotonicMs() - startedMs;
-      const waitedMs = clock.monotonicMs() - beganMs;
-      const image = await this.options.images.imageStatus({ image: name });
-      const size = image === undefined ? '' : ` Image size: ${image.size} bytes.`;
-      const message = `Successfully pulled image "${text}" in ${seconds(tookMs)} (${seconds(waitedMs)} including waiting).${size}`;
-      recorder.event(subject, 'Normal', 'Pulled', message);
+  /** Never throws. */
+  private async pull(request: Request, attempt: Attempt, isAlways: boolean): Promise<void> {
+    const { pod, name, known } = request;
+    const { signal } = known.gone;
+    const failure = await this.options.pulls.pull({ ...request, signal, isAlways });
+    attempt.pulling = false;
+    if (signal.aborted) return;
+    if (failure === undefined) {
       attempt.failure = undefined;
       attempt.backoffMs = 0;
-      const uid = uidOf(pod);
-      const fresh = this.fresh.get(uid) ?? new Set();
-      this.fresh.set(uid, fresh.add(name));
-    } catch (error) {
-      const why = error instanceof RuntimeError ? error.detail : error instanceof Error ? error.message : String(error);
-      const detail = `${why} (${credentialsInWords(pod, parsed.domain, credentials.length)})`;
-      const message = `failed to pull image "${text}" after ${seconds(clock.monotonicMs() - beganMs)}: ${detail}`;
-      attempt.failure = { message, atMs: clock.now(), told: false };
+      known.fresh.set(fullImageName(name), new Set());
+    } else {
+      attempt.failure = { ...failure, atMs: this.options.clock.now(), told: false };
       attempt.backoffMs = attempt.backoffMs === 0 ? FIRST_BACKOFF_MS : Math.min(MAX_BACKOFF_MS, attempt.backoffMs * 2);
-      recorder.event(subject, 'Warning', 'Failed', `Failed to pull image "${text}": ${detail}`);
-      recorder.event(subject, 'Warning', 'Failed', 'Error: ErrImagePull');
-      logger.info({ image: name, pod: uidOf(pod), err: error }, 'Image pull failed');
-    } finally {
-      attempt.pulling = false;
-      this.options.wake(uidOf(pod));
     }
-  }
-
-  private tellMissingSecrets(pod: Pod, found: readonly Secret[]): void {
-    const missing = pullSecretNames(pod).filter(name => !found.some(secret => secret.metadata.name === name));
-    if (missing.length === 0) return;
-    const message = `Unable to retrieve some image pull secrets (${missing.join(', ')}); attempting to pull the image may not succeed.`;
-    this.options.recorder.event(subjectOf(pods, pod), 'Warning', 'FailedToRetrieveImagePullSecret', message);
-  }
-
-  /** @returns when the pull began (monotonic) */
-  private async pullShared(
-    name: string,
-    credentials: readonly AuthConfig[],
-    sandboxConfig: PodSandboxConfig | undefined,
-  ): Promise<number> {
-    const { images, clock } = this.options;
-    const auths: readonly (AuthConfig | undefined)[] = credentials.length === 0 ? [undefined] : credentials;
-    let startedMs = clock.monotonicMs();
-    let lastError: unknown;
-    for (const auth of auths) {
-      const key = `${name}|${JSON.stringify(auth ?? null)}`;
-      let pull = this.pulls.get(key);
-      if (pull === undefined) {
-        pull = this.gate
-          .run(() => {
-            startedMs = clock.monotonicMs();
-            const withAuth = auth === undefined ? {} : { auth };
-            const withSandbox = sandboxConfig === undefined ? {} : { sandboxConfig };
-            return images.pullImage({ image: name }, { ...withAuth, ...withSandbox });
-          })
-          .finally(() => this.pulls.delete(key));
-        this.pulls.set(key, pull);
-      }
-      try {
-        await pull;
-        return startedMs;
-      } catch (error) {
-        lastError = error;
-      }
-    }
-    throw lastError;
+    this.options.wake(uidOf(pod));
   }
 }
 
-function pullSecretNames(pod: Pod): string[] {
-  return (pod.spec.imagePullSecrets ?? []).flatMap(({ name }) => (name === undefined || name === '' ? [] : [name]));
-}
-
-/** How the pull logged in: what a registry's "unauthorized" leaves open. */
-function credentialsInWords(pod: Pod, domain: string, count: number): string {
-  if (count > 0) return `with ${count === 1 ? 'the credentials' : `each of ${count} credentials`} for ${domain}`;
-  return pullSecretNames(pod).length === 0
-    ? 'without credentials: the pod has no imagePullSecrets'
-    : `without credentials: none of the pod's imagePullSecrets is for ${domain}`;
-}
-
-function seconds(ms: number): string {
-  return ms < 1000 ? `${Math.round(ms)}ms` : `${(ms / 1000).toFixed(3)}s`;
+function detailOf(error: unknown): string {
+  if (error instanceof RuntimeError) return error.detail;
+  return error instanceof Error ? error.message : String(error);
 }

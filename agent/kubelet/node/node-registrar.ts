@@ -4,13 +4,14 @@
  * - Looks every ten seconds at most; what it looks at never waits for a pod.
  * - Labels that others gave the node stay; ours are put back.
  */
-import type { ContainerImage, Node, NodeStatus } from '../../../proto/api/core-v1.ts';
+import type { Node, NodeStatus } from '../../../proto/api/core-v1.ts';
 import type { Client } from '../../../machinery/client/client.ts';
 import { nodes } from '../../../machinery/client/resource.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { readFilesystemUsage } from '../../host/disk-usage.ts';
+import type { PressureCondition } from '../eviction/plan/thresholds.ts';
 import {
   newNode,
   nodeLabels,
@@ -19,19 +20,22 @@ import {
   type NodeFacts,
   type NodeObservation,
 } from '../plan/node-object.ts';
+import type { NodeImages } from '../images/node-images.ts';
 import { sameJson } from '../plan/status-patch.ts';
-import type { ImageService, RuntimeService } from '../runtime/runtime-service.ts';
+import type { RuntimeService } from '../runtime/runtime-service.ts';
 
 export interface NodeRegistrarOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly runtime: RuntimeService;
-  readonly images: ImageService;
+  readonly images: Pick<NodeImages, 'current'>;
   readonly facts: NodeFacts;
   /** Folder whose file system pods fill. */
   readonly root: string;
   readonly volumesInUse: () => readonly string[];
+  /** What the node is short of. */
+  readonly pressure: () => readonly PressureCondition[];
   /** Further reasons not to be ready, in sentences. */
   readonly problems: () => readonly string[];
   /** Called whenever the node object is newly known. */
@@ -49,9 +53,9 @@ export class NodeRegistrar {
   private written: NodeStatus | undefined;
   private writtenAtMs = 0;
   private wasReady = false;
-  private imageList: readonly ContainerImage[] = [];
-  private imagesReadAtMs = Number.NEGATIVE_INFINITY;
   private wakeUp: () => void = () => {};
+  /** Since the last look began. */
+  private changed = false;
   private readonly registered: Promise<void>;
   private markRegistered: () => void = () => {};
 
@@ -67,6 +71,7 @@ export class NodeRegistrar {
 
   /** Something changed that the status tells: look now. */
   wake(): void {
+    this.changed = true;
     this.wakeUp();
   }
 
@@ -96,10 +101,13 @@ export class NodeRegistrar {
   }
 
   private async sleep(waitMs: number, signal: AbortSignal): Promise<void> {
-    const wake = new AbortController();
-    this.wakeUp = () => wake.abort();
-    await this.options.clock.sleep(waitMs, AbortSignal.any([signal, wake.signal])).catch(() => undefined);
-    this.wakeUp = () => {};
+    if (!this.changed) {
+      const wake = new AbortController();
+      this.wakeUp = () => wake.abort();
+      await this.options.clock.sleep(waitMs, AbortSignal.any([signal, wake.signal])).catch(() => undefined);
+      this.wakeUp = () => {};
+    }
+    this.changed = false;
   }
 
   private async register(signal: AbortSignal): Promise<Node> {
@@ -130,7 +138,9 @@ export class NodeRegistrar {
     const same = this.written !== undefined && sameJson(withoutHeartbeats(this.written), withoutHeartbeats(next));
     if (same && clock.monotonicMs() - this.writtenAtMs < WRITE_MS) return node;
     const addresses = next.addresses ?? [];
-    const status = { ...next, addresses: [...addresses, { $patch: 'replace' }] };
+    // A patch leaves alone what it does not name: what is over has to be said.
+    const volumesInUse = next.volumesInUse ?? null;
+    const status = { ...next, volumesInUse, addresses: [...addresses, { $patch: 'replace' }] };
     const written = await client
       .of(nodes)
       .patch({ name: facts.nodeName }, { status }, { type: 'strategic', subresource: 'status', signal });
@@ -142,10 +152,11 @@ export class NodeRegistrar {
 
   private async observe(signal: AbortSignal): Promise<NodeObservation> {
     const { runtime, clock, root, volumesInUse, problems } = this.options;
+    const pressure = this.options.pressure();
     const [runtimeProblems, disk, images] = await Promise.all([
       this.runtimeProblems(runtime, signal),
       readFilesystemUsage(root).catch(() => undefined),
-      this.readImages(signal),
+      this.options.images.current(signal),
     ]);
     return {
       diskBytes: disk?.capacityBytes ?? 0,
@@ -153,7 +164,11 @@ export class NodeRegistrar {
       runtimeHandlers: [],
       volumesInUse: volumesInUse(),
       notReady: [...runtimeProblems, ...problems()],
-      pressure: { memory: false, disk: false, pid: false },
+      pressure: {
+        memory: pressure.includes('MemoryPressure'),
+        disk: pressure.includes('DiskPressure'),
+        pid: pressure.includes('PIDPressure'),
+      },
       nowMs: clock.now(),
     };
   }
@@ -172,21 +187,5 @@ export class NodeRegistrar {
       signal.throwIfAborted();
       return [`container runtime is down: ${error instanceof Error ? error.message : String(error)}`];
     }
-  }
-
-  /** Images change when they are pulled or removed; who does that wakes us, so a minute's age does no harm. */
-  private async readImages(signal: AbortSignal): Promise<readonly ContainerImage[]> {
-    const { images, clock } = this.options;
-    if (clock.monotonicMs() - this.imagesReadAtMs < 60_000) return this.imageList;
-    try {
-      const list = await images.listImages(undefined, { signal, timeoutMs: RUNTIME_TIMEOUT_MS });
-      this.imageList = list
-        .map(image => ({ names: [...image.repoDigests, ...image.repoTags], sizeBytes: Number(image.size) }))
-        .filter(image => image.names.length > 0);
-      this.imagesReadAtMs = clock.monotonicMs();
-    } catch {
-      // The runtime's state is told by its own condition.
-    }
-    return this.imageList;
   }
 }

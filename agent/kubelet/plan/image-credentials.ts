@@ -1,97 +1,71 @@
 /**
- * Which credentials of a pod's imagePullSecrets fit an image.
- * Source: kubernetes.io/docs, "Pull an Image from a Private Registry"; `pkg/credentialprovider/keyring.go` 1.36.
+ * Which logins fit an image, in the order in which they are tried: keys in reverse order of their text, so that of two keys of a registry
+ * the one with the longer path comes first.
+ * Source: kubernetes.io/docs, "Pull an Image from a Private Registry"; `pkg/credentialprovider/{keyring.go,secrets}` 1.36.
  */
 import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import type { Secret } from '../../../proto/api/core-v1.ts';
+import { parseDockerConfigJson, parseDockercfg, type RegistryLogin } from './docker-config.ts';
+import { repositoryOf, type ImageName } from './image-name.ts';
+import { registryMatches } from './registry-match.ts';
+
+/** Where a login came from: who else may use what was pulled with it depends on that. */
+export type CredentialSource =
+  { readonly kind: 'node' } | ({ readonly kind: 'secret' | 'serviceAccount' } & ObjectCoordinates);
+
+/** Which object of the API. */
+export interface ObjectCoordinates {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+}
 
 /** One way to log in. */
 export interface ImageCredential {
-  readonly username: string;
-  readonly password: string;
-  readonly identityToken: string;
-  readonly registryToken: string;
-  /**
-   * Always empty: the key that fitted the image has decided already. containerd takes it for a URL, fails on "host:5000", and would hold
-   * the credentials back from mirrors.
-   */
-  readonly serverAddress: '';
+  readonly login: RegistryLogin;
+  readonly source: CredentialSource;
 }
 
-interface Entry {
-  readonly pattern: string;
-  readonly credential: ImageCredential;
+/** Logins of one source. */
+export interface LoginSource {
+  readonly source: CredentialSource;
+  readonly logins: readonly RegistryLogin[];
 }
 
-/** Credentials for `domain/path`, those with the longest matching key first; secrets that cannot be read give none. */
-export function credentialsFor(domain: string, path: string, secrets: readonly Secret[]): ImageCredential[] {
-  const matching = secrets.flatMap(entriesOf).filter(({ pattern }) => matches(pattern, domain, path));
-  matching.sort((a, b) => b.pattern.length - a.pattern.length);
-  return matching.map(({ credential }) => credential);
-}
+/** Where Docker Hub's logins lie by tradition. */
+const DOCKER_HUB_KEY = 'index.docker.io';
 
-function entriesOf(secret: Secret): Entry[] {
-  const { data = {} } = secret;
-  const config = data['.dockerconfigjson'];
-  const legacy = data['.dockercfg'];
-  const encoded = config ?? legacy;
-  if (encoded === undefined) return [];
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(Buffer.from(encoded, 'base64').toString());
-  } catch {
-    return [];
+/** Of the sources together: the best key first, and for one key in the order of the sources. */
+export function credentialsFor(name: ImageName, sources: readonly LoginSource[]): ImageCredential[] {
+  const all = sources.flatMap(({ source, logins }) => logins.map(login => ({ login, source })));
+  const matching = all.filter(({ login }) => registryMatches(login.pattern, repositoryOf(name)));
+  if (matching.length === 0 && name.domain === 'docker.io') {
+    return all.filter(({ login }) => login.pattern === DOCKER_HUB_KEY);
   }
-  const auths = config === undefined ? parsed : asRecord(parsed)['auths'];
-  return Object.entries(asRecord(auths)).map(([key, value]) => ({
-    pattern: patternOf(key),
-    credential: credentialOf(asRecord(value)),
-  }));
+  return matching.sort((a, b) => (a.login.pattern < b.login.pattern ? 1 : a.login.pattern > b.login.pattern ? -1 : 0));
 }
 
-function credentialOf(entry: Record<string, unknown>): ImageCredential {
-  const text = (key: string): string => (typeof entry[key] === 'string' ? (entry[key] as string) : '');
-  const decoded = Buffer.from(text('auth'), 'base64').toString();
-  const colon = decoded.indexOf(':');
-  const [authUser, authPassword] = colon < 0 ? ['', ''] : [decoded.slice(0, colon), decoded.slice(colon + 1)];
-  return {
-    username: text('username') === '' ? authUser : text('username'),
-    password: text('password') === '' ? authPassword : text('password'),
-    identityToken: text('identitytoken'),
-    registryToken: text('registrytoken'),
-    serverAddress: '',
-  };
+/** The logins of a pull secret; undefined when it holds none that can be read. */
+export function secretLogins(secret: Secret): LoginSource | undefined {
+  const { uid = '', namespace = '', name = '' } = secret.metadata;
+  const decode = (key: string): string => Buffer.from(secret.data?.[key] ?? '', 'base64').toString();
+  const logins =
+    secret.type === 'kubernetes.io/dockerconfigjson'
+      ? parseDockerConfigJson(decode('.dockerconfigjson'))
+      : secret.type === 'kubernetes.io/dockercfg'
+        ? parseDockercfg(decode('.dockercfg'))
+        : undefined;
+  return logins === undefined ? undefined : { source: { kind: 'secret', uid, namespace, name }, logins };
 }
 
-/** Keys may be URLs, and may end in the paths of old registry APIs. */
-function patternOf(key: string): string {
-  const bare = key
-    .replace(/^https?:\/\//, '')
-    .replace(/\/$/, '')
-    .replace(/\/v[12]$/, '');
-  return bare === 'index.docker.io' || bare === 'registry-1.docker.io' ? 'docker.io' : bare;
-}
-
-/** Host parts match one by one, `*` within a part; then the path must begin with the pattern's. */
-function matches(pattern: string, domain: string, path: string): boolean {
-  const slash = pattern.indexOf('/');
-  const host = slash < 0 ? pattern : pattern.slice(0, slash);
-  const prefix = slash < 0 ? '' : pattern.slice(slash + 1);
-  if (prefix !== '' && path !== prefix && !path.startsWith(`${prefix}/`)) return false;
-  const [hostName = '', hostPort] = host.split(':');
-  const [domainName = '', domainPort] = domain.split(':');
-  if (hostPort !== domainPort) return false;
-  const globs = hostName.split('.');
-  const parts = domainName.split('.');
-  return globs.length === parts.length && globs.every((glob, index) => globMatches(glob, parts[index] ?? ''));
-}
-
-function globMatches(glob: string, text: string): boolean {
-  if (!glob.includes('*')) return glob === text;
-  const escaped = glob.split('*').map(part => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${escaped.join('.*')}$`).test(text);
-}
-
-function asRecord(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+/** What stands for a login in the records of pulls: the digest of upstream's JSON of it. */
+export function credentialHash({ username, password, email, identityToken, registryToken }: RegistryLogin): string {
+  const fields = { username, password, email, identitytoken: identityToken, registrytoken: registryToken };
+  const given = Object.entries(fields).filter(([, value]) => value !== '');
+  // Go writes these as escapes in JSON.
+  const json = JSON.stringify(Object.fromEntries(given)).replace(/[<>&\u2028\u2029]/g, char => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+  return createHash('sha256').update(json).digest('hex');
 }

@@ -42,3 +42,13 @@ export function fullImageName({ domain, path, tag, digest }: ImageName): string 
   if (digest !== undefined) return `${domain}/${path}@${digest}`;
   return `${domain}/${path}:${tag ?? 'latest'}`;
 }
+
+/** `docker.io/library/busybox`: without tag and digest. */
+export function repositoryOf({ domain, path }: ImageName): string {
+  return `${domain}/${path}`;
+}
+
+/** Whether it is an image's id, as runtimes give it, and no name. */
+export function isImageId(text: string): boolean {
+  return /^sha256:[0-9a-f]{64}$/.test(text);
+}

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Container, Node, Pod } from '../../../proto/api/core-v1.ts';
+import type { Container, Node, Pod, ResourceList } from '../../../proto/api/core-v1.ts';
 import { podGarbage } from './container-garbage.ts';
-import { credentialsFor } from './image-credentials.ts';
-import { imagesToRemove } from './image-garbage.ts';
 import { fullImageName, parseImageName } from './image-name.ts';
 import { containerResources, cpuQuotaUs, cpuShares, podCgroupResources } from './linux-resources.ts';
 import { admitPod } from './node-admission.ts';
+import { withDefaults } from '../config/plan/kubelet-configuration.ts';
+import { nodeAllocatable } from './node-allocatable.ts';
 import { nodeStatus, type NodeFacts, type NodeObservation } from './node-object.ts';
 import type { ContainerView } from './pod-view.ts';
 import { INITIAL_PROBE_STATE, nextProbeState } from './probe-state.ts';
@@ -75,23 +75,6 @@ describe('image names', () => {
 
   test.each(['', 'UPPER', 'a b', 'a:', '/x'])('%j is none', text => {
     expect(parseImageName(text)).toBeUndefined();
-  });
-
-  test('credentialsFor() takes the longest key that fits', () => {
-    const auth = Buffer.from('me:pw:x').toString('base64');
-    const auths = {
-      'https://*.example/v1/': { auth },
-      'r.example/team': { username: 'team', password: 'p' },
-      other: { auth },
-    };
-    const secret = {
-      metadata: {},
-      data: { '.dockerconfigjson': Buffer.from(JSON.stringify({ auths })).toString('base64') },
-    };
-    const found = credentialsFor('r.example', 'team/app', [secret]);
-    expect(found.map(({ username, password }) => `${username}/${password}`)).toEqual(['team/p', 'me/pw:x']);
-    expect(credentialsFor('r.example', 'x', [secret])).toHaveLength(1);
-    expect(credentialsFor('r.example:5000', 'x', [secret])).toHaveLength(0);
   });
 });
 
@@ -175,7 +158,8 @@ test('nodeStatus() keeps what others wrote', () => {
     kubeletPort: 10250,
     addresses: [],
     systemInfo: {},
-    reserved: { cpu: '100m' },
+    allocatable: (capacity: ResourceList) =>
+      nodeAllocatable(capacity, withDefaults({ kubeReserved: { cpu: '100m' }, evictionHard: {} })),
   } as unknown as NodeFacts;
   const seen: NodeObservation = {
     diskBytes: 2048,
@@ -208,27 +192,6 @@ test('nodeStatus() keeps what others wrote', () => {
     status: 'False',
     message: 'a, b',
   });
-});
-
-test('imagesToRemove() frees the oldest unused until the low mark', () => {
-  const image = (id: string, lastUsedAtMs: number, more = {}) => ({
-    id,
-    sizeBytes: 40,
-    pinned: false,
-    inUse: false,
-    lastUsedAtMs,
-    ...more,
-  });
-  const images = [
-    image('new', 900),
-    image('old', 1),
-    image('used', 0, { inUse: true }),
-    image('pinned', 0, { pinned: true }),
-    image('middle', 500),
-  ];
-  const policy = { highPercent: 85, lowPercent: 80, minAgeMs: 200, maxAgeMs: 0 };
-  expect(imagesToRemove(images, { capacityBytes: 1000, availableBytes: 140 }, policy, 1000)).toEqual(['old', 'middle']);
-  expect(imagesToRemove(images, { capacityBytes: 1000, availableBytes: 151 }, policy, 1000)).toEqual([]);
 });
 
 test('podGarbage() keeps the newest attempt and one before it', () => {

@@ -13,8 +13,6 @@ import type {
   ResourceList,
   Taint,
 } from '../../../proto/api/core-v1.ts';
-import { Quantity } from '../../../machinery/meta/quantity.ts';
-import { addAmounts, parseAmounts, type ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { rfc3339 } from './time-format.ts';
 
 /** What stays the same until the kubelet restarts. */
@@ -29,13 +27,14 @@ export interface NodeFacts {
   readonly labels: Readonly<Record<string, string>>;
   readonly taints: readonly Taint[];
   readonly providerId: string | undefined;
-  /** Kept from pods. */
-  readonly reserved: ResourceAmounts;
+  /** What of the capacity is left for pods. */
+  readonly allocatable: (capacity: ResourceList) => ResourceList;
 }
 
 /** What changes. */
 export interface NodeObservation {
   readonly diskBytes: number;
+  /** As node-images.ts makes them. */
   readonly images: readonly ContainerImage[];
   readonly runtimeHandlers: readonly NodeRuntimeHandler[];
   readonly volumesInUse: readonly string[];
@@ -44,9 +43,6 @@ export interface NodeObservation {
   readonly pressure: { readonly memory: boolean; readonly disk: boolean; readonly pid: boolean };
   readonly nowMs: number;
 }
-
-/** At most this many images are told, the largest first. */
-const MAX_IMAGES = 50;
 
 /** The labels every node has. */
 export function nodeLabels(facts: NodeFacts): Record<string, string> {
@@ -90,23 +86,15 @@ export function nodeStatus(facts: NodeFacts, seen: NodeObservation, older: NodeS
   };
   return {
     capacity: { ...older?.capacity, ...capacity },
-    allocatable: { ...older?.capacity, ...older?.allocatable, ...allocatableOf(capacity, facts.reserved) },
+    allocatable: { ...older?.capacity, ...older?.allocatable, ...facts.allocatable(capacity) },
     addresses: [...facts.addresses],
     conditions: mergeNodeConditions(older?.conditions, conditionsOf(seen), seen.nowMs),
     daemonEndpoints: { kubeletEndpoint: { Port: facts.kubeletPort } },
     nodeInfo: { ...facts.systemInfo },
-    images: [...seen.images].sort((a, b) => (b.sizeBytes ?? 0) - (a.sizeBytes ?? 0)).slice(0, MAX_IMAGES),
+    images: [...seen.images],
     ...(seen.runtimeHandlers.length === 0 ? {} : { runtimeHandlers: [...seen.runtimeHandlers] }),
     ...(seen.volumesInUse.length === 0 ? {} : { volumesInUse: [...seen.volumesInUse] }),
   };
-}
-
-function allocatableOf(capacity: ResourceList, reserved: ResourceAmounts): ResourceList {
-  const negative = new Map([...parseAmounts(reserved)].map(([name, quantity]) => [name, quantity.neg()]));
-  const left = addAmounts(parseAmounts(capacity), negative);
-  return Object.fromEntries(
-    [...left].map(([name, quantity]) => [name, (quantity.sign() < 0 ? Quantity.zero : quantity).toString()]),
-  );
 }
 
 function conditionsOf({ notReady, pressure }: NodeObservation): NodeCondition[] {

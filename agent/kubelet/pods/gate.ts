@@ -28,14 +28,17 @@ export class Gate {
     return this.waiting.length;
   }
 
-  /** Runs `act` when there is room. @throws the signal's reason if it aborts before that */
-  async run<T>(act: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /**
+   * Runs `act` when there is room. It may hand its place on before it ends, by calling `leave`.
+   * @throws the signal's reason if it aborts before that
+   */
+  async run<T>(act: (leave: () => void) => Promise<T>, signal?: AbortSignal): Promise<T> {
     await this.enter(signal);
     const leave = once(() => this.leave());
     const { clock, patienceMs } = this.options;
     const keepWaiting = patienceMs === undefined ? () => {} : clock.after(patienceMs, leave);
     try {
-      return await act();
+      return await act(leave);
     } finally {
       keepWaiting();
       leave();

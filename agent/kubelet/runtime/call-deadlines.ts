@@ -6,8 +6,8 @@ export const CALL_DEADLINES_MS = {
   runPodSandbox: 240_000,
   /** Networks are torn down by CNI plugins that may call out. */
   stopPodSandbox: 240_000,
-  /** Large images over slow lines; that a pull moves at all is the runtime's own watch (containerd: image_pull_progress_timeout). */
-  pullImage: 3_600_000,
+  /** Large images over slow lines take what they take: who pulls watches whether it moves (images/image-puller.ts). */
+  pullImage: Number.POSITIVE_INFINITY,
   /** For commands without a bound of their own. */
   unboundedExec: 3_600_000,
 } as const;

@@ -8,6 +8,7 @@ import { MetricsRegistry } from '../../../machinery/process/metrics.ts';
 import { processMetrics } from '../../../machinery/process/process-metrics.ts';
 import { isTerminalPhase, uidOf } from '../plan/pod-spec.ts';
 import type { PodView } from '../plan/pod-view.ts';
+import { ImageMetrics } from './image-metrics.ts';
 import { operationType } from './plan/operation-type.ts';
 
 const POD_START_BUCKETS = [0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900];
@@ -23,7 +24,9 @@ export interface ProbeOutcome {
 }
 
 export class KubeletMetrics implements ReconcileObserver {
-  private readonly registry = new MetricsRegistry();
+  /** For others who count what they do. */
+  readonly registry = new MetricsRegistry();
+  readonly images = new ImageMetrics(this.registry);
   private readonly probes = new MetricsRegistry();
   /** First seen and not running yet: UID -> milliseconds since the epoch. */
   private readonly starting = new Map<string, number>();
@@ -64,6 +67,16 @@ export class KubeletMetrics implements ReconcileObserver {
   private readonly lastSeen = this.registry.gauge(
     'kubelet_pleg_last_seen_seconds',
     '[ALPHA] Timestamp in seconds when PLEG was last seen active.',
+  );
+  private readonly evictions = this.registry.counter(
+    'kubelet_evictions',
+    '[ALPHA] Cumulative number of pod evictions by eviction signal',
+    ['eviction_signal'],
+  );
+  private readonly imagesRemoved = this.registry.counter(
+    'kubelet_image_garbage_collected_total',
+    '[ALPHA] Total number of images garbage collected by the kubelet, whether through disk usage or image age.',
+    ['reason'],
   );
   private readonly probeTotal = this.probes.counter(
     'prober_probe_total',
@@ -115,6 +128,15 @@ export class KubeletMetrics implements ReconcileObserver {
     if (this.relistedAtMs !== undefined) this.relistInterval.observe((startedAtMs - this.relistedAtMs) / 1000);
     this.relistedAtMs = startedAtMs;
     this.lastSeen.set(endedAtMs / 1000);
+  }
+
+  /** @param signal what was short, or the kind of limit that was passed */
+  evicted(signal: string): void {
+    this.evictions.inc([signal]);
+  }
+
+  imageRemoved(reason: 'age' | 'space'): void {
+    this.imagesRemoved.inc([reason]);
   }
 
   onReconciled(_name: string, _outcome: string, durationMs: number): void {

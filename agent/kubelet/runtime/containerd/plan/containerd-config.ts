@@ -63,8 +63,8 @@ const DISABLED_PLUGINS = [
 /** When memory runs out, containerd goes last. */
 const PROTECTED_OOM_SCORE = -999;
 
-/** Pulls that move no byte for so long are given up (containerd 1.7 and newer). */
-const PULL_STALL_TIMEOUT = '2m0s';
+/** Pulls that move no byte for so long are given up (containerd 1.7 and newer). The kubelet's own watch is quicker, and says why. */
+const PULL_STALL_TIMEOUT = '5m0s';
 
 /**
  * The version in what `containerd --version` prints; undefined if it is not there.

@@ -1,0 +1,228 @@
+/**
+ * The records of pulls on disk, in upstream's form: `image_manager/pulling` holds what was begun, `image_manager/pulled` what is there
+ * and with whose credentials it came.
+ *
+ * - Files are replaced as a whole. What was begun is written before the pull, so a kubelet that is killed in it knows afterwards that the
+ *   image was none of those that others brought.
+ * - A record that cannot be read counts as one that grants nothing.
+ * Source: `pkg/kubelet/images/pullmanager/{fs_pullrecords,image_pull_manager}.go` 1.36.
+ */
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../../machinery/process/clock.ts';
+import type { Logger } from '../../../machinery/process/logger.ts';
+import { writeFileAtomic } from '../../../machinery/process/write-file-atomic.ts';
+import type { ImageCredential } from '../plan/image-credentials.ts';
+import { fullImageName, parseImageName, repositoryOf, type ImageName } from '../plan/image-name.ts';
+import {
+  afterPull,
+  grantOf,
+  newIntent,
+  parseIntent,
+  parseRecord,
+  type ImagePulledRecord,
+} from '../plan/pull-record.ts';
+import { needsVerification, type VerificationPolicy } from '../plan/verification-policy.ts';
+import type { ImageService } from '../runtime/runtime-service.ts';
+
+export interface PullRecordsOptions {
+  /** The kubelet's root. */
+  readonly root: string;
+  readonly images: ImageService;
+  readonly policy: VerificationPolicy;
+  /** For NeverVerifyAllowlistedImages. */
+  readonly allowlist: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class PullRecords {
+  private readonly options: PullRecordsOptions;
+  /** Pulls under way, by full name: the last to end takes the intent away. */
+  private readonly begun = new Map<string, number>();
+  /** Records change one after the other. */
+  private last: Promise<unknown> = Promise.resolve();
+  private settled: Promise<void> | undefined;
+
+  constructor(options: PullRecordsOptions) {
+    this.options = options;
+  }
+
+  /** A pull begins. @throws when that cannot be written: an image must not come without a trace */
+  async begin(name: ImageName): Promise<void> {
+    const image = fullImageName(name);
+    this.begun.set(image, (this.begun.get(image) ?? 0) + 1);
+    try {
+      await writeFileAtomic(this.pullingPath(image), JSON.stringify(newIntent(image)));
+    } catch (error) {
+      await this.forgetIntent(image);
+      throw error;
+    }
+  }
+
+  /** It ended well. @param credential what was logged in with, if anything */
+  async pulled(name: ImageName, imageRef: string, credential: ImageCredential | undefined): Promise<void> {
+    try {
+      await this.write(name, imageRef, credential);
+    } catch (error) {
+      // The intent stays and says that the image came by us: whoever wants it pulls again.
+      this.options.logger.warn({ err: error, image: fullImageName(name) }, 'Cannot record the pull of an image');
+      this.countDown(fullImageName(name));
+      return;
+    }
+    await this.forgetIntent(fullImageName(name));
+  }
+
+  async failed(name: ImageName): Promise<void> {
+    await this.forgetIntent(fullImageName(name));
+  }
+
+  /**
+   * Whether a pod must pull the image though it is there.
+   * @param credentials the pod's, asked for only if they matter. What it throws is thrown.
+   */
+  async mustPull(
+    name: ImageName,
+    imageRef: string,
+    credentials: () => Promise<readonly ImageCredential[]>,
+  ): Promise<boolean> {
+    const { policy, allowlist, logger } = this.options;
+    if (policy === 'NeverVerify') return false;
+    await this.settle();
+    await this.last;
+    const repository = repositoryOf(name);
+    let record: ImagePulledRecord | 'unreadable' | undefined;
+    let byKubelet: boolean;
+    try {
+      record = await this.read(imageRef);
+      byKubelet = record !== undefined || (await this.isBegun(fullImageName(name)));
+    } catch (error) {
+      logger.warn({ err: error, image: fullImageName(name) }, 'Cannot read the record of an image; it is pulled again');
+      return true;
+    }
+    if (!needsVerification(policy, allowlist, repository, byKubelet)) return false;
+    const granted = typeof record === 'object' ? record.credentialMapping?.[repository] : undefined;
+    if (granted === undefined) return true;
+    if (granted.nodePodsAccessible === true) return false;
+    if ((granted.kubernetesSecrets ?? []).length + (granted.kubernetesServiceAccounts ?? []).length === 0) return true;
+    const grant = grantOf(granted, await credentials());
+    if (grant === undefined) return true;
+    if (grant.learnt) {
+      await this.write(name, imageRef, grant.credential).catch((error: unknown) =>
+        logger.warn({ err: error, image: fullImageName(name) }, 'Cannot record who may use an image'),
+      );
+    }
+    return false;
+  }
+
+  /**
+   * Images were collected: records of what is gone go too.
+   * @param present ids of the images that are there
+   * @param beganMs when they were listed; younger records stay
+   */
+  async prune(present: ReadonlySet<string>, beganMs: number): Promise<void> {
+    for (const file of await this.list('pulled')) {
+      const path = join(this.folder('pulled'), file);
+      const record = parseRecord(await readFile(path, 'utf8').catch(() => ''));
+      if (record === undefined || present.has(record.imageRef)) continue;
+      if (Date.parse(record.lastUpdatedTime) >= Math.floor(beganMs / 1000) * 1000) continue;
+      await rm(path, { force: true });
+    }
+  }
+
+  private write(name: ImageName, imageRef: string, credential: ImageCredential | undefined | 'unknown'): Promise<void> {
+    const change = async (): Promise<void> => {
+      const known = await this.read(imageRef).catch(() => undefined);
+      const record = known === 'unreadable' ? undefined : known;
+      const next = afterPull(record, imageRef, repositoryOf(name), credential, this.options.clock.now());
+      if (next !== record) await writeFileAtomic(this.pulledPath(imageRef), JSON.stringify(next));
+    };
+    const done = this.last.then(change, change);
+    this.last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** @throws when the file is there and cannot be read */
+  private async read(imageRef: string): Promise<ImagePulledRecord | 'unreadable' | undefined> {
+    const text = await readOrUndefined(this.pulledPath(imageRef));
+    if (text === undefined) return undefined;
+    const record = parseRecord(text);
+    return record?.imageRef === imageRef ? record : 'unreadable';
+  }
+
+  private async isBegun(image: string): Promise<boolean> {
+    if ((this.begun.get(image) ?? 0) > 0) return true;
+    const text = await readOrUndefined(this.pullingPath(image));
+    return text !== undefined && parseIntent(text)?.image === image;
+  }
+
+  private async forgetIntent(image: string): Promise<void> {
+    if (this.countDown(image) > 0) return;
+    await rm(this.pullingPath(image), { force: true }).catch((error: unknown) =>
+      this.options.logger.warn({ err: error, image }, 'Cannot remove the note of a pull'),
+    );
+  }
+
+  private countDown(image: string): number {
+    const left = (this.begun.get(image) ?? 1) - 1;
+    if (left > 0) this.begun.set(image, left);
+    else this.begun.delete(image);
+    return left;
+  }
+
+  /** Once, before the first question: pulls of an earlier life that came to an end get a record that grants nothing. */
+  private settle(): Promise<void> {
+    this.settled ??= this.settleIntents().catch((error: unknown) => {
+      this.settled = undefined;
+      this.options.logger.warn({ err: error }, 'Cannot tell which pulls of an earlier life ended; trying again');
+    });
+    return this.settled;
+  }
+
+  private async settleIntents(): Promise<void> {
+    const files = await this.list('pulling');
+    if (files.length === 0) return;
+    const texts = await Promise.all(files.map(file => readFile(join(this.folder('pulling'), file), 'utf8')));
+    const intended = texts.flatMap(text => parseIntent(text)?.image ?? []).filter(image => !this.begun.has(image));
+    if (intended.length === 0) return;
+    const images = await this.options.images.listImages();
+    for (const text of intended) {
+      const image = images.find(({ repoTags, repoDigests }) => repoTags.includes(text) || repoDigests.includes(text));
+      const name = parseImageName(text);
+      if (image === undefined || name === undefined) continue;
+      await this.write(name, image.id, 'unknown');
+      if (!this.begun.has(text)) await rm(this.pullingPath(text), { force: true });
+    }
+  }
+
+  private async list(folder: 'pulling' | 'pulled'): Promise<string[]> {
+    const files = await readdir(this.folder(folder)).catch(() => []);
+    return files.filter(file => /^sha256-[0-9a-f]{64}$/.test(file));
+  }
+
+  private folder(folder: 'pulling' | 'pulled'): string {
+    return join(this.options.root, 'image_manager', folder);
+  }
+
+  private pullingPath(image: string): string {
+    return join(this.folder('pulling'), fileNameOf(image));
+  }
+
+  private pulledPath(imageRef: string): string {
+    return join(this.folder('pulled'), fileNameOf(imageRef));
+  }
+}
+
+function fileNameOf(text: string): string {
+  return `sha256-${createHash('sha256').update(text).digest('hex')}`;
+}
+
+async function readOrUndefined(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
