@@ -5,12 +5,12 @@
  * mount, since whoever detaches writes first that it is not attached any more, and then looks whether it is in use.
  * Source: kubernetes `pkg/volume/csi/csi_attacher.go`, `operation_generator.go` (VerifyControllerAttachedVolume).
  */
+import { uniqueVolumeName, volumeAttachmentName } from '../../../../machinery/meta/csi-names.ts';
 import type { Client } from '../../../../machinery/client/client.ts';
 import { nodes, volumeAttachments } from '../../../../machinery/client/resource.ts';
 import { isNotFound } from '../../../../machinery/meta/status-error-from.ts';
 import type { Clock } from '../../../../machinery/process/clock.ts';
 import type { VolumeAttachment } from '../../../../proto/api/storage-v1.ts';
-import { attachmentName, uniqueVolumeName } from './plan/csi-paths.ts';
 
 export interface AttachmentWaitOptions {
   readonly client: Client;
@@ -58,7 +58,7 @@ export class AttachmentWait {
       reportInUse();
       return "the node's status does not yet name it in volumesInUse";
     }
-    const attachment = await this.attachment(attachmentName(driver, handle, nodeName), signal);
+    const attachment = await this.attachment(volumeAttachmentName(driver, handle, nodeName), signal);
     if (attachment === undefined) return 'the attach-detach controller has not made its VolumeAttachment';
     const { metadata, status: attached } = attachment;
     if (metadata.deletionTimestamp !== undefined) return `VolumeAttachment ${metadata.name ?? ''} is being deleted`;

@@ -3,6 +3,7 @@
  * folder, which is there before anything else: so whoever comes after a crash finds it.
  * Source: kubernetes `pkg/volume/csi/csi_block.go`.
  */
+import { uniqueVolumeName } from '../../../../machinery/meta/csi-names.ts';
 import { mkdir, readdir, rm, rmdir, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { releaseMounts } from '../../../host/release-mounts.ts';
@@ -12,7 +13,7 @@ import type { CsiClient } from './csi-client.ts';
 import type { CsiContext } from './csi-context.ts';
 import { failed, stageOf, type CsiOrder } from './csi-order.ts';
 import type { PublishedAt } from './file-systems.ts';
-import { blockPaths, CSI_PLUGIN, uniqueVolumeName, type BlockPaths } from './plan/csi-paths.ts';
+import { blockPaths, CSI_PLUGIN, type BlockPaths } from './plan/csi-paths.ts';
 import { volumeCapability } from './plan/volume-capability.ts';
 import type { PublishInputs } from './publish-inputs.ts';
 import { readVolumeData, removeVolumeData, writeVolumeData, type VolumeData } from './volume-data.ts';

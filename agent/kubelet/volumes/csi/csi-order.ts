@@ -1,4 +1,5 @@
 /** One volume of one pod, with all that its driver's calls need. */
+import { uniqueVolumeName } from '../../../../machinery/meta/csi-names.ts';
 import type { Pod } from '../../../../proto/api/core-v1.ts';
 import type { CSIDriver } from '../../../../proto/api/storage-v1.ts';
 import { subjectOf } from '../../../../machinery/client/event-recorder.ts';
@@ -8,7 +9,6 @@ import { VolumeError } from '../volume-manager.ts';
 import type { VolumeRequest } from '../volume-kind.ts';
 import type { CsiClient } from './csi-client.ts';
 import type { CsiVolume } from './plan/csi-volume.ts';
-import { uniqueVolumeName } from './plan/csi-paths.ts';
 
 export interface CsiOrder {
   readonly request: VolumeRequest;

@@ -5,6 +5,7 @@
  * - Taking away goes by `vol_data.json`: it is the same after a crash, and without the API.
  * Source: kubernetes `pkg/volume/csi`; CSI specification 1.11.
  */
+import { uniqueVolumeName, volumeAttachmentName } from '../../../../machinery/meta/csi-names.ts';
 import { rm, rmdir } from 'node:fs/promises';
 import { subjectOf } from '../../../../machinery/client/event-recorder.ts';
 import { csiDrivers, pods } from '../../../../machinery/client/resource.ts';
@@ -18,7 +19,7 @@ import type { CsiContext } from './csi-context.ts';
 import type { CsiDrivers } from './csi-drivers.ts';
 import { failed, stageOf, uniqueOf, type CsiOrder } from './csi-order.ts';
 import type { FileSystems } from './file-systems.ts';
-import { attachmentName, CSI_PLUGIN, mountPath, stagePath, uniqueVolumeName } from './plan/csi-paths.ts';
+import { CSI_PLUGIN, mountPath, stagePath } from './plan/csi-paths.ts';
 import { csiVolume, lifecycleProblem, needsAttach, type CsiVolume } from './plan/csi-volume.ts';
 import { volumeUsage } from './plan/volume-usage.ts';
 import type { PublishInputs } from './publish-inputs.ts';
@@ -149,7 +150,7 @@ export class CsiVolumes implements VolumeKind {
     inUse.want(unique, `${request.pod.metadata.uid ?? ''}/${volume.name}`, request.ended);
     try {
       const publishContext = await attachments.wait(volume.driver, volume.handle, signal);
-      const attachmentId = attachmentName(volume.driver, volume.handle, context.nodeName);
+      const attachmentId = volumeAttachmentName(volume.driver, volume.handle, context.nodeName);
       return { ...order, publishContext, attachmentId };
     } catch (error) {
       signal.throwIfAborted();

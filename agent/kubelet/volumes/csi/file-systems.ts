@@ -5,6 +5,7 @@
  * comes after a crash goes on from there.
  * Source: kubernetes `pkg/volume/csi/csi_mounter.go`, csi_attacher.go.
  */
+import { uniqueVolumeName } from '../../../../machinery/meta/csi-names.ts';
 import { mkdir, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { subjectOf } from '../../../../machinery/client/event-recorder.ts';
@@ -16,7 +17,7 @@ import { volumeFolder, type VolumeOnDisk } from '../volume-kind.ts';
 import { CsiError, type CsiClient } from './csi-client.ts';
 import type { CsiContext } from './csi-context.ts';
 import { failed, stageOf, type CsiOrder } from './csi-order.ts';
-import { CSI_PLUGIN, mountPath, stageFolder, stagePath, uniqueVolumeName } from './plan/csi-paths.ts';
+import { CSI_PLUGIN, mountPath, stageFolder, stagePath } from './plan/csi-paths.ts';
 import { planGroup } from './plan/csi-volume.ts';
 import { volumeCapability } from './plan/volume-capability.ts';
 import type { PublishInputs } from './publish-inputs.ts';

@@ -1,7 +1,8 @@
 /** Which volumes of CSI drivers are on this node, from the disk alone. */
+import { uniqueVolumeName } from '../../../../machinery/meta/csi-names.ts';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { blockPaths, CSI_PLUGIN, csiFolder, uniqueVolumeName } from './plan/csi-paths.ts';
+import { blockPaths, CSI_PLUGIN, csiFolder } from './plan/csi-paths.ts';
 import { readVolumeData, type VolumeData } from './volume-data.ts';
 
 /** One volume that a pod has, or that is staged. */

@@ -51,19 +51,9 @@ export function blockPaths(root: string, name: string): BlockPaths {
   };
 }
 
-/** Name of the VolumeAttachment of a volume on a node. */
-export function attachmentName(driver: string, handle: string, nodeName: string): string {
-  return `csi-${sha256(`${handle}${driver}${nodeName}`)}`;
-}
-
 /** Handle of a volume that a pod itself describes. */
 export function inlineHandle(podUid: string, volumeName: string): string {
   return `csi-${sha256(`${podUid}${volumeName}`)}`;
-}
-
-/** Name of a volume in `node.status.volumesInUse` and `volumesAttached`. */
-export function uniqueVolumeName(driver: string, handle: string): string {
-  return `kubernetes.io/csi/${driver}^${handle}`;
 }
 
 function sha256(text: string): string {
