@@ -5,7 +5,7 @@
  * `base64.binary.k8s.io`.
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Duplex, Readable } from 'node:stream';
+import type { Duplex, Readable, Writable } from 'node:stream';
 import { badRequest } from '../meta/status-error.ts';
 import { offeredProtocols, switchToWebSocket, webSocketFrame } from './websocket-frames.ts';
 
@@ -48,7 +48,7 @@ function chosenProtocol(names: readonly string[]): string {
 }
 
 /** Resolves when more can be written, or never will be. */
-export function drained(socket: Duplex): Promise<void> {
+export function drained(socket: Writable): Promise<void> {
   return new Promise(resolve => {
     const go = (): void => {
       socket.off('drain', go);

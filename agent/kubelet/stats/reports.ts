@@ -1,5 +1,5 @@
 /** What the kubelet's API tells of usage, by path. */
-import type { Reports } from '../server/kubelet-server.ts';
+import type { Reports } from '../server/routes/reports.ts';
 import type { DiskSampler } from './disk-sampler.ts';
 import { exposition } from './exposition.ts';
 import type { KubeletMetrics } from './kubelet-metrics.ts';

@@ -2,7 +2,8 @@
  * pods/log, exec, attach and portforward: asked of the kubelet that runs the pod.
  * Source: kubernetes `pkg/registry/core/pod/{strategy,rest}`.
  */
-import { badRequest, internalError, StatusError } from '../../../machinery/meta/status-error.ts';
+import { parsePodLogOptions } from '../../../machinery/meta/pod-log-options.ts';
+import { badRequest, internalError, invalid, StatusError } from '../../../machinery/meta/status-error.ts';
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
 import { allowOrForbid, type Authorizer } from '../authz/authorizer.ts';
 import type { Subresource } from '../registry/resource-set.ts';
@@ -83,7 +84,8 @@ async function log(options: PodConnectOptions, exchange: Exchange): Promise<Resp
   const { query } = exchange.request;
   const container = chosenContainer(pod, query.get('container') ?? '');
   if (!pod.spec?.nodeName) return EMPTY;
-  checkLogOptions(query);
+  const { errors } = parsePodLogOptions(query);
+  if (errors.length > 0) throw invalid({ group: '', kind: 'PodLogOptions' }, name, errors);
   const passed = new URLSearchParams();
   for (const parameter of LOG_PARAMETERS) {
     const value = query.get(parameter);
@@ -91,7 +93,8 @@ async function log(options: PodConnectOptions, exchange: Exchange): Promise<Resp
   }
   const text = passed.toString();
   const path = `/containerLogs/${namespace}/${name}/${container}${text === '' ? '' : `?${text}`}`;
-  const target = await targetOf(options, pod, path);
+  const checked = await targetOf(options, pod, path);
+  const target = isTrue(query.get('insecureSkipTLSVerifyBackend')) ? { ...checked, ca: undefined } : checked;
   if (!wantsWebSocket(exchange.request)) return refusalAsStatus(await proxyRequest(exchange.request, target));
   const answer = await refusalAsStatus(await forwardRequest(exchange.request, target));
   return answer.kind === 'stream' ? answerOverWebSocket(exchange.request, answer.body) : answer;
@@ -110,14 +113,6 @@ async function refusalAsStatus(response: Response): Promise<Response> {
   if (response.status === 400) throw badRequest(text);
   if (response.status === 404) throw new StatusError('NotFound', 404, text);
   throw internalError(new Error(text === '' ? `the kubelet answered ${response.status}` : text));
-}
-
-function checkLogOptions(query: URLSearchParams): void {
-  for (const parameter of ['sinceSeconds', 'tailLines', 'limitBytes']) {
-    const value = query.get(parameter);
-    if (value !== null && value !== '' && !/^-?\d+$/.test(value))
-      throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`);
-  }
 }
 
 async function stream(options: PodConnectOptions, exchange: Exchange, what: 'exec' | 'attach'): Promise<Response> {

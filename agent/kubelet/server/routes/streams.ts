@@ -1,0 +1,162 @@
+/**
+ * Exec, attach and port-forward. The runtime's streaming server speaks SPDY and the older WebSocket protocols: such clients are joined to it
+ * byte by byte. The newer WebSocket protocols are translated to SPDY here (KEP-4006).
+ */
+import type { OutgoingHttpHeaders } from 'node:http';
+import { Socket } from 'node:net';
+import { joinSockets } from '../../../../machinery/streaming/join-sockets.ts';
+import {
+  PORT_FORWARD_PROTOCOL,
+  tunnelPortForward,
+  TUNNEL_PROTOCOL,
+} from '../../../../machinery/streaming/port-forward-tunnel.ts';
+import {
+  REMOTE_COMMAND_BACKEND_PROTOCOL,
+  REMOTE_COMMAND_PROTOCOL,
+  translateRemoteCommand,
+  type Switched,
+} from '../../../../machinery/streaming/remote-command.ts';
+import {
+  offeredProtocols,
+  switchToWebSocket,
+  wantsWebSocket,
+} from '../../../../machinery/streaming/websocket-frames.ts';
+import type { RuntimeService } from '../../runtime/runtime-service.ts';
+import { HttpError, takeOver, type Exchange } from '../exchange.ts';
+import type { PodAccess } from '../pod-access.ts';
+import { commandStreams, forwardedPorts, streamSubject } from '../plan/stream-request.ts';
+import type { Route } from '../route.ts';
+import { openRuntimeStream, type RuntimeStream } from '../runtime-stream.ts';
+
+export interface StreamRoutesOptions {
+  readonly access: PodAccess;
+  readonly runtime: RuntimeService;
+  /** A stream on which nothing passes for so long is closed; 0: never. */
+  readonly idleMs: number;
+}
+
+const METHODS = ['GET', 'POST'];
+/** Headers that belong to one hop, or that say who we are to somebody else. */
+const NOT_PASSED = new Set([
+  'host',
+  'authorization',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'x-forwarded-for',
+]);
+
+export function streamRoutes(options: StreamRoutesOptions): Route[] {
+  return [
+    { path: 'exec', methods: METHODS, handle: exchange => command(options, exchange) },
+    { path: 'attach', methods: METHODS, handle: exchange => command(options, exchange) },
+    { path: 'portForward', methods: METHODS, handle: exchange => portForward(options, exchange) },
+  ];
+}
+
+async function command({ access, runtime, idleMs }: StreamRoutesOptions, exchange: Exchange): Promise<void> {
+  const { segments, query, signal } = exchange;
+  const subject = streamSubject(segments);
+  if (subject === undefined) throw new HttpError(404, '404 page not found');
+  const streams = commandStreams(query);
+  if (typeof streams === 'string') throw new HttpError(400, streams);
+  const { namespace, pod, uid, container } = subject;
+  const { id: containerId } = access.runningContainer(namespace, pod, container, uid).container;
+  const cmd = query.getAll('command');
+  const isExec = segments[0] === 'exec';
+  if (isExec && cmd.length === 0) throw new HttpError(400, 'you must specify a command');
+  requireUpgrade(exchange);
+  const url = isExec
+    ? await runtime.exec({ containerId, cmd, ...streams }, { signal })
+    : await runtime.attach({ containerId, ...streams }, { signal });
+  if (!offers(exchange, REMOTE_COMMAND_PROTOCOL)) return passThrough(exchange, url, idleMs);
+  const backend = await openSpdy(url, REMOTE_COMMAND_BACKEND_PROTOCOL, signal);
+  await over(exchange, REMOTE_COMMAND_PROTOCOL, backend, idleMs, client =>
+    translateRemoteCommand(client, backend, streams),
+  );
+}
+
+async function portForward({ access, runtime, idleMs }: StreamRoutesOptions, exchange: Exchange): Promise<void> {
+  const { segments, query, signal } = exchange;
+  const subject = streamSubject(segments);
+  if (subject === undefined) throw new HttpError(404, '404 page not found');
+  const ports = forwardedPorts(query);
+  if (typeof ports === 'string') throw new HttpError(400, ports);
+  const podSandboxId = access.runningSandbox(subject.namespace, subject.pod, subject.uid);
+  requireUpgrade(exchange);
+  const url = await runtime.portForward({ podSandboxId, port: [...ports] }, { signal });
+  if (!offers(exchange, TUNNEL_PROTOCOL)) return passThrough(exchange, url, idleMs);
+  const backend = await openSpdy(url, PORT_FORWARD_PROTOCOL, signal);
+  await over(exchange, TUNNEL_PROTOCOL, backend, idleMs, client => tunnelPortForward(client, backend));
+}
+
+function requireUpgrade({ upgrade }: Exchange): void {
+  if (upgrade === undefined) throw new HttpError(400, 'Upgrade request required');
+}
+
+function offers({ request }: Exchange, protocol: string): boolean {
+  return wantsWebSocket(request.headers) && offeredProtocols(request.headers).includes(protocol);
+}
+
+function openSpdy(url: string, protocol: string, signal: AbortSignal): Promise<RuntimeStream> {
+  const headers = { upgrade: 'SPDY/3.1', 'x-stream-protocol-version': protocol, 'content-length': 0 };
+  return openRuntimeStream(url, 'POST', headers, signal);
+}
+
+/** Whatever protocol the two speak. */
+async function passThrough(exchange: Exchange, url: string, idleMs: number): Promise<void> {
+  const { request, signal } = exchange;
+  const headers: OutgoingHttpHeaders = {};
+  for (const [name, value] of Object.entries(request.headersDistinct))
+    if (!NOT_PASSED.has(name) && value !== undefined) headers[name] = value;
+  const backend = await openRuntimeStream(url, request.method ?? 'POST', headers, signal);
+  const client = takeOver(exchange);
+  client.socket.write(headOf(backend.answer));
+  if (backend.head.length > 0) client.socket.write(backend.head);
+  if (client.head.length > 0) backend.socket.write(client.head);
+  await joinSockets(client.socket, backend.socket, { idleMs });
+}
+
+/** Over a WebSocket of ours. Resolves when both connections are closed. */
+async function over(
+  exchange: Exchange,
+  protocol: string,
+  backend: Switched,
+  idleMs: number,
+  join: (client: Switched) => void,
+): Promise<void> {
+  const { upgrade, request } = exchange;
+  try {
+    if (upgrade === undefined) throw new HttpError(400, 'Upgrade request required');
+    switchToWebSocket(upgrade.socket, request.headers, protocol);
+  } catch (error) {
+    backend.socket.destroy();
+    throw error;
+  }
+  const client = takeOver(exchange);
+  const closed = closedBoth(client, backend);
+  setIdle(client, idleMs);
+  join(client);
+  await closed;
+}
+
+function setIdle({ socket }: Switched, idleMs: number): void {
+  if (!(socket instanceof Socket)) return;
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true);
+  socket.setTimeout(idleMs, () => socket.destroy());
+}
+
+function closedBoth(...sides: Switched[]): Promise<void> {
+  const closed = sides.map(
+    ({ socket }) => new Promise<void>(resolve => (socket.destroyed ? resolve() : socket.once('close', resolve))),
+  );
+  return Promise.all(closed).then(() => undefined);
+}
+
+function headOf(answer: RuntimeStream['answer']): string {
+  const lines = [`HTTP/1.1 ${answer.statusCode ?? 101} ${answer.statusMessage ?? 'Switching Protocols'}`];
+  for (let i = 0; i + 1 < answer.rawHeaders.length; i += 2)
+    lines.push(`${answer.rawHeaders[i] ?? ''}: ${answer.rawHeaders[i + 1] ?? ''}`);
+  return `${lines.join('\r\n')}\r\n\r\n`;
+}
