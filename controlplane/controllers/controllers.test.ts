@@ -558,6 +558,54 @@ test('a claim is bound to a volume, which is released when the claim is gone', a
   await admin.of(persistentVolumes).delete({ name: 'disk' });
 });
 
+test('claims and volumes in use stay until their last user is gone; ephemeral claims come and go with their pod', async () => {
+  await makeNamespace('kept');
+  const resources = { requests: { storage: '1Gi' } };
+  const claimSpec = { accessModes: ['ReadWriteOnce'], storageClassName: 'kept', resources };
+  await admin.of(persistentVolumes).create({
+    metadata: { name: 'kept' },
+    spec: {
+      capacity: { storage: '1Gi' },
+      accessModes: ['ReadWriteOnce'],
+      storageClassName: 'kept',
+      hostPath: { path: '/nowhere' },
+    },
+  });
+  const containers = [{ name: 'c', image: 'x' }];
+  const volumes = [{ name: 'data', ephemeral: { volumeClaimTemplate: { spec: claimSpec } } }];
+  await admin.of(pods).create({
+    metadata: { namespace: 'kept', name: 'user' },
+    spec: { containers, volumes, nodeName: 'nowhere' },
+  });
+  const ref = { namespace: 'kept', name: 'user-data' };
+  const claimOrGone = () =>
+    admin
+      .of(persistentVolumeClaims)
+      .get(ref)
+      .catch(() => undefined);
+  const claim = await eventually('the claim of the pod', async () => {
+    const found = await claimOrGone();
+    return found?.status?.phase === 'Bound' ? found : undefined;
+  });
+  expect(claim.metadata.ownerReferences).toMatchObject([{ kind: 'Pod', name: 'user', controller: true }]);
+  expect(claim.metadata.finalizers).toEqual(['kubernetes.io/pvc-protection']);
+  await admin.of(persistentVolumeClaims).delete(ref);
+  await admin.of(persistentVolumes).delete({ name: 'kept' });
+  // Both wait: the pod has the claim, and the claim the volume.
+  expect((await claimOrGone())?.metadata.deletionTimestamp).toBeDefined();
+  expect((await admin.of(persistentVolumes).get({ name: 'kept' })).metadata.finalizers).toEqual([
+    'kubernetes.io/pv-protection',
+  ]);
+  await admin.of(pods).delete({ namespace: 'kept', name: 'user' }, { gracePeriodSeconds: 0 });
+  await eventually('all to go', async () => {
+    const volume = await admin
+      .of(persistentVolumes)
+      .get({ name: 'kept' })
+      .catch(() => undefined);
+    return volume === undefined && (await claimOrGone()) === undefined ? true : undefined;
+  });
+});
+
 test('a service gets its endpoints, and loses those of pods that end', async () => {
   await makeNamespace('d');
   await admin.of(deployments).create(deployment('d', 'x', 2));

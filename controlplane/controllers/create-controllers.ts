@@ -19,6 +19,7 @@ import { DisruptionController } from './disruption/disruption-controller.ts';
 import { EndpointsController } from './endpoints/endpoints-controller.ts';
 import { EndpointSliceController } from './endpointslice/endpointslice-controller.ts';
 import { EndpointSliceMirroringController } from './endpointslice-mirroring/endpointslice-mirroring-controller.ts';
+import { EphemeralVolumeController } from './ephemeral-volume/ephemeral-volume-controller.ts';
 import { GarbageCollector } from './garbage-collector/garbage-collector.ts';
 import { HorizontalPodAutoscalerController } from './horizontal-pod-autoscaler/horizontal-pod-autoscaler-controller.ts';
 import { JobController } from './job/job-controller.ts';
@@ -38,6 +39,8 @@ import { ServiceAccountController } from './serviceaccount/service-account-contr
 import { StatefulSetController } from './statefulset/statefulset-controller.ts';
 import { TtlAfterFinishedController } from './ttl-after-finished/ttl-after-finished-controller.ts';
 import { VolumeBinderController } from './volume-binder/volume-binder-controller.ts';
+import { ClaimProtectionController } from './volume-protection/claim-protection-controller.ts';
+import { VolumeProtectionController } from './volume-protection/volume-protection-controller.ts';
 
 export interface ControllersOptions {
   /** A client that acts as `system:serviceaccount:kube-system:<name>`. */
@@ -122,6 +125,9 @@ class Controllers implements Component {
       new CronJobController(this.contextFor('cronjob-controller')),
       new TtlAfterFinishedController(this.contextFor('ttl-after-finished-controller')),
       new VolumeBinderController(this.contextFor('persistentvolume-binder', 'persistent-volume-binder')),
+      new EphemeralVolumeController(this.contextFor('ephemeral-volume-controller')),
+      new ClaimProtectionController(this.contextFor('pvc-protection-controller')),
+      new VolumeProtectionController(this.contextFor('pv-protection-controller')),
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),

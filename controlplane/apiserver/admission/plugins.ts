@@ -25,6 +25,7 @@ import { rbacEscalation } from './rbac-escalation.ts';
 import { resourceQuotaAdmission } from './resource-quota.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
+import { storageInUseProtection } from './storage-in-use-protection.ts';
 import { volumeClaimResize } from './volume-claim-resize.ts';
 
 export interface AdmissionOptions {
@@ -42,6 +43,7 @@ export function admissionPlugins({ storageOf, rbac, authorizer, clock }: Admissi
     nodeRestriction,
     priorityAdmission(storageOf<PriorityClass>('scheduling.k8s.io', 'priorityclasses')),
     defaultTolerationSeconds,
+    storageInUseProtection,
     runtimeClassAdmission(storageOf<RuntimeClass>('node.k8s.io', 'runtimeclasses')),
     defaultIngressClass(storageOf<IngressClass>('networking.k8s.io', 'ingressclasses')),
     defaultStorageClass(storageOf<StorageClass>('storage.k8s.io', 'storageclasses')),
