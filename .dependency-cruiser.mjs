@@ -86,9 +86,9 @@ export default {
     ),
     rule(
       'plans-are-pure',
-      'a plan imports proto, machinery/meta and other plans; of Node only crypto and buffer',
+      'a plan imports proto, machinery/meta, the rules of objects and other plans; of Node only crypto and buffer',
       { path: '(^|/)plan(/|\\.ts$)', pathNot: test },
-      { pathNot: '^proto/|^machinery/meta/|(^|/)plan(/|\\.ts$)|^(node:)?(crypto|buffer)$' },
+      { pathNot: '^proto/|^machinery/(meta|pods|validation)/|(^|/)plan(/|\\.ts$)|^(node:)?(crypto|buffer)$' },
     ),
     rule(
       'no-dev-at-run-time',

@@ -88,6 +88,7 @@ function setup(setting: Setting = {}) {
     admit: setting.admit ?? (() => undefined),
     refreshNode: setting.refreshNode ?? (() => Promise.resolve()),
     podChanged: () => undefined,
+    podRemoved: () => undefined,
   } as unknown as PodWorkersOptions);
   const abort = new AbortController();
   const running = workers.run(abort.signal);

@@ -47,6 +47,8 @@ export interface PodWorkersOptions {
   readonly refreshNode: (signal: AbortSignal) => Promise<void>;
   /** Told of metadata changes, for downward API volumes. */
   readonly podChanged: (pod: Pod) => void;
+  /** Told once nothing is left of a pod here. */
+  readonly podRemoved: (pod: Pod) => void;
   readonly observer?: ReconcileObserver | undefined;
 }
 
@@ -123,10 +125,10 @@ export class PodWorkers implements Reconciler<string> {
     this.options.queue.add(uid);
   }
 
-  /** Ends everything that the runtime holds of pods that nobody wants. Call once the API's pods have all been told. */
-  endOrphans(): void {
+  /** Ends what the runtime holds of pods that nobody wants: all of it, once the API's pods have all been told. */
+  endOrphans(isOrphan: (view: PodView) => boolean = () => true): void {
     for (const view of this.options.cache.views()) {
-      if (this.records.has(view.uid)) continue;
+      if (this.records.has(view.uid) || !isOrphan(view)) continue;
       this.options.logger.info(
         { pod: `${view.namespace}/${view.name}`, uid: view.uid },
         'Ending a pod that the API does not know',
@@ -136,6 +138,17 @@ export class PodWorkers implements Reconciler<string> {
       this.records.set(view.uid, record);
       this.options.queue.add(view.uid);
     }
+  }
+
+  /** Whether another pod of the same name is being ended here. */
+  isNameTaken({ metadata }: Pod): boolean {
+    return [...this.records.values()].some(
+      ({ gone, pod: other, uid }) =>
+        gone &&
+        uid !== metadata.uid &&
+        other.metadata.name === metadata.name &&
+        other.metadata.namespace === metadata.namespace,
+    );
   }
 
   /** UIDs that a worker looks after. */
@@ -295,6 +308,7 @@ export class PodWorkers implements Reconciler<string> {
     this.options.images.forget(record.uid);
     this.options.allocations.resizer.forget(record.uid);
     this.records.delete(record.uid);
+    this.options.podRemoved(record.pod);
     return 'awaitChange';
   }
 }

@@ -101,3 +101,23 @@ test('StatusManager removes a deleted pod once it is finished, after its last st
   expect(calls).toEqual(['patch Failed', 'delete']);
   await stop();
 });
+
+test('StatusManager writes the status of a static pod to its mirror, as soon as there is one', async () => {
+  const { manager, clock, calls, stop } = setup(pod);
+  const annotations = { 'kubernetes.io/config.source': 'file' };
+  const fixed: Pod = { ...pod, metadata: { name: 's', namespace: 'n', uid: 'hash', annotations } };
+  const mirror: Pod = { ...fixed, metadata: { ...fixed.metadata, uid: 'mirror', resourceVersion: '9' } };
+  manager.podSeen(fixed);
+  manager.set(fixed, { phase: 'Running', startTime: '2026-01-02T00:00:00Z' }, true);
+  await clock.advance(5_000);
+  expect(calls).toEqual([]);
+  manager.mirrorSeen('hash', { ...mirror, status: { startTime: '2026-01-01T00:00:00Z' } });
+  await clock.advance(0);
+  expect(calls).toEqual(['patch Running']);
+  expect(manager.current(fixed)?.startTime).toBe('2026-01-01T00:00:00Z');
+  manager.mirrorSeen('hash', undefined);
+  manager.set(fixed, { phase: 'Failed' }, true);
+  await clock.advance(5_000);
+  expect(calls).toHaveLength(1);
+  await stop();
+});

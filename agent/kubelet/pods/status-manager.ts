@@ -5,6 +5,7 @@
  * - A status that nobody waits for (still creating, or new in nothing but its generation) is held back a moment, so that a fast start is one
  *   write, not three, and whoever has just written the pod's spec and goes on to its status is not in a race with us.
  * - A pod is removed only once its worker said that nothing of it is left, and after its last status was written.
+ * - The status of a static pod is written to its mirror pod, when there is one.
  */
 import type { Pod, PodStatus } from '../../../proto/api/core-v1.ts';
 import type { Client } from '../../../machinery/client/client.ts';
@@ -15,11 +16,14 @@ import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { hasReason } from '../../../machinery/meta/status-error-from.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
+import { isStaticPod } from '../plan/critical-pod.ts';
 import { uidOf } from '../plan/pod-spec.ts';
 import { isSameButGeneration, statusPatch } from '../plan/status-patch.ts';
 
 interface Entry {
   pod: Pod;
+  /** What the status is written to; undefined for a static pod that the API does not show (yet). */
+  target: Pod | undefined;
   desired: PodStatus | undefined;
   /** What the API has, as far as we know. */
   applied: PodStatus | undefined;
@@ -42,6 +46,8 @@ export class StatusManager implements Reconciler<string> {
   private readonly options: StatusManagerOptions;
   private readonly queue: WorkQueue<string>;
   private readonly entries = new Map<string, Entry>();
+  /** Mirror pods by the UID of the static pod that they stand for. */
+  private readonly mirrors = new Map<string, Pod>();
 
   constructor(options: StatusManagerOptions) {
     this.options = options;
@@ -60,20 +66,45 @@ export class StatusManager implements Reconciler<string> {
   podSeen(pod: Pod): void {
     const uid = uidOf(pod);
     const entry = this.entries.get(uid);
+    const target = isStaticPod(pod) ? this.mirrors.get(uid) : pod;
     if (entry === undefined) {
-      const appliedVersion = pod.metadata.resourceVersion ?? '0';
-      this.entries.set(uid, { pod, desired: undefined, applied: pod.status, appliedVersion, finished: false });
+      const appliedVersion = target?.metadata.resourceVersion ?? '0';
+      const applied = target?.status;
+      this.entries.set(uid, { pod, target, desired: undefined, applied, appliedVersion, finished: false });
+      return;
+    }
+    if (isStaticPod(pod)) {
+      entry.pod = pod;
       return;
     }
     if (!isNewer(pod.metadata.resourceVersion ?? '0', entry.appliedVersion)) {
-      if (pod.metadata.resourceVersion === entry.appliedVersion) entry.pod = pod;
+      if (pod.metadata.resourceVersion === entry.appliedVersion) entry.pod = entry.target = pod;
       return;
     }
-    entry.pod = pod;
+    entry.pod = entry.target = pod;
     entry.applied = pod.status;
     entry.appliedVersion = pod.metadata.resourceVersion ?? '0';
     const stale = entry.desired !== undefined && statusPatch(pod, entry.applied, entry.desired) !== undefined;
     if (stale || (entry.finished && pod.metadata.deletionTimestamp !== undefined)) this.queue.add(uid);
+  }
+
+  /** The API shows a static pod by this mirror; undefined: by none. */
+  mirrorSeen(uid: string, mirror: Pod | undefined): void {
+    if (mirror === undefined) this.mirrors.delete(uid);
+    else this.mirrors.set(uid, mirror);
+    const entry = this.entries.get(uid);
+    if (entry === undefined) return;
+    const isSame = entry.target?.metadata.uid === mirror?.metadata.uid;
+    if (isSame && !isNewer(mirror?.metadata.resourceVersion ?? '0', entry.appliedVersion)) return;
+    entry.target = mirror;
+    entry.applied = mirror?.status;
+    entry.appliedVersion = mirror?.metadata.resourceVersion ?? '0';
+    const { desired } = entry;
+    if (mirror === undefined || desired === undefined) return;
+    // A kubelet that has started anew knows from the API alone since when the pod runs.
+    const startTime = [mirror.status?.startTime, desired.startTime].filter(time => time !== undefined).sort()[0];
+    entry.desired = { ...desired, startTime };
+    if (statusPatch(mirror, entry.applied, entry.desired) !== undefined) this.queue.add(uid);
   }
 
   /** The status to go on from: ours if there is one, with others' conditions as the API has them. */
@@ -89,7 +120,7 @@ export class StatusManager implements Reconciler<string> {
     const entry = this.entries.get(uid);
     if (entry === undefined) return;
     entry.desired = status;
-    if (statusPatch(pod, entry.applied, status) === undefined) return;
+    if (entry.target === undefined || statusPatch(pod, entry.applied, status) === undefined) return;
     if (urgent && !isSameButGeneration(pod, entry.applied, status)) this.queue.add(uid);
     else this.queue.addAfter(uid, LAZY_MS);
   }
@@ -109,8 +140,8 @@ export class StatusManager implements Reconciler<string> {
 
   async reconcile(uid: string, signal: AbortSignal): Promise<ReconcileResult> {
     const entry = this.entries.get(uid);
-    if (entry === undefined) return 'awaitChange';
-    const { pod, desired } = entry;
+    if (entry?.target === undefined) return 'awaitChange';
+    const { target: pod, desired } = entry;
     const ref = { namespace: pod.metadata.namespace, name: pod.metadata.name ?? '' };
     const client = this.options.client.of(pods);
     const patch = desired === undefined ? undefined : statusPatch(pod, entry.applied, desired);
@@ -126,14 +157,16 @@ export class StatusManager implements Reconciler<string> {
         if (entry.desired !== desired) this.queue.add(uid);
       }
       if (entry.finished && entry.pod.metadata.deletionTimestamp !== undefined) {
-        await client.delete(ref, { gracePeriodSeconds: 0, preconditions: { uid }, signal });
+        await client.delete(ref, { gracePeriodSeconds: 0, preconditions: { uid: uidOf(pod) }, signal });
         this.entries.delete(uid);
       }
     } catch (error) {
       // Gone, or a namesake has taken its place: there is nobody to tell.
       if (!hasReason(error, 'NotFound') && !hasReason(error, 'Conflict')) throw error;
       this.options.logger.debug({ uid, err: error }, 'Pod is gone; its status is not written');
-      if (hasReason(error, 'NotFound')) this.entries.delete(uid);
+      if (!hasReason(error, 'NotFound')) return 'awaitChange';
+      if (isStaticPod(entry.pod)) entry.target = undefined;
+      else this.entries.delete(uid);
     }
     return 'awaitChange';
   }

@@ -1,0 +1,115 @@
+/**
+ * Static pods from files: a directory of manifests, or a single one. Read when something changes there, and now and then anyway.
+ *
+ * - Names that begin with a dot are passed over, folders too.
+ * - A place that does not exist holds no pods.
+ */
+import { watch, type FSWatcher } from 'node:fs';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Clock } from '../../../machinery/process/clock.ts';
+import type { Logger } from '../../../machinery/process/logger.ts';
+import { rfc3339 } from '../plan/time-format.ts';
+import { MAX_MANIFEST_BYTES, readManifest, type Manifest } from './manifests.ts';
+
+export interface FileSourceOptions {
+  /** Absolute. */
+  readonly path: string;
+  readonly nodeName: string;
+  /** How often it is read without a reason. */
+  readonly everyMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Told of all that is there, in the order of names. */
+  readonly onManifests: (manifests: readonly Manifest[]) => void;
+}
+
+/** Who writes a file in several goes has ended by then. */
+const SETTLE_MS = 50;
+
+export class FileSource {
+  private readonly options: FileSourceOptions;
+  private watcher: FSWatcher | undefined;
+  private changed: () => void = () => undefined;
+
+  constructor(options: FileSourceOptions) {
+    this.options = options;
+  }
+
+  /** Runs until the signal aborts. Never throws: a place that cannot be read now is read again. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, everyMs, logger, path } = this.options;
+    let told = '';
+    while (!signal.aborted) {
+      const change = new AbortController();
+      this.changed = () => change.abort();
+      this.follow();
+      try {
+        this.options.onManifests(await this.read());
+        told = '';
+      } catch (error) {
+        const text = String(error);
+        if (text !== told) logger.error({ err: error, path }, 'Cannot read the place of static pods; trying again');
+        told = text;
+      }
+      await clock.sleep(everyMs, AbortSignal.any([signal, change.signal])).catch(() => undefined);
+      if (change.signal.aborted) await clock.sleep(SETTLE_MS, signal).catch(() => undefined);
+    }
+    this.watcher?.close();
+  }
+
+  /** Watches the place while it is there. Editors put a new file in the place of the old one: then that is watched. */
+  private follow(): void {
+    if (this.watcher !== undefined) return;
+    const { path, logger } = this.options;
+    try {
+      const watcher = watch(path, { persistent: false });
+      this.watcher = watcher;
+      const end = (): void => {
+        watcher.close();
+        if (this.watcher === watcher) this.watcher = undefined;
+      };
+      watcher.on('change', (event, name) => {
+        // Of the watched thing itself, it was moved or removed.
+        if (event === 'rename' && name === basename(path)) end();
+        if (name === null || !name.toString().startsWith('.')) this.changed();
+      });
+      watcher.on('error', error => {
+        logger.debug({ err: error, path }, 'The place of static pods is not watched any more');
+        end();
+      });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        logger.debug({ err: error, path }, 'The place of static pods cannot be watched; it is read now and then');
+    }
+  }
+
+  private async read(): Promise<Manifest[]> {
+    const { path } = this.options;
+    const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (found === undefined) return [];
+    if (!found.isDirectory()) return [await this.readOne(path)].filter(manifest => manifest !== undefined);
+    const names = (await readdir(path)).filter(name => !name.startsWith('.')).sort();
+    const manifests = await Promise.all(names.map(name => this.readOne(join(path, name))));
+    return manifests.filter(manifest => manifest !== undefined);
+  }
+
+  /** Undefined for what is no file (any more). */
+  private async readOne(path: string): Promise<Manifest | undefined> {
+    const { nodeName, clock } = this.options;
+    const bad = (problem: string): Manifest => ({ location: path, pods: [], problem, warnings: [] });
+    try {
+      const { size, isFile } = await stat(path).then(s => ({ size: s.size, isFile: s.isFile() }));
+      if (!isFile) return undefined;
+      if (size > MAX_MANIFEST_BYTES) return bad(`is larger than ${MAX_MANIFEST_BYTES} bytes`);
+      const source = { kind: 'file', location: path, nodeName } as const;
+      return await readManifest(await readFile(path, 'utf8'), source, rfc3339(clock.now()));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      return bad(error instanceof Error ? error.message : String(error));
+    }
+  }
+}
