@@ -44,7 +44,7 @@ function wired(): {
 test('WebSocketReader reads what a client masked, however it is cut', () => {
   const lengths = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(65_535, 65_536, 100_000));
   fc.assert(
-    fc.property(lengths, fc.integer({ min: 1, max: 40_000 }), (length, cut) => {
+    fc.property(lengths, fc.integer({ min: 1, max: 200 }), (length, cuts) => {
       const payload = Buffer.alloc(length, 'abcdefg');
       const bytes = Buffer.concat([masked(OPCODES.binary, payload), masked(OPCODES.ping, Buffer.from('x'))]);
       const pieces: Buffer[] = [];
@@ -54,7 +54,10 @@ test('WebSocketReader reads what a client masked, however it is cut', () => {
         piece: (piece, first) => void (pieces.push(piece), starts.push(first)),
         control: opcode => void controls.push(opcode),
       });
-      for (let at = 0; at < bytes.length; at += cut) expect(reader.push(bytes.subarray(at, at + cut))).toBeUndefined();
+      const cut = Math.ceil(bytes.length / cuts);
+      const codes = new Set<number | undefined>();
+      for (let at = 0; at < bytes.length; at += cut) codes.add(reader.push(bytes.subarray(at, at + cut)));
+      expect([...codes]).toEqual([undefined]);
       expect(starts.map((first, i) => first === (i === 0))).not.toContain(false);
       expect(pieces[0]?.length).toBeGreaterThanOrEqual(Math.min(2, length));
       // Jest compares long buffers byte by byte, as objects.
