@@ -10,6 +10,7 @@ import type { KeyPair } from '../../machinery/pki/certificate.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
+import { AttachDetachController } from './attach-detach/attach-detach-controller.ts';
 import { BootstrapTokenController } from './bootstrap/bootstrap-token-controller.ts';
 import { CronJobController } from './cronjob/cronjob-controller.ts';
 import { CsrController } from './csr/csr-controller.ts';
@@ -39,6 +40,7 @@ import { ServiceAccountController } from './serviceaccount/service-account-contr
 import { StatefulSetController } from './statefulset/statefulset-controller.ts';
 import { TtlAfterFinishedController } from './ttl-after-finished/ttl-after-finished-controller.ts';
 import { VolumeBinderController } from './volume-binder/volume-binder-controller.ts';
+import { VolumeExpandController } from './volume-expand/volume-expand-controller.ts';
 import { ClaimProtectionController } from './volume-protection/claim-protection-controller.ts';
 import { VolumeProtectionController } from './volume-protection/volume-protection-controller.ts';
 
@@ -128,6 +130,8 @@ class Controllers implements Component {
       new EphemeralVolumeController(this.contextFor('ephemeral-volume-controller')),
       new ClaimProtectionController(this.contextFor('pvc-protection-controller')),
       new VolumeProtectionController(this.contextFor('pv-protection-controller')),
+      new AttachDetachController(this.contextFor('attachdetach-controller')),
+      new VolumeExpandController(this.contextFor('expand-controller')),
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),
