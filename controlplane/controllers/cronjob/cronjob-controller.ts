@@ -16,11 +16,13 @@ import {
   objectKey,
   splitKey,
 } from '../../../machinery/meta/object.ts';
-import { hasReason, isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { formatTime } from '../../../machinery/meta/time.ts';
 import { addOwnerIndexes, BY_CONTROLLER } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { dueStart, jobFor, jobReference, jobsToClean, planCronStatus } from './plan.ts';
+import { writeStatus } from '../runtime/write-status.ts';
+import { isNamespaceTerminating } from '../runtime/namespace-terminating.ts';
 
 /** Timers are cut short: a clock that was set is noticed within this time. */
 const LONGEST_SLEEP_MS = 10 * 60_000;
@@ -138,8 +140,7 @@ export class CronJobController implements Controller, Reconciler {
         this.tell(cron, 'Warning', 'FailedCreate', `Error creating job: ${name} exists and belongs to somebody else`);
         return undefined;
       }
-      const causes = hasReason(error, 'Forbidden') ? error.details?.causes : undefined;
-      if (causes?.some(cause => cause.reason === 'NamespaceTerminating') === true) return undefined;
+      if (isNamespaceTerminating(error)) return undefined;
       const why = error instanceof Error ? error.message : String(error);
       this.tell(cron, 'Warning', 'FailedCreate', `Error creating job: ${why}`);
       throw error;
@@ -159,11 +160,7 @@ export class CronJobController implements Controller, Reconciler {
 
   private async writeStatus(cron: CronJob, status: NonNullable<CronJob['status']>, signal: AbortSignal): Promise<void> {
     if (jsonEquals(withoutVersions(cron.status ?? {}), withoutVersions(status))) return;
-    try {
-      await this.context.client.of(cronJobs).updateStatus({ ...cron, status }, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await writeStatus(this.context.client, cronJobs, { ...cron, status }, signal);
   }
 
   private tell(cron: CronJob, type: 'Normal' | 'Warning', reason: string, message: string): void {

@@ -11,7 +11,6 @@ import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { PodControl } from '../runtime/pod-control.ts';
@@ -23,6 +22,7 @@ import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
 import { daemonView, planDaemons, planDaemonStatus } from './plan/daemon-plan.ts';
 import { FailedDaemons } from './failed-daemons.ts';
 import { daemonPod } from './plan/nodes.ts';
+import { writeStatus } from '../runtime/write-status.ts';
 
 /** More writes than this in one run wait for the next. */
 const BURST = 250;
@@ -125,11 +125,7 @@ export class DaemonSetController implements Controller, Reconciler {
     }
     const toDelete = plan.delete.filter(pod => !waiting.has(pod)).slice(0, BURST);
     const nodeNames = plan.create.slice(0, BURST);
-    const made = nodeNames.values();
-    await slowStart(nodeNames.length, async () => {
-      const { value } = made.next();
-      if (value !== undefined) await this.control.create(set, daemonPod(set, value, hash), signal);
-    });
+    await slowStart(nodeNames, nodeName => this.control.create(set, daemonPod(set, nodeName, hash), signal));
     await Promise.all(toDelete.map(pod => this.control.delete(set, pod, signal)));
     return retryMs;
   }
@@ -145,11 +141,7 @@ export class DaemonSetController implements Controller, Reconciler {
 
   private async writeStatus(set: DaemonSet, status: DaemonSetStatus, signal: AbortSignal): Promise<void> {
     if (set.status?.observedGeneration === status.observedGeneration && sameStatus(set.status, status)) return;
-    try {
-      await this.context.client.of(daemonSets).updateStatus({ ...set, status }, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await writeStatus(this.context.client, daemonSets, { ...set, status }, signal);
   }
 }
 

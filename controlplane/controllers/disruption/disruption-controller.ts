@@ -19,12 +19,12 @@ import {
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { compileLabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { formatTime } from '../../../machinery/meta/time.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { expectedScale, UnknownScaleError } from './expected-scale.ts';
 import { failSafeStatus, needsExpectedScale, planBudget, staleDisruptionMs } from './plan.ts';
+import { writeStatus } from '../runtime/write-status.ts';
 
 export class DisruptionController implements Controller, Reconciler {
   readonly name = 'disruption-controller';
@@ -124,11 +124,7 @@ export class DisruptionController implements Controller, Reconciler {
     signal: AbortSignal,
   ): Promise<void> {
     if (budget.status?.observedGeneration === status.observedGeneration && sameStatus(budget.status, status)) return;
-    try {
-      await this.context.client.of(podDisruptionBudgets).updateStatus({ ...budget, status }, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await writeStatus(this.context.client, podDisruptionBudgets, { ...budget, status }, signal);
   }
 
   private sources() {

@@ -4,12 +4,12 @@
 import type { Deployment, ReplicaSet } from '../../../proto/api/apps-v1.ts';
 import type { Scale } from '../../../proto/api/autoscaling-v1.ts';
 import type { Pod, ReplicationController } from '../../../proto/api/core-v1.ts';
-import { kinds } from '../../../proto/api/kinds.ts';
 import type { OwnerReference } from '../../../proto/api/meta-v1.ts';
 import type { Client } from '../../../machinery/client/client.ts';
 import type { Lister } from '../../../machinery/client/informer.ts';
 import { controllerOf, splitApiVersion } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { scalePath } from '../runtime/scale-path.ts';
 
 export interface ScaleSources {
   client: Client;
@@ -68,13 +68,10 @@ async function askForScale(
   owner: OwnerReference,
   signal: AbortSignal,
 ): Promise<number> {
-  const { group, version } = splitApiVersion(owner.apiVersion);
-  const resource = kinds.find(kind => kind.group === group && kind.kind === owner.kind)?.resource;
+  const path = scalePath(owner.apiVersion, owner.kind, namespace, owner.name);
   const named = `${owner.kind} "${owner.name}"`;
-  if (resource === undefined) throw new UnknownScaleError(`${named} of ${owner.apiVersion} does not implement scale`);
-  const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+  if (path === undefined) throw new UnknownScaleError(`${named} of ${owner.apiVersion} does not implement scale`);
   try {
-    const path = `${root}/namespaces/${namespace}/${resource}/${encodeURIComponent(owner.name)}/scale`;
     const scale = (await client.raw('GET', path, undefined, signal)) as Scale;
     if (scale.metadata.uid === owner.uid) return scale.spec?.replicas ?? 0;
   } catch (error) {

@@ -8,11 +8,12 @@ import type { Reconciler, ReconcileResult } from '../../../machinery/client/reco
 import { endpointSlices, nodes, pods, services } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { objectKey, splitKey } from '../../../machinery/meta/object.ts';
-import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
 import { selects, watchServicePods } from '../runtime/watch-service-pods.ts';
 import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME } from './plan.ts';
+import { isNamespaceTerminating } from '../runtime/namespace-terminating.ts';
 
 const BY_SERVICE = 'service';
 const ZONE = 'topology.kubernetes.io/zone';
@@ -62,9 +63,7 @@ export class EndpointSliceController implements Controller, Reconciler {
     try {
       for (const slice of plan.create) await client.create(slice, { signal });
     } catch (error) {
-      const terminating =
-        hasReason(error, 'Forbidden') && error.details?.causes?.some(c => c.reason === 'NamespaceTerminating');
-      if (terminating === true || isNotFound(error)) return 'awaitChange';
+      if (isNamespaceTerminating(error) || isNotFound(error)) return 'awaitChange';
       throw error;
     }
     for (const slice of plan.update) await client.update(slice, { signal });

@@ -17,7 +17,6 @@ import { horizontalPodAutoscalers, pods, type Resource } from '../../../machiner
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import type { LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { planMetrics } from './plan/metrics-plan.ts';
@@ -26,6 +25,7 @@ import { newHistory, withRecommendation, withScale, type ScalingHistory } from '
 import { HpaStatus } from './plan/hpa-status.ts';
 import { ScaleTarget } from './scale-target.ts';
 import { TargetPods } from './target-pods.ts';
+import { writeStatus } from '../runtime/write-status.ts';
 
 const PERIOD_MS = 15_000;
 
@@ -242,12 +242,7 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
   private async write(hpa: HorizontalPodAutoscaler, status: HpaStatus, signal: AbortSignal): Promise<void> {
     const next = status.toStatus();
     if (sameStatus(hpa.status, next)) return;
-    try {
-      await this.context.client.of(horizontalPodAutoscalers).updateStatus({ ...hpa, status: next }, { signal });
-    } catch (error) {
-      // It was deleted meanwhile.
-      if (!isNotFound(error)) throw error;
-    }
+    await writeStatus(this.context.client, horizontalPodAutoscalers, { ...hpa, status: next }, signal);
   }
 
   private event(hpa: HorizontalPodAutoscaler, type: 'Normal' | 'Warning', reason: string, message: string): void {

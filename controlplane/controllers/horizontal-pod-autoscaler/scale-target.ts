@@ -1,10 +1,10 @@
 /** The `scale` of whatever an autoscaler refers to. */
 import type { Scale } from '../../../proto/api/autoscaling-v1.ts';
 import type { CrossVersionObjectReference } from '../../../proto/api/autoscaling-v2.ts';
-import { kinds } from '../../../proto/api/kinds.ts';
 import type { Client } from '../../../machinery/client/client.ts';
 import { splitApiVersion } from '../../../machinery/meta/object.ts';
 import { isConflict } from '../../../machinery/meta/status-error-from.ts';
+import { scalePath } from '../runtime/scale-path.ts';
 
 export class ScaleTarget {
   private readonly client: Client;
@@ -13,13 +13,13 @@ export class ScaleTarget {
   /** @throws Error when no such kind is known */
   constructor(client: Client, namespace: string, reference: CrossVersionObjectReference) {
     const { kind, name, apiVersion = 'v1' } = reference;
-    const { group, version } = splitApiVersion(apiVersion);
-    const resource = kinds.find(known => known.group === group && known.kind === kind)?.resource;
-    if (resource === undefined)
+    const path = scalePath(apiVersion, kind, namespace, name);
+    if (path === undefined) {
+      const { group } = splitApiVersion(apiVersion);
       throw new Error(`no matches for kind ${JSON.stringify(kind)} in group ${JSON.stringify(group)}`);
-    const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
+    }
     this.client = client;
-    this.path = `${root}/namespaces/${namespace}/${resource}/${encodeURIComponent(name)}/scale`;
+    this.path = path;
   }
 
   /** @throws StatusError NotFound */

@@ -29,6 +29,7 @@ import { slowStart } from '../runtime/slow-start.ts';
 import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
 import { isTracked, jobPod, TRACKING_FINALIZER } from './plan/job-pods.ts';
 import { isFinished, planJob, type Backoff, type JobPlan } from './plan/job-plan.ts';
+import { writeStatus } from '../runtime/write-status.ts';
 
 const ORPHAN = 'pod ';
 const OWN_NAME = 'kubernetes.io/job-controller';
@@ -106,11 +107,9 @@ export class JobController implements Controller, Reconciler {
 
   private async act(job: Job, plan: JobPlan, signal: AbortSignal): Promise<void> {
     await Promise.all(plan.delete.map(pod => this.control.delete(job, pod, signal)));
-    const todo = plan.create.values();
-    await slowStart(plan.create.length, async () => {
-      const { value } = todo.next();
-      if (value !== undefined) await this.control.create(job, jobPod(job, value.index, value.failures), signal);
-    });
+    await slowStart(plan.create, ({ index, failures }) =>
+      this.control.create(job, jobPod(job, index, failures), signal),
+    );
   }
 
   /** Pods that the job has adopted are tracked from then on. */
@@ -163,13 +162,7 @@ export class JobController implements Controller, Reconciler {
 
   private async writeStatus(job: Job, { status }: JobPlan, signal: AbortSignal): Promise<void> {
     if (job.status !== undefined && sameStatus(withoutEmptyNotes(job.status), withoutEmptyNotes(status))) return;
-    try {
-      await this.context.client.of(jobs).updateStatus({ ...job, status }, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      return;
-    }
-    this.tell(job, status);
+    if (await writeStatus(this.context.client, jobs, { ...job, status }, signal)) this.tell(job, status);
   }
 
   private tell(job: Job, status: JobPlan['status']): void {

@@ -12,7 +12,6 @@ import { pods, type AnyObject } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { controllerOf, splitKey } from '../../../machinery/meta/object.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { PodControl } from '../runtime/pod-control.ts';
@@ -22,6 +21,7 @@ import { slowStart } from '../runtime/slow-start.ts';
 import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
 import { planReplicas, planStatus } from './plan.ts';
 import type { ReplicaKind } from './replica-kind.ts';
+import { writeStatus } from '../runtime/write-status.ts';
 
 type Failure = { reason: 'FailedCreate' | 'FailedDelete'; message: string };
 
@@ -86,7 +86,7 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
     const plan = planReplicas(this.kind.asReplicaSet(set), owned, this.related(set, owned));
     let told: Failure | undefined;
     try {
-      if (plan.create > 0) await slowStart(plan.create, () => this.createPod(set, signal));
+      await slowStart(Array.from({ length: plan.create }), () => this.createPod(set, signal));
       if (plan.delete.length > 0) await Promise.all(plan.delete.map(pod => this.control.delete(set, pod, signal)));
       return undefined;
     } catch (error) {
@@ -117,11 +117,7 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
     // A status with zeros alone is written once, so that it says that the controller saw the set.
     const same = sameStatus(old, this.kind.asReplicaSet(next).status ?? {});
     if (old?.observedGeneration === metadata.generation && same) return;
-    try {
-      await this.context.client.of(this.kind.resource).updateStatus(next, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await writeStatus(this.context.client, this.kind.resource, next, signal);
   }
 
   private selectorOf(set: T): LabelSelector {

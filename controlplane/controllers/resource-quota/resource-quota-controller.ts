@@ -11,11 +11,11 @@ import { resourceQuotas, type AnyObject } from '../../../machinery/client/resour
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { quotaCounts } from '../../../machinery/meta/quota-usage.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { parseTime } from '../../../machinery/meta/time.ts';
 import { aborted, runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { isPodTerminal } from '../runtime/plan/pod-state.ts';
 import { planQuota } from './plan.ts';
+import { writeStatus } from '../runtime/write-status.ts';
 
 const COUNTABLE = kinds.filter(kind => kind.namespaced && kind.kind !== 'Event');
 
@@ -69,11 +69,7 @@ export class ResourceQuotaController implements Controller, Reconciler {
   }
 
   private async write(quota: ResourceQuota, signal: AbortSignal): Promise<void> {
-    try {
-      await this.context.client.of(resourceQuotas).updateStatus(quota, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await writeStatus(this.context.client, resourceQuotas, quota, signal);
   }
 
   private informerOf(kind: KindInfo): Informer<AnyObject> {

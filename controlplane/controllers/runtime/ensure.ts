@@ -4,6 +4,7 @@
 import type { Client } from '../../../machinery/client/client.ts';
 import type { AnyObject, Resource } from '../../../machinery/client/resource.ts';
 import { hasReason } from '../../../machinery/meta/status-error-from.ts';
+import { isNamespaceTerminating } from './namespace-terminating.ts';
 
 /** @returns false if the namespace is gone or going, so that nothing can be made in it */
 export async function ensure<T extends AnyObject>(
@@ -17,9 +18,7 @@ export async function ensure<T extends AnyObject>(
     return true;
   } catch (error) {
     if (hasReason(error, 'AlreadyExists')) return true;
-    const terminating =
-      hasReason(error, 'Forbidden') && error.details?.causes?.some(c => c.reason === 'NamespaceTerminating');
-    if (hasReason(error, 'NotFound') || terminating === true) return false;
+    if (hasReason(error, 'NotFound') || isNamespaceTerminating(error)) return false;
     throw error;
   }
 }

@@ -5,9 +5,10 @@ import type { Pod } from '../../../proto/api/core-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import { pods, type AnyObject, type Resource } from '../../../machinery/client/resource.ts';
-import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import type { ControllerContext } from './controller.ts';
 import { PendingWrites } from './pending-writes.ts';
+import { isNamespaceTerminating } from './namespace-terminating.ts';
 
 export class PodControl<T extends AnyObject> {
   readonly pending: PendingWrites<Pod>;
@@ -61,10 +62,4 @@ export class PodControl<T extends AnyObject> {
       throw error;
     }
   }
-}
-
-function isNamespaceTerminating(error: unknown): boolean {
-  return (
-    hasReason(error, 'Forbidden') && error.details?.causes?.some(c => c.reason === 'NamespaceTerminating') === true
-  );
 }

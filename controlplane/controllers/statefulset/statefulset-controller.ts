@@ -10,7 +10,7 @@ import { persistentVolumeClaims, pods, statefulSets } from '../../../machinery/c
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { splitKey } from '../../../machinery/meta/object.ts';
-import { isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { isAlreadyExists } from '../../../machinery/meta/status-error-from.ts';
 import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { PodControl } from '../runtime/pod-control.ts';
@@ -27,6 +27,7 @@ import {
   type StatefulPlan,
   type StatefulView,
 } from './plan/stateful-plan.ts';
+import { writeStatus } from '../runtime/write-status.ts';
 
 /** How long a write may take to show in the informer before the set is looked at without it. */
 const UNSEEN_MS = 5000;
@@ -133,13 +134,10 @@ export class StatefulSetController implements Controller, Reconciler {
     const templates = new Map<string | undefined, PodTemplateSpec>(
       [...history.old, history.current].map(({ metadata, data }) => [metadata.name, templateIn(data)]),
     );
-    const todo = plan.create.values();
-    await slowStart(plan.create.length, async () => {
-      const { value } = todo.next();
-      if (value === undefined) return;
-      await this.ensureClaims(set, value.ordinal, signal);
-      const template = templates.get(value.revision) ?? set.spec.template;
-      await this.control.create(set, statefulPod(set, template, value.ordinal, value.revision), signal);
+    await slowStart(plan.create, async ({ ordinal, revision }) => {
+      await this.ensureClaims(set, ordinal, signal);
+      const template = templates.get(revision) ?? set.spec.template;
+      await this.control.create(set, statefulPod(set, template, ordinal, revision), signal);
     });
     await Promise.all(plan.delete.map(pod => this.control.delete(set, pod, signal)));
   }
@@ -203,11 +201,7 @@ export class StatefulSetController implements Controller, Reconciler {
 
   private async writeStatus(set: StatefulSet, status: StatefulSetStatus, signal: AbortSignal): Promise<void> {
     if (set.status?.observedGeneration === status.observedGeneration && sameStatus(set.status, status)) return;
-    try {
-      await this.context.client.of(statefulSets).updateStatus({ ...set, status }, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await writeStatus(this.context.client, statefulSets, { ...set, status }, signal);
   }
 }
 
