@@ -20,6 +20,7 @@ import { PodPulls } from './pod-pulls.ts';
 import { PullRecords } from './pull-records.ts';
 
 const unauthorized = new RuntimeError('Unknown', 'PullImage', '401 Unauthorized', 3);
+const APP = 'r.example:5000/team/app:1';
 const roots: string[] = [];
 afterEach(() => roots.splice(0).forEach(root => rmSync(root, { recursive: true })));
 
@@ -37,6 +38,8 @@ interface Setting {
   /** What the registry says to a user, '' for none. */
   readonly admits?: (user: string) => boolean;
   readonly present?: boolean;
+  /** Of an image's content; default: each has its own. */
+  readonly idOf?: (image: string) => string;
   readonly policy?: VerificationPolicy;
   readonly hangs?: (image: string) => boolean;
   readonly sample?: () => PullSample | undefined;
@@ -54,13 +57,21 @@ function setup(setting: Setting = {}) {
   const aborted: string[] = [];
   const events: string[] = [];
   const woken: string[] = [];
-  const there = new Set<string>(setting.present === true ? ['r.example:5000/team/app:1'] : []);
-  const idOf = (image: string): string => `sha256:${image}`;
+  const idOf = setting.idOf ?? ((image: string) => `sha256:${image}`);
+  const there = new Map<string, string>();
+  if (setting.present === true) there.set(APP, idOf(APP));
+  const withId = (id: string) => ({
+    id,
+    size: 7n,
+    repoTags: [...there.keys()].filter(image => there.get(image) === id),
+    repoDigests: [],
+  });
   const images = {
-    imageStatus: ({ image }: { image: string }) =>
-      Promise.resolve(there.has(image) ? { id: idOf(image), size: 7n } : undefined),
-    listImages: () =>
-      Promise.resolve([...there].map(image => ({ id: idOf(image), repoTags: [image], repoDigests: [] }))),
+    imageStatus: ({ image }: { image: string }) => {
+      const id = there.get(image) ?? [...there.values()].find(one => one === image);
+      return Promise.resolve(id === undefined ? undefined : withId(id));
+    },
+    listImages: () => Promise.resolve([...new Set(there.values())].map(withId)),
     pullImage: async ({ image }: { image: string }, { auth, signal }: PullImageOptions) => {
       const user = auth?.username ?? '';
       pulls.push(auth === undefined ? 'anonymous' : `${user}@${auth.serverAddress ?? ''}`);
@@ -73,7 +84,7 @@ function setup(setting: Setting = {}) {
         });
       }
       if (!admits(user)) throw unauthorized;
-      there.add(image);
+      there.set(image, idOf(image));
       return idOf(image);
     },
   } as unknown as ImageService;
@@ -108,7 +119,7 @@ function setup(setting: Setting = {}) {
     spec: { containers: [], imagePullSecrets: names.map(name => ({ name })) },
   });
   const ensure = (container: Partial<Container> = {}, pod: Pod = podOf('u', 'a', [])): Promise<ImageState> => {
-    const spec: Container = { name: 'c', image: 'r.example:5000/team/app:1', ...container };
+    const spec: Container = { name: 'c', image: APP, ...container };
     return manager.ensure(pod, spec, subjectOf(pods, pod, `spec.containers{${spec.name}}`));
   };
   /** Asks until the pull that began is over. */
@@ -207,7 +218,7 @@ describe('ImageManager.ensure()', () => {
     const id = `sha256:${'0'.repeat(64)}`;
     expect(await ensure({ image: id })).toMatchObject({ reason: 'ErrImagePull' });
     expect(await ensure({ image: id, imagePullPolicy: 'Never' })).toMatchObject({ reason: 'ErrImageNeverPull' });
-    there.add(id);
+    there.set(id, id);
     expect(await ensure({ image: id })).toMatchObject({ kind: 'present', name: id });
   });
 });
@@ -226,6 +237,18 @@ describe('an image that is there', () => {
     expect(await ensure({ imagePullPolicy: 'Never' }, podOf('never', 'c', []))).toMatchObject({
       reason: 'ErrImageNeverPull',
     });
+  });
+
+  test('under a name that others brought is for everybody by that name, though its content was pulled with a secret', async () => {
+    const id = `sha256:${'1'.repeat(64)}`;
+    const { settled, ensure, podOf, there } = setup({ secrets, admits, idOf: () => id });
+    there.set('r.example/other:1', id);
+    await settled({}, podOf('first', 'a', ['key']));
+    const stranger = podOf('stranger', 'c', []);
+    expect((await ensure({ image: 'r.example/other:1' }, stranger)).kind).toBe('present');
+    // An id proves no right to any name.
+    expect(await ensure({ image: id }, stranger)).toMatchObject({ reason: 'ErrImagePull' });
+    expect(await settled({}, stranger)).toMatchObject({ reason: 'ErrImagePull' });
   });
 
   test.each([

@@ -35,7 +35,7 @@ export type ImageState =
 export interface ImageManagerOptions {
   readonly images: ImageService;
   readonly keyring: Pick<ImageKeyring, 'find'>;
-  readonly records: Pick<PullRecords, 'mustPull'>;
+  readonly records: Pick<PullRecords, 'mustPull' | 'isForAll'>;
   readonly pulls: Pick<PodPulls, 'pull'>;
   readonly clock: Clock;
   readonly recorder: EventSink;
@@ -173,13 +173,18 @@ export class ImageManager {
   ): Promise<ImageState> {
     const seen = await this.inspect(id, id, subject);
     if ('kind' in seen) return seen;
-    if (seen.found !== undefined) {
+    const isPresent = seen.found !== undefined;
+    if (seen.found !== undefined && (await this.options.records.isForAll(seen.found.id))) {
       this.tellPresent(id, subject);
       known.held.set(id, seen.found.id);
       return { kind: 'present', image: seen.found, name: id };
     }
     if (container.imagePullPolicy === 'Never') return this.neverPulled(id, subject);
-    const message = `there is no image with the id ${id} on this node, and registries know no ids: name it as REPOSITORY@sha256:DIGEST, or import it`;
+    const why = isPresent
+      ? `the image with the id ${id} is on this node, but`
+      : `there is no image with the id ${id} on this node;`;
+    const what = isPresent ? 'it was pulled with credentials, and an id proves none' : 'registries know no ids';
+    const message = `${why} ${what}: name it as REPOSITORY@sha256:DIGEST`;
     this.options.recorder.event(subject, 'Warning', 'Failed', `Failed to pull image "${id}": ${message}`);
     this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: ErrImagePull');
     return { kind: 'waiting', reason: 'ErrImagePull', message, retryAtMs: undefined };
@@ -219,7 +224,7 @@ export class ImageManager {
     if (known.held.get(fullImageName(name)) === image.id) return true;
     try {
       const credentials = async () => (await keyring.find(pod, name, known.gone.signal)).credentials;
-      return !(await records.mustPull(name, image.id, credentials));
+      return !(await records.mustPull(name, image, credentials));
     } catch (error) {
       const message = `Cannot tell whether the pod may use image "${fullImageName(name)}", which is on the node: ${detailOf(error)}`;
       recorder.event(subject, 'Warning', 'Failed', message);

@@ -37,6 +37,13 @@ export interface PullRecordsOptions {
   readonly logger: Logger;
 }
 
+/** An image of the runtime, by its id and names. */
+export interface NamedImage {
+  readonly id: string;
+  readonly repoTags: readonly string[];
+  readonly repoDigests: readonly string[];
+}
+
 export class PullRecords {
   private readonly options: PullRecordsOptions;
   /** Pulls under way, by full name: the last to end takes the intent away. */
@@ -84,24 +91,17 @@ export class PullRecords {
    */
   async mustPull(
     name: ImageName,
-    imageRef: string,
+    image: NamedImage,
     credentials: () => Promise<readonly ImageCredential[]>,
   ): Promise<boolean> {
     const { policy, allowlist, logger } = this.options;
     if (policy === 'NeverVerify') return false;
-    await this.settle();
-    await this.last;
     const repository = repositoryOf(name);
-    let record: ImagePulledRecord | 'unreadable' | undefined;
-    let byKubelet: boolean;
-    try {
-      record = await this.read(imageRef);
-      byKubelet = record !== undefined || (await this.isBegun(fullImageName(name)));
-    } catch (error) {
-      logger.warn({ err: error, image: fullImageName(name) }, 'Cannot read the record of an image; it is pulled again');
-      return true;
+    const record = await this.readSettled(image.id);
+    const isBegun = await this.isBegun(fullImageName(name)).catch(() => true);
+    if (!needsVerification(policy, allowlist, repository, isBegun || cameByKubelet(record, repository, image))) {
+      return false;
     }
-    if (!needsVerification(policy, allowlist, repository, byKubelet)) return false;
     const granted = typeof record === 'object' ? record.credentialMapping?.[repository] : undefined;
     if (granted === undefined) return true;
     if (granted.nodePodsAccessible === true) return false;
@@ -109,11 +109,20 @@ export class PullRecords {
     const grant = grantOf(granted, await credentials());
     if (grant === undefined) return true;
     if (grant.learnt) {
-      await this.write(name, imageRef, grant.credential).catch((error: unknown) =>
+      await this.write(name, image.id, grant.credential).catch((error: unknown) =>
         logger.warn({ err: error, image: fullImageName(name) }, 'Cannot record who may use an image'),
       );
     }
     return false;
+  }
+
+  /** Whether every pod may use the image, whatever it calls it: who names an id proves no right to any repository. */
+  async isForAll(imageRef: string): Promise<boolean> {
+    if (this.options.policy === 'NeverVerify') return true;
+    const record = await this.readSettled(imageRef);
+    if (record === undefined) return this.options.policy === 'NeverVerifyPreloadedImages';
+    if (record === 'unreadable') return false;
+    return Object.values(record.credentialMapping ?? {}).some(({ nodePodsAccessible }) => nodePodsAccessible === true);
   }
 
   /**
@@ -133,7 +142,7 @@ export class PullRecords {
 
   private write(name: ImageName, imageRef: string, credential: ImageCredential | undefined | 'unknown'): Promise<void> {
     const change = async (): Promise<void> => {
-      const known = await this.read(imageRef).catch(() => undefined);
+      const known = await this.read(imageRef);
       const record = known === 'unreadable' ? undefined : known;
       const next = afterPull(record, imageRef, repositoryOf(name), credential, this.options.clock.now());
       if (next !== record) await writeFileAtomic(this.pulledPath(imageRef), JSON.stringify(next));
@@ -143,12 +152,22 @@ export class PullRecords {
     return done;
   }
 
-  /** @throws when the file is there and cannot be read */
+  private async readSettled(imageRef: string): Promise<ImagePulledRecord | 'unreadable' | undefined> {
+    await this.settle();
+    await this.last;
+    return this.read(imageRef);
+  }
+
   private async read(imageRef: string): Promise<ImagePulledRecord | 'unreadable' | undefined> {
-    const text = await readOrUndefined(this.pulledPath(imageRef));
-    if (text === undefined) return undefined;
-    const record = parseRecord(text);
-    return record?.imageRef === imageRef ? record : 'unreadable';
+    try {
+      const text = await readOrUndefined(this.pulledPath(imageRef));
+      if (text === undefined) return undefined;
+      const record = parseRecord(text);
+      return record?.imageRef === imageRef ? record : 'unreadable';
+    } catch (error) {
+      this.options.logger.warn({ err: error, image: imageRef }, 'Cannot read who may use an image; it grants nothing');
+      return 'unreadable';
+    }
   }
 
   private async isBegun(image: string): Promise<boolean> {
@@ -212,6 +231,22 @@ export class PullRecords {
   private pulledPath(imageRef: string): string {
     return join(this.folder('pulled'), fileNameOf(imageRef));
   }
+}
+
+/**
+ * A record that does not know the repository is of the same content under another name: under this one somebody else brought it, if the
+ * runtime has it by this name.
+ */
+function cameByKubelet(
+  record: ImagePulledRecord | 'unreadable' | undefined,
+  repository: string,
+  { repoTags, repoDigests }: NamedImage,
+): boolean {
+  if (record === undefined) return false;
+  if (record === 'unreadable' || record.credentialMapping?.[repository] !== undefined) return true;
+  return ![...repoTags, ...repoDigests].some(
+    known => known.startsWith(`${repository}:`) || known.startsWith(`${repository}@`),
+  );
 }
 
 function fileNameOf(text: string): string {

@@ -22,7 +22,7 @@ export interface ImagePulledRecord {
   readonly lastUpdatedTime: string;
   /** The image's id. */
   readonly imageRef: string;
-  /** By `domain/path`. A name that is missing must be pulled by whoever wants to use it. */
+  /** By `domain/path`. An empty entry grants nothing: whoever wants to use it pulls. */
   readonly credentialMapping?: Readonly<Record<string, ImagePullCredentials>>;
 }
 
@@ -88,11 +88,8 @@ export function afterPull(
   nowMs: number,
 ): ImagePulledRecord {
   const lastUpdatedTime = rfc3339(nowMs);
-  if (credential === 'unknown') {
-    return record ?? { kind: 'ImagePulledRecord', apiVersion: RECORD_VERSION, lastUpdatedTime, imageRef };
-  }
   const known = record?.credentialMapping?.[repository];
-  const next = merge(known, credential);
+  const next = credential === 'unknown' ? (known ?? {}) : merge(known, credential);
   if (record !== undefined && next === known) return record;
   const credentialMapping = { ...record?.credentialMapping, [repository]: next };
   return { kind: 'ImagePulledRecord', apiVersion: RECORD_VERSION, lastUpdatedTime, imageRef, credentialMapping };
