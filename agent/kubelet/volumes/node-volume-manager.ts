@@ -20,7 +20,7 @@ import {
   type PreparedVolumes,
   type VolumeManager,
 } from './volume-manager.ts';
-import { refusal } from './volume-refusal.ts';
+import { refusal } from './plan/volume-refusal.ts';
 
 export interface NodeVolumeManagerOptions {
   /** In the order in which they are asked. */
