@@ -35,7 +35,9 @@ export async function footprint(host: Host): Promise<Footprint> {
     podCgroups: podCgroups(host.cgroupRoot),
     podFolders: entries(host.path('data', 'kubelet', 'pods')),
     logFolders: entries(host.path('log', 'pods')),
-    networkNamespaces: entries('/run/netns'),
+    networkNamespaces: existsSync('/run/netns')
+      ? readdirSync('/run/netns').filter(name => name.startsWith('cni-')).length
+      : 0,
     links: lines(await host.run(['ip', '-o', 'link'])).length,
     podAddresses: addresses(host.path('run')) + addresses('/var/lib/cni/networks'),
     snapshots: await ctr('snapshots', 'list'),
@@ -43,6 +45,20 @@ export async function footprint(host: Host): Promise<Footprint> {
     containerdFiles: containerdPid === undefined ? 0 : entries(`/proc/${containerdPid}/fd`),
     agentMB: pid === undefined ? 0 : Math.round(anonymousBytes(pid) / 1e6),
   };
+}
+
+/** Which pods something is left of, with what the log says of each: where to begin to look. */
+export async function leftOver(host: Host): Promise<string> {
+  const ctr = ['ctr', '-a', host.containerdSocket, '-n', 'k8s.io'];
+  const ids = lines(await host.run([...ctr, 'containers', 'list', '-q']));
+  const infos = await Promise.all(ids.map(id => host.run([...ctr, 'containers', 'info', id])));
+  const folders = host.path('data', 'kubelet', 'pods');
+  const uids = new Set([
+    ...infos.flatMap(info => /"io\.kubernetes\.pod\.uid": "([^"]+)"/.exec(info)?.[1] ?? []),
+    ...(existsSync(folders) ? readdirSync(folders) : []),
+  ]);
+  const log = host.logTail(200_000).split('\n');
+  return [...uids].flatMap(uid => [uid, ...log.filter(line => line.includes(uid)).slice(-20)]).join('\n');
 }
 
 /** How much more than before is allowed to stay: buffers and caches grow to their bounds. */

@@ -15,7 +15,7 @@ import { newCluster, type Cluster } from '../machine/cluster.ts';
 import { inNamespace } from '../machine/network-namespace.ts';
 import { killHard } from '../machine/processes.ts';
 import type { ChurnReport } from './churn/main.ts';
-import { footprint, leaks } from './footprint.ts';
+import { footprint, leaks, leftOver } from './footprint.ts';
 
 const CHURN = fileURLToPath(new URL('./churn/main.ts', import.meta.url));
 const TREE = fileURLToPath(new URL('../..', import.meta.url));
@@ -140,6 +140,7 @@ try {
   const after = await footprint(cluster.control);
   say(`after:  ${JSON.stringify(after)}`);
   note('left over', leaks(before, after));
+  if (leaks(before, after).length > 0) say(await leftOver(cluster.control));
   const log = cluster.control
     .logTail(100_000)
     .split('\n')
