@@ -35,8 +35,6 @@ export function unsupportedPodFields(spec: PodSpec, root = 'spec'): UnsupportedF
   const say = (field: string, effect: UnsupportedEffect, reason: string): void => {
     found.push({ path: `${root}.${field}`, reason, effect });
   };
-  if (spec.hostUsers === false)
-    say('hostUsers', 'podWaits', 'is not supported: pods share the user namespace of the node');
   if ((spec.resourceClaims ?? []).length > 0)
     say('resourceClaims', 'podWaits', 'is not supported: no devices are allocated to pods');
   if (spec.schedulingGroup !== undefined)
@@ -86,13 +84,10 @@ function unsupportedOfVolume(volume: Volume): UnsupportedField[] {
         effect: 'volumeWaits',
       });
   }
-  const { medium = '', sizeLimit } = volume.emptyDir ?? {};
+  const medium = volume.emptyDir?.medium ?? '';
   if (medium !== '' && medium !== 'Memory' && !/^HugePages(-|$)/.test(medium)) {
     const reason = 'is not supported: an emptyDir is on disk, in memory or in huge pages';
     found.push({ path: 'emptyDir.medium', reason, effect: 'volumeWaits' });
-  } else if (sizeLimit !== undefined && medium === '') {
-    const reason = 'is not enforced on disk: only with medium Memory is the volume limited';
-    found.push({ path: 'emptyDir.sizeLimit', reason, effect: 'notEnforced' });
   }
   for (const [index, part] of (volume.projected?.sources ?? []).entries()) {
     for (const [kind, source] of Object.entries(part)) {
@@ -109,10 +104,6 @@ function unsupportedOfContainer(container: Container): UnsupportedField[] {
   const refuse = (path: string, reason: string): void => void found.push({ path, reason, effect: 'containerWaits' });
   if ((container.resources?.claims ?? []).length > 0)
     refuse('resources.claims', 'is not supported: no devices are allocated to pods');
-  if (container.resources?.limits?.['ephemeral-storage'] !== undefined) {
-    const reason = 'is not enforced: no pod is evicted for the disk space that it uses';
-    found.push({ path: 'resources.limits[ephemeral-storage]', reason, effect: 'notEnforced' });
-  }
   if (container.securityContext?.windowsOptions !== undefined) {
     const reason = 'has no effect: nodes run Linux';
     found.push({ path: 'securityContext.windowsOptions', reason, effect: 'notEnforced' });

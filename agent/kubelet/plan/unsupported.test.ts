@@ -14,18 +14,38 @@ test('a pod that works is refused nothing', () => {
   expect(notEnforced(plain)).toEqual([]);
 });
 
+const NOTHING = {
+  recursiveReadOnlyMounts: false,
+  supplementalGroupsPolicy: false,
+  appArmor: false,
+  userNamespaces: new Set<string>(),
+};
+
+test.each([
+  ['no profile', {}, {}, undefined],
+  ['Unconfined', { type: 'Unconfined' }, {}, undefined],
+  ['of the pod', { type: 'RuntimeDefault' }, {}, 'AppArmor'],
+  ['of a container', {}, { type: 'Localhost', localhostProfile: 'p' }, 'AppArmor'],
+])('unsupportedByRuntime() without AppArmor in the kernel: %s', (_name, whole, own, reason) => {
+  const profiled = (profile: object): object => ('type' in profile ? { appArmorProfile: profile } : {});
+  const container = { name: 'a', securityContext: profiled(own) };
+  const one = pod({ securityContext: profiled(whole) }, container);
+  expect(unsupportedByRuntime(one, NOTHING)?.reason).toBe(reason);
+  expect(unsupportedByRuntime(one, { ...NOTHING, appArmor: true })).toBeUndefined();
+});
+
 test.each([
   ['Strict', false, 'SupplementalGroupsPolicyNotSupported'],
   ['Strict', true, undefined],
   ['Merge', false, undefined],
 ] as const)('unsupportedByRuntime() of policy %s, able %s: %s', (supplementalGroupsPolicy, able, reason) => {
-  const abilities = { recursiveReadOnlyMounts: false, supplementalGroupsPolicy: able };
+  const abilities = { ...NOTHING, supplementalGroupsPolicy: able };
   expect(unsupportedByRuntime(pod({ securityContext: { supplementalGroupsPolicy } }), abilities)?.reason).toBe(reason);
 });
 
 test('unsupportedByNode() names all that the pod as a whole needs', () => {
-  expect(unsupportedByNode(pod({ hostUsers: false, resourceClaims: [{ name: 'gpu' }] }, { name: 'a' }))).toBe(
-    'spec.hostUsers is not supported: pods share the user namespace of the node; spec.resourceClaims is not supported: no devices are allocated to pods',
+  expect(unsupportedByNode(pod({ resourceClaims: [{ name: 'gpu' }] }, { name: 'a' }))).toBe(
+    'spec.resourceClaims is not supported: no devices are allocated to pods',
   );
 });
 
@@ -39,9 +59,9 @@ test('unsupportedOfContainer() stops only the container that asks', () => {
 });
 
 test('notEnforced() tells what the pod runs without', () => {
-  const limited = pod({}, { name: 'a', resources: { limits: { 'ephemeral-storage': '1Gi' } } });
-  expect(unsupportedOfContainer(limited, 'a')).toBeUndefined();
-  expect(notEnforced(limited)).toEqual([
-    'spec.containers[0].resources.limits[ephemeral-storage] is not enforced: no pod is evicted for the disk space that it uses',
+  const windows = pod({}, { name: 'a', securityContext: { windowsOptions: {} } });
+  expect(unsupportedOfContainer(windows, 'a')).toBeUndefined();
+  expect(notEnforced(windows)).toEqual([
+    'spec.containers[0].securityContext.windowsOptions has no effect: nodes run Linux',
   ]);
 });
