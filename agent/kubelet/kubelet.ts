@@ -6,6 +6,8 @@
  * - An API that is away stops nothing: pods run on, crashed ones restart, statuses are written later.
  */
 import { mkdir, readFile } from 'node:fs/promises';
+import { readMachineTopology } from '../host/machine-topology.ts';
+import { isAppArmorEnabled } from '../host/app-armor.ts';
 import type { Node, Pod, Service } from '../../proto/api/core-v1.ts';
 import { nodes, pods, runtimeClasses, services } from '../../machinery/client/resource.ts';
 import { subjectOf } from '../../machinery/client/event-recorder.ts';
@@ -25,7 +27,7 @@ import { createPodSources } from './sources/create-pod-sources.ts';
 import { WatchedObjects } from './objects/watched-objects.ts';
 import { admitPod } from './plan/node-admission.ts';
 import { nodeAllocatable } from './plan/node-allocatable.ts';
-import type { NodeFacts } from './plan/node-object.ts';
+import { machineAmounts, type NodeFacts } from './plan/node-object.ts';
 import { resizeRulesOf } from './plan/resize-decision.ts';
 import { podsFolder } from './plan/pod-paths.ts';
 import { uidOf } from './plan/pod-spec.ts';
@@ -48,6 +50,9 @@ import { StatusPublisher } from './pods/status-publisher.ts';
 import { PluginWatcher } from './plugins/plugin-watcher.ts';
 import { ProbeRunner } from './prober/probe-runner.ts';
 import { Prober } from './prober/prober.ts';
+import { cdiRefused } from './resources/plan/with-extras.ts';
+import { memoryKept } from './resources/plan/resource-settings.ts';
+import { ResourceManagers } from './resources/resource-managers.ts';
 import { isUnavailable } from './runtime/runtime-error.ts';
 import type { RuntimeService, RuntimeVersion } from './runtime/runtime-service.ts';
 import type { Reports } from './server/routes/reports.ts';
@@ -56,6 +61,7 @@ import { KubeletMetrics } from './stats/kubelet-metrics.ts';
 import { reports } from './stats/reports.ts';
 import { createVolumeManager } from './volumes/create-volume-manager.ts';
 import { createCsi } from './volumes/csi/create-csi.ts';
+import { UserNamespaces } from './userns/user-namespaces.ts';
 import type { VolumeManager } from './volumes/volume-manager.ts';
 
 /** The running part, and what the kubelet's server needs of it. */
@@ -94,7 +100,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   let node: Node | undefined;
   let runtimeName = 'containerd';
   let runtimeVersion = '';
-  let abilities: RuntimeAbilities = { recursiveReadOnlyMounts: false, supplementalGroupsPolicy: false };
+  let abilities: RuntimeAbilities = {
+    recursiveReadOnlyMounts: false,
+    supplementalGroupsPolicy: false,
+    appArmor: false,
+    userNamespaces: new Set(),
+  };
 
   const podInformer = options.informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
   const serviceInformer = options.informers.informer(services);
@@ -113,13 +124,26 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     driver: configuration.cgroupDriver === 'systemd' ? 'systemd' : 'cgroupfs',
     root: options.cgroupRoot ?? [],
     podPidsLimit: configuration.podPidsLimit,
+    ownsCpus: pod => resources.ownsCpus(pod),
   });
-  const allocatable = (): Record<string, string> =>
-    node?.status?.allocatable ?? {
-      cpu: String(machine.cpuCount),
-      memory: `${Math.floor(machine.memoryBytes / 1024)}Ki`,
-    };
+  const capacity = machineAmounts(machine);
+  const allocatable = (): Record<string, string> => node?.status?.allocatable ?? capacity;
   const stages = new SlowStages({ clock, recorder, logger });
+  const resources = new ResourceManagers({
+    root: folders.root,
+    configuration,
+    readMachine: () => readMachineTopology(machine.memoryBytes),
+    reserved: () => memoryKept(capacity, nodeAllocatable(capacity, configuration)),
+    runtime,
+    cache,
+    clock,
+    logger,
+    stages,
+    pods: () => access.pods(),
+    cdiProblem: () => cdiRefused(runtimeName, runtimeVersion),
+    onAmounts: () => registrar?.wake(),
+    wake,
+  });
   const csi = createCsi({
     root: folders.root,
     nodeName,
@@ -134,7 +158,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const plugins = new PluginWatcher({
     folder: `${folders.root}/plugins_registry`,
-    handlers: { CSIPlugin: csi.plugins },
+    handlers: { CSIPlugin: csi.plugins, DevicePlugin: resources.pluginHandler },
     clock,
     logger,
   });
@@ -197,7 +221,14 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const { clusterDomain } = configuration;
   const clusterDns = { servers: configuration.clusterDNS ?? [], domain: clusterDomain };
+  const userNamespaces = new UserNamespaces({
+    folders,
+    idsPerPod: configuration.userNamespaces.idsPerPod,
+    maxPods: maxPodsOf(configuration, machine.cpuCount),
+    able: handler => abilities.userNamespaces.has(handler),
+  });
   const sandboxes = new SandboxStarter({
+    userNamespaces,
     runtime,
     cache,
     cgroups,
@@ -231,6 +262,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     nodeMemoryBytes: machine.memoryBytes,
     abilities: () => abilities,
     visibleServices: servicesFor,
+    extras: (pod, container, aborting) => resources.extras(pod, container, aborting),
     nodeHosts: () => readFile('/etc/hosts', 'utf8').catch(() => ''),
     stages,
   });
@@ -249,6 +281,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const publisher = new StatusPublisher({
     allocations,
+    resources,
     cache,
     prober,
     status,
@@ -288,6 +321,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   });
   const workers: PodWorkers = new PodWorkers({
     allocations,
+    resources,
     cache,
     syncer,
     terminator,
@@ -299,12 +333,18 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     queue,
     clock,
     logger,
-    admit: (pod, others) => unsupportedByRuntime(pod, abilities) ?? eviction.admit(pod) ?? admitPod(pod, others, node),
+    admit: (pod, others) =>
+      unsupportedByRuntime(pod, abilities) ??
+      eviction.admit(pod) ??
+      admitPod(pod, others, node && resources.withoutPlugins(node), configuration.allowedUnsafeSysctls),
     refreshNode: async aborting => {
       node = await client.of(nodes).get({ name: nodeName }, aborting);
     },
     podChanged: pod => volumes.podChanged(pod),
-    podRemoved: pod => sources.podRemoved(pod),
+    podRemoved: pod => {
+      sources.podRemoved(pod);
+      userNamespaces.release(uidOf(pod));
+    },
     observer: metrics,
   });
   const rotator = new LogRotator({
@@ -363,7 +403,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       await mkdir(folder, { recursive: true, mode: folder === folders.root ? 0o750 : 0o755 });
     }
     await cgroups.prepareNode();
-    await allocations.store.load();
+    await Promise.all([allocations.store.load(), userNamespaces.load()]);
     const version = await waitForRuntime(options, signal);
     runtimeName = version.runtimeName;
     runtimeVersion = version.runtimeVersion;
@@ -374,6 +414,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     });
     await eviction.prepare();
     await csi.restore();
+    await resources.restore();
     registrar = new NodeRegistrar({
       client,
       clock,
@@ -383,6 +424,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       facts: nodeFacts(options, `${version.runtimeName}://${version.runtimeVersion}`),
       root: folders.root,
       volumesInUse: () => volumes.volumesInUse(),
+      plugins: () => resources.amounts(),
       pressure: () => eviction.conditions,
       problems: () => (ready ? [] : ['the kubelet is starting: the runtime or the API has not been listed yet']),
       onNode: next => {
@@ -395,6 +437,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       events.run(signal),
       status.run(signal),
       csi.run(signal),
+      resources.run(signal),
       plugins.run(signal),
       registrar.run(signal),
       lease.run(signal),
@@ -414,6 +457,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       registrar?.wake();
       markStarted();
       workers.endOrphans();
+      resources.releaseAllBut(uid => workers.has(uid));
       await housekeeping.collector.collectOrphans(signal);
     };
     try {
@@ -466,6 +510,7 @@ function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): No
     },
     cpuCount: machine.cpuCount,
     memoryBytes: machine.memoryBytes,
+    hugePages: machine.hugePages,
     maxPods: maxPodsOf(configuration, machine.cpuCount),
     kubeletPort: configuration.port,
     labels: options.labels ?? {},
@@ -477,11 +522,18 @@ function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): No
 
 /** What the runtime's default handler can; runtimes that do not say can nothing. */
 async function readAbilities(runtime: RuntimeService, signal: AbortSignal): Promise<RuntimeAbilities> {
-  const { runtimeHandlers = [], features } = await runtime.status({ signal });
+  const [{ runtimeHandlers = [], features }, appArmor] = await Promise.all([
+    runtime.status({ signal }),
+    isAppArmorEnabled(),
+  ]);
   const byDefault = runtimeHandlers.find(({ name = '' }) => name === '')?.features;
   return {
     recursiveReadOnlyMounts: byDefault?.recursiveReadOnlyMounts === true,
     supplementalGroupsPolicy: features?.supplementalGroupsPolicy === true,
+    appArmor,
+    userNamespaces: new Set(
+      runtimeHandlers.filter(handler => handler.features?.userNamespaces).map(({ name }) => name),
+    ),
   };
 }
 

@@ -149,6 +149,15 @@ describe('containerConfig()', () => {
     ...more,
   });
 
+  test('containerConfig() maps the ids of a user namespace on every mount', () => {
+    const ids = [{ hostId: 65_536, containerId: 0, length: 65_536 }];
+    const userNamespace = { mode: NamespaceMode.POD, uids: ids, gids: ids };
+    const config = containerConfig(input({}, { userNamespace }));
+    expect(config.linux?.securityContext?.namespaceOptions?.usernsOptions).toEqual(userNamespace);
+    expect(config.mounts?.length).toBeGreaterThan(0);
+    for (const mount of config.mounts ?? []) expect(mount).toMatchObject({ uidMappings: ids, gidMappings: ids });
+  });
+
   test('carries what a restart needs', () => {
     const config = containerConfig(input({ args: ['$(A)'], lifecycle: { preStop: { sleep: { seconds: 1 } } } }));
     expect(config).toMatchObject({ args: ['1'], logPath: 'c/2.log', metadata: { name: 'c', attempt: 2 } });
@@ -225,10 +234,20 @@ describe('security contexts', () => {
 test('containerConfig() finds seccomp profiles of the node in its folder', () => {
   const securityContext = { seccompProfile: { type: 'Localhost', localhostProfile: 'a/b.json' } };
   const plain = { name: 'c', securityContext };
-  expect(containerSecurityContext(pod(), plain, '', '/k/seccomp').seccomp).toEqual({
+  expect(containerSecurityContext(pod(), plain, { seccompFolder: '/k/seccomp' }).seccomp).toEqual({
     profileType: SecurityProfile_ProfileType.Localhost,
     localhostRef: '/k/seccomp/a/b.json',
   });
+});
+
+test.each<[string, object, { uid: number | undefined; username: string }, object]>([
+  ['a user', { runAsUser: 5, runAsGroup: 6 }, { uid: 1, username: '' }, { runAsUser: { value: 5n } }],
+  ['a group alone: the user of the image', { runAsGroup: 6 }, { uid: 1, username: '' }, { runAsUser: { value: 1n } }],
+  ['... by name', { runAsGroup: 6 }, { uid: undefined, username: 'web' }, { runAsUsername: 'web' }],
+  ['... or root', { runAsGroup: 6 }, { uid: undefined, username: '' }, { runAsUser: { value: 0n } }],
+])('containerSecurityContext() of %s', (_name, securityContext, imageUser, want) => {
+  const context = containerSecurityContext(pod(), { name: 'c', securityContext }, { imageUser });
+  expect(context).toMatchObject({ ...want, runAsGroup: { value: 6n } });
 });
 
 test('sandboxConfig() names namespaces, ports and sysctls', () => {
@@ -244,6 +263,7 @@ test('sandboxConfig() names namespaces, ports and sysctls', () => {
     dns: { servers: ['1.1.1.1'], searches: [], options: [] },
     logFolder: '/l',
     cgroupParent: '/k',
+    userNamespace: undefined,
   });
   expect(config).toMatchObject({
     metadata: { name: 'p', namespace: 'n', uid: 'u', attempt: 1 },

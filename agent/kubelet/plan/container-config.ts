@@ -3,13 +3,19 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Container, MountPropagationMode, Pod, VolumeMount } from '../../../proto/api/core-v1.ts';
-import { MountPropagation, type ContainerConfig, type Device, type Mount } from '../../../proto/cri/runtime.gen.ts';
+import {
+  MountPropagation,
+  type ContainerConfig,
+  type Device,
+  type Mount,
+  type UserNamespace,
+} from '../../../proto/cri/runtime.gen.ts';
 import { containerAnnotations, containerLabels } from './cri-labels.ts';
 import { ConfigError } from './environment.ts';
 import { expand } from './expand.ts';
 import { containerResources } from './linux-resources.ts';
 import { containerLogName } from './pod-paths.ts';
-import { containerSecurityContext } from './security-context.ts';
+import { containerSecurityContext, type ImageUser } from './security-context.ts';
 import { criSignal } from './stop-signal.ts';
 
 /** One volumeMount whose host path is known, subPath included. */
@@ -45,6 +51,9 @@ export interface ContainerConfigInput {
   readonly seccompFolder: string;
   /** Container whose processes an ephemeral container joins. */
   readonly targetId?: string;
+  readonly imageUser?: ImageUser;
+  /** The pod's own; undefined: the node's. */
+  readonly userNamespace?: UserNamespace | undefined;
 }
 
 /** @throws ConfigError */
@@ -69,7 +78,7 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
     stopSignal: criSignal(container.lifecycle?.stopSignal),
     linux: {
       resources: containerResources(pod, container, input.nodeMemoryBytes),
-      securityContext: containerSecurityContext(pod, container, input.targetId ?? '', input.seccompFolder),
+      securityContext: containerSecurityContext(pod, container, input),
     },
   };
 }
@@ -92,6 +101,10 @@ function containerMounts(input: ContainerConfigInput): Mount[] {
       selinuxRelabel: true,
     });
   }
+  const { uids, gids } = input.userNamespace ?? {};
+  // Files then belong to whom they belong to on the node, whatever ids the pod's namespace has.
+  if (uids !== undefined && gids !== undefined)
+    return mounts.map(mount => ({ ...mount, uidMappings: uids, gidMappings: gids }));
   return mounts;
 }
 

@@ -10,9 +10,17 @@ import type { PodVerdict } from './pod-status.ts';
 import { forbiddenSysctl } from './sysctls.ts';
 import { addAmounts, parseAmounts, podRequests, type Amounts } from '../../../machinery/meta/pod-resources.ts';
 
-/** @param node undefined while it is not known: then only what the pod itself says counts */
-export function admitPod(pod: Pod, others: readonly Pod[], node: Node | undefined): PodVerdict | undefined {
-  const own = wrongSystem(pod) ?? forbiddenSysctl(pod);
+/**
+ * @param node undefined while it is not known: then only what the pod itself says counts
+ * @param allowedSysctls beside the safe ones; names, or beginnings followed by `*`
+ */
+export function admitPod(
+  pod: Pod,
+  others: readonly Pod[],
+  node: Node | undefined,
+  allowedSysctls: readonly string[] = [],
+): PodVerdict | undefined {
+  const own = wrongSystem(pod) ?? forbiddenSysctl(pod, allowedSysctls);
   if (own !== undefined || node === undefined) return own;
   return unfitLabels(pod, node) ?? takenPort(pod, others) ?? missingResource(pod, others, node);
 }

@@ -1,6 +1,11 @@
 /** A pod's sandbox as CRI takes it. */
 import type { Pod } from '../../../proto/api/core-v1.ts';
-import { Protocol, type PodSandboxConfig, type PortMapping } from '../../../proto/cri/runtime.gen.ts';
+import {
+  Protocol,
+  type PodSandboxConfig,
+  type PortMapping,
+  type UserNamespace,
+} from '../../../proto/cri/runtime.gen.ts';
 import { sandboxLabels } from './cri-labels.ts';
 import type { DnsSettings } from './dns-config.ts';
 import { allContainers } from './pod-spec.ts';
@@ -16,6 +21,8 @@ export interface SandboxConfigInput {
   readonly logFolder: string;
   /** As the runtime's cgroup driver spells it. */
   readonly cgroupParent: string;
+  /** Undefined: it shares the node's. */
+  readonly userNamespace: UserNamespace | undefined;
 }
 
 export function sandboxConfig(input: SandboxConfigInput): PodSandboxConfig {
@@ -39,7 +46,7 @@ export function sandboxConfig(input: SandboxConfigInput): PodSandboxConfig {
     annotations: { ...annotations },
     linux: {
       cgroupParent: input.cgroupParent,
-      securityContext: sandboxSecurityContext(pod),
+      securityContext: sandboxSecurityContext(pod, input.userNamespace),
       sysctls: Object.fromEntries(sysctls) as Record<string, string>,
     },
   };

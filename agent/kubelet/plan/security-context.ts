@@ -20,6 +20,7 @@ import {
   type NamespaceOption,
   type SecurityProfile,
   type SELinuxOption,
+  type UserNamespace,
 } from '../../../proto/cri/runtime.gen.ts';
 import { ConfigError } from './environment.ts';
 import { allContainers } from './pod-spec.ts';
@@ -86,8 +87,11 @@ export function checkNonRoot(context: SecurityContext, image: ImageUser, podName
   }
 }
 
-/** @param targetId container whose processes an ephemeral container joins; '' for none */
-export function namespaceOptions(pod: Pod, targetId = ''): NamespaceOption {
+/**
+ * @param targetId container whose processes an ephemeral container joins; '' for none
+ * @param userNamespace the pod's own; undefined: the node's
+ */
+export function namespaceOptions(pod: Pod, targetId = '', userNamespace?: UserNamespace): NamespaceOption {
   const { spec } = pod;
   const shared = spec.shareProcessNamespace === true ? NamespaceMode.POD : NamespaceMode.CONTAINER;
   return {
@@ -95,32 +99,40 @@ export function namespaceOptions(pod: Pod, targetId = ''): NamespaceOption {
     ipc: spec.hostIPC === true ? NamespaceMode.NODE : NamespaceMode.POD,
     pid: targetId !== '' ? NamespaceMode.TARGET : spec.hostPID === true ? NamespaceMode.NODE : shared,
     ...(targetId === '' ? {} : { targetId }),
+    ...(userNamespace === undefined ? {} : { usernsOptions: userNamespace }),
   };
 }
 
-/**
- * @param seccompFolder where the node keeps profiles: specs name them relative to it
- * @throws ConfigError
- */
+/** What a container's security settings need beside its spec. */
+export interface SecurityContextOfNode {
+  /** Container whose processes an ephemeral container joins; '' for none. */
+  readonly targetId?: string;
+  /** Where the node keeps profiles: specs name them relative to it. */
+  readonly seccompFolder?: string;
+  readonly imageUser?: ImageUser | undefined;
+  /** The pod's own; undefined: the node's. */
+  readonly userNamespace?: UserNamespace | undefined;
+}
+
+/** @throws ConfigError */
 export function containerSecurityContext(
   pod: Pod,
   container: Container,
-  targetId = '',
-  seccompFolder = '',
+  node: SecurityContextOfNode = {},
 ): LinuxContainerSecurityContext {
+  const { targetId = '', seccompFolder = '', imageUser, userNamespace } = node;
   const context = effectiveSecurityContext(pod, container);
   const privileged = context.privileged === true;
   const unmasked = privileged || context.procMount === 'Unmasked';
   const seccomp = privileged ? unconfined : seccompProfile(context.seccompProfile, seccompFolder);
   return {
     privileged,
-    namespaceOptions: namespaceOptions(pod, targetId),
+    namespaceOptions: namespaceOptions(pod, targetId, userNamespace),
     ...optional('capabilities', context.capabilities, caps => ({
       addCapabilities: (caps.add ?? []).map(plainCapability),
       dropCapabilities: (caps.drop ?? []).map(plainCapability),
     })),
-    ...optional('runAsUser', context.runAsUser, int64),
-    // CRI takes a group only beside a user.
+    ...userOf(context, imageUser),
     ...optional('runAsGroup', context.runAsGroup, int64),
     readonlyRootfs: context.readOnlyRootFilesystem === true,
     noNewPrivs: context.allowPrivilegeEscalation === false && !privileged,
@@ -134,12 +146,23 @@ export function containerSecurityContext(
   };
 }
 
-export function sandboxSecurityContext(pod: Pod): LinuxSandboxSecurityContext {
+/** CRI takes a group only beside a user: who the image says, or root. */
+function userOf(
+  { runAsUser, runAsGroup }: SecurityContext,
+  image: ImageUser | undefined,
+): Pick<LinuxContainerSecurityContext, 'runAsUser' | 'runAsUsername'> {
+  if (runAsUser !== undefined) return { runAsUser: int64(runAsUser) };
+  if (runAsGroup === undefined) return {};
+  const { uid, username = '' } = image ?? {};
+  return uid === undefined && username !== '' ? { runAsUsername: username } : { runAsUser: int64(uid ?? 0) };
+}
+
+export function sandboxSecurityContext(pod: Pod, userNamespace?: UserNamespace): LinuxSandboxSecurityContext {
   const whole = pod.spec.securityContext ?? {};
   const privileged = allContainers(pod).some(({ container }) => container.securityContext?.privileged === true);
   return {
     privileged,
-    namespaceOptions: namespaceOptions(pod),
+    namespaceOptions: namespaceOptions(pod, '', userNamespace),
     ...optional('runAsUser', whole.runAsUser, int64),
     ...optional('runAsGroup', whole.runAsUser === undefined ? undefined : whole.runAsGroup, int64),
     supplementalGroups: supplementalGroups(pod),

@@ -8,6 +8,11 @@ const pod = (name: string, spec: Partial<PodSpec> = {}): Pod => ({
 });
 
 test.each<[string, Partial<PodSpec>, string | undefined]>([
+  ['net.core.somaxconn', {}, undefined],
+  ['kernel.shmmax', {}, undefined],
+  ['kernel.shmmax', { hostIPC: true }, 'not allowed with host ipc enabled'],
+  ['kernel.sem', {}, 'not allowlisted'],
+  ['net.core.somaxconn', { hostNetwork: true }, 'not allowed with host net enabled'],
   ['kernel.shm_rmid_forced', {}, undefined],
   ['net/ipv4/ip_unprivileged_port_start', {}, undefined],
   ['kernel.msgmax', {}, 'not allowlisted'],
@@ -16,6 +21,6 @@ test.each<[string, Partial<PodSpec>, string | undefined]>([
   ['kernel.shm_rmid_forced', { hostNetwork: true }, undefined],
   ['kernel.shm_rmid_forced', { hostIPC: true }, 'not allowed with host ipc enabled'],
 ])('forbiddenSysctl() of %s with %j: %s', (name, spec, why) => {
-  const verdict = forbiddenSysctl(pod(name, spec));
+  const verdict = forbiddenSysctl(pod(name, spec), ['net/core/somaxconn', 'kernel.shm*']);
   expect(verdict?.message).toBe(why && `Pod was rejected: forbidden sysctl: "${name}" ${why}`);
 });

@@ -20,19 +20,36 @@ const SAFE = new Set([
   'net.ipv4.tcp_wmem',
 ]);
 
-/** The refusal of the first sysctl that the pod may not set. */
-export function forbiddenSysctl({ spec }: Pod): PodVerdict | undefined {
+/** Those that a namespace of the pod has by itself. */
+const OF_NETWORK = ['net.'];
+const OF_IPC = ['kernel.shm', 'kernel.msg', 'kernel.sem', 'fs.mqueue.'];
+
+/**
+ * The refusal of the first sysctl that the pod may not set.
+ * @param allowed by the node beside the safe ones; names, or beginnings followed by `*`
+ */
+export function forbiddenSysctl({ spec }: Pod, allowed: readonly string[]): PodVerdict | undefined {
   for (const { name } of spec.securityContext?.sysctls ?? []) {
-    const why = problemOf(name.replaceAll('/', '.'), spec.hostNetwork === true, spec.hostIPC === true);
+    const why = problemOf(name.replaceAll('/', '.'), allowed, spec.hostNetwork === true, spec.hostIPC === true);
     if (why === undefined) continue;
     return { reason: 'SysctlForbidden', message: `Pod was rejected: forbidden sysctl: ${JSON.stringify(name)} ${why}` };
   }
   return undefined;
 }
 
-function problemOf(name: string, hostNetwork: boolean, hostIPC: boolean): string | undefined {
-  if (!SAFE.has(name)) return 'not allowlisted';
-  if (hostNetwork && name.startsWith('net.')) return 'not allowed with host net enabled';
-  if (hostIPC && name.startsWith('kernel.')) return 'not allowed with host ipc enabled';
+function problemOf(
+  name: string,
+  allowed: readonly string[],
+  hostNetwork: boolean,
+  hostIPC: boolean,
+): string | undefined {
+  const isAllowed = allowed.some(pattern => {
+    const plain = pattern.replaceAll('/', '.');
+    return plain.endsWith('*') ? name.startsWith(plain.slice(0, -1)) : name === plain;
+  });
+  if (!SAFE.has(name) && !isAllowed) return 'not allowlisted';
+  const begins = (prefix: string): boolean => name.startsWith(prefix);
+  if (hostNetwork && OF_NETWORK.some(begins)) return 'not allowed with host net enabled';
+  if (hostIPC && OF_IPC.some(begins)) return 'not allowed with host ipc enabled';
   return undefined;
 }

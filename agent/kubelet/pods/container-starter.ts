@@ -34,6 +34,7 @@ import { checkNonRoot, effectiveSecurityContext } from '../plan/security-context
 import { serviceEnv } from '../plan/service-env.ts';
 import { volumeDevices } from '../plan/volume-devices.ts';
 import { unsupportedOfContainer, type RuntimeAbilities } from '../plan/unsupported.ts';
+import { withExtras, type ContainerExtras } from '../resources/plan/with-extras.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { Stage, StageWatch } from './slow-stages.ts';
@@ -67,6 +68,8 @@ export interface ContainerStarterOptions {
   readonly abilities: () => RuntimeAbilities;
   /** Services whose links the pod gets. */
   readonly visibleServices: (pod: Pod) => readonly Service[];
+  /** Devices, processors and memory that the container was given. @throws ConfigError, or the signal's reason */
+  readonly extras: (pod: Pod, container: Container, signal: AbortSignal) => Promise<ContainerExtras>;
   /** The node's own /etc/hosts. */
   readonly nodeHosts: () => Promise<string>;
   readonly stages: StageWatch;
@@ -191,7 +194,8 @@ export class ContainerStarter {
     for (const message of skipped)
       options.recorder.event(subject, 'Warning', 'InvalidEnvironmentVariableNames', message);
     const messageFile = terminationMessagePath(options.folders, uid, container.name, attempt);
-    const [mounts, hostsFile] = await Promise.all([
+    const [extras, mounts, hostsFile] = await Promise.all([
+      options.extras(pod, container, signal),
       this.resolveMounts(pod, container, volumes, variables, signal),
       this.writeHostsFile(pod, podIPs),
       makeTerminationFile(messageFile),
@@ -211,9 +215,11 @@ export class ContainerStarter {
       recursiveReadOnlyMounts: options.abilities().recursiveReadOnlyMounts,
       seccompFolder: `${options.folders.root}/seccomp`,
       targetId: input.targetId,
+      imageUser: user,
+      userNamespace: input.sandboxConfig.linux?.securityContext?.namespaceOptions?.usernsOptions,
     });
     const backoff = { [BACKOFF_ANNOTATION]: String(start.nextBackoffMs) };
-    return { ...config, annotations: { ...config.annotations, ...backoff } };
+    return withExtras({ ...config, annotations: { ...config.annotations, ...backoff } }, extras);
   }
 
   private async fetchAll<T extends AnyObject>(

@@ -13,6 +13,7 @@ import type { SandboxView } from '../plan/pod-view.ts';
 import { sandboxConfig } from '../plan/sandbox-config.ts';
 import { notEnforced, unsupportedByNode } from '../plan/unsupported.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
+import type { UserNamespaces } from '../userns/user-namespaces.ts';
 import type { Gate } from './gate.ts';
 import type { PodCgroups } from './pod-cgroups.ts';
 import type { StageWatch } from './slow-stages.ts';
@@ -21,6 +22,7 @@ export interface SandboxStarterOptions {
   readonly runtime: RuntimeService;
   readonly cache: PodCache;
   readonly cgroups: PodCgroups;
+  readonly userNamespaces: UserNamespaces;
   readonly folders: KubeletFolders;
   readonly clusterDns: ClusterDns;
   /** The node's resolv.conf. */
@@ -62,6 +64,7 @@ export class SandboxStarter {
       dns: settings,
       logFolder: podLogFolder(this.options.folders, pod),
       cgroupParent: this.options.cgroups.parentOf(pod),
+      userNamespace: await this.options.userNamespaces.of(pod),
     });
   }
 
@@ -71,9 +74,10 @@ export class SandboxStarter {
     const unsupported = unsupportedByNode(pod);
     if (unsupported !== undefined) throw new Error(unsupported);
     for (const text of notEnforced(pod)) recorder.event(subjectOf(pods, pod), 'Warning', 'FieldNotEnforced', text);
-    const [config, handler] = await Promise.all([
+    const handler = await this.options.runtimeHandler(pod, signal);
+    this.options.userNamespaces.check(pod, handler);
+    const [config] = await Promise.all([
       this.configFor(pod, attempt),
-      this.options.runtimeHandler(pod, signal),
       cgroups.ensurePod(pod),
       mkdir(podLogFolder(folders, pod), { recursive: true }),
       mkdir(podFolder(folders, uidOf(pod)), { recursive: true, mode: 0o750 }),

@@ -54,14 +54,14 @@ describe('withWarnings()', () => {
     [
       '',
       'Pod',
-      { spec: { hostUsers: false, containers: [] } },
-      'spec.hostUsers: is not supported: pods share the user namespace of the node; the pod will wait',
+      { spec: { resourceClaims: [{ name: 'gpu' }], containers: [] } },
+      'spec.resourceClaims: is not supported: no devices are allocated to pods; the pod will wait',
     ],
     [
       'apps',
       'Deployment',
-      { spec: { template: { spec: { containers: [{ name: 'c', lifecycle: { stopSignal: 'SIGHUP' } }] } } } },
-      'spec.template.spec.containers[0].lifecycle.stopSignal: is not supported: containers get the signal that their image names, or SIGTERM; the pod will wait',
+      { spec: { template: { spec: { containers: [{ name: 'c', resources: { claims: [{ name: 'gpu' }] } }] } } } },
+      'spec.template.spec.containers[0].resources.claims: is not supported: no devices are allocated to pods; the pod will wait',
     ],
     [
       '',
