@@ -11,7 +11,8 @@ import type { Clock } from '../../machinery/process/clock.ts';
 import type { Pod } from '../../proto/api/core-v1.ts';
 import type { PodDisruptionBudget } from '../../proto/api/policy-v1.ts';
 import type { Plugin, Rejection, Snapshot } from './framework/framework.ts';
-import { planPreemption, priorityOf, type PreemptionAnswer } from './framework/preemption.ts';
+import { priorityOf } from '../../machinery/meta/pod-priority.ts';
+import { planPreemption, type PreemptionAnswer } from './framework/preemption.ts';
 import type { Nominations } from './framework/run-plugins.ts';
 
 export interface PreemptorOptions {
@@ -31,9 +32,9 @@ export class Preemptor {
     this.options = options;
   }
 
-  /** The pods for which room was made, by node. */
+  /** The pods for which room was made; lives on. */
   get nominations(): Nominations {
-    return new Map([...this.nominated].map(([node, waiting]) => [node, [...waiting.values()]]));
+    return this.nominated;
   }
 
   /** What the API says of a pod without a node. */

@@ -34,6 +34,7 @@ import { Preemptor } from './preemptor.ts';
 import { SchedulerCache } from './scheduler-cache.ts';
 import { SchedulingQueue } from './scheduling-queue.ts';
 import { VolumeBinder } from './volume-binder.ts';
+import { priorityOf } from '../../machinery/meta/pod-priority.ts';
 
 export interface SchedulerOptions {
   client: Client;
@@ -155,7 +156,7 @@ export class Scheduler implements Component {
       older.metadata.generation !== pod.metadata.generation ||
       older.metadata.uid !== pod.metadata.uid
     ) {
-      this.queue.add(keyOf(pod), pod.spec.priority ?? 0);
+      this.queue.add(keyOf(pod), priorityOf(pod));
     }
   }
 

@@ -105,7 +105,7 @@ describe('planPreemption()', () => {
 
   test('room that was made for a pod is kept for it', () => {
     const waiting = pod('waiting', 10, 4);
-    const nominations = new Map([['a', [waiting]]]);
+    const nominations = new Map([['a', new Map([['waiting', waiting]])]]);
     const nodes = [node('a', [])];
     expect(plan(pod('p', 5, 1), nodes, [], nominations)).toContain('0/1 nodes are available');
     expect(plan(pod('p', 20, 1), nodes, [], nominations)).toBe('fits on a');

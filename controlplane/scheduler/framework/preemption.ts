@@ -10,6 +10,7 @@ import { explainRejections } from '../plan/explain-rejections.ts';
 import type { Plugin, Rejection, Snapshot } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import { fitsOn, type Nominations } from './run-plugins.ts';
+import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
 
 export interface PreemptionQuestion {
   readonly plugins: readonly Plugin[];
@@ -38,10 +39,6 @@ const NO_VICTIMS: Rejection = { reason: 'No preemption victims found for incomin
 /** So many places are enough to choose from. */
 const MIN_CANDIDATES = 100;
 const CANDIDATE_SHARE = 0.1;
-
-export function priorityOf(pod: Pod): number {
-  return pod.spec.priority ?? 0;
-}
 
 /** Whether the pod may make others go at all; if not, why. */
 export function preemptionForbidden(pod: Pod, snapshot: Snapshot): string | undefined {

@@ -12,9 +12,10 @@ import {
   type Snapshot,
 } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
+import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
 
-/** Pods that others made room for, by the node where they did: they count there for pods that are not more important. */
-export type Nominations = ReadonlyMap<string, readonly Pod[]>;
+/** Pods that others made room for, by the node where they did, then by uid: they count there for pods that are not more important. */
+export type Nominations = ReadonlyMap<string, ReadonlyMap<string, Pod>>;
 
 const NOBODY: Nominations = new Map();
 
@@ -74,8 +75,8 @@ function rejectionsOn(
 ): Rejection[] {
   const own = firstRejections(plugins, state, pod, node);
   if (own.length > 0) return own;
-  const waiting = (nominations.get(node.name) ?? []).filter(
-    other => other.metadata.uid !== pod.metadata.uid && (other.spec.priority ?? 0) >= (pod.spec.priority ?? 0),
+  const waiting = [...(nominations.get(node.name)?.values() ?? [])].filter(
+    other => other.metadata.uid !== pod.metadata.uid && priorityOf(other) >= priorityOf(pod),
   );
   if (waiting.length === 0) return own;
   const full = node.clone();

@@ -3,7 +3,7 @@ import type { DaemonSet, DaemonSetUpdateStrategy } from '../../../../proto/api/a
 import type { Node, Pod, Taint } from '../../../../proto/api/core-v1.ts';
 import { REVISION_LABEL } from '../../runtime/plan/revisions.ts';
 import { daemonView, planDaemons, planDaemonStatus } from './daemon-plan.ts';
-import { daemonPod, fitOf, targetNode } from './nodes.ts';
+import { daemonPod, fitOf, podTemplateOf, targetNode } from './nodes.ts';
 
 const NOW_MS = Date.parse('2026-01-01T00:10:00Z');
 
@@ -145,7 +145,7 @@ describe('fitOf()', () => {
     ['one without the label', node('n1'), { nodeSelector: { a: 'b' } }, false, false],
     ['another node', node('n1'), { nodeName: 'n2' }, false, false],
   ])('%s', (_name, subject, spec, shouldRun, shouldContinue) => {
-    expect(fitOf(set(undefined, spec), subject)).toEqual({ shouldRun, shouldContinue });
+    expect(fitOf(podTemplateOf(set(undefined, spec)), subject)).toEqual({ shouldRun, shouldContinue });
   });
 });
 

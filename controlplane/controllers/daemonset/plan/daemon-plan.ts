@@ -9,7 +9,7 @@ import { isDeleting } from '../../../../machinery/meta/object.ts';
 import { parseTime } from '../../../../machinery/meta/time.ts';
 import { availableAtMs, isPodReady, isPodTerminal } from '../../runtime/plan/pod-state.ts';
 import { REVISION_LABEL } from '../../runtime/plan/revisions.ts';
-import { fitOf, targetNode, type NodeFit } from './nodes.ts';
+import { fitOf, podTemplateOf, targetNode, type NodeFit } from './nodes.ts';
 
 export interface DaemonPlan {
   /** Names of nodes. */
@@ -44,9 +44,10 @@ export function daemonView(
 ): DaemonView {
   const byNode = new Map<string, Pod[]>();
   for (const pod of pods) byNode.set(targetNode(pod), [...(byNode.get(targetNode(pod)) ?? []), pod]);
+  const template = podTemplateOf(set);
   const states = nodes.map(node => {
     const name = node.metadata.name ?? '';
-    return { name, pods: byNode.get(name) ?? [], ...fitOf(set, node) };
+    return { name, pods: byNode.get(name) ?? [], ...fitOf(template, node) };
   });
   const known = new Set(states.map(state => state.name));
   const stray = pods.filter(pod => !known.has(targetNode(pod)));
@@ -57,9 +58,9 @@ export function planDaemons(view: DaemonView): DaemonPlan {
   const plan: DaemonPlan = { create: [], delete: [], ended: [] };
   // The pod collector takes what a node that went has left; what has no node yet would wait for ever.
   for (const pod of view.stray) if ((pod.spec.nodeName ?? '') === '' && !isDeleting(pod)) plan.delete.push(pod);
-  for (const node of view.nodes) manageNode(view, node, plan);
+  const { surge, unavailable } = allowances(view);
+  for (const node of view.nodes) manageNode(view, node, surge, plan);
   if (view.set.spec.updateStrategy?.type !== 'OnDelete') {
-    const { surge, unavailable } = allowances(view);
     if (surge > 0) rollWithSurge(view, surge, plan);
     else rollInPlace(view, unavailable, plan);
   }
@@ -68,7 +69,7 @@ export function planDaemons(view: DaemonView): DaemonPlan {
   return plan;
 }
 
-function manageNode(view: DaemonView, node: NodeState, plan: DaemonPlan): void {
+function manageNode(view: DaemonView, node: NodeState, surge: number, plan: DaemonPlan): void {
   const living = node.pods.filter(pod => !isDeleting(pod));
   if (!node.shouldContinue) {
     plan.delete.push(...living);
@@ -83,7 +84,7 @@ function manageNode(view: DaemonView, node: NodeState, plan: DaemonPlan): void {
   plan.delete.push(...ended);
   const running = living.filter(pod => !isPodTerminal(pod));
   if (running.length <= 1) return;
-  if (allowances(view).surge > 0) {
+  if (surge > 0) {
     // While a node is updated an old and a new pod stand side by side.
     const [fresh, old] = [running.filter(pod => isNew(view, pod)), running.filter(pod => !isNew(view, pod))];
     plan.delete.push(...surplus(fresh), ...surplus(old));

@@ -34,8 +34,8 @@ export interface NodeFit {
   shouldContinue: boolean;
 }
 
-export function fitOf(set: DaemonSet, node: Node): NodeFit {
-  const pod = podTemplateOf(set);
+/** @param pod as `podTemplateOf` makes it */
+export function fitOf(pod: Pod, node: Node): NodeFit {
   const { nodeName = '' } = pod.spec;
   if ((nodeName !== '' && nodeName !== node.metadata.name) || !nodeMatchesPod(pod, node)) {
     return { shouldRun: false, shouldContinue: false };
@@ -73,7 +73,8 @@ export function daemonPod(set: DaemonSet, nodeName: string, hash: string): Pod {
   };
 }
 
-function podTemplateOf(set: DaemonSet): Pod {
+/** The set's pod before it is meant for a node. */
+export function podTemplateOf(set: DaemonSet): Pod {
   const pod = podFromTemplate(set.spec.template, set, DAEMON_SET);
   const own = pod.spec.tolerations ?? [];
   const added = pod.spec.hostNetwork === true ? [...TOLERATIONS, HOST_NETWORK_TOLERATION] : TOLERATIONS;
