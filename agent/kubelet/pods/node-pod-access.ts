@@ -66,7 +66,7 @@ export class NodePodAccess implements PodAccess {
     const pod = this.require(namespace, name, uid);
     const wanted = container ?? (pod.spec.containers.length === 1 ? pod.spec.containers[0]?.name : undefined);
     if (wanted === undefined || findContainer(pod, wanted) === undefined) {
-      throw new PodAccessError('containerNotFound', `container ${container ?? ''} is not valid for pod ${name}`);
+      throw new PodAccessError('containerNotFound', `container "${container ?? ''}" not found in pod "${name}"`);
     }
     const attempts = this.attempts(pod, wanted).filter(view => view.state !== 'created');
     const view = attempts[previous ? 1 : 0];
@@ -77,11 +77,7 @@ export class NodePodAccess implements PodAccess {
         `previous terminated container "${wanted}" in pod "${name}" not found`,
       );
     }
-    const statuses = [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])];
-    const waiting = statuses.find(status => status.name === wanted)?.state?.waiting;
-    const why = waiting?.message ?? waiting?.reason ?? 'ContainerCreating';
-    const how = waiting?.reason?.includes('Image') === true ? 'trying and failing to pull image' : why;
-    throw new PodAccessError('containerNotReady', `container "${wanted}" in pod "${name}" is waiting to start: ${how}`);
+    throw new PodAccessError('containerNotReady', whyNoLog(pod, wanted));
   }
 
   watchPod(podUid: string, onChange: () => void): () => void {
@@ -96,7 +92,7 @@ export class NodePodAccess implements PodAccess {
 
   private require(namespace: string, name: string, uid?: string): Pod {
     const pod = this.pod(namespace, name, uid);
-    if (pod === undefined) throw new PodAccessError('podNotFound', `pod "${name}_${namespace}" does not exist`);
+    if (pod === undefined) throw new PodAccessError('podNotFound', `pod "${name}" does not exist`);
     return pod;
   }
 
@@ -108,4 +104,23 @@ export class NodePodAccess implements PodAccess {
     const status = this.status.current(pod);
     return status === undefined || status === pod.status ? pod : { ...pod, status };
   }
+}
+
+const PULL_FAILURES: Readonly<Record<string, string>> = {
+  ErrImagePull: "image can't be pulled",
+  ImagePullBackOff: 'trying and failing to pull image',
+};
+
+/** Of a container that never ran here, in upstream's words. */
+function whyNoLog(pod: Pod, container: string): string {
+  const { containerStatuses = [], initContainerStatuses = [], ephemeralContainerStatuses = [] } = pod.status ?? {};
+  const status = [...containerStatuses, ...initContainerStatuses, ...ephemeralContainerStatuses].find(
+    ({ name }) => name === container,
+  );
+  const what = `container "${container}" in pod "${pod.metadata.name ?? ''}"`;
+  if (status === undefined) return `${what} is not available`;
+  if (status.state?.terminated !== undefined) return `${what} is terminated`;
+  const reason = status.state?.waiting?.reason;
+  if (reason === undefined) return `${what} is waiting to start - no logs yet`;
+  return `${what} is waiting to start: ${PULL_FAILURES[reason] ?? reason}`;
 }
