@@ -39,6 +39,8 @@ const IMAGES_EVERY_MS = 300_000;
 export class GarbageCollector {
   private readonly options: GarbageCollectorOptions;
   private imagesFailed = false;
+  /** Something that a lost pod left could not be taken away. */
+  private orphansLeft = false;
 
   constructor(options: GarbageCollectorOptions) {
     this.options = options;
@@ -51,6 +53,7 @@ export class GarbageCollector {
       await clock.sleep(CONTAINERS_EVERY_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
       await this.round('containers', 'ContainerGCFailed', () => this.collectContainers());
+      if (this.orphansLeft) await this.collectOrphans(signal);
       this.options.images.noteUses();
       if (clock.monotonicMs() < imagesDueMs) continue;
       imagesDueMs = clock.monotonicMs() + IMAGES_EVERY_MS;
@@ -77,8 +80,9 @@ export class GarbageCollector {
     ]);
     const isOrphan = (uid: string): boolean => !isKnown(uid) && cache.view(uid) === undefined;
     const uids = new Set([...mounted, ...groups, ...onDisk].filter(isOrphan));
+    this.orphansLeft = false;
     for (const uid of uids) {
-      await this.attempt(`pod ${uid}`, async () => {
+      const gone = await this.round(`pod ${uid}`, undefined, async () => {
         await volumes.teardown(uid, signal);
         await cgroups.removePod(uid);
         const left = await list(`${podFolder(folders, uid)}/volumes`);
@@ -86,6 +90,7 @@ export class GarbageCollector {
         if (left.length === 0) await rm(podFolder(folders, uid), { recursive: true, force: true });
         logger.info({ uid }, 'Removed what a pod of an earlier run had left');
       });
+      if (!gone) this.orphansLeft = true;
     }
     for (const name of logs) {
       const uid = uidOfLogFolder(name);

@@ -5,8 +5,10 @@
 import type { Clock } from '../../../machinery/process/clock.ts';
 import { readFilesystemUsage } from '../../host/disk-usage.ts';
 import type { KubeletFolders } from '../plan/pod-paths.ts';
+import { uidOf } from '../plan/pod-spec.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
 import type { PodAccess } from '../server/pod-access.ts';
+import type { VolumeManager } from '../volumes/volume-manager.ts';
 import type { DiskSample, FsSample } from './plan/sample.ts';
 import type { PodDiskMeter } from './pod-disk-meter.ts';
 
@@ -15,6 +17,7 @@ export interface DiskSamplerOptions {
   readonly access: PodAccess;
   readonly folders: KubeletFolders;
   readonly meter: PodDiskMeter;
+  readonly volumes: Pick<VolumeManager, 'usage'>;
   readonly clock: Clock;
 }
 
@@ -38,12 +41,14 @@ export class DiskSampler {
   }
 
   private async measure(): Promise<DiskSample> {
-    const { access, folders, clock, meter } = this.options;
+    const { access, folders, clock, meter, volumes } = this.options;
     const pods = access.runningPods().flatMap(({ namespace, name, uid }) => access.pod(namespace, name, uid) ?? []);
-    const [node, images, disks] = await Promise.all([
+    const notAborted = new AbortController().signal;
+    const [node, images, disks, elsewhere] = await Promise.all([
       this.filesystem(folders.root),
       this.imageFilesystem(),
       meter.measure(pods),
+      Promise.all(pods.map(async pod => [uidOf(pod), await volumes.usage(uidOf(pod), notAborted)] as const)),
     ]);
     const timeMs = clock.now();
     const entries = [...disks];
@@ -61,6 +66,7 @@ export class DiskSampler {
           [...volumes].map(([name, used]) => ({ ...node, ...used, timeMs, name })),
         ]),
       ),
+      elsewhere: new Map(elsewhere),
     };
   }
 

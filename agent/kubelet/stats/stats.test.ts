@@ -110,6 +110,9 @@ describe('summary()', () => {
     images: { timeMs: AT_MS, capacityBytes: 1_000, availableBytes: 400, usedBytes: 300 },
     logs: new Map([['u1/app', { timeMs: AT_MS, usedBytes: 50, inodesUsed: 2 }]]),
     volumes: new Map([['u1', [{ name: 'scratch', timeMs: AT_MS, usedBytes: 5, inodesUsed: 1 }]]]),
+    elsewhere: new Map([
+      ['u1', [{ name: 'data', timeMs: AT_MS, usedBytes: 700, claim: { namespace: 'default', name: 'big' } }]],
+    ]),
   };
 
   test('has the shape of stats.k8s.io/v1alpha1', () => {
@@ -134,7 +137,10 @@ describe('summary()', () => {
               logs: { usedBytes: 50 },
             },
           ],
-          volume: [{ name: 'scratch', usedBytes: 5 }],
+          volume: [
+            { name: 'scratch', usedBytes: 5 },
+            { name: 'data', usedBytes: 700, pvcRef: { namespace: 'default', name: 'big' } },
+          ],
           'ephemeral-storage': { usedBytes: 155, inodesUsed: 7 },
           process_stats: { process_count: 3 },
         },

@@ -52,6 +52,8 @@ interface PodState {
 const REFRESH_RETRY_MS = 10_000;
 /** Preparations that took longer say so. */
 const SLOW_MS = 1_000;
+/** Whoever asks for usage does not wait for a file system that hangs. */
+const USAGE_MS = 2_000;
 
 export class NodeVolumeManager implements VolumeManager {
   private readonly options: NodeVolumeManagerOptions;
@@ -122,26 +124,9 @@ export class NodeVolumeManager implements VolumeManager {
   }
 
   async usage(podUid: string, signal: AbortSignal): Promise<readonly NamedVolumeUsage[]> {
-    const { clock, logger } = this.options;
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(USAGE_MS)]);
     const states = [...(this.pods.get(podUid)?.volumes.values() ?? [])];
-    const measured = await Promise.all(
-      states.map(async ({ kind, request, prepared }): Promise<readonly NamedVolumeUsage[]> => {
-        if (request === undefined || prepared === undefined) return [];
-        const { pod, volume, bound } = request;
-        const usage = await kind?.usage?.(request, prepared, signal).catch((error: unknown) => {
-          if (!signal.aborted) logger.debug({ err: error, volume: volume.name }, 'Cannot measure a volume');
-          return undefined;
-        });
-        if (usage === undefined) return [];
-        const claim =
-          bound === undefined
-            ? undefined
-            : { namespace: pod.metadata.namespace ?? '', name: bound.claim.metadata.name ?? '' };
-        const isEphemeral = bound === undefined && kind?.isEphemeral?.(volume) === true;
-        return [{ ...usage, name: volume.name, timeMs: clock.now(), claim, isEphemeral }];
-      }),
-    );
-    return measured.flat();
+    return (await Promise.all(states.map(state => this.usageOf(state, bounded)))).flat();
   }
 
   listOnDisk(): Promise<readonly string[]> {
@@ -150,6 +135,21 @@ export class NodeVolumeManager implements VolumeManager {
 
   volumesInUse(): readonly string[] {
     return this.options.kinds.flatMap(kind => kind.inUse?.() ?? []).sort();
+  }
+
+  private async usageOf(state: VolumeState, signal: AbortSignal): Promise<readonly NamedVolumeUsage[]> {
+    const { clock, logger } = this.options;
+    const { kind, request, prepared } = state;
+    if (request === undefined || prepared === undefined) return [];
+    const { pod, volume, bound } = request;
+    const usage = await kind?.usage?.(request, prepared, signal).catch((error: unknown) => {
+      logger.debug({ err: error, volume: volume.name }, 'Cannot measure a volume');
+      return undefined;
+    });
+    if (usage === undefined) return [];
+    const namespace = pod.metadata.namespace ?? '';
+    const claim = bound === undefined ? undefined : { namespace, name: bound.claim.metadata.name ?? '' };
+    return [{ ...usage, name: volume.name, timeMs: clock.now(), claim }];
   }
 
   private async prepareOne(state: PodState, volume: Volume, signal: AbortSignal): Promise<PreparedVolume> {

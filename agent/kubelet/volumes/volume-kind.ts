@@ -86,11 +86,11 @@ export interface VolumeKind {
   /** The pod's metadata changed. Must not throw, must not block. */
   podChanged?(pod: Pod): void;
 
-  /** Measured when asked; undefined: nobody can tell. @throws where the file system does not answer */
+  /**
+   * Measured when asked; undefined: nobody can tell, or it lies on the node's own disk, where it is measured with all else.
+   * @throws where the file system does not answer
+   */
   usage?(request: VolumeRequest, prepared: PreparedVolume, signal: AbortSignal): Promise<VolumeUsage | undefined>;
-
-  /** Whether such a volume takes room on the node's own disk that goes with the pod. Pure. */
-  isEphemeral?(volume: Volume): boolean;
 
   /** Names in `node.status.volumesInUse`. */
   inUse?(): readonly string[];

@@ -41,8 +41,6 @@ export interface NamedVolumeUsage extends VolumeUsage {
   readonly timeMs: number;
   /** The claim that it is, if it is one. */
   readonly claim: { readonly namespace: string; readonly name: string } | undefined;
-  /** It takes room of the node's own: such volumes count as the pod's ephemeral storage. */
-  readonly isEphemeral: boolean;
 }
 
 /** A volume that cannot be prepared now; the pod worker tells it as an event and tries again with back-off. */
@@ -102,7 +100,7 @@ export interface VolumeManager {
   listOnDisk(): Promise<readonly string[]>;
 
   /**
-   * How full the pod's volumes are, as far as anybody can tell; measured now, which may take seconds.
+   * How full the pod's volumes are that do not lie on the node's own disk, as far as anybody tells within two seconds.
    * @returns by volume, in the order of the spec; empty for a pod without volumes here
    */
   usage(podUid: string, signal: AbortSignal): Promise<readonly NamedVolumeUsage[]>;

@@ -102,6 +102,15 @@ export interface DiskSample {
   readonly images: FsSample | undefined;
   /** By pod UID and container name: `UID/NAME`. */
   readonly logs: ReadonlyMap<string, FsSample>;
-  /** By pod UID: its volumes. */
-  readonly volumes: ReadonlyMap<string, readonly (FsSample & { readonly name: string; readonly pvc?: string })[]>;
+  /** By pod UID: its volumes on the node's own disk, which count as its ephemeral storage. */
+  readonly volumes: ReadonlyMap<string, readonly (FsSample & { readonly name: string })[]>;
+  /** By pod UID: its volumes elsewhere. */
+  readonly elsewhere: ReadonlyMap<string, readonly VolumeSample[]>;
+}
+
+/** A volume that does not lie on the node's own disk. */
+export interface VolumeSample extends FsSample {
+  readonly name: string;
+  /** The claim that it is, if it is one. */
+  readonly claim: { readonly namespace: string; readonly name: string } | undefined;
 }

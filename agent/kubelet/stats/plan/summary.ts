@@ -50,6 +50,14 @@ function podStats(pod: PodSample, disk: DiskSample | undefined): object {
   };
   if (disk === undefined) return base;
   const volumes = disk.volumes.get(uid) ?? [];
+  const all = [
+    ...volumes.map(volume => ({ ...fs(volume), name: volume.name })),
+    ...(disk.elsewhere.get(uid) ?? []).map(({ claim, ...volume }) => ({
+      ...fs(volume),
+      ...(claim === undefined ? {} : { pvcRef: claim }),
+      name: volume.name,
+    })),
+  ];
   const logs = pod.containers.flatMap(container => disk.logs.get(`${uid}/${container.name}`) ?? []);
   const layers = pod.containers.flatMap(container => container.writableLayer ?? []);
   const parts = [...volumes, ...logs, ...layers];
@@ -60,7 +68,7 @@ function podStats(pod: PodSample, disk: DiskSample | undefined): object {
   return {
     ...base,
     ...(pod.interfaces.length === 0 ? {} : { network: network(pod.cpu?.timeMs ?? 0, pod.interfaces) }),
-    ...(volumes.length === 0 ? {} : { volume: volumes.map(volume => ({ ...fs(volume), name: volume.name })) }),
+    ...(all.length === 0 ? {} : { volume: all }),
     'ephemeral-storage': fs({ ...ephemeral, inodesUsed: sum(p => p.inodesUsed) }),
     ...(pod.processes === undefined ? {} : { process_stats: { process_count: pod.processes } }),
   };

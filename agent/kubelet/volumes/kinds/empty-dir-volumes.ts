@@ -2,7 +2,7 @@
 import { chmod, mkdir, rename, stat } from 'node:fs/promises';
 import type { ResourceAmounts } from '../../../../machinery/meta/pod-resources.ts';
 import { parseQuantity } from '../../../../machinery/meta/quantity.ts';
-import { readDirectoriesUsage, readFilesystemUsage } from '../../../host/disk-usage.ts';
+import { readFilesystemUsage } from '../../../host/disk-usage.ts';
 import { giveToGroup } from '../../../host/files/give-to-group.ts';
 import { makeShared, mountHugepages, mountTmpfs } from '../../../host/mounts.ts';
 import { hugePageSize, memoryVolumeBytes } from '../plan/empty-dir-medium.ts';
@@ -34,11 +34,8 @@ export function emptyDirVolumes(allocatable: () => ResourceAmounts): VolumeKind 
       if (isPropagated(request)) await makeShared(folder);
       return { hostPath: folder, readOnly: false, selinuxRelabel: true };
     },
-    isEphemeral: ({ emptyDir }) => (emptyDir?.medium ?? '') === '',
     async usage({ volume }, { hostPath }) {
-      const whole = await readFilesystemUsage(hostPath);
-      if ((volume.emptyDir?.medium ?? '') !== '') return whole;
-      return { ...whole, ...(await readDirectoriesUsage([hostPath])).get(hostPath) };
+      return (volume.emptyDir?.medium ?? '') === '' ? undefined : readFilesystemUsage(hostPath);
     },
   };
 }

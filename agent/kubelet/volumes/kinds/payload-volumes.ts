@@ -8,6 +8,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { configMaps, secrets } from '../../../../machinery/client/resource.ts';
 import type { Clock } from '../../../../machinery/process/clock.ts';
 import type { Pod } from '../../../../proto/api/core-v1.ts';
+import { readFilesystemUsage } from '../../../host/disk-usage.ts';
 import { mountTmpfs } from '../../../host/mounts.ts';
 import { readPayload, writePayload } from '../atomic-writer.ts';
 import {
@@ -19,7 +20,9 @@ import {
 } from '../gather-payload.ts';
 import { samePayload, type Payload } from '../plan/volume-payload.ts';
 import { volumeFolder, type VolumeKind, type VolumeRequest } from '../volume-kind.ts';
-import type { PreparedVolume } from '../volume-manager.ts';
+import type { PreparedVolume, VolumeUsage } from '../volume-manager.ts';
+
+const PAGE_BYTES = 4096;
 
 export interface PayloadVolumesOptions {
   readonly sources: PayloadSources;
@@ -69,6 +72,14 @@ export class PayloadVolumes implements VolumeKind {
       own.cancelRenewal = renewAtMs === undefined ? undefined : clock.after(renewAtMs - clock.now(), own.refresh);
     }
     return { hostPath: folder, readOnly: true, selinuxRelabel: true };
+  }
+
+  async usage({ pod, volume }: VolumeRequest): Promise<VolumeUsage | undefined> {
+    const payload = this.shown.get(pod.metadata.uid ?? '')?.get(volume.name)?.payload;
+    if (payload === undefined || !isSecretVolume(volume)) return undefined;
+    const pages = [...payload.values()].reduce((sum, { data }) => sum + Math.ceil(data.length / PAGE_BYTES), 0);
+    const whole = await readFilesystemUsage(this.options.memoryFolder);
+    return { ...whole, usedBytes: pages * PAGE_BYTES, inodesUsed: payload.size };
   }
 
   podChanged(pod: Pod): void {
