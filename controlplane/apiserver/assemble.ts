@@ -106,6 +106,7 @@ export function assemble(options: ApiServerOptions): Assembly {
     pods: storageOf('', 'pods'),
     persistentVolumes: storageOf('', 'persistentvolumes'),
     persistentVolumeClaims: storageOf('', 'persistentvolumeclaims'),
+    volumeAttachments: storageOf('storage.k8s.io', 'volumeattachments'),
     rules: NODE_RULES,
   });
   const authorizer = new UnionAuthorizer([mastersAuthorizer, node, rbac]);

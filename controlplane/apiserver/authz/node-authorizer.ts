@@ -5,9 +5,10 @@
  * already counts. Source: kubernetes.io/docs, "Using Node Authorization"; `plugin/pkg/auth/authorizer/node`.
  */
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
+import type { VolumeAttachment } from '../../../proto/api/storage-v1.ts';
 import type { PolicyRule } from '../../../proto/api/rbac-v1.ts';
 import { NO_OPINION, type Attributes, type Authorizer, type Decision } from './authorizer.ts';
-import { podReferences } from './pod-references.ts';
+import { podReferences, volumeSecrets } from './pod-references.ts';
 import { ruleAllows } from './rule-match.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
 
@@ -15,6 +16,7 @@ export interface NodeAuthorizerOptions {
   readonly pods: ResourceStorage<Pod>;
   readonly persistentVolumes: ResourceStorage<PersistentVolume>;
   readonly persistentVolumeClaims: ResourceStorage<PersistentVolumeClaim>;
+  readonly volumeAttachments: ResourceStorage<VolumeAttachment>;
   /** What every node may do (`system:node`). */
   readonly rules: readonly PolicyRule[];
 }
@@ -52,6 +54,7 @@ export class NodeAuthorizer implements Authorizer {
     if (a.group === '' && a.resource === 'nodes' && READS.has(a.verb)) return this.#ownNode(a, node);
     if (a.group === '' && a.resource === 'pods' && READS.has(a.verb)) return this.#pods(a, node);
     if (a.group === 'coordination.k8s.io' && a.resource === 'leases') return this.#lease(a, node);
+    if (a.group === 'storage.k8s.io' && a.resource === 'volumeattachments') return this.#attachment(a, node);
     if (a.group === 'storage.k8s.io' && a.resource === 'csinodes' && a.name !== '' && a.name !== node) {
       return no(`node '${node}' cannot access csinode '${a.name}'`);
     }
@@ -82,6 +85,13 @@ export class NodeAuthorizer implements Authorizer {
     return no(`can only access node lease with the same name as the requesting node`);
   }
 
+  #attachment(a: Attributes, node: string): Decision {
+    if (a.verb !== 'get' || a.subresource !== '') return no('can only get volume attachments');
+    if (a.name === '') return no('No Object name found');
+    const attachment = this.#options.volumeAttachments.peek('', a.name);
+    return attachment?.object.spec?.nodeName === node ? ALLOW : no(missing(node));
+  }
+
   async #referenced(a: Attributes, node: string): Promise<Decision> {
     const token = a.resource === 'serviceaccounts' && a.subresource === 'token' && a.verb === 'create';
     if (
@@ -94,7 +104,19 @@ export class NodeAuthorizer implements Authorizer {
     if (!token && (!READS.has(a.verb) || a.subresource !== '')) return no(`can only read resources of this type`);
     if (a.name === '') return no(`No Object name found`);
     if (a.resource === 'persistentvolumes') return (await this.#volumeReferenced(a, node)) ? ALLOW : no(missing(node));
-    return (await this.#isReferenced(a, node)) ? ALLOW : no(missing(node));
+    if (await this.#isReferenced(a, node)) return ALLOW;
+    if (a.resource === 'secrets' && (await this.#secretOfVolume(a, node))) return ALLOW;
+    return no(missing(node));
+  }
+
+  /** Secrets that persistent volumes name are their pods' too. */
+  async #secretOfVolume(a: Attributes, node: string): Promise<boolean> {
+    const predicate = (volume: PersistentVolume): boolean =>
+      volumeSecrets(volume).some(({ namespace, name }) => namespace === a.namespace && name === a.name);
+    const { items } = await this.#options.persistentVolumes.list({ namespace: '', resourceVersion: '0', predicate });
+    for (const { object } of items)
+      if (await this.#volumeReferenced({ ...a, name: object.metadata.name ?? '' }, node)) return true;
+    return false;
   }
 
   async #isReferenced(a: Attributes, node: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 /**
  * Which secrets, config maps, claims and accounts a pod needs. Pure. Source: kubernetes `pkg/api/v1/pod` (VisitPodSecretNames, ...).
  */
-import type { Container, Pod, Volume } from '../../../proto/api/core-v1.ts';
+import type { Container, PersistentVolume, Pod, SecretReference, Volume } from '../../../proto/api/core-v1.ts';
 
 /** Whether the spec of `pod` names the object `name` of `resource` in its own namespace. */
 export function podReferences(pod: Pod, resource: string, name: string): boolean {
@@ -31,6 +31,23 @@ export function podReferences(pod: Pod, resource: string, name: string): boolean
     default:
       return false;
   }
+}
+
+/** Secrets that nodes need for a persistent volume. Source: kubernetes `pkg/api/v1/persistentvolume`, VisitPVSecretNames. */
+export function volumeSecrets({ spec }: PersistentVolume): SecretReference[] {
+  const refs = [
+    spec?.csi?.nodeStageSecretRef,
+    spec?.csi?.nodePublishSecretRef,
+    spec?.csi?.nodeExpandSecretRef,
+    spec?.csi?.controllerPublishSecretRef,
+    spec?.csi?.controllerExpandSecretRef,
+    spec?.cephfs?.secretRef,
+    spec?.flexVolume?.secretRef,
+    spec?.rbd?.secretRef,
+    spec?.scaleIO?.secretRef,
+    spec?.iscsi?.secretRef,
+  ];
+  return refs.filter(ref => ref !== undefined);
 }
 
 function containersOf(pod: Pod): Container[] {
