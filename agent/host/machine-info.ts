@@ -1,5 +1,6 @@
 /** What a node says about its machine in `status.nodeInfo` and `status.capacity`. */
 import { readFile } from 'node:fs/promises';
+import { readHugePages } from './machine-topology.ts';
 import { arch, cpus, hostname, release, totalmem } from 'node:os';
 import { parseMeminfo } from './machine-usage.ts';
 
@@ -18,6 +19,8 @@ export interface MachineInfo {
   readonly bootId: string;
   readonly cpuCount: number;
   readonly memoryBytes: number;
+  /** Bytes that it keeps as huge pages, by resource name; 0 for a size that it knows and keeps none of. */
+  readonly hugePages: ReadonlyMap<string, number>;
   /** 0 where no swap is on. */
   readonly swapBytes: number;
 }
@@ -43,6 +46,7 @@ export async function readMachineInfo(): Promise<MachineInfo> {
     bootId,
     cpuCount: cpus().length,
     memoryBytes: totalmem(),
+    hugePages: await readHugePages(),
     swapBytes: parseMeminfo(meminfo).get('SwapTotal') ?? 0,
   };
 }

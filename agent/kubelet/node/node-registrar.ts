@@ -34,6 +34,8 @@ export interface NodeRegistrarOptions {
   /** Folder whose file system pods fill. */
   readonly root: string;
   readonly volumesInUse: () => readonly string[];
+  /** What device plugins give. */
+  readonly plugins: () => NodeObservation['plugins'];
   /** What the node is short of. */
   readonly pressure: () => readonly PressureCondition[];
   /** Further reasons not to be ready, in sentences. */
@@ -163,6 +165,7 @@ export class NodeRegistrar {
       images,
       runtimeHandlers: [],
       volumesInUse: volumesInUse(),
+      plugins: this.options.plugins(),
       notReady: [...runtimeProblems, ...problems()],
       pressure: {
         memory: pressure.includes('MemoryPressure'),

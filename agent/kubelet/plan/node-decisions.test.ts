@@ -154,6 +154,7 @@ test('nodeStatus() keeps what others wrote', () => {
   const facts = {
     cpuCount: 2,
     memoryBytes: 4 << 20,
+    hugePages: new Map([['hugepages-2Mi', 2 << 20]]),
     maxPods: 110,
     kubeletPort: 10250,
     addresses: [],
@@ -166,6 +167,7 @@ test('nodeStatus() keeps what others wrote', () => {
     images: [],
     runtimeHandlers: [],
     volumesInUse: [],
+    plugins: { capacity: { 'y.example/fpga': '3' }, allocatable: { 'y.example/fpga': '1' } },
     notReady: [],
     pressure: { memory: false, disk: false, pid: false },
     nowMs: 0,
@@ -178,8 +180,9 @@ test('nodeStatus() keeps what others wrote', () => {
     ],
   };
   const status = nodeStatus(facts, seen, older);
-  expect(status.capacity).toMatchObject({ 'x.example/gpu': '2', cpu: '2', pods: '110' });
-  expect(status.allocatable).toMatchObject({ 'x.example/gpu': '2', cpu: '1900m', memory: '4Mi' });
+  expect(status.capacity).toMatchObject({ 'x.example/gpu': '2', cpu: '2', pods: '110', 'hugepages-2Mi': '2Mi' });
+  expect(status.allocatable).toMatchObject({ 'x.example/gpu': '2', cpu: '1900m', memory: '2Mi' });
+  expect([status.capacity?.['y.example/fpga'], status.allocatable?.['y.example/fpga']]).toEqual(['3', '1']);
   expect(status.conditions?.map(condition => condition.type)).toEqual([
     'NetworkUnavailable',
     'MemoryPressure',

@@ -13,6 +13,7 @@ import type {
   ResourceList,
   Taint,
 } from '../../../proto/api/core-v1.ts';
+import { Quantity } from '../../../machinery/meta/quantity.ts';
 import { rfc3339 } from './time-format.ts';
 
 /** What stays the same until the kubelet restarts. */
@@ -22,6 +23,8 @@ export interface NodeFacts {
   readonly systemInfo: NodeSystemInfo;
   readonly cpuCount: number;
   readonly memoryBytes: number;
+  /** Bytes by resource name: `hugepages-2Mi`. */
+  readonly hugePages: ReadonlyMap<string, number>;
   readonly maxPods: number;
   readonly kubeletPort: number;
   readonly labels: Readonly<Record<string, string>>;
@@ -38,6 +41,8 @@ export interface NodeObservation {
   readonly images: readonly ContainerImage[];
   readonly runtimeHandlers: readonly NodeRuntimeHandler[];
   readonly volumesInUse: readonly string[];
+  /** What device plugins give. */
+  readonly plugins: { readonly capacity: ResourceList; readonly allocatable: ResourceList };
   /** Why the node is not ready, in sentences; none: it is. */
   readonly notReady: readonly string[];
   readonly pressure: { readonly memory: boolean; readonly disk: boolean; readonly pid: boolean };
@@ -77,16 +82,18 @@ export function newNode(facts: NodeFacts): Node {
 /** The status to write; entries that others wrote (extended resources, conditions) survive. */
 export function nodeStatus(facts: NodeFacts, seen: NodeObservation, older: NodeStatus | undefined): NodeStatus {
   const capacity: ResourceList = {
-    cpu: String(facts.cpuCount),
-    memory: `${Math.floor(facts.memoryBytes / 1024)}Ki`,
+    ...machineAmounts(facts),
     'ephemeral-storage': `${Math.floor(seen.diskBytes / 1024)}Ki`,
     pods: String(facts.maxPods),
-    'hugepages-1Gi': '0',
-    'hugepages-2Mi': '0',
   };
   return {
-    capacity: { ...older?.capacity, ...capacity },
-    allocatable: { ...older?.capacity, ...older?.allocatable, ...facts.allocatable(capacity) },
+    capacity: { ...older?.capacity, ...capacity, ...seen.plugins.capacity },
+    allocatable: {
+      ...older?.capacity,
+      ...older?.allocatable,
+      ...facts.allocatable(capacity),
+      ...seen.plugins.allocatable,
+    },
     addresses: [...facts.addresses],
     conditions: mergeNodeConditions(older?.conditions, conditionsOf(seen), seen.nowMs),
     daemonEndpoints: { kubeletEndpoint: { Port: facts.kubeletPort } },
@@ -95,6 +102,16 @@ export function nodeStatus(facts: NodeFacts, seen: NodeObservation, older: NodeS
     ...(seen.runtimeHandlers.length === 0 ? {} : { runtimeHandlers: [...seen.runtimeHandlers] }),
     ...(seen.volumesInUse.length === 0 ? {} : { volumesInUse: [...seen.volumesInUse] }),
   };
+}
+
+/** Processors, memory and huge pages, as the node's capacity tells them. */
+export function machineAmounts({
+  cpuCount,
+  memoryBytes,
+  hugePages,
+}: Pick<NodeFacts, 'cpuCount' | 'memoryBytes' | 'hugePages'>): Record<string, string> {
+  const pages = [...hugePages].map(([name, bytes]) => [name, Quantity.of(bytes, 'BinarySI').toString()] as const);
+  return { cpu: String(cpuCount), memory: `${Math.floor(memoryBytes / 1024)}Ki`, ...Object.fromEntries(pages) };
 }
 
 function conditionsOf({ notReady, pressure }: NodeObservation): NodeCondition[] {

@@ -29,6 +29,8 @@ export interface PodCgroupsOptions {
   readonly root: CgroupPath;
   /** Processes that a pod may have; below 1: no limit. */
   readonly podPidsLimit: number;
+  /** Whether the pod has processors to itself: then no quota holds it back. */
+  readonly ownsCpus: (pod: Pod) => boolean;
 }
 
 const CLASSES = ['Guaranteed', 'Burstable', 'BestEffort'] as const;
@@ -60,8 +62,8 @@ export class PodCgroups {
     const path = podCgroup(root, qosClassOf(pod), uidOf(pod));
     if (driver === 'cgroupfs') {
       await ensureCgroup(layout, this.pathOf(path), {
-        ...limitsOf(pod, 'cpu'),
-        ...limitsOf(pod, 'memory'),
+        ...this.limitsOf(pod, 'cpu'),
+        ...this.limitsOf(pod, 'memory'),
         ...(podPidsLimit > 0 ? { pids: podPidsLimit } : {}),
         hugepages: podHugepages(pod, this.pageSizes),
       });
@@ -84,7 +86,7 @@ export class PodCgroups {
   /** Gives the pod's group the limits that the pod has now. @throws the file system's error */
   async resizePod(pod: Pod, resource: 'cpu' | 'memory'): Promise<void> {
     if (this.options.driver === 'systemd') return;
-    await ensureCgroup(this.options.layout, this.pathOfPod(pod), limitsOf(pod, resource));
+    await ensureCgroup(this.options.layout, this.pathOfPod(pod), this.limitsOf(pod, resource));
   }
 
   /** What the sandbox was told, without making anything. */
@@ -138,11 +140,12 @@ export class PodCgroups {
   private pathOf(path: CgroupPath): string {
     return cgroupFsPath(path, this.options.driver);
   }
-}
 
-function limitsOf(pod: Pod, resource: 'cpu' | 'memory'): CgroupLimits {
-  const { cpuShares, cpuQuotaUs, cpuPeriodUs, memoryLimitBytes } = podCgroupResources(pod);
-  if (resource === 'memory') return memoryLimitBytes > 0 ? { memoryBytes: memoryLimitBytes } : {};
-  const quota = cpuQuotaUs > 0 ? { cpuQuota: { quotaMicros: cpuQuotaUs, periodMicros: cpuPeriodUs } } : {};
-  return { cpuShares, ...quota };
+  private limitsOf(pod: Pod, resource: 'cpu' | 'memory'): CgroupLimits {
+    const { cpuShares, cpuQuotaUs, cpuPeriodUs, memoryLimitBytes } = podCgroupResources(pod);
+    if (resource === 'memory') return memoryLimitBytes > 0 ? { memoryBytes: memoryLimitBytes } : {};
+    if (cpuQuotaUs === 0) return { cpuShares };
+    const quota = { quotaMicros: cpuQuotaUs, periodMicros: cpuPeriodUs };
+    return { cpuShares, cpuQuota: this.options.ownsCpus(pod) ? 'max' : quota };
+  }
 }

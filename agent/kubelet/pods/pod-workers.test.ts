@@ -18,6 +18,7 @@ interface Hung {
 interface Setting {
   admit?: (pod: Pod, others: readonly Pod[]) => PodVerdict | undefined;
   refreshNode?: () => Promise<void>;
+  readonly give?: PodWorkersOptions['resources']['admit'];
 }
 
 function setup(setting: Setting = {}) {
@@ -86,6 +87,7 @@ function setup(setting: Setting = {}) {
     clock,
     logger: silentLogger,
     admit: setting.admit ?? (() => undefined),
+    resources: { admit: setting.give ?? (() => Promise.resolve(undefined)), release: () => undefined },
     refreshNode: setting.refreshNode ?? (() => Promise.resolve()),
     podChanged: () => undefined,
     podRemoved: () => undefined,

@@ -22,6 +22,7 @@ import { isTerminalPhase, uidOf } from '../plan/pod-spec.ts';
 import type { PodVerdict } from '../plan/pod-status.ts';
 import { isAnythingRunning, type PodView } from '../plan/pod-view.ts';
 import type { Prober } from '../prober/prober.ts';
+import type { ResourceManagers } from '../resources/resource-managers.ts';
 import { newRecord, type PodRecord } from './pod-record.ts';
 import type { PodSyncer } from './pod-syncer.ts';
 import type { PodTerminator } from './pod-terminator.ts';
@@ -43,6 +44,8 @@ export interface PodWorkersOptions {
   readonly logger: Logger;
   /** Whether the node takes the pod, given those that it has; undefined: it does. */
   readonly admit: (pod: Pod, others: readonly Pod[]) => PodVerdict | undefined;
+  /** Processors, memory and devices that are given to single containers. */
+  readonly resources: Pick<ResourceManagers, 'admit' | 'release'>;
   /** Asks the API for the node: what `admit` looks at may be older than what the scheduler saw. */
   readonly refreshNode: (signal: AbortSignal) => Promise<void>;
   /** Told of metadata changes, for downward API volumes. */
@@ -223,6 +226,7 @@ export class PodWorkers implements Reconciler<string> {
         await this.terminate(record, signal);
         return { afterMs: 0 };
       case 'terminated':
+        this.options.resources.release(record.uid);
         await this.options.terminator.release(record, signal);
         this.options.publisher.publish(record, { urgent: true, final: true });
         this.options.status.finish(record.uid);
@@ -249,14 +253,13 @@ export class PodWorkers implements Reconciler<string> {
         await this.options.refreshNode(signal);
         rejection = this.admit(record);
       }
+      rejection ??= await this.giveResources(record, signal);
       if (rejection !== undefined) {
         record.verdict = rejection;
         recorder.event(subjectOf(pods, record.pod), 'Warning', rejection.reason, rejection.message);
         publisher.publish(record, { urgent: true });
         return this.begin(record);
       }
-      // At once: the next pod must find this one counted.
-      record.admitted = true;
       await allocations.store.admit(record.pod);
     }
     record.pod = allocations.resizer.consider(record.desired);
@@ -273,6 +276,21 @@ export class PodWorkers implements Reconciler<string> {
       .filter(other => other !== record && other.admitted && !other.gone && other.phase === 'sync')
       .map(other => other.pod);
     return this.options.admit(record.pod, others);
+  }
+
+  /** What plugins are asked for may take long: meanwhile the next pod must find this one counted. */
+  private async giveResources(record: PodRecord, signal: AbortSignal): Promise<PodVerdict | undefined> {
+    record.admitted = true;
+    // A pod that already runs here has what it was given.
+    if (this.options.cache.view(record.uid) !== undefined) return undefined;
+    let given = false;
+    try {
+      const rejection = await this.options.resources.admit(record.pod, signal);
+      given = rejection === undefined;
+      return rejection;
+    } finally {
+      record.admitted = given;
+    }
   }
 
   private begin(record: PodRecord): ReconcileResult {

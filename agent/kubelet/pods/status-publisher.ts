@@ -4,6 +4,8 @@ import type { PodCache } from '../pleg/pod-cache.ts';
 import { podStatus } from '../plan/pod-status.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Prober } from '../prober/prober.ts';
+import { withAllocated } from '../resources/plan/allocated-status.ts';
+import type { ResourceManagers } from '../resources/resource-managers.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { StatusManager } from './status-manager.ts';
 
@@ -13,6 +15,8 @@ export interface StatusPublisherOptions {
   readonly status: StatusManager;
   readonly clock: Clock;
   readonly allocations: Allocations;
+  /** Devices that containers have. */
+  readonly resources: Pick<ResourceManagers, 'statusOf'>;
   readonly hostIPs: readonly string[];
   /** `containerd`, before `://` in container ids. */
   readonly runtimeName: () => string;
@@ -28,7 +32,7 @@ export class StatusPublisher {
   /** @param final nothing of the pod runs, and nothing will */
   publish(record: PodRecord, how: { urgent: boolean; final?: boolean }): void {
     if (record.gone) return;
-    const { cache, prober, status, clock, allocations, hostIPs, runtimeName } = this.options;
+    const { cache, prober, status, clock, allocations, resources, hostIPs, runtimeName } = this.options;
     const next = podStatus({
       pod: record.pod,
       view: cache.view(record.uid),
@@ -44,6 +48,7 @@ export class StatusPublisher {
       verdict: record.verdict,
       final: how.final === true,
     });
-    status.set(record.pod, next, how.urgent);
+    const told = withAllocated(next, container => resources.statusOf(record.uid, container));
+    status.set(record.pod, told, how.urgent);
   }
 }

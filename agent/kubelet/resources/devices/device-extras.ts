@@ -2,17 +2,9 @@
 import type { ContainerAllocateResponse } from '../../../../proto/plugins/devices/device-plugin.gen.ts';
 import type { CDIDevice, Device, Mount } from '../../../../proto/cri/runtime.gen.ts';
 import type { Decoded } from '../../../../proto/decoded.ts';
+import type { DeviceExtras } from '../plan/with-extras.ts';
 
-/** Parts of a CRI container. */
-export interface DeviceExtras {
-  readonly devices: readonly Device[];
-  readonly mounts: readonly Mount[];
-  readonly env: ReadonlyMap<string, string>;
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly cdiDevices: readonly CDIDevice[];
-}
-
-export const NO_EXTRAS: DeviceExtras = { devices: [], mounts: [], env: new Map(), annotations: {}, cdiDevices: [] };
+const NO_EXTRAS: DeviceExtras = { devices: [], mounts: [], env: new Map(), annotations: {}, cdiDevices: [] };
 
 /** The first that says something of a path or a name is heard. */
 export function deviceExtras(responses: readonly Decoded<ContainerAllocateResponse>[]): DeviceExtras {

@@ -36,9 +36,10 @@ import {
 import type { NumaMask } from '../plan/numa-mask.ts';
 import { givenContainers, peakOf } from '../plan/pod-parts.ts';
 import type { TopologyHints } from '../plan/topology-policy.ts';
+import type { DeviceExtras } from '../plan/with-extras.ts';
 import type { ResourceGiver } from '../resource-giver.ts';
 import type { DeviceEndpoint } from './device-endpoint.ts';
-import { deviceExtras, type DeviceExtras } from './device-extras.ts';
+import { deviceExtras } from './device-extras.ts';
 import { DeviceRegistry } from './device-registry.ts';
 
 export interface DeviceManagerOptions {

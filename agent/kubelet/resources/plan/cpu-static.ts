@@ -75,9 +75,12 @@ export function assignCpus(
   const uid = pod.metadata.uid ?? '';
   const own = state.assigned.get(uid);
   if (count === 0 || own?.has(container.name) === true) return state;
-  const available = unionOf(assignable(policy, state), reusable(pod, own));
-  checkCores(policy, count, available);
-  const cpus = choose(policy, policy.options.fullCoresOnly ? wholeCores(policy, available) : available, count, nodes);
+  const again = reusable(pod, own);
+  const fresh = assignable(policy, state);
+  checkCores(policy, count, unionOf(fresh, again));
+  // What the pod holds anyway first: it is held until the pod ends.
+  const kept = choose(policy, again, Math.min(count, usable(policy, again).length), undefined);
+  const cpus = unionOf(kept, choose(policy, without(fresh, kept), count - kept.length, nodes));
   return {
     shared: without(state.shared, cpus),
     assigned: new Map(state.assigned).set(uid, new Map(own).set(container.name, cpus)),
@@ -188,8 +191,13 @@ function checkCores(policy: CpuPolicy, count: number, available: CpuSet): void {
   }
 }
 
-function choose(policy: CpuPolicy, available: CpuSet, count: number, nodes: NumaMask | undefined): CpuSet {
+function usable(policy: CpuPolicy, available: CpuSet): CpuSet {
+  return policy.options.fullCoresOnly ? wholeCores(policy, available) : available;
+}
+
+function choose(policy: CpuPolicy, from: CpuSet, count: number, nodes: NumaMask | undefined): CpuSet {
   const { machine, options } = policy;
+  const available = usable(policy, from);
   const how = { ...options, groupSize: options.fullCoresOnly ? threadsPerCore(policy) : 1 };
   if (nodes === undefined) return chooseCpus(machine.cpus, available, count, how);
   const near = common(available, cpuSet(machine.cpus.filter(p => has(nodes, p.numaNode)).map(p => p.cpu)));

@@ -151,6 +151,16 @@ export function topologyPolicyOf(settings: ResourceSettings, machine: MachineTop
   };
 }
 
+/** What the node keeps from pods of memory and huge pages; huge pages themselves are not kept from anybody. */
+export function memoryKept(capacity: ResourceAmounts, allocatable: ResourceAmounts): ResourceAmounts {
+  const amount = (of: ResourceAmounts, name: string): Quantity => tryParseQuantity(of[name] ?? '0') ?? Quantity.zero;
+  const pages = Object.keys(capacity).filter(name => name.startsWith('hugepages-'));
+  const kept = new Map(pages.map(name => [name, amount(capacity, name).sub(amount(allocatable, name))]));
+  const small = pages.reduce((rest, name) => rest.sub(amount(capacity, name)), amount(capacity, 'memory'));
+  kept.set('memory', small.sub(amount(allocatable, 'memory')));
+  return Object.fromEntries([...kept].map(([name, quantity]) => [name, quantity.toString()]));
+}
+
 /**
  * @param reserved what the node keeps from pods in all, eviction threshold included
  * @returns undefined for policy `None`
