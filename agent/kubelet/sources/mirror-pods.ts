@@ -33,6 +33,8 @@ export interface MirrorPodsOptions {
 
 const RETRY_MS = { baseDelayMs: 200, maxDelayMs: 20_000 };
 const NODE_WAIT_MS = 1_000;
+/** So long nothing stands where somebody deleted a mirror pod: `kubectl delete` waits for ever if it misses that moment. */
+const ABSENCE_MS = 1_000;
 /** Somebody else's pod has the name. */
 const TAKEN_RETRY_MS = 60_000;
 
@@ -76,7 +78,8 @@ export class MirrorPods implements Reconciler<string> {
     if (hash === undefined || this.mirrors.get(key)?.metadata.uid !== mirror.metadata.uid) return;
     this.mirrors.delete(key);
     this.options.onMirror(hash, undefined);
-    this.queue.add(key);
+    if (mirror.metadata.deletionTimestamp === undefined) this.queue.add(key);
+    else this.queue.addAfter(key, ABSENCE_MS);
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
