@@ -15,6 +15,7 @@ import { labelValue, qualifiedName, rangeProblem } from '../../../../machinery/m
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
 import type { KubeletConfiguration } from './kubelet-configuration.ts';
 import { durationMs } from './kubelet-configuration.ts';
+import { resourceSettingErrors } from '../../resources/plan/resource-settings.ts';
 import { evictionErrors } from './validate-eviction.ts';
 
 const at = FieldPath.of;
@@ -31,6 +32,7 @@ export function validateConfiguration(c: KubeletConfiguration): FieldError[] {
     ...logErrors(c),
     ...evictionErrors(c),
     ...sourceErrors(c),
+    ...resourceSettingErrors(c),
   ];
 }
 

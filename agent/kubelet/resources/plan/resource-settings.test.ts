@@ -13,7 +13,7 @@ import {
 const machine = machineOf({ sockets: 1, nodesPerSocket: 1, coresPerNode: 2, threads: 2 });
 const fixed: ConfigurationFile = { cpuManagerPolicy: 'static', reservedSystemCPUs: '0' };
 const errorsOf = (file: ConfigurationFile): string[] =>
-  resourceSettingErrors(withDefaults(file)).map(error => `${error.field}: ${error.message}`);
+  resourceSettingErrors(withDefaults(file)).map(error => String(error));
 
 describe('resourceSettingErrors()', () => {
   test.each<[string, ConfigurationFile]>([
