@@ -2,7 +2,7 @@
  * `make soak`: an hour (SOAK_MINUTES) of pods of all kinds coming and going, while k8ts is killed every minute, the container runtime every
  * five, and processes of pods all the time. In the last quarter k8ts is left alone, for its memory to show what it leaks.
  *
- *   tsx e2e/soak/main.ts [--minutes 60] [--pods 25]
+ *   tsx e2e/soak/main.ts [--minutes 60] [--pods 25] [--kill-seconds 60] [--runtime-seconds 300]
  *
  * It fails if a pod is not what its spec asks for once things settle, or if anything is left over in the end.
  */
@@ -24,9 +24,13 @@ const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: process.env['SOAK_MINUTES'] ?? '60' },
     pods: { type: 'string', default: '25' },
+    'kill-seconds': { type: 'string', default: '60' },
+    'runtime-seconds': { type: 'string', default: '300' },
   },
 });
 const totalMs = Number(values.minutes) * 60_000;
+const killEveryMs = Number(values['kill-seconds']) * 1000;
+const runtimeEveryMs = Number(values['runtime-seconds']) * 1000;
 const beganMs = performance.now();
 const elapsedMs = (): number => performance.now() - beganMs;
 const say = (text: string): void => console.log(`${(elapsedMs() / 60_000).toFixed(1).padStart(5)} min  ${text}`);
@@ -98,13 +102,13 @@ async function disturb(cluster: Cluster, untilMs: number): Promise<void> {
     if (nowMs > killUntilMs) continue;
     if (nowMs > nextRuntimeMs) {
       await cluster.control.killContainerd().catch(() => undefined);
-      nextRuntimeMs = nowMs + 300_000;
+      nextRuntimeMs = nowMs + runtimeEveryMs;
       say('killed the container runtime');
     }
     if (nowMs > nextAgentMs) {
       await cluster.control.kill9();
       await cluster.up();
-      nextAgentMs = nowMs + 60_000;
+      nextAgentMs = nowMs + killEveryMs;
       if (++kills % 5 === 0) say(`killed k8ts ${kills} times`);
     }
   }
