@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { sharedCluster, type Cluster } from '../machine/cluster.ts';
+import { run, tryRun } from '../machine/command.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
 import { waitFor } from '../machine/wait-for.ts';
 import { IDLE, IMAGE, pod } from './objects.ts';
@@ -10,6 +11,7 @@ jest.setTimeout(120_000);
 
 let cluster: Cluster;
 let k: Kubectl;
+let loop = '';
 
 beforeAll(async () => {
   cluster = await sharedCluster();
@@ -24,7 +26,12 @@ beforeAll(async () => {
     { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'keys' }, stringData: { password: 'sesame' } },
   );
 });
-afterAll(async () => k?.removeNamespace());
+afterAll(async () => {
+  await k?.removeNamespace();
+  const volumes = ['one', 'block', 'spare'].map(name => `volumes-${name}`);
+  await k?.try(['delete', 'persistentvolume', ...volumes, '--ignore-not-found']);
+  if (loop !== '') await tryRun(['losetup', '-d', loop]);
+});
 
 test('emptyDir is shared by the containers of a pod and survives their restart', async () => {
   const mount = { volumeMounts: [{ name: 'scratch', mountPath: '/scratch' }] };
@@ -77,6 +84,162 @@ test('emptyDir in memory is a tmpfs', async () => {
   );
   await k.waitReady('pod memory');
   expect(await k.exec('memory', 'grep " /m " /proc/mounts')).toContain('tmpfs');
+});
+
+test('an emptyDir in memory is bounded by the limit of its pod, and huge pages need a request', async () => {
+  const volumes = [{ name: 'm', emptyDir: { medium: 'Memory' } }];
+  const mounts = { volumeMounts: [{ name: 'm', mountPath: '/m' }] };
+  await k.apply(
+    pod('bounded', {
+      command: IDLE,
+      container: { ...mounts, resources: { limits: { memory: '32Mi' } } },
+      spec: { volumes },
+    }),
+    pod('huge', {
+      command: IDLE,
+      container: mounts,
+      spec: { volumes: [{ name: 'm', emptyDir: { medium: 'HugePages' } }] },
+    }),
+  );
+  await k.waitReady('pod bounded');
+  expect(await k.exec('bounded', 'grep " /m " /proc/mounts')).toContain('size=32768k');
+  await waitFor('FailedMount', async () =>
+    (await k.events('huge')).some(
+      e => e.reason === 'FailedMount' && e.message.includes('there is no resource request for huge pages'),
+    ),
+  );
+});
+
+test('what one container mounts inside a volume reaches another, both ways, and goes with the pod', async () => {
+  const mount = (mountPropagation: string): object[] => [{ name: 'p', mountPath: '/p', mountPropagation }];
+  const container = (name: string, mode: string, privileged: boolean): object => ({
+    name,
+    image: IMAGE,
+    command: IDLE,
+    securityContext: { privileged },
+    volumeMounts: mount(mode),
+  });
+  await k.apply({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'propagation' },
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      containers: [
+        container('both', 'Bidirectional', true),
+        container('to', 'HostToContainer', false),
+        container('none', 'None', false),
+      ],
+      volumes: [{ name: 'p', emptyDir: {} }],
+    },
+  });
+  await k.waitReady('pod propagation');
+  const inside = (name: string, script: string): Promise<string> =>
+    k.run(['exec', 'propagation', '-c', name, '--', '/bin/sh', '-c', script]);
+  await inside('both', 'mkdir /p/in && mount -t tmpfs inner /p/in && echo seen > /p/in/x');
+  expect(await inside('to', 'cat /p/in/x')).toBe('seen\n');
+  expect(await inside('none', 'ls /p/in')).toBe('');
+  const { uid } = (await k.pod('propagation')).metadata as { uid: string };
+  const mounts = (): string => readFileSync('/proc/self/mountinfo', 'utf8');
+  expect(mounts()).toContain(`${uid}/volumes/kubernetes.io~empty-dir/p/in`);
+  await k.run(['delete', 'pod', 'propagation', '--timeout=30s']);
+  expect(mounts()).not.toContain(uid);
+});
+
+test('claims: a folder, a device, one for one pod alone, and one that comes and goes with its pod', async () => {
+  const folder = cluster.control.path('local');
+  mkdirSync(folder, { recursive: true });
+  const disk = cluster.control.path('block.img');
+  await run(['truncate', '-s', '4M', disk]);
+  loop = (await run(['losetup', '--find', '--show', disk])).trim();
+  const hostname = { key: 'kubernetes.io/hostname', operator: 'In', values: [cluster.control.name] };
+  const required = { nodeSelectorTerms: [{ matchExpressions: [hostname] }] };
+  const volume = (name: string, spec: object): object => ({
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: `volumes-${name}` },
+    spec: { capacity: { storage: '1Mi' }, storageClassName: name, nodeAffinity: { required }, ...spec },
+  });
+  const claimSpec = (name: string, spec: object): object => ({
+    storageClassName: name,
+    resources: { requests: { storage: '1Mi' } },
+    ...spec,
+  });
+  const claim = (name: string, spec: object): object => ({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name },
+    spec: claimSpec(name, spec),
+  });
+  const one = { accessModes: ['ReadWriteOncePod'] };
+  const block = { accessModes: ['ReadWriteOnce'], volumeMode: 'Block' };
+  const spare = { accessModes: ['ReadWriteOnce'] };
+  const using = (name: string, source: object): object =>
+    pod(name, {
+      command: IDLE,
+      container: { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+      spec: { securityContext: { fsGroup: 2000 }, volumes: [{ name: 'v', ...source }] },
+    });
+  await k.apply(
+    volume('one', { ...one, local: { path: folder } }),
+    claim('one', one),
+    volume('block', { ...block, local: { path: loop } }),
+    claim('block', block),
+    volume('spare', { ...spare, local: { path: folder } }),
+    using('first', { persistentVolumeClaim: { claimName: 'one' } }),
+    pod('device', {
+      command: IDLE,
+      container: { volumeDevices: [{ name: 'v', devicePath: '/dev/given' }] },
+      spec: { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'block' } }] },
+    }),
+    pod('mistaken', {
+      command: IDLE,
+      container: { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
+      spec: { volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'block' } }] },
+    }),
+    using('owner', { ephemeral: { volumeClaimTemplate: { spec: claimSpec('spare', spare) } } }),
+  );
+  await k.waitReady('pod first');
+  expect(await k.exec('first', 'echo 1 > /v/x; stat -c %g /v /v/x')).toBe('2000\n2000\n');
+  await k.apply(using('second', { persistentVolumeClaim: { claimName: 'one' } }));
+  const refused = async (name: string, text: string): Promise<boolean> =>
+    (await k.events(name)).some(e => e.reason === 'FailedMount' && e.message.includes(text));
+  await waitFor('the second pod to be refused', () => refused('second', 'uses the ReadWriteOncePod access mode'));
+  await waitFor('a device to be no file system', () =>
+    refused('mistaken', 'has volumeMode Block, but is specified in'),
+  );
+  await k.waitReady('pod device');
+  expect(
+    await k.exec('device', 'dd if=/dev/zero of=/dev/given bs=512 count=1 2>/dev/null && stat -c %F /dev/given'),
+  ).toBe('block special file\n');
+  await k.waitReady('pod owner');
+  expect(await k.run(['get', 'pvc', 'owner-v', '-o', 'jsonpath={.metadata.ownerReferences[0].name}'])).toBe('owner');
+  // In use: it stays until the pod is gone, and then it goes.
+  await k.run(['delete', 'pvc', 'owner-v', '--wait=false']);
+  expect(await k.run(['get', 'pvc', 'owner-v', '-o', 'jsonpath={.metadata.finalizers}'])).toContain('pvc-protection');
+  await k.run(['delete', 'pod', 'owner', 'first', 'device', '--timeout=30s']);
+  await k.waitGone('pvc owner-v');
+  await k.waitReady('pod second');
+  await k.run(['delete', 'pods', 'second', 'mistaken', '--timeout=30s']);
+});
+
+test('kinds that nodes do not make are refused with what to use instead', async () => {
+  const mount = { volumeMounts: [{ name: 'v', mountPath: '/v' }] };
+  const nfs = { server: '127.0.0.1', path: '/nothing' };
+  await k.apply(
+    pod('scsi', {
+      command: IDLE,
+      container: mount,
+      spec: {
+        volumes: [{ name: 'v', iscsi: { targetPortal: '127.0.0.1', iqn: 'iqn.2001-04.com.example:x', lun: 0 } }],
+      },
+    }),
+    pod('nfs', { command: IDLE, container: mount, spec: { volumes: [{ name: 'v', nfs }] } }),
+  );
+  const message = async (name: string): Promise<string> =>
+    waitFor('FailedMount', async () => (await k.events(name)).find(e => e.reason === 'FailedMount')?.message);
+  expect(await message('scsi')).toContain('volumes of kind iscsi are not supported on this node; a CSI driver');
+  expect(await message('nfs')).toMatch(/install the package nfs-common|mount failed: .*127.0.0.1:\/nothing/);
 });
 
 test('hostPath shows and changes the host; a wrong type keeps the pod waiting with an event', async () => {
