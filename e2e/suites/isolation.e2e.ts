@@ -3,8 +3,10 @@
  * the node stays Ready. And at rest the runtime is left alone.
  */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { mkdirSync, statfsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
+import { run } from '../machine/command.ts';
 import { HangingRuntime } from '../machine/hanging-runtime.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
 import { startOwnContainerd, type OwnContainerd } from '../machine/own-containerd.ts';
@@ -23,6 +25,9 @@ beforeAll(async () => {
   cluster = newCluster('isolation');
   await cluster.build();
   const host = cluster.control;
+  // A disk of its own for logs, to be filled.
+  mkdirSync(host.path('log'));
+  await run(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', host.path('log')]);
   containerd = await startOwnContainerd(host);
   runtime = proxy = new HangingRuntime(containerd.socket);
   const socket = host.path('proxy.sock');
@@ -167,6 +172,22 @@ test('an image question that hangs keeps its own pod alone', async () => {
   await startAndEnd('unasked');
   await k.run(['delete', 'pod', 'asked', '--timeout=20s']);
   runtime.release();
+});
+
+test('a full log disk stops neither pods nor k8ts', async () => {
+  const { control } = cluster;
+  const { pid } = control;
+  await k.create(pod('chatty', { command: shell('while :; do echo a line that fills the disk; done') }));
+  const free = () => statfsSync(control.path('log')).bavail;
+  await waitFor('the disk to be full', () => free() === 0);
+  await startAndEnd('silent');
+  expect(await nodeReady()).toBe('True');
+  expect(control.pid).toBe(pid);
+  await k.run(['delete', 'pod', 'chatty']);
+  await waitFor('its log to go', () => free() > 0);
+  await k.create(pod('heard', { command: shell('echo heard; sleep 1000') }));
+  await waitFor('a log that is written again', async () => (await k.run(['logs', 'heard'])).trim() === 'heard');
+  await k.run(['delete', 'pod', 'heard', '--grace-period=0', '--force']);
 });
 
 test('at rest the runtime hears of the kubelet no more than once every ten seconds a call', async () => {
