@@ -7,17 +7,26 @@ import type { Client } from '../../machinery/client/client.ts';
 import { fixedCredentials } from '../../machinery/client/credentials.ts';
 import { HttpTransport } from '../../machinery/client/http-transport.ts';
 import { loadKubeconfig, writeKubeconfig } from '../../machinery/client/kubeconfig.ts';
+import {
+  CertificateRefused,
+  requestCertificate,
+  type CertificateWish,
+} from '../../machinery/client/request-certificate.ts';
 import { RestClient } from '../../machinery/client/rest-client.ts';
 import { formatBootstrapToken } from '../../machinery/pki/bootstrap-token.ts';
-import type { KeyPair } from '../../machinery/pki/certificate.ts';
+import type { AltNames, KeyPair } from '../../machinery/pki/certificate.ts';
 import { needsRenewal, writeKeyPair } from '../../machinery/pki/key-pair-files.ts';
+import { systemClock } from '../../machinery/process/clock.ts';
 import { writeFileAtomic } from '../../machinery/process/write-file-atomic.ts';
+import { CliError, exitCodes } from '../exit-codes.ts';
 import type { Paths } from '../paths.ts';
 import { fetchAuthority } from './fetch-authority.ts';
 import type { JoinToken } from './join-token.ts';
-import { requestCertificate } from './request-certificate.ts';
 
-const USAGES = { client: ['digital signature', 'client auth'], serving: ['digital signature', 'server auth'] } as const;
+/** For a first certificate: whoever joins looks on. */
+const JOIN_TIMEOUT_MS = 60_000;
+/** For the next one: the old one is still good. */
+const RENEWAL_TIMEOUT_MS = 15 * 60_000;
 
 export interface NodeIdentity {
   server: string;
@@ -50,15 +59,9 @@ export async function joinCluster(
   const caPem = await fetchAuthority(server, token.caHash);
   const bearer = formatBootstrapToken(token.bootstrap);
   const bootstrap = clientOf(server, { ca: caPem }, bearer);
-  const client = await requestCertificate(bootstrap, {
-    nodeName: names.nodeName,
-    signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
-    usages: USAGES.client,
-  });
-  const serving = await requestServing(
-    clientOf(server, { ca: caPem, cert: client.certPem, key: client.keyPem }),
-    names,
-  );
+  const client = await sign(bootstrap, clientWish(names.nodeName), JOIN_TIMEOUT_MS);
+  const me = clientOf(server, { ca: caPem, cert: client.certPem, key: client.keyPem });
+  const serving = await sign(me, servingWish(names.nodeName, altNamesOf(names)), JOIN_TIMEOUT_MS);
   const identity = { server, caPem, client, serving };
   await write(identity, paths);
   return identity;
@@ -84,28 +87,62 @@ export async function renewIdentity(
   paths: Paths,
 ): Promise<NodeIdentity> {
   const fresh = { ...identity };
-  const me = (): Client =>
-    clientOf(fresh.server, { ca: fresh.caPem, cert: fresh.client.certPem, key: fresh.client.keyPem });
-  if (needsRenewal(identity.client.certPem, nowMs)) {
-    fresh.client = await requestCertificate(me(), {
-      nodeName: names.nodeName,
-      signerName: 'kubernetes.io/kube-apiserver-client-kubelet',
-      usages: USAGES.client,
-    });
-  }
-  if (needsRenewal(identity.serving.certPem, nowMs)) fresh.serving = await requestServing(me(), names);
+  const { nodeName } = names;
+  if (needsRenewal(identity.client.certPem, nowMs))
+    fresh.client = await sign(identityClient(fresh), clientWish(nodeName), JOIN_TIMEOUT_MS);
+  if (needsRenewal(identity.serving.certPem, nowMs))
+    fresh.serving = await sign(identityClient(fresh), servingWish(nodeName, altNamesOf(names)), JOIN_TIMEOUT_MS);
   if (fresh.client !== identity.client || fresh.serving !== identity.serving) await write(fresh, paths);
   return fresh;
 }
 
-function requestServing(client: Client, { nodeName, nodeIp }: NodeNames): Promise<KeyPair> {
-  const altNames = { dnsNames: [nodeName], ipAddresses: [nodeIp] };
-  return requestCertificate(client, {
-    nodeName,
-    signerName: 'kubernetes.io/kubelet-serving',
-    usages: USAGES.serving,
-    altNames,
-  });
+/** Gets the next client certificate, and keeps it. */
+export async function renewClient(
+  identity: NodeIdentity,
+  nodeName: string,
+  paths: Paths,
+  signal: AbortSignal,
+): Promise<void> {
+  identity.client = await sign(identityClient(identity), clientWish(nodeName), RENEWAL_TIMEOUT_MS, signal);
+  await write(identity, paths);
+}
+
+/** Gets the next serving certificate, and keeps it. */
+export async function renewServing(
+  identity: NodeIdentity,
+  nodeName: string,
+  altNames: AltNames,
+  paths: Paths,
+  signal: AbortSignal,
+): Promise<void> {
+  identity.serving = await sign(identityClient(identity), servingWish(nodeName, altNames), RENEWAL_TIMEOUT_MS, signal);
+  await write(identity, paths);
+}
+
+function identityClient({ server, caPem, client }: NodeIdentity): Client {
+  return clientOf(server, { ca: caPem, cert: client.certPem, key: client.keyPem });
+}
+
+function altNamesOf({ nodeName, nodeIp }: NodeNames): AltNames {
+  return { dnsNames: [nodeName], ipAddresses: [nodeIp] };
+}
+
+function clientWish(nodeName: string): CertificateWish {
+  return { nodeName, signerName: 'kubernetes.io/kube-apiserver-client-kubelet' };
+}
+
+function servingWish(nodeName: string, altNames: AltNames): CertificateWish {
+  return { nodeName, signerName: 'kubernetes.io/kubelet-serving', altNames };
+}
+
+/** @throws CliError in words for whoever joins */
+async function sign(client: Client, wish: CertificateWish, timeoutMs: number, signal?: AbortSignal): Promise<KeyPair> {
+  try {
+    return await requestCertificate(client, wish, { timeoutMs, clock: systemClock, signal });
+  } catch (error) {
+    if (!(error instanceof CertificateRefused)) throw error;
+    throw new CliError(error.message, exitCodes.failed, { cause: error });
+  }
 }
 
 async function write(identity: NodeIdentity, paths: Paths): Promise<void> {

@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '../../machinery/client/client.ts';
-import { fixedCredentials } from '../../machinery/client/credentials.ts';
 import { HttpTransport } from '../../machinery/client/http-transport.ts';
 import { RestClient } from '../../machinery/client/rest-client.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
@@ -11,7 +10,7 @@ import { readClusterSettings, type ClusterSettings } from '../cluster-objects.ts
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
-import { loadIdentity, renewIdentity } from '../join/node-identity.ts';
+import { loadIdentity, renewClient, renewIdentity, renewServing } from '../join/node-identity.ts';
 import { nodeAddress } from '../node-address.ts';
 import { readKubeletFile } from './kubelet-settings.ts';
 import { labelsOf, startNode, startRuntime } from './node.ts';
@@ -31,12 +30,17 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
     );
   }
   facts.apiServer = known.server;
+  let identity = known;
   const clientAs = (part: string): RestClient =>
     new RestClient(
       new HttpTransport({
         servers: [known.server],
         userAgent: `k8ts ${part}`,
-        credentials: fixedCredentials({ ca: known.caPem, cert: known.client.certPem, key: known.client.keyPem }),
+        // Those that are good when a connection is made.
+        credentials: {
+          tls: () => ({ ca: identity.caPem, cert: identity.client.certPem, key: identity.client.keyPem }),
+          token: () => Promise.resolve(undefined),
+        },
       }),
       { fieldManager: part },
     );
@@ -48,12 +52,10 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
     () => settingsOf(kubelet, join(paths.dataDir, 'agent', 'cluster.json'), context),
     () => known.server,
   );
-  const identity = await renewIdentity(known, { nodeName, nodeIp }, systemClock.now(), paths).catch(
-    (error: unknown) => {
-      logger.warn({ err: error }, 'the certificates of this node cannot be renewed now; going on with those it has');
-      return known;
-    },
-  );
+  identity = await renewIdentity(known, { nodeName, nodeIp }, systemClock.now(), paths).catch((error: unknown) => {
+    logger.warn({ err: error }, 'the certificates of this node cannot be renewed now; going on with those it has');
+    return known;
+  });
   await startNode(
     context,
     await runtime,
@@ -61,7 +63,20 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
     {
       nodeIp,
       cluster,
-      serving: identity.serving,
+      serving: {
+        pair: identity.serving,
+        renew: async (names, signal) => {
+          await renewServing(identity, nodeName, names, paths, signal);
+          return identity.serving;
+        },
+      },
+      client: {
+        pair: identity.client,
+        renew: async (_names, signal) => {
+          await renewClient(identity, nodeName, paths, signal);
+          return identity.client;
+        },
+      },
       clientCaPem: identity.caPem,
       kubeletFile,
       labels: labelsOf(config.nodeLabels),

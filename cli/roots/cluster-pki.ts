@@ -60,12 +60,15 @@ export async function loadClusterPki(paths: Paths, names: PkiNames, nowMs: numbe
   return { authority, apiServer, kubeletClient, admin, serviceAccountKeyPem: keyPem, serviceAccountPublicKeyPem };
 }
 
-/** The kubelet's serving certificate on the control machine itself; joined nodes get theirs by a signing request. */
+/**
+ * The kubelet's serving certificate on the control machine itself, as it lies there or a new one; joined nodes get theirs by a signing
+ * request.
+ */
 export function issueKubeletServing(
   paths: Paths,
   authority: KeyPair,
   nodeName: string,
-  nodeIp: string,
+  names: { readonly dnsNames: readonly string[]; readonly ipAddresses: readonly string[] },
   nowMs: number,
 ): Promise<KeyPair> {
   mkdirSync(paths.agentPki, { recursive: true, mode: 0o700 });
@@ -77,8 +80,8 @@ export function issueKubeletServing(
     request: {
       subject: { commonName: `system:node:${nodeName}`, organizations: ['system:nodes'] },
       usages: ['server'],
-      dnsNames: [nodeName],
-      ipAddresses: [nodeIp],
+      dnsNames: [...names.dnsNames],
+      ipAddresses: [...names.ipAddresses],
     },
   });
 }

@@ -7,7 +7,6 @@ import type { Client } from '../../machinery/client/client.ts';
 import { EventRecorder } from '../../machinery/client/event-recorder.ts';
 import { endpointSlices, namespaces, nodes, services } from '../../machinery/client/resource.ts';
 import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
-import type { KeyPair } from '../../machinery/pki/certificate.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
 import { DnsServer } from '../../agent/dns/dns-server.ts';
 import { Forwarder } from '../../agent/dns/forwarder.ts';
@@ -17,6 +16,9 @@ import { GuardedFiles } from '../../agent/host/files/guarded-files.ts';
 import { readMachineInfo } from '../../agent/host/machine-info.ts';
 import { prepareNetnsDirectory } from '../../agent/host/netns.ts';
 import type { ConfigurationFile } from '../../agent/kubelet/config/plan/kubelet-configuration.ts';
+import { CertificateMetrics } from '../../agent/kubelet/certificates/certificate-metrics.ts';
+import { namesOfNode } from '../../agent/kubelet/certificates/plan/rotation.ts';
+import { RotatingCertificate, type CertificateSource } from '../../agent/kubelet/certificates/rotating-certificate.ts';
 import { createKubelet } from '../../agent/kubelet/kubelet.ts';
 import { loadCredentialProviders } from '../../agent/kubelet/images/load-credential-providers.ts';
 import { ContainerEvents } from '../../agent/kubelet/runtime/container-events.ts';
@@ -53,8 +55,11 @@ export interface NodeClients {
 export interface NodeOptions {
   nodeIp: string;
   cluster: ClusterSettings;
-  /** The kubelet's own certificate, and the authority of those who may talk to it. */
-  serving: KeyPair;
+  /** The kubelet's own certificate. */
+  serving: CertificateSource;
+  /** By which a joined node is known to the API server. */
+  client?: CertificateSource;
+  /** Authority of those who may talk to the kubelet. */
   clientCaPem: string;
   /** What the kubelet's configuration file says. */
   kubeletFile: ConfigurationFile;
@@ -196,16 +201,28 @@ export async function startNode(
     cgroupRoot: [config.cgroupRoot],
     nodeName,
     nodeIPs: [nodeIp],
+    onNode: node => serving.setNames(namesOfNode(node)),
     labels: options.labels,
     version: kubernetesVersion,
     folders: { root: paths.kubelet, podLogs: paths.podLogs, containerLogs: paths.containerLogs },
   });
   parts.cri.observe((method, seconds, failed) => kubelet.metrics.runtimeCall(method, seconds, failed));
+  const rotating = (kind: 'client' | 'server', source: CertificateSource): RotatingCertificate =>
+    new RotatingCertificate({
+      kind,
+      source,
+      onRenewed: () => (kind === 'server' ? api.renewCertificate() : undefined),
+      metrics: new CertificateMetrics(kubelet.metrics.registry, clock),
+      clock,
+      logger: logger.child({ part: 'certificates' }),
+      random: Math.random,
+    });
+  const serving = rotating('server', options.serving);
   const api = createKubeletApi({
     client: clients.kubelet,
     nodeName,
     configuration,
-    serving: () => options.serving,
+    serving: () => serving.current,
     clientCaPem: options.clientCaPem,
     access: kubelet.access,
     runtime: parts.cri,
@@ -224,6 +241,9 @@ export async function startNode(
     start(running('node-informers', signal => informers.run(signal))),
     start(running('service-informers', signal => serviceInformers.run(signal))),
     progress.step('kubelet API', () => Promise.all(api.servers.map(start))),
+    // Whoever brings a certificate looks after it as well.
+    ...(configuration.tlsCertFile === '' ? [start(serving)] : []),
+    ...(options.client === undefined ? [] : [start(rotating('client', options.client))]),
     progress.step('kubelet', () => start(kubelet)),
     progress.step('pod network', () => start(network)).then(() => progress.step('cluster DNS', () => start(dns))),
     progress.step('proxy', () => start(proxy)),

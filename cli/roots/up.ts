@@ -4,6 +4,9 @@ import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { nodeAddress } from '../node-address.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
+import type { KeyPair } from '../../machinery/pki/certificate.ts';
+import type { CertificateNames } from '../../agent/kubelet/certificates/plan/rotation.ts';
+import { bootstrappedServing } from './bootstrapped-serving.ts';
 import { issueKubeletServing } from './cluster-pki.ts';
 import { readKubeletFile } from './kubelet-settings.ts';
 import { startControlPlane } from './control-plane.ts';
@@ -16,11 +19,16 @@ export async function assembleUp(context: DaemonContext): Promise<void> {
   const nodeIp = nodeAddress(config.nodeIp);
   const [controlPlane, parts] = await Promise.all([startControlPlane(context), startRuntime(context)]);
   const { pki, cluster, clientAs } = controlPlane;
-  const serving = await issueKubeletServing(paths, pki.authority, nodeName, nodeIp, systemClock.now());
+  const kubelet = clientAs(`system:node:${nodeName}`, ['system:nodes']);
+  const issue = (names: CertificateNames): Promise<KeyPair> =>
+    issueKubeletServing(paths, pki.authority, nodeName, names, systemClock.now());
+  const own = { pair: await issue({ dnsNames: [nodeName], ipAddresses: [nodeIp] }), renew: issue };
+  const serving =
+    kubeletFile.serverTLSBootstrap === true ? bootstrappedServing(paths, kubelet, nodeName, own.pair) : own;
   await startNode(
     context,
     parts,
-    { kubelet: clientAs(`system:node:${nodeName}`, ['system:nodes']), services: clientAs('system:kube-proxy') },
+    { kubelet, services: clientAs('system:kube-proxy') },
     {
       nodeIp,
       cluster,
@@ -29,7 +37,8 @@ export async function assembleUp(context: DaemonContext): Promise<void> {
       kubeletFile,
       labels: labelsOf(config.nodeLabels),
     },
-  ); // A node may not give itself a role; the administrator does.
+  );
+  // A node may not give itself a role; the administrator does.
   const role = { metadata: { labels: { 'node-role.kubernetes.io/control-plane': '' } } };
   await clientAs('system:k8ts', ['system:masters']).of(nodes).patch({ name: nodeName }, role, { type: 'merge' });
 }
