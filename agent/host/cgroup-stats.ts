@@ -13,6 +13,8 @@ export interface CgroupStats {
   readonly memoryRssBytes: number | undefined;
   readonly pageFaults: number | undefined;
   readonly majorPageFaults: number | undefined;
+  /** Undefined where swap is not counted. */
+  readonly swapBytes: number | undefined;
   readonly pids: number | undefined;
 }
 
@@ -23,11 +25,12 @@ export async function readCgroupStats(layout: CgroupLayout, path: string): Promi
     const directory = controllerDirectory(layout, controller, path);
     return directory === undefined ? undefined : readFile(join(directory, file), 'utf8').catch(() => undefined);
   };
-  const [cpu, usage, memoryStat, pids] = await Promise.all([
+  const [cpu, usage, memoryStat, pids, swap] = await Promise.all([
     v2 ? read('cpu', 'cpu.stat') : read('cpuacct', 'cpuacct.usage'),
     read('memory', v2 ? 'memory.current' : 'memory.usage_in_bytes'),
     read('memory', 'memory.stat'),
     read('pids', 'pids.current'),
+    v2 ? read('memory', 'memory.swap.current') : undefined,
   ]);
   if (cpu === undefined && usage === undefined && pids === undefined) return undefined;
 
@@ -42,29 +45,8 @@ export async function readCgroupStats(layout: CgroupLayout, path: string): Promi
     memoryRssBytes: memory.get(v2 ? 'anon' : 'total_rss'),
     pageFaults: memory.get(v2 ? 'pgfault' : 'total_pgfault'),
     majorPageFaults: memory.get(v2 ? 'pgmajfault' : 'total_pgmajfault'),
+    swapBytes: v2 ? toNumber(swap) : memory.get('total_swap'),
     pids: toNumber(pids),
-  };
-}
-
-/** How often a group's processor quota held it back. */
-export interface CpuThrottling {
-  readonly periods: number;
-  readonly throttledPeriods: number;
-  readonly throttledNanos: number;
-}
-
-/** Undefined if there is no such group. */
-export async function readCpuThrottling(layout: CgroupLayout, path: string): Promise<CpuThrottling | undefined> {
-  const directory = controllerDirectory(layout, 'cpu', path);
-  const text = directory === undefined ? '' : await readFile(join(directory, 'cpu.stat'), 'utf8').catch(() => '');
-  const values = parseKeyed(text);
-  const periods = values.get('nr_periods');
-  if (periods === undefined) return undefined;
-  const micros = values.get('throttled_usec');
-  return {
-    periods,
-    throttledPeriods: values.get('nr_throttled') ?? 0,
-    throttledNanos: micros === undefined ? (values.get('throttled_time') ?? 0) : micros * 1000,
   };
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { CgroupLayout } from './cgroup-layout.ts';
+import { readCgroupDetails } from './cgroup-details.ts';
 import { parseKeyed, readCgroupStats } from './cgroup-stats.ts';
 import { cpuWeight, ensureCgroup, limitFiles } from './cgroup-tree.ts';
 
@@ -70,6 +71,64 @@ describe('on v2', () => {
       pids: 3,
     });
   });
+});
+
+describe('readCgroupDetails()', () => {
+  const stall = { avg10: 1.5, avg60: 0, avg300: 0, total: 42 };
+
+  test('reads v2', async () => {
+    mkdirSync(join(root, 'x'));
+    const files = {
+      'cpu.stat': 'usage_usec 9\nuser_usec 5\nsystem_usec 4\nnr_periods 3\nnr_throttled 2\nthrottled_usec 1\n',
+      'memory.stat': 'anon 1\nfile 2\nfile_mapped 3\n',
+      'memory.swap.current': '4\n',
+      'memory.events': 'low 0\nmax 6\noom_kill 7\n',
+      'io.stat': '999:7 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0\n',
+      'cpu.pressure': 'some avg10=1.50 avg60=0.00 avg300=0.00 total=42\n',
+    };
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(root, 'x', name), text);
+    expect(await readCgroupDetails({ shape: 'v2', mountPoint: root }, '/x')).toEqual({
+      cpuUserNanos: 5_000,
+      cpuSystemNanos: 4_000,
+      throttling: { periods: 3, throttledPeriods: 2, throttledNanos: 1_000 },
+      cacheBytes: 2,
+      mappedFileBytes: 3,
+      swapBytes: 4,
+      maxUsageBytes: undefined,
+      memoryFailures: 6,
+      oomKills: 7,
+      io: [{ device: '', major: '999', minor: '7', readBytes: 1, writeBytes: 2, reads: 3, writes: 4 }],
+      pressure: { cpu: { some: stall, full: { avg10: 0, avg60: 0, avg300: 0, total: 0 } } },
+    });
+  });
+
+  test('reads hybrid: controllers from v1, pressure from v2 beside it', async () => {
+    for (const name of ['memory/x', 'blkio/x', 'unified/x']) mkdirSync(join(root, name), { recursive: true });
+    writeFileSync(join(root, 'memory/x/memory.failcnt'), '5\n');
+    writeFileSync(join(root, 'memory/x/memory.oom_control'), 'oom_kill_disable 0\noom_kill 2\n');
+    writeFileSync(
+      join(root, 'blkio/x/blkio.throttle.io_service_bytes_recursive'),
+      '999:7 Read 1\n999:7 Write 2\nTotal 3\n',
+    );
+    writeFileSync(
+      join(root, 'unified/x/io.pressure'),
+      'some avg10=1.50 avg60=0.00 avg300=0.00 total=42\nfull avg10=1.50 avg60=0.00 avg300=0.00 total=42\n',
+    );
+    const controllers = new Map(['memory', 'blkio'].map(name => [name, join(root, name)]));
+    const layout: CgroupLayout = { shape: 'hybrid', controllers, others: [join(root, 'unified')] };
+    expect(await readCgroupDetails(layout, '/x')).toMatchObject({
+      memoryFailures: 5,
+      oomKills: 2,
+      io: [{ readBytes: 1, writeBytes: 2, reads: 0 }],
+      pressure: { io: { some: stall, full: stall } },
+    });
+  });
+});
+
+test('limitFiles() names huge pages by their size', () => {
+  const limits = { hugepages: { '2MB': 4 << 20 } };
+  expect(limitFiles('v2', limits)[0]).toMatchObject({ controller: 'hugetlb', file: 'hugetlb.2MB.max' });
+  expect(limitFiles('v1', limits)[0]).toMatchObject({ file: 'hugetlb.2MB.limit_in_bytes', value: String(4 << 20) });
 });
 
 test('parseKeyed() leaves out what is no pair', () => {

@@ -26,6 +26,7 @@ export async function readMachineUsage(layout: CgroupLayout): Promise<CgroupStat
     memoryRssBytes: root?.memoryRssBytes ?? memory.get('AnonPages'),
     pageFaults: root?.pageFaults,
     majorPageFaults: root?.majorPageFaults,
+    swapBytes: (memory.get('SwapTotal') ?? 0) - (memory.get('SwapFree') ?? 0),
     pids: root?.pids ?? taskCount(loadavg),
   };
 }

@@ -61,7 +61,20 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   const shared = { ...options, node };
   const imageFilesystem = new ImageFilesystem(images);
   const disks = new PodDiskMeter(folders, options.clock);
-  const nodeSampler = new NodeSampler({ ...shared, cgroupOf: pod => cgroups.pathOfPod(pod) });
+  const groups = new NodeCgroups({
+    ...shared,
+    cpuCount: machine.cpuCount,
+    memoryBytes: machine.memoryBytes,
+    podsPath: cgroups.podsPath,
+    burstablePath: cgroups.burstablePath,
+    activePods: () => workers.activePods(),
+  });
+  const nodeSampler = new NodeSampler({
+    ...shared,
+    cgroupOf: pod => cgroups.pathOfPod(pod),
+    podsCgroup: cgroups.podsPath,
+    podsMemoryBytes: groups.podsMemoryBytes,
+  });
   const diskSampler = new DiskSampler({ ...shared, meter: disks });
   const collector = new GarbageCollector({
     ...shared,
@@ -74,14 +87,6 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     }),
     isKnown: uid => workers.has(uid),
     hasEnded: uid => workers.hasEnded(uid),
-  });
-  const groups = new NodeCgroups({
-    ...shared,
-    cpuCount: machine.cpuCount,
-    memoryBytes: machine.memoryBytes,
-    podsPath: cgroups.podsPath,
-    burstablePath: cgroups.burstablePath,
-    activePods: () => workers.activePods(),
   });
   cgroups.onPod = () => groups.wake();
   const eviction = createEviction({

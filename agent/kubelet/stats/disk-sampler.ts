@@ -2,6 +2,8 @@
  * Measures what lies on disks: the node's file systems, logs and the volumes that live on the node's own disk. An answer is kept for a minute,
  * and nothing is measured while nobody asks.
  */
+import type { FilesystemUsage } from '../../../proto/cri/runtime.gen.ts';
+import type { Decoded } from '../../../proto/decoded.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import { readFilesystemUsage } from '../../host/disk-usage.ts';
 import type { KubeletFolders } from '../plan/pod-paths.ts';
@@ -44,9 +46,9 @@ export class DiskSampler {
     const { access, folders, clock, meter, volumes } = this.options;
     const pods = access.runningPods().flatMap(({ namespace, name, uid }) => access.pod(namespace, name, uid) ?? []);
     const notAborted = new AbortController().signal;
-    const [node, images, disks, elsewhere] = await Promise.all([
+    const [node, [images, containers], disks, elsewhere] = await Promise.all([
       this.filesystem(folders.root),
-      this.imageFilesystem(),
+      this.runtimeFilesystems(),
       meter.measure(pods),
       Promise.all(pods.map(async pod => [uidOf(pod), await volumes.usage(uidOf(pod), notAborted)] as const)),
     ]);
@@ -55,6 +57,7 @@ export class DiskSampler {
     return {
       node,
       images,
+      containers,
       logs: new Map(
         entries.flatMap(([uid, { logs }]) =>
           [...logs].map(([name, used]) => [`${uid}/${name}`, { ...node, ...used, timeMs }] as const),
@@ -75,15 +78,20 @@ export class DiskSampler {
     return usage === undefined ? undefined : { timeMs: this.options.clock.now(), ...usage };
   }
 
-  private async imageFilesystem(): Promise<FsSample | undefined> {
-    const [info] = (await this.options.images.imageFsInfo().catch(() => undefined))?.imageFilesystems ?? [];
-    if (info?.fsId === undefined) return undefined;
-    const whole = await this.filesystem(info.fsId.mountpoint);
+  /** Of images and, where the runtime tells them apart, of containers. */
+  private async runtimeFilesystems(): Promise<(FsSample | undefined)[]> {
+    const info = await this.options.images.imageFsInfo().catch(() => undefined);
+    return Promise.all([info?.imageFilesystems[0], info?.containerFilesystems[0]].map(used => this.withUsage(used)));
+  }
+
+  private async withUsage(used: Decoded<FilesystemUsage> | undefined): Promise<FsSample | undefined> {
+    if (used?.fsId === undefined) return undefined;
+    const whole = await this.filesystem(used.fsId.mountpoint);
     return {
       ...whole,
       timeMs: this.options.clock.now(),
-      ...(info.usedBytes === undefined ? {} : { usedBytes: Number(info.usedBytes.value) }),
-      ...(info.inodesUsed === undefined ? {} : { inodesUsed: Number(info.inodesUsed.value) }),
+      ...(used.usedBytes === undefined ? {} : { usedBytes: Number(used.usedBytes.value) }),
+      ...(used.inodesUsed === undefined ? {} : { inodesUsed: Number(used.inodesUsed.value) }),
     };
   }
 }

@@ -12,7 +12,8 @@ import { parseQuantity } from '../../../machinery/meta/quantity.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { CgroupLayout } from '../../host/cgroup-layout.ts';
-import { readCgroupStats, readCpuThrottling, type CgroupStats } from '../../host/cgroup-stats.ts';
+import { readCgroupDetails } from '../../host/cgroup-details.ts';
+import { readCgroupStats, type CgroupStats } from '../../host/cgroup-stats.ts';
 import { firstCgroupProcess } from '../../host/cgroup-tree.ts';
 import type { MachineInfo } from '../../host/machine-info.ts';
 import { bootTimeMs, readMachineUsage, readMaxTasks } from '../../host/machine-usage.ts';
@@ -22,13 +23,14 @@ import type { ContainerView, PodView } from '../plan/pod-view.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { PodAccess } from '../server/pod-access.ts';
 import { CpuRates } from './cpu-rates.ts';
-import type {
-  ContainerSample,
-  CpuSample,
-  MemorySample,
-  NodeSample,
-  PodSample,
-  ThrottlingSample,
+import {
+  containerGroup,
+  type ContainerSample,
+  type CpuSample,
+  type Details,
+  type MemorySample,
+  type NodeSample,
+  type PodSample,
 } from './plan/sample.ts';
 
 export interface NodeSamplerOptions {
@@ -37,6 +39,9 @@ export interface NodeSamplerOptions {
   /** The pod's control group below the mount point. */
   readonly cgroupOf: (pod: Pod) => string;
   readonly layout: CgroupLayout;
+  /** The group of all pods, below the mount point, and what it may use of memory. */
+  readonly podsCgroup: string;
+  readonly podsMemoryBytes: number;
   readonly machine: MachineInfo;
   readonly nodeName: string;
   readonly clock: Clock;
@@ -58,28 +63,32 @@ export class NodeSampler {
     return (this.running ??= this.measure().finally(() => (this.running = undefined)));
   }
 
-  /** By container id; those without a group of that name are missing. */
-  async throttling(node: NodeSample): Promise<Map<string, ThrottlingSample>> {
-    const containers = node.pods.flatMap(({ cgroup, containers: ofPod }) => ofPod.map(({ id }) => ({ cgroup, id })));
-    const read = containers.map(async ({ cgroup, id }) => {
-      const throttling = cgroup === '' ? undefined : await readCpuThrottling(this.options.layout, `${cgroup}/${id}`);
-      return throttling === undefined ? [] : [[id, throttling] as const];
-    });
-    return new Map((await Promise.all(read)).flat());
+  /** Of the machine, of pods and of containers. */
+  async details(node: NodeSample): Promise<Details> {
+    const groups = node.pods
+      .filter(({ cgroup }) => cgroup !== '')
+      .flatMap(pod => [pod.cgroup, ...pod.containers.map(container => containerGroup(pod, container))]);
+    const read = ['/', ...groups].map(
+      async path => [path, await readCgroupDetails(this.options.layout, path)] as const,
+    );
+    return new Map(await Promise.all(read));
   }
 
   private async measure(): Promise<NodeSample> {
     const { access, layout, machine, nodeName, clock } = this.options;
     const keys = new Set<string>();
     const pods = new Map(access.pods().map(pod => [uidOf(pod), pod]));
-    const [stats, usage, interfaces, maxProcesses] = await Promise.all([
+    const { podsCgroup, podsMemoryBytes } = this.options;
+    const [stats, usage, ofPods, interfaces, maxProcesses] = await Promise.all([
       this.containerStats(),
       readMachineUsage(layout),
+      readCgroupStats(layout, podsCgroup),
       readNetworkCounters('self'),
       readMaxTasks(),
     ]);
     const timeMs = clock.now();
     const cpu = this.cpuOf('node', timeMs, usage, keys);
+    const podsCpu = this.cpuOf('pods', timeMs, ofPods, keys);
     const samples = await Promise.all(
       access.runningPods().map(view => this.pod(view, pods.get(view.uid), stats ?? new Map(), keys)),
     );
@@ -90,12 +99,17 @@ export class NodeSampler {
       bootedAtMs: bootTimeMs(timeMs),
       cpuCount: machine.cpuCount,
       memoryBytes: machine.memoryBytes,
+      swapBytes: machine.swapBytes,
       cpu,
       memory: memoryOf(timeMs, usage),
       processes: usage?.pids,
       maxProcesses,
       interfaces,
       pods: samples,
+      podsGroup:
+        ofPods === undefined
+          ? undefined
+          : { cpu: podsCpu, memory: memoryOf(timeMs, ofPods), limitBytes: podsMemoryBytes },
       complete: stats !== undefined,
     };
   }
@@ -199,6 +213,7 @@ function memoryOf(timeMs: number, usage: CgroupStats | undefined): MemorySample 
     rssBytes: usage.memoryRssBytes,
     pageFaults: usage.pageFaults,
     majorPageFaults: usage.majorPageFaults,
+    swapBytes: usage.swapBytes,
   };
 }
 
@@ -214,6 +229,7 @@ function containerMemory(stats: Decoded<ContainerStats> | undefined): MemorySamp
     rssBytes: number(memory.rssBytes),
     pageFaults: number(memory.pageFaults),
     majorPageFaults: number(memory.majorPageFaults),
+    swapBytes: number(stats?.swap?.swapUsageBytes),
   };
 }
 

@@ -18,12 +18,13 @@ export function reports(node: NodeSampler, disk: DiskSampler, metrics: KubeletMe
     '/metrics/resource': async () => text(exposition(resourceMetrics(await node.sample()))),
     '/metrics/cadvisor': async () => {
       const sample = await node.sample();
-      return text(exposition(cadvisorMetrics(sample, await node.throttling(sample))));
+      return text(exposition(cadvisorMetrics(sample, await node.details(sample))));
     },
     '/stats/summary': async query => {
       const light = query.get('only_cpu_and_memory') === 'true';
       const [used, disks] = await Promise.all([node.sample(), light ? undefined : disk.sample()]);
-      return { type: 'application/json', text: JSON.stringify(summary(used, disks), null, 1) };
+      const rest = disks === undefined ? undefined : { disk: disks, details: await node.details(used) };
+      return { type: 'application/json', text: JSON.stringify(summary(used, rest), null, 1) };
     },
   };
 }

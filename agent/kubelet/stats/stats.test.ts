@@ -9,7 +9,7 @@ import { KubeletMetrics } from './kubelet-metrics.ts';
 import { cadvisorMetrics } from './plan/cadvisor-metrics.ts';
 import { operationType } from './plan/operation-type.ts';
 import { resourceMetrics } from './plan/resource-metrics.ts';
-import type { NodeSample } from './plan/sample.ts';
+import type { DetailSample, NodeSample } from './plan/sample.ts';
 import { summary } from './plan/summary.ts';
 
 const AT_MS = 1_700_000_000_123;
@@ -20,6 +20,7 @@ const memory = {
   rssBytes: 1_000,
   pageFaults: 7,
   majorPageFaults: 1,
+  swapBytes: 512,
 };
 const eth0 = {
   name: 'eth0',
@@ -39,6 +40,8 @@ const NODE: NodeSample = {
   bootedAtMs: AT_MS - 60_000,
   cpuCount: 2,
   memoryBytes: 10_000,
+  swapBytes: 2_048,
+  podsGroup: { cpu: undefined, memory, limitBytes: 9_000 },
   cpu: { timeMs: AT_MS, usageCoreNanoSeconds: 5_500_000_000, usageNanoCores: 250_000_000 },
   memory,
   processes: 12,
@@ -73,6 +76,21 @@ const NODE: NodeSample = {
   ],
 };
 
+const line = (total: number) => ({ avg10: 1.5, avg60: 0.25, avg300: 0, total });
+const DETAILS: DetailSample = {
+  cpuUserNanos: 2_500_000_000,
+  cpuSystemNanos: undefined,
+  throttling: { periods: 9, throttledPeriods: 3, throttledNanos: 5e8 },
+  cacheBytes: 11,
+  mappedFileBytes: undefined,
+  swapBytes: 12,
+  maxUsageBytes: 13,
+  memoryFailures: 14,
+  oomKills: 1,
+  io: [{ device: '/dev/vda', major: '8', minor: '0', readBytes: 1, writeBytes: 2, reads: 3, writes: 4 }],
+  pressure: { io: { some: line(2_000_000), full: line(1_000_000) } },
+};
+
 test('resourceMetrics() names what whoever scales reads, with the time of each measure', () => {
   const text = exposition(resourceMetrics(NODE));
   expect(text.split('\n')).toEqual(
@@ -83,6 +101,7 @@ test('resourceMetrics() names what whoever scales reads, with the time of each m
       `node_cpu_usage_seconds_total 5.5 ${AT_MS}`,
       `node_memory_working_set_bytes 2000 ${AT_MS}`,
       `pod_cpu_usage_seconds_total{namespace="shop",pod="web-0"} 2 ${AT_MS}`,
+      `pod_swap_usage_bytes{namespace="shop",pod="web-0"} 512 ${AT_MS}`,
       'resource_scrape_error 0',
       'scrape_error 0',
     ]),
@@ -91,9 +110,7 @@ test('resourceMetrics() names what whoever scales reads, with the time of each m
 });
 
 test('cadvisorMetrics() tells of the machine, of pods as a whole and of containers', () => {
-  const text = exposition(
-    cadvisorMetrics(NODE, new Map([['c1', { periods: 9, throttledPeriods: 3, throttledNanos: 5e8 }]])),
-  );
+  const text = exposition(cadvisorMetrics(NODE, new Map([['/kubepods/podu1/c1', DETAILS]])));
   const container = 'container="app",id="/kubepods/podu1/c1",image="shop\\"s:1",name="c1",namespace="shop",pod="web-0"';
   expect(text).toContain(`container_cpu_usage_seconds_total{${container},cpu="total"} 1.5 ${AT_MS}\n`);
   expect(text).toContain(`container_spec_memory_limit_bytes{${container}} 5000\n`);
@@ -101,13 +118,22 @@ test('cadvisorMetrics() tells of the machine, of pods as a whole and of containe
   expect(text).toMatch(/container_memory_usage_bytes\{[^}]*id="\/"[^}]*\} 3000 /);
   expect(text).toContain(`container_cpu_cfs_throttled_periods_total{${container}} 3 ${AT_MS}\n`);
   expect(text).toContain(`container_cpu_cfs_throttled_seconds_total{${container}} 0.5 ${AT_MS}\n`);
+  expect(text).toContain(`container_cpu_user_seconds_total{${container}} 2.5 ${AT_MS}\n`);
+  expect(text).toContain(`container_fs_writes_bytes_total{${container},device="/dev/vda"} 2 ${AT_MS}\n`);
+  expect(text).toMatch(/container_blkio_device_usage_total\{[^}]*major="8",minor="0",operation="Read"\} 1 /);
+  expect(text).toContain(`container_pressure_io_waiting_seconds_total{${container}} 2 ${AT_MS}\n`);
+  expect(text).toContain(`container_pressure_io_stalled_seconds_total{${container}} 1 ${AT_MS}\n`);
+  expect(text).toContain(`container_oom_events_total{${container}} 1 ${AT_MS}\n`);
+  expect(text).not.toContain('container_pressure_cpu');
   expect(text).toContain('machine_cpu_cores 2\n');
+  expect(text).toContain('machine_swap_bytes 2048\n');
 });
 
 describe('summary()', () => {
   const disk = {
     node: { timeMs: AT_MS, capacityBytes: 1_000, availableBytes: 400, usedBytes: 600 },
     images: { timeMs: AT_MS, capacityBytes: 1_000, availableBytes: 400, usedBytes: 300 },
+    containers: undefined,
     logs: new Map([['u1/app', { timeMs: AT_MS, usedBytes: 50, inodesUsed: 2 }]]),
     volumes: new Map([['u1', [{ name: 'scratch', timeMs: AT_MS, usedBytes: 5, inodesUsed: 1 }]]]),
     elsewhere: new Map([
@@ -116,14 +142,16 @@ describe('summary()', () => {
   };
 
   test('has the shape of stats.k8s.io/v1alpha1', () => {
-    expect(summary(NODE, disk)).toMatchObject({
+    expect(summary(NODE, { disk, details: new Map([['/kubepods/podu1', DETAILS]]) })).toMatchObject({
       node: {
         nodeName: 'n1',
         cpu: { usageNanoCores: 250_000_000, usageCoreNanoSeconds: 5_500_000_000 },
         memory: { availableBytes: 8_000, workingSetBytes: 2_000, majorPageFaults: 1 },
         network: { name: 'eth0', txErrors: 4, interfaces: [{ rxBytes: 10 }] },
         fs: { capacityBytes: 1_000 },
-        runtime: { imageFs: { usedBytes: 300 } },
+        runtime: { imageFs: { usedBytes: 300 }, containerFs: { usedBytes: 300 } },
+        swap: { swapUsageBytes: 512, swapAvailableBytes: 1_536 },
+        systemContainers: [{ name: 'pods', memory: { workingSetBytes: 2_000, availableBytes: 7_000 } }],
         rlimit: { maxpid: 32_768, curproc: 12 },
       },
       pods: [
@@ -143,6 +171,8 @@ describe('summary()', () => {
           ],
           'ephemeral-storage': { usedBytes: 155, inodesUsed: 7 },
           process_stats: { process_count: 3 },
+          io: { psi: { some: { avg10: 1.5, total: 2_000_000 }, full: { total: 1_000_000 } } },
+          swap: { swapUsageBytes: 512 },
         },
       ],
     });

@@ -59,6 +59,24 @@ export function resourceMetrics(node: NodeSample): Family[] {
       series: pods.flatMap(({ memory, labels }) => memorySeries(memory, labels)),
     },
     {
+      name: 'container_swap_usage_bytes',
+      help: '[ALPHA] Current amount of the container swap usage in bytes. Reported only on non-windows systems',
+      type: 'gauge',
+      series: containers.flatMap(({ memory, labels }) => swapSeries(memory, labels)),
+    },
+    {
+      name: 'node_swap_usage_bytes',
+      help: '[ALPHA] Current swap usage of the node in bytes. Reported only on non-windows systems',
+      type: 'gauge',
+      series: swapSeries(node.memory, {}),
+    },
+    {
+      name: 'pod_swap_usage_bytes',
+      help: '[ALPHA] Current amount of the pod swap usage in bytes. Reported only on non-windows systems',
+      type: 'gauge',
+      series: pods.flatMap(({ memory, labels }) => swapSeries(memory, labels)),
+    },
+    {
       name: 'resource_scrape_error',
       help: '[STABLE] 1 if there was an error while getting container metrics, 0 otherwise',
       type: 'gauge',
@@ -79,5 +97,10 @@ function cpuSeries(cpu: CpuSample | undefined, labels: Labels): Series[] {
 
 function memorySeries(memory: MemorySample | undefined, labels: Labels): Series[] {
   const value = memory?.workingSetBytes;
+  return memory === undefined || value === undefined ? [] : [{ labels, value, timeMs: memory.timeMs }];
+}
+
+function swapSeries(memory: MemorySample | undefined, labels: Labels): Series[] {
+  const value = memory?.swapBytes;
   return memory === undefined || value === undefined ? [] : [{ labels, value, timeMs: memory.timeMs }];
 }

@@ -19,6 +19,7 @@ export interface MemorySample {
   readonly rssBytes: number | undefined;
   readonly pageFaults: number | undefined;
   readonly majorPageFaults: number | undefined;
+  readonly swapBytes: number | undefined;
 }
 
 export interface InterfaceSample {
@@ -68,21 +69,66 @@ export interface NodeSample {
   readonly bootedAtMs: number;
   readonly cpuCount: number;
   readonly memoryBytes: number;
+  /** 0 where no swap is on. */
+  readonly swapBytes: number;
   readonly cpu: CpuSample | undefined;
   readonly memory: MemorySample | undefined;
   readonly processes: number | undefined;
   readonly maxProcesses: number | undefined;
   readonly interfaces: readonly InterfaceSample[];
   readonly pods: readonly PodSample[];
+  /** All pods together. */
+  readonly podsGroup:
+    | { readonly cpu: CpuSample | undefined; readonly memory: MemorySample | undefined; readonly limitBytes: number }
+    | undefined;
   /** Whether all that runs could be asked for. */
   readonly complete: boolean;
 }
 
-/** How often a container's processor quota held it back, since it was made. */
-export interface ThrottlingSample {
-  readonly periods: number;
-  readonly throttledPeriods: number;
-  readonly throttledNanos: number;
+/** What only dashboards ask of a control group: read when they do. */
+export interface DetailSample {
+  readonly cpuUserNanos: number | undefined;
+  readonly cpuSystemNanos: number | undefined;
+  /** How often a processor quota held it back, since it was made. */
+  readonly throttling:
+    { readonly periods: number; readonly throttledPeriods: number; readonly throttledNanos: number } | undefined;
+  readonly cacheBytes: number | undefined;
+  readonly mappedFileBytes: number | undefined;
+  readonly swapBytes: number | undefined;
+  readonly maxUsageBytes: number | undefined;
+  readonly memoryFailures: number | undefined;
+  readonly oomKills: number | undefined;
+  readonly io: readonly {
+    readonly device: string;
+    readonly major: string;
+    readonly minor: string;
+    readonly readBytes: number;
+    readonly writeBytes: number;
+    readonly reads: number;
+    readonly writes: number;
+  }[];
+  readonly pressure: Readonly<Partial<Record<'cpu' | 'memory' | 'io', PressureSample>>>;
+}
+
+/** How long tasks waited for a resource: percentages of the last seconds, and microseconds in all. */
+export interface PressureSample {
+  readonly some: PressureShare;
+  readonly full: PressureShare;
+}
+
+export interface PressureShare {
+  readonly avg10: number;
+  readonly avg60: number;
+  readonly avg300: number;
+  readonly total: number;
+}
+
+/** By control group, below the mount point: `/` is the machine. */
+export type Details = ReadonlyMap<string, DetailSample>;
+
+/** The group of a container, if the runtime makes it where it was told to. */
+export function containerGroup(pod: Pick<PodSample, 'cgroup'>, container: Pick<ContainerSample, 'id'>): string {
+  return `${pod.cgroup}/${container.id}`;
 }
 
 /** A file system, or what a directory takes of it. */
@@ -100,6 +146,8 @@ export interface FsSample {
 export interface DiskSample {
   readonly node: FsSample | undefined;
   readonly images: FsSample | undefined;
+  /** Where containers' writable layers lie, if not with the images. */
+  readonly containers: FsSample | undefined;
   /** By pod UID and container name: `UID/NAME`. */
   readonly logs: ReadonlyMap<string, FsSample>;
   /** By pod UID: its volumes on the node's own disk, which count as its ephemeral storage. */
