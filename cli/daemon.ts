@@ -1,7 +1,7 @@
 /**
  * A running k8ts: lock, log, control socket, components in order, orderly stop. The parts themselves come from `roots/`.
  */
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { sdNotify } from '../agent/host/sd-notify.ts';
 import { UnusedMemory } from '../agent/host/unused-memory.ts';
 import { systemClock } from '../machinery/process/clock.ts';
@@ -45,6 +45,8 @@ export async function runDaemon(
   process.umask(0o027);
   for (const directory of [paths.dataDir, paths.configDir, paths.runDir, paths.logDir])
     mkdirSync(directory, { recursive: true, mode: 0o755 });
+  // Roots of user namespaces, who are others here, find their containers' file systems below it.
+  chmodSync(paths.runDir, 0o751);
   const release = takePidLock(paths.lock, role);
   const logger = await createLogger({
     level: config.logLevel as LogLevel,

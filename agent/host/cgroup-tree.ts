@@ -4,7 +4,7 @@
  * - Paths begin with a slash and are the same in every hierarchy: `/kubepods/burstable/pod1234`.
  * - Making what exists and removing what is gone succeeds. Limits not named stay as they are.
  */
-import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { allDirectories, controllerDirectory, type CgroupLayout } from './cgroup-layout.ts';
 
@@ -33,7 +33,7 @@ export async function ensureCgroup(layout: CgroupLayout, path: string, limits: C
   } else {
     for (const controller of CONTROLLERS) {
       const directory = controllerDirectory(layout, controller, path);
-      if (directory !== undefined) await mkdir(directory, { recursive: true });
+      if (directory !== undefined) await makeOpen(directory);
     }
   }
   for (const { controller, file, value } of limitFiles(layout.shape, limits)) {
@@ -149,6 +149,15 @@ export function limitFiles(shape: CgroupLayout['shape'], limits: CgroupLimits): 
   return files;
 }
 
+/** For all to look into, whatever our umask: roots of user namespaces find their own group by its path. */
+async function makeOpen(directory: string): Promise<void> {
+  const first = await mkdir(directory, { recursive: true });
+  for (let made = directory; ; made = dirname(made)) {
+    await chmod(made, 0o755);
+    if (first === undefined || made === first) return;
+  }
+}
+
 /** On v2 a group has a controller only if its parent hands it down. */
 async function makeV2(mountPoint: string, path: string): Promise<void> {
   const parents: string[] = [];
@@ -158,7 +167,7 @@ async function makeV2(mountPoint: string, path: string): Promise<void> {
   }
   for (const parent of parents) {
     const directory = join(mountPoint, parent);
-    await mkdir(directory, { recursive: true });
+    await makeOpen(directory);
     const available = (await readFile(join(directory, 'cgroup.controllers'), 'utf8')).trim().split(' ');
     const handed = (await readFile(join(directory, 'cgroup.subtree_control'), 'utf8')).trim().split(' ');
     const wanted = [...new Set([...CONTROLLERS, ...OPTIONAL])].filter(
@@ -171,7 +180,7 @@ async function makeV2(mountPoint: string, path: string): Promise<void> {
       });
     }
   }
-  await mkdir(join(mountPoint, path), { recursive: true });
+  await makeOpen(join(mountPoint, path));
 }
 
 async function subdirectories(directory: string): Promise<string[]> {

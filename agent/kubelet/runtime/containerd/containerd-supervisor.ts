@@ -8,7 +8,7 @@
  * - It is ready once CRI answers, not when its socket appears.
  */
 import { createHash } from 'node:crypto';
-import { access, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, access, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../../../machinery/process/clock.ts';
 import type { Component } from '../../../../machinery/process/component.ts';
@@ -182,6 +182,8 @@ export class ContainerdSupervisor implements Component {
     for (const dir of [...directories, options.cniConfDir, options.registryConfigDir]) {
       await mkdir(dir, { recursive: true, mode: 0o711 });
     }
+    // Whatever our umask: a root of a user namespace reaches its container's file system by this path.
+    await chmod(options.stateDir, 0o711);
     await writeFile(configPath, text, { mode: 0o600 });
     const argv = [binary, '--config', configPath];
     const configHash = createHash('sha256').update(text).update(versionText).digest('hex');
