@@ -19,5 +19,8 @@ export DEBIAN_FRONTEND=noninteractive
 # Another package manager that is at work (unattended upgrades, say) is waited for.
 "$here/step" "install ${#missing[@]} Debian packages" apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}" || {
   echo "k8ts: apt-get could not install ${missing[*]}; see above, check the network and /etc/apt/sources.list, and run this again" >&2; exit 1; }
-# Debian's etcd starts a service too, which nobody asked for: the tests start their own.
-case " ${missing[*]} " in *" etcd-server "*) [ ! -d /run/systemd/system ] || systemctl disable --quiet --now etcd.service ;; esac
+# Debian's etcd and docker-registry start services too, which nobody asked for: the tests start their own.
+if [ -d /run/systemd/system ]; then
+  case " ${missing[*]} " in *" etcd-server "*) systemctl disable --quiet --now etcd.service ;; esac
+  case " ${missing[*]} " in *" docker-registry "*) systemctl disable --quiet --now docker-registry.service ;; esac
+fi

@@ -64,12 +64,12 @@ const SIGNS: readonly Sign[] = [
   {
     pattern: /x509|certificate|tls: /i,
     means: ({ registry }) =>
-      `this node does not trust the certificate of ${registry}: name the authority that signed it as "ca" in registries/${registry}/hosts.toml`,
+      `this node does not trust the certificate of ${registry}: name the authority that signed it as "ca" under [host."https://${registry}"] in registries/${registry}/hosts.toml`,
   },
   {
     pattern: /server gave HTTP response to HTTPS client/i,
     means: ({ registry }) =>
-      `${registry} speaks plain HTTP: allow that with server = "http://${registry}" in registries/${registry}/hosts.toml`,
+      `${registry} speaks plain HTTP: allow that with [host."http://${registry}"] in registries/${registry}/hosts.toml`,
   },
   { pattern: /\b401\b|unauthorized|authorization failed|authentication required|no basic auth/i, means: refused },
   { pattern: /\b403\b|forbidden|access denied|\bdenied\b/i, means: refused },

@@ -24,15 +24,16 @@ export interface PullProgress {
 }
 
 export function firstProgress(nowMs: number): PullProgress {
-  return { phase: 'asking', bytes: 0, movedAtMs: nowMs, mark: '' };
+  return nextProgress(undefined, { active: [], finishedCount: 0, finishedBytes: 0 }, nowMs);
 }
 
-export function nextProgress(last: PullProgress, sample: PullSample, nowMs: number): PullProgress {
+export function nextProgress(last: PullProgress | undefined, sample: PullSample, nowMs: number): PullProgress {
   const active = [...sample.active].sort((a, b) => (a.ref < b.ref ? -1 : 1));
   const mark = `${sample.finishedCount} ${active.map(({ ref, offsetBytes }) => `${ref}=${offsetBytes}`).join(' ')}`;
   const phase = active.length > 0 ? 'downloading' : sample.finishedCount > 0 ? 'unpacking' : 'asking';
   const bytes = active.reduce((sum, { offsetBytes }) => sum + offsetBytes, sample.finishedBytes);
-  return { phase, bytes, mark, movedAtMs: last.mark === mark && last.phase === phase ? last.movedAtMs : nowMs };
+  const moved = last?.mark !== mark || last.phase !== phase;
+  return { phase, bytes, mark, movedAtMs: moved ? nowMs : last.movedAtMs };
 }
 
 /** Milliseconds for which nothing moved; 0 where that cannot be seen. */

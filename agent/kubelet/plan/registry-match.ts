@@ -36,7 +36,8 @@ function globMatches(glob: string, text: string): boolean {
     if (escaped !== undefined) return literal(escaped);
     if (set !== undefined) return `[${negated ?? ''}${set.replaceAll('[', '\\[')}]`;
     if (wild !== undefined) return wild === '*' ? '.*' : '.';
-    return literal(other ?? '');
+    // A set without end.
+    return other === '[' ? '(?!)' : literal(other ?? '');
   });
   try {
     return new RegExp(`^(?:${source})$`, 's').test(text);
