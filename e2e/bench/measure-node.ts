@@ -1,11 +1,15 @@
 /** What a node takes beside single starts: a full node, its rest, ends of pods, changes of readiness, exec probes. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
 import { closeEstate } from '../machine/estate.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
-import { cpuMs, pssBytes } from '../machine/processes.ts';
+import { cpuMs, pidsNaming, pssBytes } from '../machine/processes.ts';
+import { waitFor } from '../machine/wait-for.ts';
 import { deployment, IDLE, IMAGE } from '../suites/objects.ts';
+import { startNodePrograms, UPSTREAM } from '../upstream/upstream-programs.ts';
 import { CriFloor } from './cri-floor.ts';
 import { summarize, type Summary } from './figures.ts';
 
@@ -20,6 +24,7 @@ export interface NodeFigures {
   readonly fullFloorMs: number;
   readonly full: Rest;
   readonly probing: Rest;
+  readonly upstream: Rest | undefined;
   readonly deleteMs: Summary;
   readonly readinessMs: Summary;
 }
@@ -31,19 +36,25 @@ interface Rest {
 
 /** @param windowMs over which CPU is measured */
 export async function measureNode(windowMs: number, say: (text: string) => void): Promise<NodeFigures> {
-  const cluster = newCluster('bench-node');
+  const cluster = newCluster('bench-node', { workers: 1 });
   try {
-    await cluster.start();
+    await cluster.build();
+    await cluster.up();
     const k = await cluster.kubectl.newNamespace('bench');
     const { deleteMs, readinessMs } = await measureTimes(cluster, k.namespace);
     say(`delete to gone, obeys SIGTERM   ${line(deleteMs)} (500 ms wanted)`);
     say(`readiness answer to watchers    ${line(readinessMs)} (50 ms wanted)`);
-    const probing = await measureProbes(cluster, k, windowMs);
-    say(`${PROBED * 60} exec probes a minute       ${probing.cpuPercent.toFixed(1)} % of a core`);
+    const { control } = cluster;
+    const { pid } = control;
+    if (pid === undefined) throw new Error('k8ts does not run');
     const fullMs = await fill(k);
-    const full = await measureRest(cluster, windowMs);
-    await k.run(['delete', 'deployment', 'full']);
-    await k.run(['wait', '--for=delete', 'pod', '-l', 'app=full', '--timeout=180s']);
+    const full = await measureRest(pid, windowMs);
+    await remove(k, 'full');
+    const probing = await measureProbes(k, control.name, IMAGE, pid, windowMs);
+    say(`${PROBED * 60} exec probes a minute      ${probing.cpuPercent.toFixed(1)} % of a core`);
+    const upstream = await measureUpstream(cluster, k, windowMs);
+    if (upstream === undefined) say('upstream is not measured: CONFORMANCE_DIR has no bin/kubelet');
+    else say(`the same, upstream's kubelet   ${upstream.cpuPercent.toFixed(1)} % of a core (as much is wanted)`);
     await cluster.control.kill9();
     const fullFloorMs = await floor(cluster);
     say(
@@ -52,7 +63,7 @@ export async function measureNode(windowMs: number, say: (text: string) => void)
     say(
       `with ${FULL} idle pods              ${full.memoryMB.toFixed(0)} MB, ${full.cpuPercent.toFixed(2)} % of a core (110 MB, 1.5 % wanted)`,
     );
-    return { fullMs, fullFloorMs, full, probing, deleteMs, readinessMs };
+    return { fullMs, fullFloorMs, full, probing, upstream, deleteMs, readinessMs };
   } finally {
     await closeEstate(cluster.estate);
   }
@@ -71,9 +82,7 @@ async function measureTimes(cluster: Cluster, namespace: string): Promise<{ dele
   return { deleteMs: summarize(times.deleteMs), readinessMs: summarize(times.readinessMs) };
 }
 
-async function measureRest(cluster: Cluster, windowMs: number): Promise<Rest> {
-  const { pid } = cluster.control;
-  if (pid === undefined) throw new Error('k8ts does not run');
+async function measureRest(pid: number, windowMs: number): Promise<Rest> {
   await sleep(SETTLE_MS);
   const [begin, before] = [performance.now(), cpuMs(pid)];
   await sleep(windowMs);
@@ -81,24 +90,48 @@ async function measureRest(cluster: Cluster, windowMs: number): Promise<Rest> {
   return { memoryMB: pssBytes(pid) / 1e6, cpuPercent };
 }
 
-async function measureProbes(cluster: Cluster, k: Kubectl, windowMs: number): Promise<Rest> {
+/** CPU of `pid` while pods with exec probes run on `node`. */
+async function measureProbes(k: Kubectl, node: string, image: string, pid: number, windowMs: number): Promise<Rest> {
   const readinessProbe = { exec: { command: ['/bin/true'] }, periodSeconds: 1 };
-  await rollOut(k, 'probed', PROBED, { readinessProbe });
-  const rest = await measureRest(cluster, windowMs);
-  await k.run(['delete', 'deployment', 'probed']);
-  await k.run(['wait', '--for=delete', 'pod', '-l', 'app=probed', '--timeout=120s']);
+  const name = `probed-${node}`;
+  await rollOut(k, name, PROBED, { image, readinessProbe }, { nodeName: node });
+  const rest = await measureRest(pid, windowMs);
+  await remove(k, name);
   return rest;
+}
+
+/** The same by upstream's kubelet on the other host; undefined where it is not on this machine. */
+async function measureUpstream({ control, workers }: Cluster, k: Kubectl, windowMs: number): Promise<Rest | undefined> {
+  const [host] = workers;
+  if (host === undefined || !existsSync(join(UPSTREAM, 'bin', 'kubelet'))) return undefined;
+  await startNodePrograms(control, host);
+  await waitFor("upstream's node", async () => (await k.try(['get', 'node', host.name])).code === 0);
+  await k.run(['wait', '--for=condition=Ready', `node/${host.name}`, '--timeout=60s']);
+  const pid = pidsNaming(host.path('kubelet-pki'))[0];
+  if (pid === undefined) throw new Error("upstream's kubelet does not run");
+  return measureProbes(k, host.name, 'docker.io/local/e2e:busybox', pid, windowMs);
 }
 
 async function fill(k: Kubectl): Promise<number> {
   const begin = performance.now();
-  await rollOut(k, 'full', FULL, {});
+  await rollOut(k, 'full', FULL);
   return Math.round(performance.now() - begin);
 }
 
-async function rollOut(k: Kubectl, name: string, replicas: number, container: Record<string, unknown>): Promise<void> {
-  await k.apply(deployment(name, { replicas, command: IDLE, container }));
+async function rollOut(
+  k: Kubectl,
+  name: string,
+  replicas: number,
+  container: object = {},
+  spec: object = {},
+): Promise<void> {
+  await k.apply(deployment(name, { replicas, command: IDLE, container: { ...container }, spec: { ...spec } }));
   await k.run(['rollout', 'status', `deployment/${name}`, '--timeout=240s'], { timeoutMs: 250_000 });
+}
+
+async function remove(k: Kubectl, name: string): Promise<void> {
+  await k.run(['delete', 'deployment', name]);
+  await k.run(['wait', '--for=delete', 'pod', '-l', `app=${name}`, '--timeout=180s'], { timeoutMs: 190_000 });
 }
 
 /** The same number of pods by the runtime alone. */

@@ -85,10 +85,10 @@ async function isKillable(cluster: Cluster, pid: number): Promise<boolean> {
 }
 
 async function disturb(cluster: Cluster, untilMs: number): Promise<void> {
-  const killUntilMs = untilMs - totalMs / 4;
+  const killUntilMs = (totalMs * 3) / 4;
   let [nextAgentMs, nextRuntimeMs, nextProcessMs, kills] = [
-    elapsedMs() + 60_000,
-    elapsedMs() + 300_000,
+    elapsedMs() + killEveryMs,
+    elapsedMs() + runtimeEveryMs,
     elapsedMs(),
     0,
   ];
