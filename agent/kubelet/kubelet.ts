@@ -22,12 +22,13 @@ import { StopSignalSender } from './lifecycle/stop-signal-sender.ts';
 import { createHousekeeping } from './node/housekeeping.ts';
 import { LogRotator } from './node/log-rotator.ts';
 import { NodeLease } from './node/node-lease.ts';
-import { NodeRegistrar } from './node/node-registrar.ts';
+import { createRegistrar } from './node/create-registrar.ts';
+import type { NodeRegistrar } from './node/node-registrar.ts';
 import { createPodSources } from './sources/create-pod-sources.ts';
 import { WatchedObjects } from './objects/watched-objects.ts';
 import { admitPod } from './plan/node-admission.ts';
 import { nodeAllocatable } from './plan/node-allocatable.ts';
-import { machineAmounts, type NodeFacts } from './plan/node-object.ts';
+import { machineAmounts } from './plan/node-object.ts';
 import { resizeRulesOf } from './plan/resize-decision.ts';
 import { podsFolder } from './plan/pod-paths.ts';
 import { uidOf } from './plan/pod-spec.ts';
@@ -108,6 +109,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   };
 
   const podInformer = options.informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
+  const nodeInformer = options.informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
   const serviceInformer = options.informers.informer(services);
   const objects = new WatchedObjects(client, clock, logger);
   const cache = new PodCache({
@@ -170,6 +172,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     logger,
     recorder,
     files: options.files,
+    stages,
     ensureImage: (pod, { reference, pullPolicy }) =>
       images.manager.ensure(pod, { image: reference, imagePullPolicy: pullPolicy }, subjectOf(pods, pod)),
     runtimeVersion: () => ({ name: runtimeName, version: runtimeVersion }),
@@ -204,7 +207,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     recorder,
     hostIP,
     random,
-    wake,
+    wake: uid => workers.probed(uid),
     onProbed: outcome => metrics.probed(outcome),
   });
   const hooks = new HookRunner(runtime, clock);
@@ -260,6 +263,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     hostIPs: nodeIPs,
     allocatable,
     nodeMemoryBytes: machine.memoryBytes,
+    nodeSwap: () => housekeeping.swap(),
     abilities: () => abilities,
     visibleServices: servicesFor,
     extras: (pod, container, aborting) => resources.extras(pod, container, aborting),
@@ -387,7 +391,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     logger,
   });
   const { eviction } = housekeeping;
-  const lease = new NodeLease({ client, clock, logger, nodeName, nodeUid: () => node?.metadata.uid });
+  const lease = new NodeLease({
+    client,
+    clock,
+    logger,
+    durationSeconds: configuration.nodeLeaseDurationSeconds,
+    nodeName, nodeUid: () => node?.metadata.uid });
   const events = options.events({
     onEvent: event => cache.handle(event),
     relistDelayMs: () => cache.relistDelayMs(workers.expectEnds()),
@@ -412,23 +421,19 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       logger.warn({ err: error }, 'The container runtime does not say what it can');
       return abilities;
     });
-    await eviction.prepare();
+    await housekeeping.prepare();
     await csi.restore();
     await resources.restore();
-    registrar = new NodeRegistrar({
-      client,
-      clock,
-      logger,
-      runtime,
+    registrar = createRegistrar(options, version, {
+      nodeInformer,
       images: images.ofNode,
-      facts: nodeFacts(options, `${version.runtimeName}://${version.runtimeVersion}`),
-      root: folders.root,
       volumesInUse: () => volumes.volumesInUse(),
       plugins: () => resources.amounts(),
       pressure: () => eviction.conditions,
       problems: () => (ready ? [] : ['the kubelet is starting: the runtime or the API has not been listed yet']),
       onNode: next => {
         node = next;
+        if (next === undefined) return;
         allocations.resizer.roomChanged();
         options.onNode?.(next);
       },
@@ -483,40 +488,6 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     metrics,
     reports: reports(housekeeping.nodeSampler, housekeeping.diskSampler, metrics),
     health: () => (ready ? undefined : 'starting: the runtime or the API has not been listed yet'),
-  };
-}
-
-function nodeFacts(options: KubeletOptions, containerRuntimeVersion: string): NodeFacts {
-  const { machine, nodeName, nodeIPs, version, configuration } = options;
-  return {
-    nodeName,
-    addresses: [
-      ...nodeIPs.map(address => ({ type: 'InternalIP', address })),
-      ...(options.extraAddresses ?? []),
-      { type: 'Hostname', address: nodeName },
-    ],
-    systemInfo: {
-      machineID: machine.machineId,
-      systemUUID: machine.systemUuid,
-      bootID: machine.bootId,
-      kernelVersion: machine.kernelVersion,
-      osImage: machine.osImage,
-      containerRuntimeVersion,
-      kubeletVersion: version,
-      ...(machine.swapBytes === 0 ? {} : { swap: { capacity: machine.swapBytes } }),
-      kubeProxyVersion: '',
-      operatingSystem: 'linux',
-      architecture: machine.architecture,
-    },
-    cpuCount: machine.cpuCount,
-    memoryBytes: machine.memoryBytes,
-    hugePages: machine.hugePages,
-    maxPods: maxPodsOf(configuration, machine.cpuCount),
-    kubeletPort: configuration.port,
-    labels: options.labels ?? {},
-    taints: configuration.registerWithTaints ?? [],
-    providerId: configuration.providerID === '' ? undefined : configuration.providerID,
-    allocatable: capacity => nodeAllocatable(capacity, configuration),
   };
 }
 

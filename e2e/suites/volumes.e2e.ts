@@ -234,11 +234,20 @@ test('kinds that nodes do not make are refused with what to use instead', async 
         volumes: [{ name: 'v', iscsi: { targetPortal: '127.0.0.1', iqn: 'iqn.2001-04.com.example:x', lun: 0 } }],
       },
     }),
+    // Debian's containerd is older than what can mount images.
+    pod('image', {
+      command: IDLE,
+      container: mount,
+      spec: { volumes: [{ name: 'v', image: { reference: IMAGE } }] },
+    }),
     pod('nfs', { command: IDLE, container: mount, spec: { volumes: [{ name: 'v', nfs }] } }),
   );
   const message = async (name: string): Promise<string> =>
     waitFor('FailedMount', async () => (await k.events(name)).find(e => e.reason === 'FailedMount')?.message);
   expect(await message('scsi')).toContain('volumes of kind iscsi are not supported on this node; a CSI driver');
+  const path = 'jsonpath={.status.nodeInfo.containerRuntimeVersion}';
+  if (/^containerd:\/\/(1|2\.0)\./.test(await k.run(['get', 'node', cluster.control.name, '-o', path])))
+    expect(await message('image')).toContain('cannot mount images as volumes; that takes 2.1 or newer');
   expect(await message('nfs')).toMatch(/install the package nfs-common|mount failed: .*127.0.0.1:\/nothing/);
 });
 

@@ -16,6 +16,8 @@ import { giveToGroup } from './give-to-group.ts';
 import { GuardedFiles, UnresponsiveMountError } from './guarded-files.ts';
 import { foreignMountOf } from './local-place.ts';
 
+const WORKER = [process.execPath, '--import', 'tsx', join(import.meta.dirname, 'testdata', 'file-worker-main.ts')];
+
 let dir: string;
 beforeEach(async () => {
   dir = await mkdtemp(join(tmpdir(), 'k8ts-files-'));
@@ -107,7 +109,7 @@ describe('a file system that never answers', () => {
   test('is found before it is touched, also through a link, and hangs nobody but its own tasks', async () => {
     const hanging = await mountHanging(join(dir, 'hung'));
     const files = new GuardedFiles({
-      workerArgv: [process.execPath, '--import', 'tsx', join(import.meta.dirname, 'testdata', 'file-worker-main.ts')],
+      workerArgv: WORKER,
       clock: systemClock,
       home: dir,
       deadlineMs: 1_000,
@@ -146,6 +148,20 @@ describe('a file system that never answers', () => {
   }, 30_000);
 });
 
+test('a large tree is walked in the other process', async () => {
+  const tree = join(dir, 'tree');
+  await mkdir(tree);
+  await run(['sh', '-c', `cd ${tree} && seq 2500 | xargs touch`]);
+  const files = new GuardedFiles({ workerArgv: WORKER, clock: systemClock, home: dir });
+  try {
+    await files.run('giveToGroup', { path: tree, groupId: 777, policy: 'Always' });
+    const { stdout } = await run(['find', tree, '!', '-gid', '777']);
+    expect(stdout).toBe('');
+  } finally {
+    files.stop();
+  }
+}, 30_000);
+
 test('files on another disk are reached through the other process, trees are walked there, errors keep their code', async () => {
   const image = join(dir, 'disk');
   const disk = join(dir, 'mnt');
@@ -154,7 +170,7 @@ test('files on another disk are reached through the other process, trees are wal
   await run(['mkfs.ext4', '-q', '-F', image]);
   await run(['mount', '-o', 'loop', image, disk]);
   const files = new GuardedFiles({
-    workerArgv: [process.execPath, '--import', 'tsx', join(import.meta.dirname, 'testdata', 'file-worker-main.ts')],
+    workerArgv: WORKER,
     clock: systemClock,
     home: dir,
   });

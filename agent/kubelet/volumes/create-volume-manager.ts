@@ -8,6 +8,7 @@ import type { Logger } from '../../../machinery/process/logger.ts';
 import type { ImageVolumeSource, Pod } from '../../../proto/api/core-v1.ts';
 import type { GuardedFiles } from '../../host/files/guarded-files.ts';
 import type { ImageState } from '../images/image-manager.ts';
+import type { StageWatch } from '../pods/slow-stages.ts';
 import type { PayloadSources } from './gather-payload.ts';
 import { emptyDirVolumes } from './kinds/empty-dir-volumes.ts';
 import { hostPathVolumes } from './kinds/host-path-volumes.ts';
@@ -31,6 +32,7 @@ export interface VolumeManagerOptions extends Omit<PayloadSources, 'tokens'> {
   readonly logger: Logger;
   readonly recorder: EventSink;
   readonly files: GuardedFiles;
+  readonly stages: StageWatch;
   /** Has an image pulled for a volume; never waits for the pull. */
   readonly ensureImage: (pod: Pod, source: ImageVolumeSource) => Promise<ImageState>;
   /** As it calls itself; known once it answers. */
@@ -40,7 +42,7 @@ export interface VolumeManagerOptions extends Omit<PayloadSources, 'tokens'> {
 }
 
 export function createVolumeManager(options: VolumeManagerOptions): VolumeManager {
-  const { root, client, clock, logger, recorder, files, objects, fieldContext, allocatable } = options;
+  const { root, client, clock, logger, recorder, stages, files, objects, fieldContext, allocatable } = options;
   const { ensureImage, runtimeVersion, otherKinds = [] } = options;
   const sources = { objects, fieldContext, allocatable, tokens: new TokenSource(client, clock) };
   const tell: TellProgress = (pod, reason, message) => recorder.event(subjectOf(pods, pod), 'Warning', reason, message);
@@ -52,8 +54,8 @@ export function createVolumeManager(options: VolumeManagerOptions): VolumeManage
     new PayloadVolumes({ sources, memoryFolder: join(root, 'memory'), clock }),
     emptyDirVolumes(allocatable),
     hostPathVolumes(files),
-    localVolumes(files, tell),
-    nfsVolumes(files),
+    localVolumes(files, stages, tell),
+    nfsVolumes(files, stages),
     imageVolumes({ clock, ensureImage, refusedByRuntime }),
     ...otherKinds,
   ];

@@ -5,19 +5,22 @@
  * Source: kubernetes.io/docs, "local"; kubernetes `pkg/volume/local/local.go`.
  */
 import { mkdir } from 'node:fs/promises';
+import { subjectOf } from '../../../../machinery/client/event-recorder.ts';
+import { pods } from '../../../../machinery/client/resource.ts';
 import { formatIfEmpty, mountDevice } from '../../../host/block-device.ts';
 import type { GuardedFiles } from '../../../host/files/guarded-files.ts';
+import type { StageWatch } from '../../pods/slow-stages.ts';
 import { giveToPodGroup, type TellProgress } from '../pod-group.ts';
 import { volumeFolder, type VolumeKind } from '../volume-kind.ts';
 
 const PLUGIN = 'kubernetes.io~local-volume';
 
-export function localVolumes(files: GuardedFiles, tell: TellProgress): VolumeKind {
+export function localVolumes(files: GuardedFiles, stages: StageWatch, tell: TellProgress): VolumeKind {
   return {
     plugins: [PLUGIN],
     owns: (_, bound) => bound?.volume.spec.local !== undefined,
     async prepare(request, signal) {
-      const { pod, bound, readOnly, isBlock } = request;
+      const { pod, volume, bound, readOnly, isBlock } = request;
       const { path = '', fsType = 'ext4' } = bound?.volume.spec.local ?? {};
       const check = (type: string): Promise<string> => files.run('checkPath', { path, type }, { signal });
       const problem = await check(isBlock ? 'BlockDevice' : 'Existing');
@@ -27,8 +30,16 @@ export function localVolumes(files: GuardedFiles, tell: TellProgress): VolumeKin
       if ((await check('BlockDevice')) === '') {
         folder = volumeFolder(request, PLUGIN);
         await mkdir(folder, { recursive: true, mode: 0o750 });
-        await formatIfEmpty(path, fsType, signal);
-        await mountDevice(path, folder, { fsType, readOnly, options: bound?.volume.spec.mountOptions ?? [] }, signal);
+        const waitsFor = `mkfs.${fsType} or mount does not end; see the kernel's log for errors of the disk`;
+        const stage = {
+          subject: subjectOf(pods, pod),
+          doing: `Mounting ${path} for volume "${volume.name}"`,
+          waitsFor,
+        };
+        await stages.watch(stage, async () => {
+          await formatIfEmpty(path, fsType, signal);
+          await mountDevice(path, folder, { fsType, readOnly, options: bound?.volume.spec.mountOptions ?? [] }, signal);
+        });
       } else {
         const wrong = await check('Directory');
         if (wrong !== '') throw new Error(`path "${path}" is neither a folder nor a block device`);
