@@ -49,6 +49,23 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (!['ENOENT', 'EACCES', 'EPERM'].includes(error.code ?? '')) throw error;
 }
 
+/** Whether the group has that file: kernels lack some. */
+export async function hasCgroupFile(
+  layout: CgroupLayout,
+  controller: string,
+  path: string,
+  file: string,
+): Promise<boolean> {
+  const directory = controllerDirectory(layout, controller, path);
+  return (
+    directory !== undefined &&
+    (await stat(join(directory, file)).then(
+      () => true,
+      () => false,
+    ))
+  );
+}
+
 /** Whether there is such a group. */
 export async function cgroupExists(layout: CgroupLayout, path: string): Promise<boolean> {
   const directory = controllerDirectory(layout, 'memory', path) ?? allDirectories(layout, path)[0];

@@ -9,7 +9,9 @@ import { imageGcOf } from '../config/plan/policies.ts';
 import { createEviction } from '../eviction/create-eviction.ts';
 import type { EvictionManager } from '../eviction/eviction-manager.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
+import { nodeSubject } from '../plan/node-subject.ts';
 import type { KubeletFolders } from '../plan/pod-paths.ts';
+import type { NodeSwap } from '../plan/swap.ts';
 import { NodeCgroups } from '../pods/node-cgroups.ts';
 import type { PodCgroups } from '../pods/pod-cgroups.ts';
 import type { PodWorkers } from '../pods/pod-workers.ts';
@@ -50,14 +52,17 @@ export interface Housekeeping {
   readonly collector: GarbageCollector;
   readonly nodeSampler: NodeSampler;
   readonly diskSampler: DiskSampler;
+  /** What containers are told of the node's swap. */
+  swap(): NodeSwap | undefined;
+  /** First looks; before any pod is taken. @throws Error where the settings ask for what this host cannot */
+  prepare(): Promise<void>;
   /** Each runs until the signal aborts. */
   run(signal: AbortSignal): Promise<unknown>;
 }
 
 export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
   const { configuration, nodeName, machine, folders, cgroups, workers, metrics, images } = options;
-  // As upstream's: the node's name stands for its UID, which is not known before it is registered.
-  const node = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
+  const node = nodeSubject(nodeName);
   const shared = { ...options, node };
   const imageFilesystem = new ImageFilesystem(images);
   const disks = new PodDiskMeter(folders, options.clock);
@@ -65,6 +70,7 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     ...shared,
     cpuCount: machine.cpuCount,
     memoryBytes: machine.memoryBytes,
+    swapBytes: machine.swapBytes,
     podsPath: cgroups.podsPath,
     burstablePath: cgroups.burstablePath,
     activePods: () => workers.activePods(),
@@ -111,6 +117,11 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
     collector,
     nodeSampler,
     diskSampler,
+    swap: () => groups.swap,
+    prepare: async () => {
+      await groups.prepare();
+      await eviction.prepare();
+    },
     run: signal => Promise.all([collector.run(signal), groups.run(signal), eviction.run(signal)]),
   };
 }

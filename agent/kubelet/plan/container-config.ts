@@ -14,6 +14,7 @@ import { containerAnnotations, containerLabels } from './cri-labels.ts';
 import { ConfigError } from './environment.ts';
 import { expand } from './expand.ts';
 import { containerResources } from './linux-resources.ts';
+import { swapResources, type NodeSwap } from './swap.ts';
 import { containerLogName } from './pod-paths.ts';
 import { containerSecurityContext, type ImageUser } from './security-context.ts';
 import { criSignal } from './stop-signal.ts';
@@ -45,6 +46,8 @@ export interface ContainerConfigInput {
   /** On the node; mounted where the spec wants the message. */
   readonly terminationMessageFile: string;
   readonly nodeMemoryBytes: number;
+  /** Undefined where nothing limits swap. */
+  readonly nodeSwap?: NodeSwap | undefined;
   /** Whether the runtime can make mounts read-only all the way down. */
   readonly recursiveReadOnlyMounts: boolean;
   /** Absolute; seccomp profiles of the node lie in it. */
@@ -77,7 +80,10 @@ export function containerConfig(input: ContainerConfigInput): ContainerConfig {
     tty: container.tty === true,
     stopSignal: criSignal(container.lifecycle?.stopSignal),
     linux: {
-      resources: containerResources(pod, container, input.nodeMemoryBytes),
+      resources: {
+        ...containerResources(pod, container, input.nodeMemoryBytes),
+        ...swapResources(pod, container, input.nodeSwap),
+      },
       securityContext: containerSecurityContext(pod, container, input),
     },
   };

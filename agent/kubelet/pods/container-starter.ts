@@ -26,7 +26,7 @@ import {
   terminationMessagePath,
   type KubeletFolders,
 } from '../plan/pod-paths.ts';
-import { uidOf } from '../plan/pod-spec.ts';
+import { podText, uidOf } from '../plan/pod-spec.ts';
 import type { SandboxView } from '../plan/pod-view.ts';
 import type { ResourceAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { BACKOFF_ANNOTATION } from '../plan/restart.ts';
@@ -34,6 +34,7 @@ import { checkNonRoot, effectiveSecurityContext } from '../plan/security-context
 import { serviceEnv } from '../plan/service-env.ts';
 import { volumeDevices } from '../plan/volume-devices.ts';
 import { unsupportedOfContainer, type RuntimeAbilities } from '../plan/unsupported.ts';
+import type { NodeSwap } from '../plan/swap.ts';
 import { withExtras, type ContainerExtras } from '../resources/plan/with-extras.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
@@ -65,6 +66,7 @@ export interface ContainerStarterOptions {
   /** The node's, for limits that are not set. */
   readonly allocatable: () => ResourceAmounts;
   readonly nodeMemoryBytes: number;
+  readonly nodeSwap: () => NodeSwap | undefined;
   readonly abilities: () => RuntimeAbilities;
   /** Services whose links the pod gets. */
   readonly visibleServices: (pod: Pod) => readonly Service[];
@@ -172,7 +174,7 @@ export class ContainerStarter {
     if (unsupported !== undefined) throw new ConfigError(unsupported);
     const context = effectiveSecurityContext(pod, container);
     const user = { uid: image.uid === undefined ? undefined : Number(image.uid.value), username: image.username };
-    checkNonRoot(context, user, pod.metadata.name ?? '', container.name);
+    checkNonRoot(context, user, podText(pod), container.name);
     const podIPs = pod.spec.hostNetwork === true ? options.hostIPs : sandbox.ips;
     const references = environmentReferences(container);
     const namespace = pod.metadata.namespace ?? '';
@@ -212,6 +214,7 @@ export class ContainerStarter {
       hostsFile,
       terminationMessageFile: messageFile,
       nodeMemoryBytes: options.nodeMemoryBytes,
+      nodeSwap: options.nodeSwap(),
       recursiveReadOnlyMounts: options.abilities().recursiveReadOnlyMounts,
       seccompFolder: `${options.folders.root}/seccomp`,
       targetId: input.targetId,

@@ -12,18 +12,20 @@ import { podRequests, qosClassOf, type Amounts } from '../../../machinery/meta/p
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { CgroupLayout } from '../../host/cgroup-layout.ts';
-import { cgroupExists, ensureCgroup, type CgroupLimits } from '../../host/cgroup-tree.ts';
+import { cgroupExists, ensureCgroup, hasCgroupFile, type CgroupLimits } from '../../host/cgroup-tree.ts';
 import { readMaxTasks } from '../../host/machine-usage.ts';
 import type { KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
 import { parseAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { cpuShares } from '../plan/linux-resources.ts';
 import { podsShare } from '../plan/node-allocatable.ts';
+import { swapRefusal, type NodeSwap } from '../plan/swap.ts';
 
 export interface NodeCgroupsOptions {
   readonly layout: CgroupLayout;
   readonly configuration: KubeletConfiguration;
   readonly cpuCount: number;
   readonly memoryBytes: number;
+  readonly swapBytes: number;
   /** Below the mount point. */
   readonly podsPath: string;
   readonly burstablePath: string;
@@ -52,6 +54,23 @@ export class NodeCgroups {
   /** What all pods together may have of memory. */
   get podsMemoryBytes(): number {
     return this.share().get('memory')?.value() ?? this.options.memoryBytes;
+  }
+
+  /** What there is of swap for containers; undefined where control groups do not limit it. */
+  swap: NodeSwap | undefined;
+
+  /** Finds out whether swap can be limited. Call once the group of all pods is there. @throws Error if the settings ask for what is not to be had */
+  async prepare(): Promise<void> {
+    const { layout, podsPath, configuration, memoryBytes, swapBytes, logger } = this.options;
+    const behavior = configuration.memorySwap.swapBehavior;
+    if (configuration.failSwapOn && swapBytes > 0)
+      throw new Error('failSwapOn: swap is on; turn it off (swapoff -a), or set failSwapOn to false');
+    const refusal = swapRefusal(behavior, layout.shape);
+    if (refusal !== undefined) throw new Error(refusal);
+    const limits = layout.shape === 'v2' && (await hasCgroupFile(layout, 'memory', podsPath, 'memory.swap.max'));
+    if (limits) this.swap = { behavior, memoryBytes, swapBytes };
+    else if (swapBytes > 0)
+      logger.warn({ swapBytes }, 'Swap is on, and the control groups here do not keep pods out of it');
   }
 
   /** A pod has come. */
