@@ -19,6 +19,7 @@ const EVICTION_HARD: Record<string, string> = {
   'nodefs.available': '10%',
   'nodefs.inodesFree': '5%',
   'imagefs.available': '15%',
+  'imagefs.inodesFree': '5%',
 };
 
 const DEFAULTS = {
