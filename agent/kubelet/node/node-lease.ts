@@ -8,8 +8,8 @@ import type { Logger } from '../../../machinery/process/logger.ts';
 import { rfc3339Micro } from '../plan/time-format.ts';
 
 const NAMESPACE = 'kube-node-lease';
-const DURATION_SECONDS = 40;
-const RENEW_MS = 10_000;
+/** So often it is renewed while it holds. */
+const RENEWALS = 4;
 const RETRY_MS = 1_000;
 
 export interface NodeLeaseOptions {
@@ -17,6 +17,8 @@ export interface NodeLeaseOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly nodeName: string;
+  /** How long a renewal holds. */
+  readonly durationSeconds: number;
   /** Of the Node object, once it is known: the Lease goes with it. */
   readonly nodeUid: () => string | undefined;
 }
@@ -31,12 +33,13 @@ export class NodeLease {
 
   /** Renews until the signal aborts. Never throws: an API that is away is met again. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, logger } = this.options;
+    const { clock, logger, durationSeconds } = this.options;
+    const renewMs = (durationSeconds * 1_000) / RENEWALS;
     while (!signal.aborted) {
-      let waitMs = RENEW_MS;
+      let waitMs = renewMs;
       try {
         // A renewal that hangs must not keep the next one from trying.
-        await this.renew(AbortSignal.any([signal, AbortSignal.timeout(RENEW_MS)]));
+        await this.renew(AbortSignal.any([signal, AbortSignal.timeout(renewMs)]));
         this.failing = false;
       } catch (error) {
         if (signal.aborted) return;
@@ -49,11 +52,11 @@ export class NodeLease {
   }
 
   private async renew(signal: AbortSignal): Promise<void> {
-    const { client, clock, nodeName } = this.options;
+    const { client, clock, nodeName, durationSeconds } = this.options;
     const renewTime = rfc3339Micro(clock.now());
     const ref = { namespace: NAMESPACE, name: nodeName };
     try {
-      const patch = { spec: { holderIdentity: nodeName, leaseDurationSeconds: DURATION_SECONDS, renewTime } };
+      const patch = { spec: { holderIdentity: nodeName, leaseDurationSeconds: durationSeconds, renewTime } };
       await client.of(leases).patch(ref, patch, { type: 'merge', signal });
     } catch (error) {
       if (!isNotFound(error)) throw error;
@@ -62,14 +65,14 @@ export class NodeLease {
   }
 
   private async create(renewTime: string, signal: AbortSignal): Promise<void> {
-    const { client, nodeName, nodeUid } = this.options;
+    const { client, nodeName, nodeUid, durationSeconds } = this.options;
     const uid = nodeUid();
     const owner = { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: uid ?? '' };
     const lease: Lease = {
       apiVersion: 'coordination.k8s.io/v1',
       kind: 'Lease',
       metadata: { namespace: NAMESPACE, name: nodeName, ...(uid === undefined ? {} : { ownerReferences: [owner] }) },
-      spec: { holderIdentity: nodeName, leaseDurationSeconds: DURATION_SECONDS, renewTime },
+      spec: { holderIdentity: nodeName, leaseDurationSeconds: durationSeconds, renewTime },
     };
     await client
       .of(leases)

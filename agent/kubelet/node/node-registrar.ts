@@ -1,60 +1,52 @@
 /**
- * Registers the node and keeps its status true: written when it changes, and every five minutes anyway.
+ * Registers the node and keeps its status true: written when it changes, and now and then anyway.
  *
- * - Looks every ten seconds at most; what it looks at never waits for a pod.
+ * - Looks every `nodeStatusUpdateFrequency`; what it looks at never waits for a pod.
+ * - What somebody else changes on the node is seen at once: an entry of its capacity counts, a condition of ours is put back.
  * - Labels that others gave the node stay; ours are put back.
  */
-import type { Node, NodeStatus } from '../../../proto/api/core-v1.ts';
+import type { Node } from '../../../proto/api/core-v1.ts';
 import type { Client } from '../../../machinery/client/client.ts';
+import type { EventSink } from '../../../machinery/client/event-recorder.ts';
+import type { Informer } from '../../../machinery/client/informer.ts';
 import { nodes } from '../../../machinery/client/resource.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import { readFilesystemUsage } from '../../host/disk-usage.ts';
-import type { PressureCondition } from '../eviction/plan/thresholds.ts';
-import {
-  newNode,
-  nodeLabels,
-  nodeStatus,
-  withoutHeartbeats,
-  type NodeFacts,
-  type NodeObservation,
-} from '../plan/node-object.ts';
-import type { NodeImages } from '../images/node-images.ts';
-import { sameJson } from '../plan/status-patch.ts';
-import type { RuntimeService } from '../runtime/runtime-service.ts';
+import { durationMs, type KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
+import { schedulableEvent, statusEvents, type NodeEvent } from '../plan/node-events.ts';
+import { newNode, nodeStatus, reregistration, type NodeFacts, type NodeObservation } from '../plan/node-object.ts';
+import { nodeStatusPatch } from '../plan/node-status-patch.ts';
+import { isNewerVersion } from '../plan/resource-version.ts';
+import { nodeSubject } from '../plan/node-subject.ts';
+import type { NodeObserver } from './node-observer.ts';
 
 export interface NodeRegistrarOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly runtime: RuntimeService;
-  readonly images: Pick<NodeImages, 'current'>;
+  readonly recorder: EventSink;
+  readonly configuration: KubeletConfiguration;
   readonly facts: NodeFacts;
-  /** Folder whose file system pods fill. */
-  readonly root: string;
-  readonly volumesInUse: () => readonly string[];
-  /** What device plugins give. */
-  readonly plugins: () => NodeObservation['plugins'];
-  /** What the node is short of. */
-  readonly pressure: () => readonly PressureCondition[];
-  /** Further reasons not to be ready, in sentences. */
-  readonly problems: () => readonly string[];
-  /** Called whenever the node object is newly known. */
-  readonly onNode: (node: Node) => void;
+  /** Of this node alone. */
+  readonly nodeInformer: Informer<Node>;
+  readonly observer: NodeObserver;
+  /** Called whenever the node object is newly known; undefined: it has been deleted. */
+  readonly onNode: (node: Node | undefined) => void;
 }
 
-const LOOK_MS = 10_000;
-const WRITE_MS = 300_000;
 const RETRY_MS = 1_000;
 const STARTING_LOOK_MS = 500;
-const RUNTIME_TIMEOUT_MS = 5_000;
+/** Two who write against each other do so no faster than this. */
+const LEAST_GAP_MS = 1_000;
 
 export class NodeRegistrar {
   private readonly options: NodeRegistrarOptions;
-  private written: NodeStatus | undefined;
-  private writtenAtMs = 0;
-  private wasReady = false;
+  private readonly lookMs: number;
+  private readonly reportMs: number;
+  private node: Node | undefined;
+  private seen: NodeObservation | undefined;
+  private writtenAtMs = Number.NEGATIVE_INFINITY;
   private wakeUp: () => void = () => {};
   /** Since the last look began. */
   private changed = false;
@@ -63,6 +55,8 @@ export class NodeRegistrar {
 
   constructor(options: NodeRegistrarOptions) {
     this.options = options;
+    this.lookMs = durationMs(options.configuration.nodeStatusUpdateFrequency);
+    this.reportMs = durationMs(options.configuration.nodeStatusReportFrequency);
     this.registered = new Promise(resolve => (this.markRegistered = resolve));
   }
 
@@ -79,116 +73,109 @@ export class NodeRegistrar {
 
   /** Runs until the signal aborts. Never throws: an API that is away is met again. */
   async run(signal: AbortSignal): Promise<void> {
-    const { logger } = this.options;
-    let node: Node | undefined;
+    const { logger, nodeInformer } = this.options;
+    this.tell({ type: 'Normal', reason: 'Starting', message: 'Starting kubelet.' });
+    const removeHandler = nodeInformer.addHandler({
+      onAdd: node => this.nodeSeen(node),
+      onUpdate: (_older, node) => this.nodeSeen(node),
+      onDelete: () => this.nodeGone(),
+    });
     let failing = false;
     while (!signal.aborted) {
-      let waitMs = LOOK_MS;
+      let waitMs = this.lookMs;
       try {
-        node ??= await this.register(signal);
-        node = await this.look(node, signal);
-        this.markRegistered();
+        const node = this.node ?? (await this.register(signal));
+        if (node !== undefined) {
+          await this.look(node, signal);
+          this.markRegistered();
+          if (this.seen?.notReady.length !== 0) waitMs = Math.min(waitMs, STARTING_LOOK_MS);
+        }
         failing = false;
-        if (!this.wasReady) waitMs = STARTING_LOOK_MS;
       } catch (error) {
-        if (signal.aborted) return;
+        if (signal.aborted) break;
         // Someone deleted it: it is registered again.
-        if (isNotFound(error)) node = undefined;
+        if (isNotFound(error)) this.node = undefined;
         logger[failing ? 'debug' : 'warn']({ err: error }, 'Cannot tell the API about this node; trying again');
         failing = true;
         waitMs = RETRY_MS;
       }
       await this.sleep(waitMs, signal);
     }
+    removeHandler();
   }
 
   private async sleep(waitMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.options;
     if (!this.changed) {
       const wake = new AbortController();
       this.wakeUp = () => wake.abort();
-      await this.options.clock.sleep(waitMs, AbortSignal.any([signal, wake.signal])).catch(() => undefined);
+      await clock.sleep(waitMs, AbortSignal.any([signal, wake.signal])).catch(() => undefined);
       this.wakeUp = () => {};
     }
     this.changed = false;
   }
 
-  private async register(signal: AbortSignal): Promise<Node> {
-    const { client, facts, onNode } = this.options;
+  private nodeSeen(node: Node): void {
+    const older = this.node;
+    // Our own write is known before the watch tells what came before it.
+    if (older !== undefined && isNewerVersion(older, node)) return;
+    this.node = node;
+    this.options.onNode(node);
+    const event = older === undefined ? undefined : schedulableEvent(older, node);
+    if (event !== undefined) this.tell(event);
+    if (older === undefined) return this.wake();
+    if (this.seen === undefined) return;
+    const { clock, facts } = this.options;
+    if (nodeStatusPatch(node.status, nodeStatus(facts, this.seen, node.status), false) === undefined) return;
+    const sinceMs = clock.monotonicMs() - this.writtenAtMs;
+    if (sinceMs >= LEAST_GAP_MS) this.wake();
+    else clock.after(LEAST_GAP_MS - sinceMs, () => this.wake());
+  }
+
+  private nodeGone(): void {
+    this.node = undefined;
+    this.options.onNode(undefined);
+    this.wake();
+  }
+
+  /** Undefined when somebody else is to register it, and has not. */
+  private async register(signal: AbortSignal): Promise<Node | undefined> {
+    const { client, configuration, facts } = this.options;
+    // The informer tells of it.
+    if (!configuration.registerNode) return undefined;
     let node: Node;
     try {
       node = await client.of(nodes).create(newNode(facts), { signal });
     } catch (error) {
       if (!hasReason(error, 'AlreadyExists')) throw error;
       node = await client.of(nodes).get({ name: facts.nodeName }, signal);
-      const labels = nodeLabels(facts);
-      const missing = Object.entries(labels).filter(([key, value]) => node.metadata.labels?.[key] !== value);
-      if (missing.length > 0) {
-        const patch = { metadata: { labels: Object.fromEntries(missing) } };
+      const patch = reregistration(facts, node);
+      if (patch !== undefined)
         node = await client.of(nodes).patch({ name: facts.nodeName }, patch, { type: 'merge', signal });
-      }
     }
-    this.written = undefined;
-    onNode(node);
+    this.node = node;
+    this.options.onNode(node);
     return node;
   }
 
-  private async look(node: Node, signal: AbortSignal): Promise<Node> {
-    const { client, clock, facts, onNode } = this.options;
-    const seen = await this.observe(signal);
-    const next = nodeStatus(facts, seen, node.status);
-    this.wasReady = seen.notReady.length === 0;
-    const same = this.written !== undefined && sameJson(withoutHeartbeats(this.written), withoutHeartbeats(next));
-    if (same && clock.monotonicMs() - this.writtenAtMs < WRITE_MS) return node;
-    const addresses = next.addresses ?? [];
-    // A patch leaves alone what it does not name: what is over has to be said.
-    const volumesInUse = next.volumesInUse ?? null;
-    const status = { ...next, volumesInUse, addresses: [...addresses, { $patch: 'replace' }] };
+  private async look(known: Node, signal: AbortSignal): Promise<void> {
+    const { client, clock, facts, observer } = this.options;
+    this.seen = await observer.observe(signal);
+    // It may have changed while we looked.
+    const node = this.node ?? known;
+    const next = nodeStatus(facts, this.seen, node.status);
+    const patch = nodeStatusPatch(node.status, next, clock.monotonicMs() - this.writtenAtMs >= this.reportMs);
+    if (patch === undefined) return;
     const written = await client
       .of(nodes)
-      .patch({ name: facts.nodeName }, { status }, { type: 'strategic', subresource: 'status', signal });
-    this.written = next;
+      .patch({ name: facts.nodeName }, patch, { type: 'strategic', subresource: 'status', signal });
+    for (const event of statusEvents(facts.nodeName, node.status, next)) this.tell(event);
     this.writtenAtMs = clock.monotonicMs();
-    onNode(written);
-    return written;
+    this.node = written;
+    this.options.onNode(written);
   }
 
-  private async observe(signal: AbortSignal): Promise<NodeObservation> {
-    const { runtime, clock, root, volumesInUse, problems } = this.options;
-    const pressure = this.options.pressure();
-    const [runtimeProblems, disk, images] = await Promise.all([
-      this.runtimeProblems(runtime, signal),
-      readFilesystemUsage(root).catch(() => undefined),
-      this.options.images.current(signal),
-    ]);
-    return {
-      diskBytes: disk?.capacityBytes ?? 0,
-      images,
-      runtimeHandlers: [],
-      volumesInUse: volumesInUse(),
-      plugins: this.options.plugins(),
-      notReady: [...runtimeProblems, ...problems()],
-      pressure: {
-        memory: pressure.includes('MemoryPressure'),
-        disk: pressure.includes('DiskPressure'),
-        pid: pressure.includes('PIDPressure'),
-      },
-      nowMs: clock.now(),
-    };
-  }
-
-  private async runtimeProblems(runtime: RuntimeService, signal: AbortSignal): Promise<string[]> {
-    try {
-      const { status } = await runtime.status({ signal, timeoutMs: RUNTIME_TIMEOUT_MS });
-      return (status?.conditions ?? [])
-        .filter(condition => !condition.status)
-        .map(({ type, reason, message }) =>
-          type === 'NetworkReady'
-            ? `container runtime network not ready: NetworkReady=false reason:${reason} message:${message}`
-            : `container runtime not ready: ${type}=false reason:${reason} message:${message}`,
-        );
-    } catch (error) {
-      signal.throwIfAborted();
-      return [`container runtime is down: ${error instanceof Error ? error.message : String(error)}`];
-    }
+  private tell({ type, reason, message }: NodeEvent): void {
+    this.options.recorder.event(nodeSubject(this.options.facts.nodeName), type, reason, message);
   }
 }

@@ -1,12 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Container, Node, Pod, ResourceList } from '../../../proto/api/core-v1.ts';
+import type { Container, Node, Pod } from '../../../proto/api/core-v1.ts';
 import { podGarbage } from './container-garbage.ts';
 import { fullImageName, parseImageName } from './image-name.ts';
 import { containerResources, cpuQuotaUs, cpuShares, podCgroupResources } from './linux-resources.ts';
 import { admitPod } from './node-admission.ts';
-import { withDefaults } from '../config/plan/kubelet-configuration.ts';
-import { nodeAllocatable } from './node-allocatable.ts';
-import { nodeStatus, type NodeFacts, type NodeObservation } from './node-object.ts';
 import type { ContainerView } from './pod-view.ts';
 import { INITIAL_PROBE_STATE, nextProbeState } from './probe-state.ts';
 import { podRequests, qosClassOf } from '../../../machinery/meta/pod-resources.ts';
@@ -147,53 +144,6 @@ describe('admitPod()', () => {
     ['leaves extended resources to others', pod(c({ 'x.example/gpu': '1' })), [], undefined],
   ])('%s', (_, p, others, want) => {
     expect(admitPod(p, others, node)?.reason).toBe(want);
-  });
-});
-
-test('nodeStatus() keeps what others wrote', () => {
-  const facts = {
-    cpuCount: 2,
-    memoryBytes: 4 << 20,
-    hugePages: new Map([['hugepages-2Mi', 2 << 20]]),
-    maxPods: 110,
-    kubeletPort: 10250,
-    addresses: [],
-    systemInfo: {},
-    allocatable: (capacity: ResourceList) =>
-      nodeAllocatable(capacity, withDefaults({ kubeReserved: { cpu: '100m' }, evictionHard: {} })),
-  } as unknown as NodeFacts;
-  const seen: NodeObservation = {
-    diskBytes: 2048,
-    images: [],
-    runtimeHandlers: [],
-    volumesInUse: [],
-    plugins: { capacity: { 'y.example/fpga': '3' }, allocatable: { 'y.example/fpga': '1' } },
-    notReady: [],
-    pressure: { memory: false, disk: false, pid: false },
-    nowMs: 0,
-  };
-  const older = {
-    capacity: { 'x.example/gpu': '2', cpu: '1' },
-    conditions: [
-      { type: 'NetworkUnavailable', status: 'False' },
-      { type: 'Ready', status: 'True', lastTransitionTime: 'then' },
-    ],
-  };
-  const status = nodeStatus(facts, seen, older);
-  expect(status.capacity).toMatchObject({ 'x.example/gpu': '2', cpu: '2', pods: '110', 'hugepages-2Mi': '2Mi' });
-  expect(status.allocatable).toMatchObject({ 'x.example/gpu': '2', cpu: '1900m', memory: '2Mi' });
-  expect([status.capacity?.['y.example/fpga'], status.allocatable?.['y.example/fpga']]).toEqual(['3', '1']);
-  expect(status.conditions?.map(condition => condition.type)).toEqual([
-    'NetworkUnavailable',
-    'MemoryPressure',
-    'DiskPressure',
-    'PIDPressure',
-    'Ready',
-  ]);
-  expect(status.conditions?.at(-1)?.lastTransitionTime).toBe('then');
-  expect(nodeStatus(facts, { ...seen, notReady: ['a', 'b'] }, undefined).conditions?.at(-1)).toMatchObject({
-    status: 'False',
-    message: 'a, b',
   });
 });
 

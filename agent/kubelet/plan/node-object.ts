@@ -6,7 +6,7 @@ import type {
   ContainerImage,
   Node,
   NodeAddress,
-  NodeCondition,
+  NodeFeatures,
   NodeRuntimeHandler,
   NodeStatus,
   NodeSystemInfo,
@@ -14,7 +14,7 @@ import type {
   Taint,
 } from '../../../proto/api/core-v1.ts';
 import { Quantity } from '../../../machinery/meta/quantity.ts';
-import { rfc3339 } from './time-format.ts';
+import { mergeNodeConditions, nodeConditions, type NodeHealth } from './node-conditions.ts';
 
 /** What stays the same until the kubelet restarts. */
 export interface NodeFacts {
@@ -35,30 +35,32 @@ export interface NodeFacts {
 }
 
 /** What changes. */
-export interface NodeObservation {
+export interface NodeObservation extends NodeHealth {
   readonly diskBytes: number;
   /** As node-images.ts makes them. */
   readonly images: readonly ContainerImage[];
   readonly runtimeHandlers: readonly NodeRuntimeHandler[];
+  /** Of the runtime as a whole; undefined where it says nothing. */
+  readonly features: NodeFeatures | undefined;
   readonly volumesInUse: readonly string[];
   /** What device plugins give. */
   readonly plugins: { readonly capacity: ResourceList; readonly allocatable: ResourceList };
-  /** Why the node is not ready, in sentences; none: it is. */
-  readonly notReady: readonly string[];
-  readonly pressure: { readonly memory: boolean; readonly disk: boolean; readonly pid: boolean };
   readonly nowMs: number;
 }
+
+/** Who attaches volumes to the node: always the control plane. */
+const ATTACH_ANNOTATION = 'volumes.kubernetes.io/controller-managed-attach-detach';
 
 /** The labels every node has. */
 export function nodeLabels(facts: NodeFacts): Record<string, string> {
   const { architecture, operatingSystem } = facts.systemInfo;
   return {
-    ...facts.labels,
-    'kubernetes.io/hostname': facts.labels['kubernetes.io/hostname'] ?? facts.nodeName,
+    'kubernetes.io/hostname': facts.nodeName,
     'kubernetes.io/os': operatingSystem,
     'kubernetes.io/arch': architecture,
     'beta.kubernetes.io/os': operatingSystem,
     'beta.kubernetes.io/arch': architecture,
+    ...facts.labels,
   };
 }
 
@@ -67,11 +69,7 @@ export function newNode(facts: NodeFacts): Node {
   return {
     apiVersion: 'v1',
     kind: 'Node',
-    metadata: {
-      name: facts.nodeName,
-      labels: nodeLabels(facts),
-      annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' },
-    },
+    metadata: { name: facts.nodeName, labels: nodeLabels(facts), annotations: { [ATTACH_ANNOTATION]: 'true' } },
     spec: {
       ...(facts.taints.length === 0 ? {} : { taints: [...facts.taints] }),
       ...(facts.providerId === undefined ? {} : { providerID: facts.providerId }),
@@ -79,29 +77,49 @@ export function newNode(facts: NodeFacts): Node {
   };
 }
 
-/** The status to write; entries that others wrote (extended resources, conditions) survive. */
+/**
+ * What a node that was registered before lacks, as a merge patch: labels, annotation and provider id are put back, taints are not.
+ * Undefined when it lacks nothing.
+ */
+export function reregistration(facts: NodeFacts, { metadata, spec }: Node): object | undefined {
+  const labels = Object.entries(nodeLabels(facts)).filter(([key, value]) => metadata.labels?.[key] !== value);
+  const isAnnotated = metadata.annotations?.[ATTACH_ANNOTATION] === 'true';
+  const hasProvider = facts.providerId === undefined || (spec?.providerID ?? '') !== '';
+  if (labels.length === 0 && isAnnotated && hasProvider) return undefined;
+  return {
+    metadata: {
+      ...(labels.length === 0 ? {} : { labels: Object.fromEntries(labels) }),
+      ...(isAnnotated ? {} : { annotations: { [ATTACH_ANNOTATION]: 'true' } }),
+    },
+    ...(hasProvider ? {} : { spec: { providerID: facts.providerId } }),
+  };
+}
+
+/** The status to write; entries that others wrote (extended resources, conditions) survive, and count: pods may use all of them. */
 export function nodeStatus(facts: NodeFacts, seen: NodeObservation, older: NodeStatus | undefined): NodeStatus {
-  const capacity: ResourceList = {
+  const ours: ResourceList = {
     ...machineAmounts(facts),
     'ephemeral-storage': `${Math.floor(seen.diskBytes / 1024)}Ki`,
     pods: String(facts.maxPods),
   };
+  const kept = foreignAmounts(older?.capacity ?? {});
   return {
-    capacity: { ...older?.capacity, ...capacity, ...seen.plugins.capacity },
-    allocatable: {
-      ...older?.capacity,
-      ...older?.allocatable,
-      ...facts.allocatable(capacity),
-      ...seen.plugins.allocatable,
-    },
+    capacity: { ...kept, ...ours, ...seen.plugins.capacity },
+    allocatable: { ...kept, ...facts.allocatable(ours), ...seen.plugins.allocatable },
     addresses: [...facts.addresses],
-    conditions: mergeNodeConditions(older?.conditions, conditionsOf(seen), seen.nowMs),
+    conditions: mergeNodeConditions(older?.conditions, nodeConditions(seen), seen.nowMs),
     daemonEndpoints: { kubeletEndpoint: { Port: facts.kubeletPort } },
     nodeInfo: { ...facts.systemInfo },
     images: [...seen.images],
     ...(seen.runtimeHandlers.length === 0 ? {} : { runtimeHandlers: [...seen.runtimeHandlers] }),
+    ...(seen.features === undefined ? {} : { features: seen.features }),
     ...(seen.volumesInUse.length === 0 ? {} : { volumesInUse: [...seen.volumesInUse] }),
   };
+}
+
+/** What others say that the node has. Sizes of huge pages are the machine's: one that it lost is gone. */
+function foreignAmounts(amounts: ResourceList): ResourceList {
+  return Object.fromEntries(Object.entries(amounts).filter(([name]) => !name.startsWith('hugepages-')));
 }
 
 /** Processors, memory and huge pages, as the node's capacity tells them. */
@@ -112,64 +130,4 @@ export function machineAmounts({
 }: Pick<NodeFacts, 'cpuCount' | 'memoryBytes' | 'hugePages'>): Record<string, string> {
   const pages = [...hugePages].map(([name, bytes]) => [name, Quantity.of(bytes, 'BinarySI').toString()] as const);
   return { cpu: String(cpuCount), memory: `${Math.floor(memoryBytes / 1024)}Ki`, ...Object.fromEntries(pages) };
-}
-
-function conditionsOf({ notReady, pressure }: NodeObservation): NodeCondition[] {
-  const pressureOf = (type: string, is: boolean, has: string, hasNot: string, kubelet: string): NodeCondition => ({
-    type,
-    status: is ? 'True' : 'False',
-    reason: is ? `KubeletHas${kubelet}` : hasNot,
-    message: is ? `kubelet has ${has}` : `kubelet has ${sentence(hasNot)}`,
-  });
-  const ready = notReady.length === 0;
-  return [
-    pressureOf(
-      'MemoryPressure',
-      pressure.memory,
-      'insufficient memory available',
-      'KubeletHasSufficientMemory',
-      'InsufficientMemory',
-    ),
-    pressureOf('DiskPressure', pressure.disk, 'disk pressure', 'KubeletHasNoDiskPressure', 'DiskPressure'),
-    pressureOf('PIDPressure', pressure.pid, 'insufficient PID available', 'KubeletHasSufficientPID', 'InsufficientPID'),
-    {
-      type: 'Ready',
-      status: ready ? 'True' : 'False',
-      reason: ready ? 'KubeletReady' : 'KubeletNotReady',
-      message: ready ? 'kubelet is posting ready status' : notReady.join(', '),
-    },
-  ];
-}
-
-function sentence(reason: string): string {
-  switch (reason) {
-    case 'KubeletHasSufficientMemory':
-      return 'sufficient memory available';
-    case 'KubeletHasNoDiskPressure':
-      return 'no disk pressure';
-    default:
-      return 'sufficient PID available';
-  }
-}
-
-function mergeNodeConditions(
-  older: readonly NodeCondition[] | undefined,
-  ours: readonly NodeCondition[],
-  nowMs: number,
-): NodeCondition[] {
-  const now = rfc3339(nowMs);
-  const merged = ours.map(condition => {
-    const old = older?.find(c => c.type === condition.type);
-    const since = old !== undefined && old.status === condition.status ? (old.lastTransitionTime ?? now) : now;
-    return { ...condition, lastHeartbeatTime: now, lastTransitionTime: since };
-  });
-  return [...(older ?? []).filter(old => !ours.some(c => c.type === old.type)), ...merged];
-}
-
-/** Whether anything but heartbeat times differs. */
-export function withoutHeartbeats(status: NodeStatus): NodeStatus {
-  return {
-    ...status,
-    conditions: (status.conditions ?? []).map(({ lastHeartbeatTime: _, ...condition }) => condition),
-  };
 }

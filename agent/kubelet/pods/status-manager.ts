@@ -18,6 +18,7 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { isStaticPod } from '../plan/critical-pod.ts';
 import { uidOf } from '../plan/pod-spec.ts';
+import { isLater } from '../plan/resource-version.ts';
 import { isSameButGeneration, statusPatch } from '../plan/status-patch.ts';
 
 interface Entry {
@@ -77,7 +78,7 @@ export class StatusManager implements Reconciler<string> {
       entry.pod = pod;
       return;
     }
-    if (!isNewer(pod.metadata.resourceVersion ?? '0', entry.appliedVersion)) {
+    if (!isLater(pod.metadata.resourceVersion ?? '0', entry.appliedVersion)) {
       if (pod.metadata.resourceVersion === entry.appliedVersion) entry.pod = entry.target = pod;
       return;
     }
@@ -95,7 +96,7 @@ export class StatusManager implements Reconciler<string> {
     const entry = this.entries.get(uid);
     if (entry === undefined) return;
     const isSame = entry.target?.metadata.uid === mirror?.metadata.uid;
-    if (isSame && !isNewer(mirror?.metadata.resourceVersion ?? '0', entry.appliedVersion)) return;
+    if (isSame && !isLater(mirror?.metadata.resourceVersion ?? '0', entry.appliedVersion)) return;
     entry.target = mirror;
     entry.applied = mirror?.status;
     entry.appliedVersion = mirror?.metadata.resourceVersion ?? '0';
@@ -149,7 +150,7 @@ export class StatusManager implements Reconciler<string> {
       if (patch !== undefined) {
         const written = await client.patch(ref, patch, { type: 'strategic', subresource: 'status', signal });
         const version = written.metadata.resourceVersion ?? '0';
-        if (isNewer(version, entry.appliedVersion)) {
+        if (isLater(version, entry.appliedVersion)) {
           entry.applied = written.status;
           entry.appliedVersion = version;
         }
@@ -170,9 +171,4 @@ export class StatusManager implements Reconciler<string> {
     }
     return 'awaitChange';
   }
-}
-
-/** Whether resourceVersion `a` is later than `b`: since 1.35 they may be compared as numbers. */
-function isNewer(a: string, b: string): boolean {
-  return a.length === b.length ? a > b : a.length > b.length;
 }

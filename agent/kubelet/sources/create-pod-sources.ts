@@ -10,6 +10,7 @@ import type { InformerHandler } from '../../../machinery/client/informer.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { durationMs, type KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
+import { nodeSubject } from '../plan/node-subject.ts';
 import { podKey, uidOf } from '../plan/pod-spec.ts';
 import { FileSource } from './file-source.ts';
 import type { Manifest } from './manifests.ts';
@@ -47,7 +48,6 @@ export interface PodSources {
 export function createPodSources(options: PodSourcesOptions): PodSources {
   const { configuration, nodeName, client, clock, logger, recorder, workers, status, nodeUid, observer } = options;
   const { staticPodPath, staticPodURL } = configuration;
-  const nodeSubject = { apiVersion: 'v1', kind: 'Node', name: nodeName, namespace: '', uid: nodeName };
   let markRead: () => void = () => undefined;
   const read = new Promise<void>(resolve => (markRead = resolve));
   if (staticPodPath === '') markRead();
@@ -68,7 +68,7 @@ export function createPodSources(options: PodSourcesOptions): PodSources {
     logger,
     onProblem: (location, problem) => {
       logger.error({ manifest: location }, `No static pod is made of it: ${problem}`);
-      recorder.event(nodeSubject, 'Warning', 'InvalidStaticPod', `${location}: ${problem}`);
+      recorder.event(nodeSubject(nodeName), 'Warning', 'InvalidStaticPod', `${location}: ${problem}`);
     },
     onChange: key => mirrors.look(key),
   });
