@@ -1,5 +1,5 @@
 /**
- * A small CSI driver with its sidecars in one process, real enough to be mounted: directories, ext4 on loop devices, block devices.
+ * A small CSI driver with its sidecars in one process, real enough to be mounted: file systems in memory, block devices on loops.
  *   tsx e2e/csi-driver/main.ts NAME KUBELET-ROOT STATE-FOLDER KUBECONFIG NODE-NAME
  *
  * STATE-FOLDER holds the volumes, `knobs.json` (see knobs.ts), and `calls.log`, one line a call.

@@ -53,9 +53,9 @@ export function nodeService({ name, nodeId, state, knobs }: NodeServiceOptions):
       const { volumeId = '', stagingTargetPath = '', volumeCapability, publishContext, secrets } = request;
       await knobs.pass('NodeStageVolume', volumeId);
       knobs.log(`stage ${JSON.stringify({ mode: volumeCapability?.accessMode?.mode, publishContext, secrets })}`);
-      if (!existsSync(storage.file(volumeId))) throw new CallError(status.NOT_FOUND, `no volume ${volumeId}`);
+      if (!existsSync(storage.path(volumeId))) throw new CallError(status.NOT_FOUND, `no volume ${volumeId}`);
       if (volumeCapability?.block !== undefined) await storage.attach(volumeId);
-      else await storage.mountFileSystem(volumeId, stagingTargetPath, volumeCapability?.mount?.mountFlags ?? []);
+      else await storage.bind(storage.path(volumeId), stagingTargetPath, { isFile: false, readOnly: false });
       return {};
     },
     async nodeUnstageVolume({ volumeId = '', stagingTargetPath = '' }: NodeUnstageVolumeRequest) {
@@ -83,7 +83,7 @@ export function nodeService({ name, nodeId, state, knobs }: NodeServiceOptions):
       } else if (stagingTargetPath !== '') {
         await storage.bind(stagingTargetPath, targetPath, { isFile: false, readOnly });
       } else {
-        const folder = storage.file(volumeId);
+        const folder = storage.path(volumeId);
         mkdirSync(folder, { recursive: true });
         await storage.bind(folder, targetPath, { isFile: false, readOnly });
       }
@@ -93,9 +93,9 @@ export function nodeService({ name, nodeId, state, knobs }: NodeServiceOptions):
       await knobs.pass('NodeUnpublishVolume', volumeId);
       await storage.unmount(targetPath);
       rmSync(targetPath, { recursive: true, force: true });
-      const folder = storage.file(volumeId);
+      const folder = storage.path(volumeId);
       // An inline volume ends with its pod.
-      if (existsSync(folder) && statSync(folder).isDirectory()) rmSync(folder, { recursive: true });
+      if (volumeId.startsWith('csi-')) rmSync(folder, { recursive: true, force: true });
       return {};
     },
     nodeGetVolumeStats({ volumePath = '' }: NodeGetVolumeStatsRequest) {
@@ -109,7 +109,7 @@ export function nodeService({ name, nodeId, state, knobs }: NodeServiceOptions):
     async nodeExpandVolume({ volumeId = '', capacityRange, volumeCapability }: NodeExpandVolumeRequest) {
       await knobs.pass('NodeExpandVolume', volumeId);
       const capacityBytes = capacityRange?.requiredBytes ?? 0n;
-      await storage.grow(volumeId, Number(capacityBytes), volumeCapability?.block === undefined);
+      await storage.provide(volumeId, Number(capacityBytes), volumeCapability?.block !== undefined);
       return { capacityBytes };
     },
   };

@@ -66,7 +66,7 @@ class Sidecars {
     const storage = claim.spec.resources?.requests?.storage ?? '';
     const storageClassName = claim.spec.storageClassName ?? '';
     const { reclaimPolicy, mountOptions } = await this.client.of(storageClasses).get({ name: storageClassName });
-    this.storage.create(handle, parseQuantity(storage).value());
+    await this.storage.provide(handle, parseQuantity(storage).value(), claim.spec.volumeMode === 'Block');
     const volume: PersistentVolume = {
       metadata: { name: handle, annotations: { 'pv.kubernetes.io/provisioned-by': name } },
       spec: {

@@ -1,6 +1,6 @@
 /**
- * Volumes of the driver: a file each, as a loop device, with ext4 on it where it is to be a file system. What is mounted is read from
- * the kernel: the driver may die at any moment.
+ * Volumes of the driver: file systems in memory, which grow while they are mounted without any capability of their own, and files behind loop
+ * devices. What is mounted is read from the kernel: the driver may die at any moment.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -14,25 +14,37 @@ export class Storage {
     mkdirSync(this.folder, { recursive: true });
   }
 
-  file(handle: string): string {
+  /** A folder or a file. */
+  path(handle: string): string {
     return join(this.folder, handle);
   }
 
-  create(handle: string, bytes: number): void {
-    if (!existsSync(this.file(handle))) writeFileSync(this.file(handle), '');
-    truncateSync(this.file(handle), bytes);
+  /** Makes it, or makes it larger. */
+  async provide(handle: string, bytes: number, isBlock: boolean): Promise<void> {
+    const path = this.path(handle);
+    if (!isBlock) {
+      mkdirSync(path, { recursive: true });
+      const options = [...(isMounted(path) ? ['remount'] : []), `size=${bytes}`];
+      await run(['mount', '-t', 'tmpfs', '-o', options.join(','), 'tmpfs', path]);
+      return;
+    }
+    if (!existsSync(path)) writeFileSync(path, '');
+    truncateSync(path, bytes);
+    const device = await this.device(handle);
+    if (device !== undefined) await run(['losetup', '--set-capacity', device]);
   }
 
   async remove(handle: string): Promise<void> {
+    await this.unmount(this.path(handle));
     await this.detach(handle);
-    rmSync(this.file(handle), { force: true, recursive: true });
+    rmSync(this.path(handle), { force: true, recursive: true });
   }
 
   /** Its loop device, made if there is none. */
   async attach(handle: string): Promise<string> {
     const known = await this.device(handle);
     if (known !== undefined) return known;
-    return (await run(['losetup', '--find', '--show', this.file(handle)])).trim();
+    return (await run(['losetup', '--find', '--show', this.path(handle)])).trim();
   }
 
   async detach(handle: string): Promise<void> {
@@ -41,16 +53,8 @@ export class Storage {
   }
 
   private async device(handle: string): Promise<string | undefined> {
-    const out = await run(['losetup', '--associated', this.file(handle), '--noheadings', '--output', 'NAME']);
+    const out = await run(['losetup', '--associated', this.path(handle), '--noheadings', '--output', 'NAME']);
     return out.trim() === '' ? undefined : out.trim();
-  }
-
-  async mountFileSystem(handle: string, target: string, flags: readonly string[]): Promise<void> {
-    if (isMounted(target)) return;
-    const device = await this.attach(handle);
-    const type = await run(['sh', '-c', `blkid -o value -s TYPE ${device} || true`]);
-    if (type.trim() === '') await run(['mkfs.ext4', '-q', '-O', '^has_journal', '-m', '0', device]);
-    await run(['mount', '-t', 'ext4', ...(flags.length === 0 ? [] : ['-o', flags.join(',')]), device, target]);
   }
 
   /** A folder or a device, seen once more. */
@@ -69,16 +73,9 @@ export class Storage {
   async unmount(target: string): Promise<void> {
     while (isMounted(target)) await run(['umount', target]);
   }
-
-  async grow(handle: string, bytes: number, isFileSystem: boolean): Promise<void> {
-    this.create(handle, bytes);
-    const device = await this.attach(handle);
-    await run(['losetup', '--set-capacity', device]);
-    if (isFileSystem) await run(['resize2fs', device]);
-  }
 }
 
-export function isMounted(path: string): boolean {
+function isMounted(path: string): boolean {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .some(line => line.split(' ')[4] === path);
