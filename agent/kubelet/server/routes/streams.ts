@@ -35,6 +35,8 @@ export interface StreamRoutesOptions {
   readonly idleMs: number;
 }
 
+const SPOKEN =
+  'these are spoken: v5.channel.k8s.io, v4.channel.k8s.io, channel.k8s.io, their base64 forms, and SPDY/3.1+portforward.k8s.io for ports';
 const METHODS = ['GET', 'POST'];
 /** Headers that belong to one hop, or that say who we are to somebody else. */
 const NOT_PASSED = new Set([
@@ -109,12 +111,21 @@ async function passThrough(exchange: Exchange, url: string, idleMs: number): Pro
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(request.headersDistinct))
     if (!NOT_PASSED.has(name) && value !== undefined) headers[name] = value;
-  const backend = await openRuntimeStream(url, request.method ?? 'POST', headers, signal);
+  const backend = await openRuntimeStream(url, request.method ?? 'POST', headers, signal).catch((error: unknown) => {
+    throw refusedProtocol(exchange, error);
+  });
   const client = takeOver(exchange);
   client.socket.write(headOf(backend.answer));
   if (backend.head.length > 0) client.socket.write(backend.head);
   if (client.head.length > 0) backend.socket.write(client.head);
   await joinSockets(client.socket, backend.socket, { idleMs });
+}
+
+/** A runtime refuses WebSockets of other protocols without a word. */
+function refusedProtocol({ request }: Exchange, error: unknown): unknown {
+  if (!(error instanceof HttpError && error.code === 403 && wantsWebSocket(request.headers))) return error;
+  const offered = offeredProtocols(request.headers).join(' ');
+  return new HttpError(403, `the container runtime knows none of the WebSocket protocols [${offered}]; ${SPOKEN}`);
 }
 
 /** Over a WebSocket of ours. Resolves when both connections are closed. */
