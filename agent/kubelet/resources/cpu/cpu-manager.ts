@@ -7,7 +7,7 @@ import type { Container, Pod } from '../../../../proto/api/core-v1.ts';
 import type { CpuSet } from '../../../../machinery/meta/cpu-set.ts';
 import { sameSet } from '../../../../machinery/meta/cpu-set.ts';
 import type { Logger } from '../../../../machinery/process/logger.ts';
-import { CheckpointFile } from '../checkpoint-file.ts';
+import type { CheckpointFile } from '../checkpoint-file.ts';
 import { readCpuCheckpoint, writeCpuCheckpoint } from '../plan/cpu-checkpoint.ts';
 import {
   allocatableCpus,

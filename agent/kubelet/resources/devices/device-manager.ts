@@ -13,6 +13,7 @@ import { pods } from '../../../../machinery/client/resource.ts';
 import type { NumaNode } from '../../../../machinery/meta/machine-topology.ts';
 import type { Clock } from '../../../../machinery/process/clock.ts';
 import type { Logger } from '../../../../machinery/process/logger.ts';
+import { abandonOnAbort } from '../../pods/abandon.ts';
 import type { StageWatch } from '../../pods/slow-stages.ts';
 import { uidOf } from '../../plan/pod-spec.ts';
 import { CheckpointFile } from '../checkpoint-file.ts';
@@ -190,6 +191,7 @@ export class DeviceManager implements ResourceGiver {
   ): Promise<boolean> {
     const uid = uidOf(pod);
     const count = deviceLimit(container, resource);
+    await abandonOnAbort(this.registry.settled(resource), signal);
     const had = grantOf(this.grants, uid, container.name, resource);
     if (had?.response !== undefined) {
       checkGrant(pod, container.name, resource, count, had, this.known(resource));

@@ -13,6 +13,8 @@ import { deviceAmounts, type DeviceResource } from '../plan/device-state.ts';
 import { DeviceEndpoint } from './device-endpoint.ts';
 
 const AWAY_MS = 300_000;
+/** After a restart of the kubelet, before pods are refused for want of devices. */
+const COME_BACK_MS = 15_000;
 const MEET_MS = 10_000;
 const MEET_AGAIN_MS = 250;
 
@@ -21,6 +23,8 @@ interface Entry {
   devices: ReadonlyMap<string, DeviceView>;
   /** Ends the wait for a plugin that is away. */
   cancelWait: () => void;
+  /** Of a plugin that has not come back since the kubelet restarted: resolves once it has, or is late. */
+  readonly back?: Promise<void>;
 }
 
 export interface DeviceRegistryOptions {
@@ -33,6 +37,7 @@ export interface DeviceRegistryOptions {
 export class DeviceRegistry {
   private readonly options: DeviceRegistryOptions;
   private readonly entries = new Map<string, Entry>();
+  private readonly comeBack = new Map<string, () => void>();
   /** Resources whose plugin stayed away: the node has none, and says so. */
   private readonly forgotten = new Set<string>();
 
@@ -69,7 +74,21 @@ export class DeviceRegistry {
   /** A resource that had a plugin before the kubelet restarted: the plugin has five minutes to come back. */
   expect(resource: string): void {
     if (this.entries.has(resource)) return;
-    this.entries.set(resource, { endpoint: undefined, devices: new Map(), cancelWait: this.awaitReturn(resource) });
+    const back = new Promise<void>(resolve => {
+      this.comeBack.set(resource, resolve);
+      this.options.clock.after(COME_BACK_MS, resolve);
+    });
+    this.entries.set(resource, {
+      endpoint: undefined,
+      devices: new Map(),
+      cancelWait: this.awaitReturn(resource),
+      back,
+    });
+  }
+
+  /** Plugins need a moment to notice that the kubelet restarted. Resolves at once if that is long ago. */
+  async settled(resource: string): Promise<void> {
+    await this.entries.get(resource)?.back;
   }
 
   /** Begins to watch a plugin's devices. @param options undefined: it is asked */
@@ -79,7 +98,9 @@ export class DeviceRegistry {
     this.forgotten.delete(resource);
     before?.cancelWait();
     // Its devices stay known until the new list: pods that have some are not to lose them for a moment.
-    this.entries.set(resource, { endpoint, devices: before?.devices ?? new Map(), cancelWait: () => undefined });
+    const { devices = new Map<string, DeviceView>(), back } = before ?? {};
+    const kept = back === undefined ? {} : { back };
+    this.entries.set(resource, { endpoint, devices, cancelWait: () => undefined, ...kept });
     before?.endpoint?.stop();
     void this.follow(endpoint, options === undefined);
   }
@@ -134,6 +155,8 @@ export class DeviceRegistry {
     const entry = this.entries.get(endpoint.resource);
     if (entry?.endpoint !== endpoint) return;
     entry.devices = new Map(devices.map(device => [device.id, device]));
+    this.comeBack.get(endpoint.resource)?.();
+    this.comeBack.delete(endpoint.resource);
     this.options.onChange(endpoint.resource);
   }
 
