@@ -19,6 +19,7 @@ function setup(containers: unknown[], images: { id: string; repoTags: string[]; 
   const clock = new FakeClock();
   const removed: string[] = [];
   const events: string[] = [];
+  const orphans = { groups: [] as string[], removed: [] as string[], ended: 0 };
   const remove = async (id: string) => {
     if (id === 'stuck') throw new Error('in use by a snapshot');
     removed.push(id);
@@ -26,8 +27,10 @@ function setup(containers: unknown[], images: { id: string; repoTags: string[]; 
   const shared = {
     cache: {
       views: () => [{ uid: 'u', namespace: 'ns', name: 'p', sandboxes: [], containers }],
-      view: () => ({ uid: 'u', namespace: 'ns', name: 'p', sandboxes: [{ id: 'sandbox' }], containers }),
+      view: (uid: string) =>
+        uid === 'u' ? { uid, namespace: 'ns', name: 'p', sandboxes: [{ id: 'sandbox' }], containers } : undefined,
       drop: () => undefined,
+      relist: async () => undefined,
     } as unknown as PodCache,
     recorder: { event: (_: unknown, __: unknown, reason: string) => void events.push(reason) },
     node: { name: 'n' },
@@ -51,10 +54,16 @@ function setup(containers: unknown[], images: { id: string; repoTags: string[]; 
     runtime: { removeContainer: remove, removePodSandbox: remove } as unknown as RuntimeService,
     images: imageCollector,
     folders: { root: folder, podLogs: join(folder, 'logs'), containerLogs: join(folder, 'links') },
-    isKnown: () => true,
+    volumes: { listOnDisk: async () => [], teardown: async () => undefined },
+    cgroups: {
+      listPods: async () => orphans.groups,
+      removePod: async (uid: string) => void orphans.removed.push(uid),
+    },
+    isKnown: (uid: string) => ['u', 'known'].includes(uid),
+    endOrphans: () => orphans.ended++,
     hasEnded: () => true,
   } as unknown as GarbageCollectorOptions);
-  return { collector, imageCollector, clock, removed, events };
+  return { collector, imageCollector, clock, removed, events, orphans };
 }
 
 describe('GarbageCollector', () => {
@@ -84,6 +93,31 @@ describe('GarbageCollector', () => {
     const { collector, removed } = setup([exited('newest'), exited('older')], []);
     await collector.removeEnded();
     expect(removed).toEqual(['newest', 'older', 'sandbox']);
+  });
+
+  test('collectOrphans() takes at once what is left at the start, later only what nobody knew a minute before either', async () => {
+    const { collector, orphans } = setup([], []);
+    const stop = new AbortController();
+    orphans.groups = ['old'];
+    await collector.collectOrphans(stop.signal);
+    expect(orphans.removed).toEqual(['old']);
+    orphans.groups = ['new', 'known'];
+    await collector.collectOrphans(stop.signal);
+    expect(orphans.removed).toEqual(['old']);
+    orphans.groups = ['new', 'newer', 'known'];
+    await collector.collectOrphans(stop.signal);
+    expect(orphans.removed).toEqual(['old', 'new']);
+  });
+
+  test('each minute the runtime is listed and its pods that nobody knows are ended', async () => {
+    const { collector, clock, orphans } = setup([], []);
+    const stop = new AbortController();
+    await collector.collectOrphans(stop.signal);
+    const running = collector.run(stop.signal);
+    await clock.advance(60_000);
+    expect(orphans.ended).toBe(1);
+    stop.abort();
+    await running;
   });
 });
 

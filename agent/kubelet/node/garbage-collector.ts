@@ -1,5 +1,6 @@
 /**
- * Removes what nobody needs: old attempts of containers, old sandboxes, images, and at start what pods that no longer exist left on the disk.
+ * Removes what nobody needs: old attempts of containers, old sandboxes, images, and what pods that no longer exist left: in the runtime,
+ * on the disk, in control groups. A call that a killed kubelet left behind may bring such things about later, so it looks every minute.
  */
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -29,6 +30,8 @@ export interface GarbageCollectorOptions {
   readonly node: EventSubject;
   /** Whether a worker looks after the pod. */
   readonly isKnown: (uid: string) => boolean;
+  /** Ends the pods that the runtime holds and nobody knows. */
+  readonly endOrphans: () => void;
   /** Whether nothing of the pod runs any more, or will. */
   readonly hasEnded: (uid: string) => boolean;
 }
@@ -39,8 +42,8 @@ const IMAGES_EVERY_MS = 300_000;
 export class GarbageCollector {
   private readonly options: GarbageCollectorOptions;
   private imagesFailed = false;
-  /** Something that a lost pod left could not be taken away. */
-  private orphansLeft = false;
+  /** Pods and logs that nobody knew at the last look: at the next they are orphans. Undefined before the first look. */
+  private suspects: ReadonlySet<string> | undefined;
 
   constructor(options: GarbageCollectorOptions) {
     this.options = options;
@@ -53,7 +56,7 @@ export class GarbageCollector {
       await clock.sleep(CONTAINERS_EVERY_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
       await this.round('containers', 'ContainerGCFailed', () => this.collectContainers());
-      if (this.orphansLeft) await this.collectOrphans(signal);
+      if (this.suspects !== undefined) await this.round('orphans', undefined, () => this.lookAgain(signal));
       this.options.images.noteUses();
       if (clock.monotonicMs() < imagesDueMs) continue;
       imagesDueMs = clock.monotonicMs() + IMAGES_EVERY_MS;
@@ -68,7 +71,13 @@ export class GarbageCollector {
     this.imagesFailed = !(await this.round('images', reason, () => images.collect()));
   }
 
-  /** Tears down what pods left that neither the API nor the runtime knows. Call once both have been listed. */
+  private async lookAgain(signal: AbortSignal): Promise<void> {
+    await this.options.cache.relist();
+    this.options.endOrphans();
+    await this.collectOrphans(signal);
+  }
+
+  /** Tears down what pods left that neither the API nor the runtime knows. Call once both have been listed; from then on it goes on by itself. */
   async collectOrphans(signal: AbortSignal): Promise<void> {
     const { volumes, cgroups, cache, folders, isKnown, logger } = this.options;
     const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
@@ -79,22 +88,26 @@ export class GarbageCollector {
       list(folders.podLogs),
     ]);
     const isOrphan = (uid: string): boolean => !isKnown(uid) && cache.view(uid) === undefined;
-    const uids = new Set([...mounted, ...groups, ...onDisk].filter(isOrphan));
-    this.orphansLeft = false;
-    for (const uid of uids) {
-      const gone = await this.round(`pod ${uid}`, undefined, async () => {
+    const lost = new Set([...mounted, ...groups, ...onDisk].filter(isOrphan));
+    const lostLogs = logs.filter(name => {
+      const uid = uidOfLogFolder(name);
+      return uid !== undefined && isOrphan(uid);
+    });
+    const before = this.suspects;
+    this.suspects = new Set([...lost, ...lostLogs]);
+    // What is new may belong to a pod that is just coming.
+    const isOld = (name: string): boolean => before === undefined || before.has(name);
+    for (const uid of [...lost].filter(isOld)) {
+      await this.attempt(`pod ${uid}`, async () => {
         await volumes.teardown(uid, signal);
         await cgroups.removePod(uid);
         const left = await list(`${podFolder(folders, uid)}/volumes`);
         // Something is mounted there still: removing the folder would empty it.
         if (left.length === 0) await rm(podFolder(folders, uid), { recursive: true, force: true });
-        logger.info({ uid }, 'Removed what a pod of an earlier run had left');
+        logger.info({ uid }, 'Removed what a pod that nobody knows had left');
       });
-      if (!gone) this.orphansLeft = true;
     }
-    for (const name of logs) {
-      const uid = uidOfLogFolder(name);
-      if (uid === undefined || !isOrphan(uid)) continue;
+    for (const name of lostLogs.filter(isOld)) {
       await this.attempt(`logs ${name}`, () => rm(`${folders.podLogs}/${name}`, { recursive: true, force: true }));
     }
   }

@@ -92,6 +92,7 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
       onRemoved: reason => metrics.imageRemoved(reason),
     }),
     isKnown: uid => workers.has(uid),
+    endOrphans: () => workers.endOrphans(),
     hasEnded: uid => workers.hasEnded(uid),
   });
   cgroups.onPod = () => groups.wake();
