@@ -2,6 +2,7 @@
  * The status of one container, from the runtime's attempts and from why it does not run.
  * Source: kubernetes 1.36 `pkg/kubelet/kubelet_pods.go`, convertToAPIContainerStatuses.
  */
+import { Buffer } from 'node:buffer';
 import type {
   Container,
   ContainerState,
@@ -30,6 +31,8 @@ export interface ContainerStatusInput {
   readonly started: boolean;
   /** `containerd`, before `://`. */
   readonly runtimeName: string;
+  /** Of a termination message. */
+  readonly maxMessageBytes: number;
   /** What was set aside for it and what it has; undefined for what cannot be resized. */
   readonly resources: Pick<ContainerStatus, 'allocatedResources' | 'resources'> | undefined;
   /** Every container has ended and none will run again. */
@@ -37,7 +40,7 @@ export interface ContainerStatusInput {
 }
 
 export function containerStatus(input: ContainerStatusInput): ContainerStatus {
-  const { container, attempts, older, waiting, runtimeName, final } = input;
+  const { container, attempts, older, waiting, runtimeName, maxMessageBytes, final } = input;
   const [newest, previous] = attempts;
   if (newest === undefined) return withoutAttempt(input);
   const running = newest.state === 'running';
@@ -57,7 +60,7 @@ export function containerStatus(input: ContainerStatusInput): ContainerStatus {
     ...stopSignalOf(container, newest),
   };
   const olderTerminated = older?.state?.terminated ?? older?.lastState?.terminated;
-  const before = previous === undefined ? olderTerminated : terminated(previous, runtimeName);
+  const before = previous === undefined ? olderTerminated : terminated(previous, runtimeName, maxMessageBytes);
   const lastState: ContainerState =
     before === undefined || isSame(before, newest, runtimeName) ? {} : { terminated: before };
   switch (newest.state) {
@@ -68,7 +71,7 @@ export function containerStatus(input: ContainerStatusInput): ContainerStatus {
         lastState,
       };
     case 'exited': {
-      const ended = { terminated: terminated(newest, runtimeName) };
+      const ended = { terminated: terminated(newest, runtimeName, maxMessageBytes) };
       if (waiting !== undefined && !final) return { ...status, state: { waiting: { ...waiting } }, lastState: ended };
       return { ...status, state: ended, lastState };
     }
@@ -125,11 +128,11 @@ function isSame(before: ContainerStateTerminated, newest: ContainerView, runtime
 }
 
 /** Exit codes above this are 128 + a signal's number, but the API's `signal` is only what a runtime says itself. */
-function terminated(view: ContainerView, runtimeName: string): ContainerStateTerminated {
+function terminated(view: ContainerView, runtimeName: string, maxMessageBytes: number): ContainerStateTerminated {
   return {
     exitCode: view.exitCode,
     reason: view.reason === '' ? (view.exitCode === 0 ? 'Completed' : 'Error') : view.reason,
-    ...(view.message === '' ? {} : { message: view.message }),
+    ...(view.message === '' ? {} : { message: startOf(view.message, maxMessageBytes) }),
     // A container that failed to start has no start: the API then shows the epoch, as upstream's.
     startedAt: rfc3339(view.startedAtMs),
     finishedAt: rfc3339(view.finishedAtMs),
@@ -141,6 +144,17 @@ function terminated(view: ContainerView, runtimeName: string): ContainerStateTer
 function stopSignalOf(container: Container, view: ContainerView): Partial<ContainerStatus> {
   const stopSignal = view.stopSignal ?? container.lifecycle?.stopSignal;
   return stopSignal === undefined ? {} : { stopSignal };
+}
+
+/** Whole characters alone. */
+function startOf(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  return bytes.length <= maxBytes
+    ? text
+    : bytes
+        .subarray(0, maxBytes)
+        .toString()
+        .replace(/\uFFFD+$/, '');
 }
 
 function mountsOf(container: Container): Partial<ContainerStatus> {

@@ -48,6 +48,12 @@ export function podKey(pod: Pod): string {
   return `${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}`;
 }
 
+/** `name_namespace(uid)`, as texts of statuses and events name pods. */
+export function podText(pod: Pod): string {
+  const { name = '', namespace = '' } = pod.metadata;
+  return `${name}_${namespace}(${uidOf(pod)})`;
+}
+
 /** The pod's UID; every pod that reaches a worker has one. */
 export function uidOf(pod: Pod): string {
   return pod.metadata.uid ?? '';

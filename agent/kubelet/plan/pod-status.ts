@@ -23,6 +23,9 @@ export interface PodVerdict {
   readonly disruption?: string | undefined;
 }
 
+/** Of all containers of a pod, shared out evenly; what is more is cut off, or the status would outgrow the pod. */
+const MAX_MESSAGES_BYTES = 12 * 1024;
+
 export interface PodStatusInput {
   readonly pod: Pod;
   readonly view: PodView | undefined;
@@ -142,6 +145,7 @@ function statusOf(
     started: probes.started,
     runtimeName: input.runtimeName,
     resources: role === 'ephemeral' ? undefined : resourcesOf(container, newest, input),
+    maxMessageBytes: Math.floor(MAX_MESSAGES_BYTES / Math.max(1, allContainers(input.pod).length)),
     final: input.final,
   });
   return initDone ? { ...status, ready: true } : status;

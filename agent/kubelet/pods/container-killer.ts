@@ -38,6 +38,8 @@ export interface KillInput {
   readonly spec: Container | undefined;
   readonly podIP: string;
   readonly graceSeconds: number;
+  /** Only then it is signalled, or when its grace period is over. */
+  readonly turn?: Promise<unknown>;
   readonly message: string;
   readonly subject: EventSubject;
 }
@@ -56,14 +58,13 @@ export class ContainerKiller {
     const beganMs = clock.monotonicMs();
     recorder.event(input.subject, 'Normal', 'Killing', input.message);
     const preStop = input.spec === undefined ? preStopOf(view) : input.spec.lifecycle?.preStop;
-    let left = graceSeconds;
+    const left = (): number => graceSeconds - Math.floor((clock.monotonicMs() - beganMs) / 1000);
     if (preStop !== undefined && graceSeconds > 0 && view.state === 'running') {
       await this.runPreStop(preStop, input, signal);
-      const usedSeconds = Math.floor((clock.monotonicMs() - beganMs) / 1000);
-      left = graceSeconds - usedSeconds;
     }
+    if (input.turn !== undefined) await this.awaitTurn(input.turn, left(), signal);
     signal.throwIfAborted();
-    const seconds = Math.max(MIN_GRACE_SECONDS, left);
+    const seconds = Math.max(MIN_GRACE_SECONDS, left());
     const stage = {
       subject: input.subject,
       doing: `Stopping container ${view.name}`,
@@ -79,10 +80,21 @@ export class ContainerKiller {
     await stages.watch(stage, async () => {
       const signalled = await stopSignals.stop(view, seconds, signal);
       // Whoever has not ended by then is killed.
-      const left = signalled ? 0 : seconds;
-      await cache.during(view.id, 'stop', () => runtime.stopContainer(view.id, left, { signal }));
+      await cache.during(view.id, 'stop', () => runtime.stopContainer(view.id, signalled ? 0 : seconds, { signal }));
     });
     await cache.refreshContainer(view.id, true);
+  }
+
+  private async awaitTurn(turn: Promise<unknown>, seconds: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const patience = this.options.clock.sleep(seconds * 1000, AbortSignal.any([signal, over.signal]));
+    try {
+      await Promise.race([turn, patience]);
+    } finally {
+      over.abort();
+      // Whoever lost the race has nothing to say.
+      patience.catch(() => undefined);
+    }
   }
 
   private async runPreStop(preStop: LifecycleHandler, input: KillInput, signal: AbortSignal): Promise<void> {

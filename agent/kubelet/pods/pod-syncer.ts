@@ -16,7 +16,7 @@ import type { ImageManager, ImageState } from '../images/image-manager.ts';
 import type { HookRunner } from '../lifecycle/hook-runner.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import { computePodActions, type ContainerKill, type ContainerStart, type PodActions } from '../plan/pod-actions.ts';
-import { gracePeriodSeconds, podKey } from '../plan/pod-spec.ts';
+import { gracePeriodSeconds, podKey, podText } from '../plan/pod-spec.ts';
 import type { RestartBackoff } from '../plan/restart.ts';
 import type { Prober } from '../prober/prober.ts';
 import { isUnavailable, RuntimeError } from '../runtime/runtime-error.ts';
@@ -127,14 +127,14 @@ export class PodSyncer {
     const starting = new Set(actions.start.map(({ container }) => container.name));
     for (const name of record.waiting.keys()) if (!starting.has(name)) record.waiting.delete(name);
     for (const { container, backoffMs } of actions.waiting) {
-      const where = `${container.name} in pod ${record.pod.metadata.name ?? ''}_${record.pod.metadata.namespace ?? ''}(${record.uid})`;
-      const short = `back-off ${backoffMs / 1000}s restarting failed container=${container.name} pod=${record.pod.metadata.name ?? ''}_${record.pod.metadata.namespace ?? ''}(${record.uid})`;
-      record.waiting.set(container.name, { reason: 'CrashLoopBackOff', message: short });
+      const where = podText(record.pod);
+      const message = `back-off ${backoffMs / 1000}s restarting failed container=${container.name} pod=${where}`;
+      record.waiting.set(container.name, { reason: 'CrashLoopBackOff', message });
       recorder.event(
         this.subject(record.pod, container),
         'Warning',
         'BackOff',
-        `Back-off restarting failed container ${where}`,
+        `Back-off restarting failed container ${container.name} in pod ${where}`,
       );
     }
   }

@@ -59,13 +59,7 @@ export class PodTerminator {
     const running = (cache.view(record.uid)?.containers ?? []).filter(
       c => c.state === 'running' || c.state === 'unknown',
     );
-    const sidecars = running.filter(c => findContainer(record.pod, c.name)?.role === 'sidecar');
-    const others = running.filter(c => !sidecars.includes(c));
-    await this.killAll(record, others, graceSeconds, signal);
-    // Sidecars serve the others until the last has ended, and each other in reverse order.
-    const order = (record.pod.spec.initContainers ?? []).map(container => container.name);
-    sidecars.sort((a, b) => order.indexOf(b.name) - order.indexOf(a.name));
-    for (const sidecar of sidecars) await this.killAll(record, [sidecar], graceSeconds, signal);
+    await this.killAll(record, running, graceSeconds, signal);
     const sandboxes = cache.view(record.uid)?.sandboxes ?? [];
     await Promise.all(
       sandboxes
@@ -83,6 +77,10 @@ export class PodTerminator {
     );
   }
 
+  /**
+   * All at once, preStop hooks too; but sidecars serve the others until the last has ended, and each other in reverse order: each is
+   * signalled when its turn comes.
+   */
   private async killAll(
     record: PodRecord,
     views: readonly ContainerView[],
@@ -93,23 +91,26 @@ export class PodTerminator {
     const usedSeconds = Math.floor((clock.monotonicMs() - (record.terminatingSinceMs ?? clock.monotonicMs())) / 1000);
     const left = Math.max(0, graceSeconds - usedSeconds);
     const podIP = cache.view(record.uid)?.sandboxes[0]?.ips[0] ?? '';
-    const kills = await Promise.allSettled(
-      views.map(view =>
-        killer.kill(
-          {
-            view,
-            spec: findContainer(record.pod, view.name)?.container,
-            podIP,
-            graceSeconds: left,
-            message: `Stopping container ${view.name}`,
-            subject: subjectOf(pods, record.pod, containerFieldPath(record.pod, view.name)),
-          },
-          signal,
-        ),
-      ),
-    );
+    const kill = (view: ContainerView, before?: readonly Promise<void>[]): Promise<void> => {
+      const input = {
+        view,
+        spec: findContainer(record.pod, view.name)?.container,
+        podIP,
+        graceSeconds: left,
+        message: `Stopping container ${view.name}`,
+        subject: subjectOf(pods, record.pod, containerFieldPath(record.pod, view.name)),
+        ...(before === undefined ? {} : { turn: Promise.allSettled(before) }),
+      };
+      return killer.kill(input, signal);
+    };
+    const isSidecar = (view: ContainerView): boolean => findContainer(record.pod, view.name)?.role === 'sidecar';
+    const order = (record.pod.spec.initContainers ?? []).map(container => container.name);
+    const lastFirst = views.filter(isSidecar).sort((a, b) => order.indexOf(b.name) - order.indexOf(a.name));
+    const ends = views.filter(view => !isSidecar(view)).map(view => kill(view));
+    for (const sidecar of lastFirst) ends.push(kill(sidecar, [...ends]));
+    const kills = await Promise.allSettled(ends);
     signal.throwIfAborted();
-    const failed = kills.find(kill => kill.status === 'rejected');
+    const failed = kills.find(result => result.status === 'rejected');
     if (failed === undefined) return;
     const why = failed.reason instanceof Error ? failed.reason.message : String(failed.reason);
     this.options.recorder.event(subjectOf(pods, record.pod), 'Warning', 'FailedKillPod', `error killing pod: ${why}`);

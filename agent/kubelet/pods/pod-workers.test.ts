@@ -76,7 +76,7 @@ function setup(setting: Setting = {}) {
       publish: (record: PodRecord, { final = false }) =>
         void calls.push(`publish ${record.verdict?.reason ?? (final ? 'final' : '')}`),
     },
-    prober: { remove: () => undefined },
+    prober: { remove: () => undefined, stopping: () => undefined },
     images: { forget: () => undefined },
     allocations: {
       store: { podOf: (pod: Pod) => pod, admit: () => Promise.resolve() },

@@ -119,6 +119,13 @@ export class PodWorkers implements Reconciler<string> {
     this.options.queue.add(record.uid);
   }
 
+  /** What probes say of the pod changed. One that is being stopped has no run to spare: its readiness is told at once. */
+  probed(uid: string): void {
+    const record = this.records.get(uid);
+    if (record?.phase === 'terminating') this.options.publisher.publish(record, { urgent: true });
+    else this.options.queue.add(uid);
+  }
+
   /** The kubelet ends the pod: eviction, shutdown. */
   endPod(uid: string, verdict: PodVerdict): void {
     const record = this.records.get(uid);
@@ -301,6 +308,7 @@ export class PodWorkers implements Reconciler<string> {
 
   private async terminate(record: PodRecord, signal: AbortSignal): Promise<void> {
     const { cache, terminator, prober, publisher } = this.options;
+    prober.stopping(record.uid);
     if (isAnythingRunning(cache.view(record.uid)) || record.uncertain) {
       record.graceInUse = terminator.graceOf(record);
       try {

@@ -55,6 +55,7 @@ interface Target {
   readonly workers: Map<ProbeKind, Worker>;
   readonly startedAtMs: number;
   failure: ProbeFailure | undefined;
+  stopping: boolean;
 }
 
 const KINDS: readonly ProbeKind[] = ['startup', 'liveness', 'readiness'];
@@ -87,6 +88,16 @@ export class Prober {
       }
     }
     for (const id of this.byPod.get(uid) ?? []) if (!running.has(id)) this.end(uid, id);
+  }
+
+  /** The pod is being stopped: it is still asked whether it is ready, but nothing restarts it. */
+  stopping(podUid: string): void {
+    for (const id of this.byPod.get(podUid) ?? []) {
+      const target = this.targets.get(id);
+      if (target === undefined || target.stopping) continue;
+      target.stopping = true;
+      for (const worker of target.workers.values()) if (worker.kind !== 'readiness') worker.cancel();
+    }
   }
 
   /** Ends all probes of the pod. */
@@ -127,6 +138,7 @@ export class Prober {
       workers: new Map(),
       startedAtMs: view.startedAtMs,
       failure: undefined,
+      stopping: false,
     };
     this.targets.set(view.id, target);
     const ids = this.byPod.get(uid) ?? new Set();
@@ -181,7 +193,7 @@ export class Prober {
     if (worker.kind !== 'startup' && !passed(target, 'startup')) return;
     const beganMs = clock.monotonicMs();
     const result = await runner.run(worker.probe, target.container, target.id, target.podIP, timeoutMs, signal);
-    if (signal.aborted) return;
+    if (signal.aborted || (target.stopping && worker.kind !== 'readiness')) return;
     this.options.onProbed?.({
       probe: worker.kind,
       result: result.kind,
