@@ -46,7 +46,7 @@ export function createCsi(options: CsiOptions): Csi {
     attachments: new AttachmentWait({ client, clock, nodeName, reportInUse }),
     fileSystems: new FileSystems(options, inputs),
     blockDevices: new BlockDevices(options, inputs),
-    expansion: new VolumeExpansion(options, inputs, turns),
+    expansion: new VolumeExpansion(options, drivers, inputs, turns),
     inputs,
     turns,
     inUse,

@@ -47,9 +47,9 @@ const REPUBLISH_MS = 60_000;
 export class CsiVolumes implements VolumeKind {
   readonly plugins = [CSI_PLUGIN];
   private readonly parts: CsiVolumesParts;
-  /** Volumes that this process has published, by pod and name. */
-  private readonly published = new Set<string>();
   private readonly pods = new Map<string, Pod>();
+  /** Names of volumes that this process has published, by pod. */
+  private readonly published = new Map<string, Set<string>>();
 
   constructor(parts: CsiVolumesParts) {
     this.parts = parts;
@@ -95,11 +95,11 @@ export class CsiVolumes implements VolumeKind {
       const why = error instanceof Error ? error.message : String(error);
       throw new Error(`UnmountVolume.TearDown failed for volume "${data.specVolID}" : ${why}`, { cause: error });
     }
-    this.published.delete(`${place.podUid}/${place.name}`);
   }
 
   forgetPod(podUid: string): Promise<void> {
     this.pods.delete(podUid);
+    this.published.delete(podUid);
     this.parts.inputs.forgetPod(podUid);
     return Promise.resolve();
   }
@@ -161,8 +161,9 @@ export class CsiVolumes implements VolumeKind {
   private async make(order: CsiOrder, signal: AbortSignal): Promise<PreparedVolume> {
     const { context, turns, fileSystems, blockDevices, expansion, inUse } = this.parts;
     const { volume, pod, object, attachmentId, unique, request } = order;
-    const key = `${pod.metadata.uid ?? ''}/${volume.name}`;
-    const again = this.published.has(key);
+    const { uid = '' } = pod.metadata;
+    const published = this.published.get(uid) ?? new Set();
+    const again = published.has(volume.name);
     const data: VolumeData = {
       driverName: volume.driver,
       volumeHandle: volume.handle,
@@ -177,7 +178,7 @@ export class CsiVolumes implements VolumeKind {
         ? blockDevices.map(order, data, signal)
         : fileSystems.mount(order, data, again && object?.spec.requiresRepublish === true, signal);
     });
-    this.published.add(key);
+    this.published.set(uid, published.add(volume.name));
     if (!again && volume.lifecycle === 'Persistent') expansion.follow(order, at);
     if (object?.spec.requiresRepublish === true) this.republishLater(request);
     const { readOnly } = volume;

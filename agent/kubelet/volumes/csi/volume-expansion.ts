@@ -9,6 +9,7 @@ import { isNotFound } from '../../../../machinery/meta/status-error-from.ts';
 import type { PersistentVolumeClaimStatus } from '../../../../proto/api/core-v1.ts';
 import { CsiError } from './csi-client.ts';
 import type { CsiContext } from './csi-context.ts';
+import type { CsiDrivers } from './csi-drivers.ts';
 import { stageOf, type CsiOrder } from './csi-order.ts';
 import type { PublishedAt } from './file-systems.ts';
 import { growthDue, grownStatus, infeasibleStatus } from './plan/claim-growth.ts';
@@ -21,11 +22,13 @@ const LONGEST_MS = 600_000;
 
 export class VolumeExpansion {
   private readonly context: CsiContext;
+  private readonly drivers: CsiDrivers;
   private readonly inputs: PublishInputs;
   private readonly turns: VolumeTurns;
 
-  constructor(context: CsiContext, inputs: PublishInputs, turns: VolumeTurns) {
+  constructor(context: CsiContext, drivers: CsiDrivers, inputs: PublishInputs, turns: VolumeTurns) {
     this.context = context;
+    this.drivers = drivers;
     this.inputs = inputs;
     this.turns = turns;
   }
@@ -83,7 +86,9 @@ export class VolumeExpansion {
     signal: AbortSignal,
   ): Promise<void> {
     const { recorder, stages } = this.context;
-    const { client, volume, pod } = order;
+    const { volume, pod } = order;
+    // The driver may have started anew since.
+    const client = await this.drivers.client(volume.driver, signal);
     const subject = subjectOf(pods, pod);
     // A driver that has nothing to do on the node does not offer the call.
     if (await client.can('EXPAND_VOLUME', signal)) {
