@@ -1,12 +1,11 @@
 /**
- * Makes and takes away mounts. A tmpfs, which nearly every pod has, goes by system call (0.05 ms); all else through mount(8) and
- * umount(8) (4 ms): a hang in the kernel (a dead NFS server) then hangs the child, not this process.
+ * Makes mounts. A tmpfs, which nearly every pod has, goes by system call (0.05 ms); all else through mount(8) (4 ms): a hang in the kernel (a dead NFS server) then hangs the child, not this process.
  *
- * - Making what is there, and taking away what is not, succeeds.
+ * - Making what is there succeeds.
  */
 import { mkdir } from 'node:fs/promises';
 import { run } from './exec.ts';
-import { loadLibc, MNT_DETACH, MS_NODEV, MS_NOSUID, UMOUNT_NOFOLLOW } from './libc.ts';
+import { loadLibc, MS_NODEV, MS_NOSUID } from './libc.ts';
 import { isMountPoint, readMountinfo } from './mountinfo.ts';
 
 /** Settings of a memory file system. */
@@ -36,13 +35,6 @@ export async function mountHugepages(path: string, pageBytes: number): Promise<v
   libc.mount('nodev', path, 'hugetlbfs', MS_NOSUID | MS_NODEV, `pagesize=${pageBytes},mode=0777`);
 }
 
-/** Mounts `source` on `target`, which must exist, unless something is mounted there. */
-export async function bindMount(source: string, target: string, options: { readOnly?: boolean } = {}): Promise<void> {
-  if (isMountPoint(await readMountinfo(), target)) return;
-  await run(['mount', '--bind', source, target]);
-  if (options.readOnly === true) await run(['mount', '-o', 'remount,bind,ro', target]);
-}
-
 /** Mounts `path` onto itself as a shared mount, once: what is mounted below then reaches other mount namespaces. */
 export async function makeShared(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
@@ -50,28 +42,5 @@ export async function makeShared(path: string): Promise<void> {
   if (mount === undefined) await run(['mount', '--bind', path, path]);
   if (mount === undefined || !mount.propagation.some(p => p.startsWith('shared:'))) {
     await run(['mount', '--make-rshared', path]);
-  }
-}
-
-/**
- * Takes away every mount at or below `path`, also several on one place; gives the mount points. A busy mount is detached: it
- * disappears from the tree now and from the kernel when its last user ends.
- */
-export async function unmountBelow(path: string): Promise<string[]> {
-  const isBelow = (mount: string): boolean => mount === path || mount.startsWith(`${path}/`);
-  const mounts = (await readMountinfo()).filter(mount => isBelow(mount.mountPoint)).reverse();
-  for (const { mountPoint, fsType } of mounts) {
-    if (fsType === 'tmpfs') (await loadLibc()).umount(mountPoint, MNT_DETACH | UMOUNT_NOFOLLOW);
-    else await unmountOther(mountPoint);
-  }
-  return mounts.map(mount => mount.mountPoint);
-}
-
-async function unmountOther(mountPoint: string): Promise<void> {
-  try {
-    await run(['umount', mountPoint]);
-  } catch (error) {
-    if (!isMountPoint(await readMountinfo(), mountPoint)) return;
-    await run(['umount', '--lazy', mountPoint]).catch(() => Promise.reject(error as Error));
   }
 }

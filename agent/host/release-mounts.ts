@@ -24,18 +24,26 @@ export class BusyMountError extends Error {
 const IN_MEMORY = new Set(['tmpfs', 'ramfs', 'hugetlbfs']);
 const UNMOUNT_TIMEOUT_MS = 10_000;
 
-/** What is not mounted is none of its business. @throws BusyMountError for the first that stays; those above it stay as well */
-export async function releaseMounts(folder: string): Promise<void> {
+export interface ReleaseOptions {
+  /** Detach also what is busy and mounted nowhere else: everything has to go. */
+  readonly detachBusy?: boolean;
+}
+
+/**
+ * Takes away every mount at or below `folder`, also several on one place; gives the mount points.
+ * @throws BusyMountError for the first that stays; those under it stay as well
+ */
+export async function releaseMounts(folder: string, { detachBusy = false }: ReleaseOptions = {}): Promise<string[]> {
   const all = await readMountinfo();
   const mounts = all.filter(mount => isAtOrBelow(folder, mount)).reverse();
   for (const mount of mounts) {
     if (IN_MEMORY.has(mount.fsType)) await unmountMemory(mount);
-    else
-      await unmountOther(
-        mount,
-        all.some(other => other.device === mount.device && !isAtOrBelow(folder, other)),
-      );
+    else {
+      const isElsewhereToo = all.some(other => other.device === mount.device && !isAtOrBelow(folder, other));
+      await unmountOther(mount, detachBusy || isElsewhereToo);
+    }
   }
+  return mounts.map(({ mountPoint }) => mountPoint);
 }
 
 async function unmountMemory({ mountPoint }: Mount): Promise<void> {
@@ -49,7 +57,7 @@ async function unmountMemory({ mountPoint }: Mount): Promise<void> {
 }
 
 /** In another process, since the kernel may wait for whoever serves the file system. */
-async function unmountOther(mount: Mount, isElsewhereToo: boolean): Promise<void> {
+async function unmountOther(mount: Mount, mayDetach: boolean): Promise<void> {
   // Neither helpers nor a look at the path, which may hang.
   const umount = (...flags: string[]): Promise<unknown> =>
     run(['umount', '--no-canonicalize', '--internal-only', ...flags, mount.mountPoint], {
@@ -59,7 +67,7 @@ async function unmountOther(mount: Mount, isElsewhereToo: boolean): Promise<void
     await umount();
   } catch (error) {
     if (!(await isStillMounted(mount))) return;
-    if (isElsewhereToo) return void (await umount('--lazy'));
+    if (mayDetach) return void (await umount('--lazy'));
     throw await explain(mount, error);
   }
 }

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { allDirectories, detectCgroups } from '../../agent/host/cgroup-layout.ts';
 import { removeCgroupTree } from '../../agent/host/cgroup-tree.ts';
-import { unmountBelow } from '../../agent/host/mounts.ts';
+import { releaseMounts } from '../../agent/host/release-mounts.ts';
 import { removeNetnsDirectory, undoDoubleMounts } from '../../agent/host/netns.ts';
 import { silentLogger } from '../../machinery/process/logger.ts';
 import { nodeNameOf, type Config } from '../config.ts';
@@ -75,7 +75,11 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
     return [`cgroup ${root}`];
   });
   await step('mounts', async () =>
-    count((await Promise.all([paths.dataDir, paths.runDir].map(unmountBelow))).flat().length, 'mount'),
+    count(
+      (await Promise.all([paths.dataDir, paths.runDir].map(path => releaseMounts(path, { detachBusy: true })))).flat()
+        .length,
+      'mount',
+    ),
   );
   await step('kubeconfigs', async () => (await removeFromOwnKubeconfigs(paths)).map(file => `context k8ts in ${file}`));
   await step('files', () => {

@@ -6,7 +6,7 @@
  */
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unmountBelow } from '../../../host/mounts.ts';
+import { releaseMounts } from '../../../host/release-mounts.ts';
 import { descendantsOf, listProcesses, readProcess, sendSignal, type ProcessInfo } from '../../../host/processes.ts';
 
 /** What was taken away. */
@@ -40,7 +40,10 @@ export async function resetContainerd({ root, stateDir, socketPath }: ResetOptio
   for (const process of [...shims, ...processes]) sendSignal(process.pid, 'SIGKILL');
   await waitForEnd([...shims, ...processes]);
 
-  const mounts = [...(await unmountBelow(stateDir)), ...(await unmountBelow(root))];
+  const mounts = [
+    ...(await releaseMounts(stateDir, { detachBusy: true })),
+    ...(await releaseMounts(root, { detachBusy: true })),
+  ];
   for (const path of [...shimSockets, stateDir, root]) await rm(path, { recursive: true, force: true });
   return { shims: shims.length, processes: processes.length, mounts, directories: [stateDir, root] };
 }
