@@ -5,7 +5,9 @@ import { dirname, join } from 'node:path';
 import { hugePageResource, readHugePages, readMachineTopology } from './machine-topology.ts';
 
 let sys: string;
-beforeEach(() => (sys = mkdtempSync(join(tmpdir(), 'k8ts-sys-'))));
+beforeEach(() => {
+  sys = mkdtempSync(join(tmpdir(), 'k8ts-sys-'));
+});
 afterEach(() => rmSync(sys, { recursive: true }));
 
 function write(files: Readonly<Record<string, string | number>>): void {
