@@ -39,7 +39,7 @@ export async function footprint(host: Host): Promise<Footprint> {
       ? readdirSync('/run/netns').filter(name => name.startsWith('cni-')).length
       : 0,
     links: lines(await host.run(['ip', '-o', 'link'])).length,
-    podAddresses: addresses(host.path('run')) + addresses('/var/lib/cni/networks'),
+    podAddresses: addresses(host.path('data', 'agent', 'cni', 'state')),
     snapshots: await ctr('snapshots', 'list'),
     agentFiles: pid === undefined ? 0 : entries(`/proc/${pid}/fd`),
     containerdFiles: containerdPid === undefined ? 0 : entries(`/proc/${containerdPid}/fd`),
