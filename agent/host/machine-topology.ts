@@ -9,7 +9,7 @@ import type { CpuPlace, MachineTopology, NumaNode } from '../../machinery/meta/m
 /**
  * A machine without NUMA nodes in /sys has one that holds everything.
  * @param sys where sysfs is mounted
- * @param memoryBytes of the whole machine, for one whose nodes tell none
+ * @param memoryBytes of the whole machine
  * @throws the file system's error if not even the processors can be read
  */
 export async function readMachineTopology(memoryBytes: number, sys = '/sys'): Promise<MachineTopology> {
@@ -95,7 +95,9 @@ async function readNodes(sys: string, online: CpuSet, memoryBytes: number): Prom
       };
     }),
   );
-  if (nodes.length > 0) return nodes;
+  const [first, ...others] = nodes;
+  // One node has all there is: memory that was added later is not always counted with it.
+  if (first !== undefined) return others.length > 0 ? nodes : [{ ...first, memoryBytes }];
   return [{ id: 0, cpus: online, memoryBytes, hugePages: await readHugePages(sys), distances: [10] }];
 }
 

@@ -4,8 +4,8 @@ export class StateConflictError extends Error {
 
   /** @param path of the state file @param what `CPU`, `memory` */
   constructor(path: string, what: string, conflict: string, options?: ErrorOptions) {
-    const next = `drain this node, stop k8ts, remove the file and start again (kubectl drain NODE; k8ts down; rm ${path}; k8ts up)`;
-    super(`The ${what} manager's state in ${path} cannot be used: ${conflict}. Please ${next}`, options);
+    const next = `Please drain this node (start it with the settings of before, if they changed), then stop k8ts, remove the file and start again: rm ${path}`;
+    super(`The ${what} manager's state in ${path} cannot be used: ${conflict}. ${next}`, options);
   }
 
   /** @throws StateConflictError if the file cannot be read */

@@ -104,14 +104,15 @@ export function renderContainerdConfig(input: ContainerdConfigInput): string {
 
 function version2(input: ContainerdConfigInput): Table[] {
   const cri = ['plugins', 'io.containerd.grpc.v1.cri'];
-  const pullTimeout = input.version.minor >= 7 ? { image_pull_progress_timeout: PULL_STALL_TIMEOUT } : {};
+  // Device plugins may name devices by CDI; 2.x does so unasked.
+  const since7 = input.version.minor >= 7 ? { image_pull_progress_timeout: PULL_STALL_TIMEOUT, enable_cdi: true } : {};
   return [
     {
       path: cri,
       values: {
         sandbox_image: input.sandboxImage,
         max_concurrent_downloads: input.maxConcurrentDownloads,
-        ...pullTimeout,
+        ...since7,
         ...runtimeSettings(input),
         ...streamSettings,
       },
