@@ -21,6 +21,8 @@ export interface PodRecord {
   /** Nothing of it is to run again: all containers ended by themselves. */
   completed: boolean;
   admitted: boolean;
+  /** UIDs of pods that end so that there is room for it. */
+  readonly victims: Set<string>;
   /** Why containers do not run, by name. */
   readonly waiting: Map<string, WaitingReason>;
   /** Kills under way, by container id. */
@@ -57,6 +59,7 @@ export function newRecord(uid: string, pod: Pod): PodRecord {
     verdict: undefined,
     completed: false,
     admitted: false,
+    victims: new Set(),
     waiting: new Map(),
     killing: new Set(),
     replacing: new Set(),

@@ -4,7 +4,7 @@ import { FakeClock } from '../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { ReconcileResult } from '../../../machinery/client/reconcile.ts';
-import type { PodVerdict } from '../plan/pod-status.ts';
+import type { AdmissionVerdict } from '../plan/node-admission.ts';
 import type { PodView } from '../plan/pod-view.ts';
 import type { PodRecord } from './pod-record.ts';
 import { PodWorkers, type PodWorkersOptions } from './pod-workers.ts';
@@ -16,7 +16,7 @@ interface Hung {
 
 /** Workers over parts that only say what is asked of them; `hang` names the calls that do not end by themselves. */
 interface Setting {
-  admit?: (pod: Pod, others: readonly Pod[]) => PodVerdict | undefined;
+  admit?: (pod: Pod, others: readonly Pod[]) => AdmissionVerdict | undefined;
   refreshNode?: () => Promise<void>;
   readonly give?: PodWorkersOptions['resources']['admit'];
 }
@@ -166,6 +166,25 @@ describe('PodWorkers', () => {
     await clock.advance(0);
     expect(calls.at(-1)).toBe('remove a');
     expect(workers.has('a')).toBe(false);
+  });
+
+  test('a critical pod waits until those that make room for it have stopped', async () => {
+    const victim = pod('v');
+    const admit = (p: Pod, others: readonly Pod[]): AdmissionVerdict | undefined =>
+      p.metadata.uid === 'c' && others.length > 0
+        ? { reason: 'Preempting', message: 'it waits', victims: others }
+        : undefined;
+    const { workers, clock, calls, hang, hung, views } = setup({ admit });
+    workers.updatePod(victim);
+    await clock.advance(0);
+    views.set('v', runs('v'));
+    hang.add('stop v 30');
+    workers.updatePod(pod('c'));
+    await clock.advance(0);
+    expect(calls).toEqual(['sync v', 'stop v 30']);
+    hung.get('stop v 30')?.end();
+    await clock.advance(0);
+    expect(calls).toContain('sync c');
   });
 
   test('a shorter grace period begins the stop anew; a longer one does not', async () => {

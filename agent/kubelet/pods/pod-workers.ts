@@ -19,7 +19,9 @@ import type { ImageManager } from '../images/image-manager.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import { deadlineVerdict } from '../plan/active-deadline.ts';
 import { isTerminalPhase, uidOf } from '../plan/pod-spec.ts';
+import type { AdmissionVerdict } from '../plan/node-admission.ts';
 import type { PodVerdict } from '../plan/pod-status.ts';
+import { PREEMPTED } from '../plan/preemption.ts';
 import { isAnythingRunning, type PodView } from '../plan/pod-view.ts';
 import type { Prober } from '../prober/prober.ts';
 import type { ResourceManagers } from '../resources/resource-managers.ts';
@@ -43,7 +45,7 @@ export interface PodWorkersOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Whether the node takes the pod, given those that it has; undefined: it does. */
-  readonly admit: (pod: Pod, others: readonly Pod[]) => PodVerdict | undefined;
+  readonly admit: (pod: Pod, others: readonly Pod[]) => AdmissionVerdict | undefined;
   /** Processors, memory and devices that are given to single containers. */
   readonly resources: Pick<ResourceManagers, 'admit' | 'release'>;
   /** Asks the API for the node: what `admit` looks at may be older than what the scheduler saw. */
@@ -255,11 +257,13 @@ export class PodWorkers implements Reconciler<string> {
       return this.begin(record);
     }
     if (!record.admitted) {
+      if ([...record.victims].some(uid => this.mayRun(uid))) return 'awaitChange';
       let rejection = this.admit(record);
       if (rejection !== undefined) {
         await this.options.refreshNode(signal);
         rejection = this.admit(record);
       }
+      if (rejection?.victims !== undefined) return this.preempt(record, rejection.victims);
       rejection ??= await this.giveResources(record, signal);
       if (rejection !== undefined) {
         record.verdict = rejection;
@@ -276,8 +280,23 @@ export class PodWorkers implements Reconciler<string> {
     return { afterMs: result === 'awaitChange' ? deadline.dueInMs : Math.min(result.afterMs, deadline.dueInMs) };
   }
 
+  /** Ends pods so that a critical one fits; it is looked at again once they have ended. */
+  private preempt(record: PodRecord, victims: readonly Pod[]): ReconcileResult {
+    for (const victim of victims) {
+      this.options.recorder.event(subjectOf(pods, victim), 'Warning', PREEMPTED.reason, PREEMPTED.message);
+      record.victims.add(uidOf(victim));
+      this.endPod(uidOf(victim), PREEMPTED);
+    }
+    return 'awaitChange';
+  }
+
+  private mayRun(uid: string): boolean {
+    const phase = this.records.get(uid)?.phase;
+    return phase === 'sync' || phase === 'terminating';
+  }
+
   /** A pod that already runs here was admitted before. */
-  private admit(record: PodRecord): PodVerdict | undefined {
+  private admit(record: PodRecord): AdmissionVerdict | undefined {
     if (this.options.cache.view(record.uid) !== undefined) return undefined;
     const others = [...this.records.values()]
       .filter(other => other !== record && other.admitted && !other.gone && other.phase === 'sync')
@@ -321,6 +340,7 @@ export class PodWorkers implements Reconciler<string> {
     record.waiting.clear();
     record.phase = 'terminated';
     this.options.allocations.resizer.roomChanged();
+    for (const other of this.records.values()) if (other.victims.has(record.uid)) this.options.queue.add(other.uid);
     publisher.publish(record, { urgent: false, final: true });
   }
 

@@ -6,31 +6,6 @@
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
 import { allocatableOf, podRequest, type ResourceSum } from '../plan/resources.ts';
 
-/** A host port in use: `ip` is `0.0.0.0` for all addresses. */
-export interface HostPort {
-  ip: string;
-  protocol: string;
-  port: number;
-}
-
-/** Host ports that a pod's containers ask for (all of them when the pod is on the host network: the API server filled hostPort in). */
-export function hostPortsOf(pod: Pod): HostPort[] {
-  const ports: HostPort[] = [];
-  const sidecars = (pod.spec.initContainers ?? []).filter(c => c.restartPolicy === 'Always');
-  for (const container of [...pod.spec.containers, ...sidecars]) {
-    for (const p of container.ports ?? []) {
-      if (p.hostPort !== undefined && p.hostPort > 0) {
-        ports.push({
-          ip: p.hostIP === undefined || p.hostIP === '' ? '0.0.0.0' : p.hostIP,
-          protocol: p.protocol ?? 'TCP',
-          port: p.hostPort,
-        });
-      }
-    }
-  }
-  return ports;
-}
-
 export class NodeInfo {
   node: Node;
   allocatable: ResourceSum;
