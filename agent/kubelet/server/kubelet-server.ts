@@ -5,7 +5,7 @@
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
 import type { Component } from '../../../machinery/process/component.ts';
-import { listenUntil } from './listen-until.ts';
+import { Listener } from './listener.ts';
 import type { RequestHandler } from './request-handler.ts';
 import type { ServingTls } from './serving-tls.ts';
 
@@ -28,7 +28,7 @@ export class KubeletServer implements Component {
   readonly name = 'kubelet-server';
   private readonly options: KubeletServerOptions;
   private readonly server: Server;
-  private readonly listening: Promise<void>;
+  private readonly listener: Listener;
 
   /** @throws Error when certificate files cannot be read */
   constructor(options: KubeletServerOptions) {
@@ -49,15 +49,12 @@ export class KubeletServer implements Component {
     this.server.on('request', (request, response) => handler.onRequest(request, response));
     this.server.on('upgrade', (request, socket, head) => handler.onUpgrade(request, socket as Socket, head));
     this.server.on('tlsClientError', (_error, socket) => socket.destroy());
-    this.listening = new Promise((resolve, reject) => {
-      this.server.once('listening', resolve);
-      this.server.once('error', reject);
-    });
-    this.listening.catch(() => undefined);
+    const { host, port } = options;
+    this.listener = new Listener(this.server, { host, port, what: 'The kubelet', setting: '--kubelet-port' });
   }
 
   ready(): Promise<void> {
-    return this.listening;
+    return this.listener.listening;
   }
 
   /** Shows new connections the certificate that is good now; those that are there go on. */
@@ -67,9 +64,8 @@ export class KubeletServer implements Component {
 
   /** @throws when the port is taken, naming it */
   async run(signal: AbortSignal): Promise<void> {
-    const { host, port, handler } = this.options;
-    await listenUntil(this.server, { host, port, what: 'The kubelet', setting: '--kubelet-port' }, signal);
-    handler.stop();
+    await this.listener.run(signal);
+    this.options.handler.stop();
     this.server.closeAllConnections();
   }
 }

@@ -4,7 +4,7 @@
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Component } from '../../../machinery/process/component.ts';
-import { listenUntil } from './listen-until.ts';
+import { Listener } from './listener.ts';
 import type { RequestHandler } from './request-handler.ts';
 
 export interface PlainServerOptions {
@@ -24,7 +24,7 @@ export class PlainServer implements Component {
   readonly name: string;
   private readonly options: PlainServerOptions;
   private readonly server: Server;
-  private readonly listening: Promise<void>;
+  private readonly listener: Listener;
 
   constructor(options: PlainServerOptions) {
     this.name = options.name;
@@ -38,22 +38,18 @@ export class PlainServer implements Component {
     });
     this.server.on('request', (request, response) => handler.onRequest(request, response));
     this.server.on('upgrade', (request, socket, head) => handler.onUpgrade(request, socket as Socket, head));
-    this.listening = new Promise((resolve, reject) => {
-      this.server.once('listening', resolve);
-      this.server.once('error', reject);
-    });
-    this.listening.catch(() => undefined);
+    const { name, host, port, setting } = options;
+    this.listener = new Listener(this.server, { host, port, what: `The kubelet's ${name}`, setting });
   }
 
   ready(): Promise<void> {
-    return this.listening;
+    return this.listener.listening;
   }
 
   /** @throws when the port is taken, naming it */
   async run(signal: AbortSignal): Promise<void> {
-    const { host, port, setting, handler, name } = this.options;
-    await listenUntil(this.server, { host, port, what: `The kubelet's ${name}`, setting }, signal);
-    handler.stop();
+    await this.listener.run(signal);
+    this.options.handler.stop();
     this.server.closeAllConnections();
   }
 }
