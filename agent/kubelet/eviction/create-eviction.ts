@@ -48,6 +48,7 @@ export function createEviction(options: EvictionOptions): EvictionManager {
     storageLimits: configuration.localStorageCapacityIsolation,
     observe: () => observeMachine({ ...options, images: imageFilesystem }),
     layout: () => imageFilesystem.layout(root),
+    longestWalkMs: durationMs(configuration.volumeStatsAggPeriod),
     lastWalkMs: () => disks.lastWalkMs,
     meter: new PodUsageMeter({ runtime, cache, sampler, disks }),
   });

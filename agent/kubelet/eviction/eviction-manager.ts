@@ -15,7 +15,6 @@ import { isCriticalPod } from '../plan/critical-pod.ts';
 import { gracePeriodSeconds, podKey, uidOf } from '../plan/pod-spec.ts';
 import type { PodVerdict } from '../plan/pod-status.ts';
 import { EVICTED, evictionNotice } from './plan/messages.ts';
-import { nodeEvents } from './plan/node-events.ts';
 import type { PodUsage } from './plan/pod-usage.ts';
 import { admitUnderPressure } from './plan/pressure-admission.ts';
 import {
@@ -29,7 +28,7 @@ import {
 } from './plan/pressure.ts';
 import { rankPods } from './plan/rank.ts';
 import { reclaimsOf } from './plan/reclaims.ts';
-import { exceededLimit, hasStorageLimit } from './plan/storage-limits.ts';
+import { exceededLimit, hasStorageLimit, nextWalkMs, storageUses } from './plan/storage-limits.ts';
 import {
   SIGNALS,
   withContainerFs,
@@ -66,6 +65,8 @@ export interface EvictionManagerOptions {
   readonly storageLimits: boolean;
   readonly observe: () => Promise<Observations>;
   readonly layout: () => Promise<FilesystemLayout>;
+  /** What lies on disks is measured at least this often. */
+  readonly longestWalkMs: number;
   /** How long the last walk over directories took. */
   readonly lastWalkMs: () => number;
   readonly meter: PodUsageMeter;
@@ -85,6 +86,8 @@ export interface EvictionManagerOptions {
 const HURRY_SECONDS = 1;
 const END_TIMEOUT_MS = 30_000;
 const END_LOOK_MS = 250;
+/** A walk that is due within this is not put off to the next look. */
+const LOOK_SLACK_MS = 1_000;
 /** Walking may take a twentieth of the time. */
 const WALK_SHARE = 20;
 const SINGLE_FS: FilesystemLayout = { dedicatedImageFs: false, splitContainerFs: false };
@@ -93,17 +96,17 @@ export class EvictionManager {
   private readonly options: EvictionManagerOptions;
   private state: PressureState = CALM;
   private last: { readonly atMs: number; readonly seen: Observations } | undefined;
-  private held: readonly PressureCondition[] | undefined;
   private fileSystems: FilesystemLayout | undefined;
+  /** Bytes by key of a limit, and when they were measured. */
+  private walked: { readonly atMs: number; readonly used: ReadonlyMap<string, number> } | undefined;
   private nextWalkMs = 0;
+  /** UIDs of pods whose disks were measured at least once. */
+  private measured: ReadonlySet<string> = new Set();
+  /** What the node is short of now. */
+  conditions: readonly PressureCondition[] = [];
 
   constructor(options: EvictionManagerOptions) {
     this.options = options;
-  }
-
-  /** What the node is short of now. */
-  get conditions(): readonly PressureCondition[] {
-    return this.held ?? [];
   }
 
   /** Whether the node takes the pod. */
@@ -145,7 +148,7 @@ export class EvictionManager {
   }
 
   private async look(): Promise<{ thresholds: readonly Threshold[]; due: readonly Threshold[]; seen: Observations }> {
-    const { clock, observe, transitionMs, onConditions, recorder, node } = this.options;
+    const { clock, observe, transitionMs, onConditions } = this.options;
     const fileSystems = await this.layoutNow();
     const thresholds = withContainerFs(this.options.thresholds, fileSystems);
     const seen = await observe();
@@ -154,10 +157,9 @@ export class EvictionManager {
     this.state = state;
     this.pauseMs = nextLookMs(thresholds, this.last?.seen, seen, nowMs - (this.last?.atMs ?? nowMs));
     this.last = { atMs: nowMs, seen };
-    const changes = nodeEvents(node.name ?? '', this.held, conditions);
-    this.held = conditions;
-    for (const { reason, message } of changes) recorder.event(node, 'Normal', reason, message);
-    if (changes.length > 0) onConditions();
+    const changed = conditions.join() !== this.conditions.join();
+    this.conditions = conditions;
+    if (changed) onConditions();
     return { thresholds, due, seen };
   }
 
@@ -200,19 +202,28 @@ export class EvictionManager {
 
   /** Those that lay more on the disk than they may. */
   private async endBeyondLimits(signal: AbortSignal): Promise<string[]> {
-    const { pods, meter, clock, storageLimits, lastWalkMs } = this.options;
-    if (!storageLimits || clock.monotonicMs() < this.nextWalkMs) return [];
+    const { pods, meter, clock, storageLimits, lastWalkMs, longestWalkMs } = this.options;
+    if (!storageLimits) return [];
     const limited = pods.active().filter(pod => hasStorageLimit(pod) && !isCriticalPod(pod));
-    if (limited.length === 0) return [];
+    const isKnown = (pod: Pod): boolean => this.measured.has(uidOf(pod));
+    if (limited.length === 0 || (clock.monotonicMs() < this.nextWalkMs && limited.every(isKnown))) return [];
     const usages = await meter.disksOf(limited, signal);
-    this.nextWalkMs = clock.monotonicMs() + lastWalkMs() * WALK_SHARE;
-    return limited.flatMap(pod => {
+    const { dedicatedImageFs } = this.fileSystems ?? SINGLE_FS;
+    const rows = limited.flatMap(pod => {
       const usage = usages.get(uidOf(pod));
-      const exceeded =
-        usage === undefined ? undefined : exceededLimit(pod, usage, (this.fileSystems ?? SINGLE_FS).dedicatedImageFs);
+      return usage === undefined ? [] : [{ pod, uses: storageUses(pod, usage, dedicatedImageFs) }];
+    });
+    const all = rows.flatMap(({ uses }) => uses);
+    const nowMs = clock.monotonicMs();
+    const elapsedMs = nowMs - (this.walked?.atMs ?? nowMs);
+    const waitMs = nextWalkMs(this.walked?.used ?? new Map(), all, elapsedMs, longestWalkMs);
+    this.nextWalkMs = nowMs + Math.max(waitMs, lastWalkMs() * WALK_SHARE) - LOOK_SLACK_MS;
+    this.walked = { atMs: nowMs, used: new Map(all.map(({ key, used }) => [key, used])) };
+    this.measured = new Set(limited.map(uidOf));
+    return rows.flatMap(({ pod, uses }) => {
+      const exceeded = exceededLimit(uses);
       if (exceeded === undefined) return [];
-      const { message, limit } = exceeded;
-      this.end(pod, { reason: EVICTED, message, graceSeconds: HURRY_SECONDS }, limit);
+      this.end(pod, { reason: EVICTED, message: exceeded.message, graceSeconds: HURRY_SECONDS }, exceeded.kind);
       return [uidOf(pod)];
     });
   }

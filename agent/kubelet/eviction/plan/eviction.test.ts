@@ -2,13 +2,12 @@ import { describe, expect, test } from '@jest/globals';
 import type { Container, Pod, PodSpec } from '../../../../proto/api/core-v1.ts';
 import { withDefaults } from '../../config/plan/kubelet-configuration.ts';
 import { evictionNotice } from './messages.ts';
-import { nodeEvents } from './node-events.ts';
 import type { PodUsage } from './pod-usage.ts';
 import { admitUnderPressure } from './pressure-admission.ts';
 import { CALM, isRelieved, lookForPressure, nextLookMs, type Observations } from './pressure.ts';
 import { partsOf, rankPods } from './rank.ts';
 import { reclaimsOf } from './reclaims.ts';
-import { exceededLimit, hasStorageLimit } from './storage-limits.ts';
+import { exceededLimit, hasStorageLimit, nextWalkMs, storageUses } from './storage-limits.ts';
 import { parseThresholds, withContainerFs, type PressureCondition, type Signal, type Threshold } from './thresholds.ts';
 
 const MI = 1 << 20;
@@ -275,19 +274,36 @@ describe('exceededLimit()', () => {
       'Pod ephemeral local storage usage exceeds the total limit of containers 10Ki. ',
     ],
   ])('%s', (_, used, dedicated, want) => {
-    expect(exceededLimit(limited, used, dedicated)?.message).toBe(want);
+    expect(exceededLimit(storageUses(limited, used, dedicated))?.message).toBe(want);
   });
 
   test('a container whose pod may have more', () => {
     const limits = (size: string) => ({ limits: { 'ephemeral-storage': size } });
     const both = pod('both', { containers: [container('main', limits('1Ki')), container('other', limits('1Mi'))] });
-    expect(exceededLimit(both, usage({ containers: main(0, 1025) }), true)).toEqual({
-      limit: 'ephemeralcontainerfs.limit',
+    expect(exceededLimit(storageUses(both, usage({ containers: main(0, 1025) }), true))).toMatchObject({
+      kind: 'ephemeralcontainerfs.limit',
       message: 'Container main exceeded its local ephemeral storage limit "1Ki". ',
     });
     // On a file system of its own the writable layer is the images'.
-    expect(exceededLimit(both, usage({ containers: main(1025, 0) }), true)).toBeUndefined();
-    expect(exceededLimit(both, usage({ containers: main(1025, 0) }), false)).toBeDefined();
+    expect(exceededLimit(storageUses(both, usage({ containers: main(1025, 0) }), true))).toBeUndefined();
+    expect(exceededLimit(storageUses(both, usage({ containers: main(1025, 0) }), false))).toBeDefined();
+  });
+
+  test.each([
+    ['seen for the first time', undefined, 10, 10_000],
+    ['nothing grows', 10, 10, 60_000],
+    ['it grows slowly', 10, 11, 60_000],
+    ['half the way is twenty seconds off', 20, 40, 20_000],
+    ['it is nearly there', 90, 90, 10_000],
+  ])('nextWalkMs() when %s', (_, before, now, want) => {
+    const seen = before === undefined ? new Map<string, number>() : new Map([['a', before]]);
+    const uses = [{ key: 'a', used: now, limit: 120 }];
+    expect(nextWalkMs(seen, uses, 10_000, 60_000)).toBe(want);
+  });
+
+  test('storageUses() names each limit of a pod once', () => {
+    const names = storageUses(limited, usage(), false).map(({ key }) => key);
+    expect(names).toEqual(['limited volume scratch', 'limited', 'limited container main']);
   });
 
   test('hasStorageLimit() spares those that have none from being measured', () => {
@@ -330,18 +346,4 @@ describe('admitUnderPressure()', () => {
   ])('%s', (_, p, conditions, want) => {
     expect(admitUnderPressure(p, conditions)?.message).toBe(want);
   });
-});
-
-test('nodeEvents() tells all at first, then what changed', () => {
-  const reasons = (...args: Parameters<typeof nodeEvents>) => nodeEvents(...args).map(({ reason }) => reason);
-  expect(reasons('n', undefined, [])).toEqual([
-    'NodeHasSufficientMemory',
-    'NodeHasNoDiskPressure',
-    'NodeHasSufficientPID',
-  ]);
-  expect(reasons('n', [], ['DiskPressure'])).toEqual(['NodeHasDiskPressure']);
-  expect(nodeEvents('n', ['PIDPressure'], [])).toEqual([
-    { reason: 'NodeHasSufficientPID', message: 'Node n status is now: NodeHasSufficientPID' },
-  ]);
-  expect(reasons('n', ['PIDPressure'], ['PIDPressure'])).toEqual([]);
 });

@@ -8,7 +8,7 @@ import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
 import type { PodUsage } from './pod-usage.ts';
 
 /** Label `eviction_signal` of the metric `kubelet_evictions`. */
-export type StorageLimit = 'emptydirfs.limit' | 'ephemeralpodfs.limit' | 'ephemeralcontainerfs.limit';
+type StorageLimit = 'emptydirfs.limit' | 'ephemeralpodfs.limit' | 'ephemeralcontainerfs.limit';
 
 const STORAGE = 'ephemeral-storage';
 
@@ -18,35 +18,80 @@ export function hasStorageLimit(pod: Pod): boolean {
   return spec.resources?.limits?.[STORAGE] !== undefined || limited(pod).length > 0 || limitedDirs(pod).length > 0;
 }
 
-/** What goes beyond its limit first; undefined: nothing does. */
-export function exceededLimit(
-  pod: Pod,
-  usage: PodUsage,
-  dedicatedImageFs: boolean,
-): { readonly limit: StorageLimit; readonly message: string } | undefined {
-  for (const { name, sizeLimit } of limitedDirs(pod)) {
-    if ((usage.volumes.get(name)?.bytes ?? 0) <= bytesOf(sizeLimit)) continue;
-    return {
-      limit: 'emptydirfs.limit',
-      message: `Usage of EmptyDir volume "${name}" exceeds the limit "${sizeLimit}". `,
-    };
-  }
+/** Bytes against a limit. */
+export interface StorageUse {
+  /** Unique on the node. */
+  readonly key: string;
+  readonly used: number;
+  readonly limit: number;
+}
+
+interface LimitedUse extends StorageUse {
+  readonly kind: StorageLimit;
+  readonly message: string;
+}
+
+/** Everything of the pod that is limited, in the order in which it counts. */
+export function storageUses(pod: Pod, usage: PodUsage, dedicatedImageFs: boolean): readonly LimitedUse[] {
+  const uid = pod.metadata.uid ?? '';
   const total = podLimits(pod, 'any').get(STORAGE);
   const uses = [...usage.volumes.values(), ...usage.containers.flatMap(({ rootfs, logs }) => [rootfs, logs])];
-  const used = uses.reduce((sum, use) => sum + (use?.bytes ?? 0), 0);
-  if (total !== undefined && used > total.value()) {
-    const message = `Pod ephemeral local storage usage exceeds the total limit of containers ${total.toString()}. `;
-    return { limit: 'ephemeralpodfs.limit', message };
-  }
-  for (const { name, resources } of limited(pod)) {
-    const limit = resources?.limits?.[STORAGE] ?? '0';
-    const own = usage.containers.find(container => container.name === name);
-    const ofContainer = (own?.logs?.bytes ?? 0) + (dedicatedImageFs ? 0 : (own?.rootfs?.bytes ?? 0));
-    if (ofContainer <= bytesOf(limit)) continue;
-    const message = `Container ${name} exceeded its local ephemeral storage limit "${limit}". `;
-    return { limit: 'ephemeralcontainerfs.limit', message };
-  }
-  return undefined;
+  return [
+    ...limitedDirs(pod).map(({ name, sizeLimit }) => ({
+      key: `${uid} volume ${name}`,
+      used: usage.volumes.get(name)?.bytes ?? 0,
+      limit: bytesOf(sizeLimit),
+      kind: 'emptydirfs.limit' as const,
+      message: `Usage of EmptyDir volume "${name}" exceeds the limit "${sizeLimit}". `,
+    })),
+    ...(total === undefined ? [] : [total]).map(limit => ({
+      key: uid,
+      used: uses.reduce((sum, use) => sum + (use?.bytes ?? 0), 0),
+      limit: limit.value(),
+      kind: 'ephemeralpodfs.limit' as const,
+      message: `Pod ephemeral local storage usage exceeds the total limit of containers ${limit.toString()}. `,
+    })),
+    ...limited(pod).map(({ name, resources }) => {
+      const limit = resources?.limits?.[STORAGE] ?? '0';
+      const own = usage.containers.find(container => container.name === name);
+      return {
+        key: `${uid} container ${name}`,
+        used: (own?.logs?.bytes ?? 0) + (dedicatedImageFs ? 0 : (own?.rootfs?.bytes ?? 0)),
+        limit: bytesOf(limit),
+        kind: 'ephemeralcontainerfs.limit' as const,
+        message: `Container ${name} exceeded its local ephemeral storage limit "${limit}". `,
+      };
+    }),
+  ];
+}
+
+/** What went beyond its limit; undefined: nothing did. */
+export function exceededLimit(uses: readonly LimitedUse[]): Pick<LimitedUse, 'kind' | 'message'> | undefined {
+  return uses.find(({ used, limit }) => used > limit);
+}
+
+const SOONEST_MS = 10_000;
+/** From this part of a limit on it is looked at as often as may be. */
+const NEAR = 0.75;
+
+/**
+ * When to measure again: soon where something is new or near its limit, else in half the time in which it would reach it at the speed of the
+ * last interval.
+ *
+ * @param before bytes by key, at the last measure
+ */
+export function nextWalkMs(
+  before: ReadonlyMap<string, number>,
+  now: readonly StorageUse[],
+  elapsedMs: number,
+  longestMs: number,
+): number {
+  const waits = now.map(({ key, used, limit }) => {
+    const last = before.get(key);
+    if (last === undefined || used >= limit * NEAR) return 0;
+    return used <= last ? longestMs : (((limit - used) / (used - last)) * elapsedMs) / 2;
+  });
+  return Math.max(SOONEST_MS, Math.min(longestMs, ...waits));
 }
 
 function limited({ spec }: Pod): Container[] {
