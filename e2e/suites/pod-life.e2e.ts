@@ -150,6 +150,14 @@ beforeAll(async () => {
         volumes: [{ name: 'kept', emptyDir: {} }],
       },
     }),
+    pod('nobody', {
+      command: IDLE,
+      container: { volumeMounts: [{ name: 'map', mountPath: '/map' }] },
+      spec: {
+        securityContext: { runAsUser: 1000, runAsGroup: 3000, runAsNonRoot: true, fsGroup: 2000 },
+        volumes: [{ name: 'map', configMap: { name: 'kube-root-ca.crt' } }],
+      },
+    }),
     pod('apart', { command: IDLE, spec: { hostUsers: false } }),
     pod('knocks', {
       command: IDLE,
@@ -329,6 +337,16 @@ test('sidecars start in order before the others and end in reverse after them', 
 test('variables come from files that other containers wrote', async () => {
   await k.waitReady('pod reads');
   expect((await k.exec('reads', 'echo "$FROM_FILE/${NONE-unset}"')).trim()).toBe('what init wrote/unset');
+});
+
+test('who is not root reads what is meant for its pod', async () => {
+  await k.waitReady('pod nobody');
+  const files = '/etc/hosts /etc/resolv.conf /map/ca.crt /var/run/secrets/kubernetes.io/serviceaccount/token';
+  expect(
+    (
+      await k.exec('nobody', `for f in ${files}; do test -s $f && head -c 1 $f > /dev/null || echo $f; done; id`)
+    ).trim(),
+  ).toBe('uid=1000 gid=3000 groups=2000,3000');
 });
 
 test('crash loops wait as long as the node is told to', async () => {

@@ -41,7 +41,7 @@ export function resizeMessage(
   error?: string,
 ): string {
   const named = (list: readonly Container[] | undefined): object[] =>
-    (list ?? []).map(({ name, resources = {} }) => ({ name, resources }));
+    (list ?? []).map(({ name, resources: { limits, requests } = {} }) => ({ name, resources: { limits, requests } }));
   const summary = {
     ...((spec.initContainers ?? []).length === 0 ? {} : { initContainers: named(spec.initContainers) }),
     containers: named(spec.containers),

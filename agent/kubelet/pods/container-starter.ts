@@ -276,7 +276,9 @@ export class ContainerStarter {
         : podHostsFile(podIPs, names.hostname, names.domainName, aliases);
     await mkdir(dirname(path), { recursive: true, mode: 0o750 });
     // Containers that run hold this very file: it is written in place, never replaced.
-    await writeFile(path, text, { mode: 0o644 });
+    await writeFile(path, text);
+    // Whatever our umask: containers may run as anyone.
+    await chmod(path, 0o644);
     return path;
   }
 }

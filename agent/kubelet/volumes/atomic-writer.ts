@@ -38,6 +38,8 @@ export async function writePayload(
   nowMs: number,
 ): Promise<void> {
   await mkdir(directory, { recursive: true });
+  // Whatever our umask: who reads it may be anyone. What may be read say the modes of the files.
+  await chmod(directory, 0o755);
   const older = await readlink(join(directory, DATA)).catch(() => undefined);
   const stamp = new Date(nowMs).toISOString().slice(0, 19).replace(/[-:T]/g, '_');
   const version = `..${stamp}.${randomBytes(4).toString('hex')}`;
