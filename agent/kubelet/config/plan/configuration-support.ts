@@ -2,7 +2,7 @@
  * Settings of upstream's that this kubelet does not have. Each may be said with the value that is true here; any other is refused with
  * the reason, so that nobody believes in a setting that does nothing.
  */
-import type { FieldError} from '../../../../machinery/meta/field-error.ts';
+import type { FieldError } from '../../../../machinery/meta/field-error.ts';
 import { forbiddenError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { isJsonObject } from '../../../../machinery/meta/json-value.ts';
@@ -49,8 +49,11 @@ const LACKS: readonly Lack[] = [
 
 /** Features of upstream's that stand behind a gate: `true` for what is always on here. */
 const GATES: ReadonlyMap<string, 'on' | 'choice'> = new Map([
+  ['CPUManagerPolicyBetaOptions', 'on'],
+  ['CPUManagerPolicyOptions', 'on'],
   ['ContainerRestartRules', 'on'],
   ['CustomCPUCFSQuotaPeriod', 'on'],
+  ['DisableCPUQuotaWithExclusiveCPUs', 'on'],
   ['GracefulNodeShutdown', 'on'],
   ['GracefulNodeShutdownBasedOnPodPriority', 'on'],
   ['ImageMaximumGCAge', 'on'],
@@ -59,15 +62,20 @@ const GATES: ReadonlyMap<string, 'on' | 'choice'> = new Map([
   ['KubeletCrashLoopBackOffMax', 'on'],
   ['KubeletEnsureSecretPulledImages', 'on'],
   ['KubeletPodResources', 'on'],
+  ['KubeletPodResourcesGet', 'on'],
+  ['KubeletPodResourcesListUseActivePods', 'on'],
   ['MemoryManager', 'on'],
   ['NodeLogQuery', 'on'],
   ['NodeSwap', 'on'],
   ['PodLevelResources', 'on'],
   ['PodLifecycleSleepAction', 'on'],
   ['RecursiveReadOnlyMounts', 'on'],
+  ['ResourceHealthStatus', 'on'],
   ['RotateKubeletServerCertificate', 'on'],
   ['SidecarContainers', 'on'],
   ['SupplementalGroupsPolicy', 'on'],
+  ['TopologyManagerPolicyBetaOptions', 'on'],
+  ['TopologyManagerPolicyOptions', 'on'],
   ['UserNamespacesSupport', 'on'],
   // Crash loops begin with 1 s and end with 60 s.
   ['ReduceDefaultCrashLoopBackOffDecay', 'choice'],
