@@ -1,6 +1,7 @@
 /** How full a file system is, and what a directory takes of it. */
 import { statfs } from 'node:fs/promises';
 import { run } from './exec.ts';
+import { readMountinfo } from './mountinfo.ts';
 
 /** A file system as a whole. */
 export interface FilesystemUsage {
@@ -33,16 +34,43 @@ export async function readFilesystemUsage(path: string): Promise<FilesystemUsage
   };
 }
 
+const WALK_TIMEOUT_MS = 300_000;
+/** Where something is mounted below that may hang. */
+const GUARDED_WALK_TIMEOUT_MS = 5_000;
+
 /**
  * Walks directories, all in one other process: seconds for millions of files. Files that vanish meanwhile do not count, and of directories that
- * do not exist nothing is said. No directory may lie in another.
+ * do not exist nothing is said; nor of one in which something is mounted that hangs. No directory may lie in another.
  */
 export async function readDirectoriesUsage(
   paths: readonly string[],
   signal?: AbortSignal,
 ): Promise<Map<string, DirectoryUsage>> {
+  const mountPoints = (await readMountinfo()).map(({ mountPoint }) => mountPoint);
+  const hasMounts = (path: string): boolean => mountPoints.some(point => point.startsWith(`${path}/`));
+  const walks = [
+    walk(
+      paths.filter(path => !hasMounts(path)),
+      WALK_TIMEOUT_MS,
+      signal,
+    ),
+    // Each by itself: even looking at a mount without going into it may hang.
+    ...paths
+      .filter(hasMounts)
+      .map(path => walk([path], GUARDED_WALK_TIMEOUT_MS, signal).catch(() => new Map<string, DirectoryUsage>())),
+  ];
+  const found = await Promise.all(walks);
+  signal?.throwIfAborted();
+  return new Map(found.flatMap(part => [...part]));
+}
+
+async function walk(
+  paths: readonly string[],
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<Map<string, DirectoryUsage>> {
   if (paths.length === 0) return new Map();
-  const options = { timeoutMs: 300_000, ...(signal === undefined ? {} : { signal }) };
+  const options = { timeoutMs, ...(signal === undefined ? {} : { signal }) };
   // du fails when a file vanishes under it, but prints its sums all the same.
   const totals = async (flag: string): Promise<Map<string, number>> => {
     const { stdout } = await run(

@@ -5,7 +5,8 @@
  * - A failure of any sort (exit code, signal, not found, timeout, too much output) is a CommandError; an abort is the
  *   signal's own reason.
  * - The child gets a process group of its own, and a timeout or abort kills the whole group: a grandchild that holds the
- *   pipes open must not keep the caller waiting.
+ *   pipes open must not keep the caller waiting. A child that does not even die (it waits in the kernel for a disk or a server)
+ *   is given up after two seconds.
  */
 import { spawn } from 'node:child_process';
 import { setMaxListeners } from 'node:events';
@@ -37,6 +38,8 @@ export interface RunResult {
 export type Run = (argv: readonly string[], options?: RunOptions) => Promise<RunResult>;
 
 const DEFAULT_TIMEOUT_MS = 30_000;
+/** From SIGKILL on. */
+const DYING_MS = 2_000;
 const DEFAULT_MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -72,6 +75,14 @@ export const run: Run = (argv, options = {}) => {
       }
       child.stdout?.destroy();
       child.stderr?.destroy();
+      giveUpTimer ??= setTimeout(giveUp, DYING_MS);
+    };
+    let giveUpTimer: NodeJS.Timeout | undefined;
+    const giveUp = () => {
+      settle();
+      child.unref();
+      if (signal?.aborted) reject(signal.reason as Error);
+      else fail(undefined, undefined, `${stopReason ?? 'killed'}, and it does not die`);
     };
     const stop = (reason: string) => {
       stopReason ??= reason;
@@ -94,6 +105,7 @@ export const run: Run = (argv, options = {}) => {
     }
     const settle = () => {
       clearTimeout(timer);
+      clearTimeout(giveUpTimer);
       signal?.removeEventListener('abort', onAbort);
     };
     const fail = (

@@ -2,7 +2,8 @@
  * Takes away every mount below a folder, and never what may still be written to: where a mount is busy, the error names who holds it.
  *
  * A busy mount is only detached (it leaves the tree now and the kernel when its last user ends) where that loses nothing: a file system in
- * memory, whose content ends anyway, and one more view of a file system that is mounted elsewhere too.
+ * memory, whose content ends anyway; one more view of a file system that is mounted elsewhere too; FUSE, whose server keeps the data; and one
+ * of the network whose server does not answer. A disk is not: whoever gets it next would find it in use.
  */
 import { CommandError } from './command-error.ts';
 import { run } from './exec.ts';
@@ -22,6 +23,7 @@ export class BusyMountError extends Error {
 }
 
 const IN_MEMORY = new Set(['tmpfs', 'ramfs', 'hugetlbfs']);
+const OF_THE_NETWORK = new Set(['nfs', 'nfs4', 'cifs', 'smb3', 'ceph', '9p']);
 const UNMOUNT_TIMEOUT_MS = 10_000;
 
 export interface ReleaseOptions {
@@ -40,7 +42,8 @@ export async function releaseMounts(folder: string, { detachBusy = false }: Rele
     if (IN_MEMORY.has(mount.fsType)) await unmountMemory(mount);
     else {
       const isElsewhereToo = all.some(other => other.device === mount.device && !isAtOrBelow(folder, other));
-      await unmountOther(mount, detachBusy || isElsewhereToo);
+      const isFuse = mount.fsType === 'fuse' || mount.fsType.startsWith('fuse.');
+      await unmountOther(mount, detachBusy || isElsewhereToo || isFuse);
     }
   }
   return mounts.map(({ mountPoint }) => mountPoint);
@@ -67,7 +70,9 @@ async function unmountOther(mount: Mount, mayDetach: boolean): Promise<void> {
     await umount();
   } catch (error) {
     if (!(await isStillMounted(mount))) return;
-    if (mayDetach) return void (await umount('--lazy'));
+    const isUnanswered =
+      OF_THE_NETWORK.has(mount.fsType) && error instanceof CommandError && error.durationMs >= UNMOUNT_TIMEOUT_MS;
+    if (mayDetach || isUnanswered) return void (await umount('--lazy'));
     throw await explain(mount, error);
   }
 }

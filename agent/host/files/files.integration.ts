@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, open, readFile, rm, stat, symlink, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../../machinery/process/clock.ts';
+import { readDirectoriesUsage } from '../disk-usage.ts';
 import { startDaemon } from '../daemon.ts';
 import { run } from '../exec.ts';
 import { loadLibc } from '../libc.ts';
@@ -138,6 +139,9 @@ describe('a file system that never answers', () => {
         expect(error?.message).toMatch(/the fuse file system "hanging" mounted on .*hung hangs since .*umount --lazy/);
       }
       await expect(bound).rejects.toThrow('does not answer');
+      // The folder around it cannot be measured, another one can.
+      const usage = await readDirectoriesUsage([dir, '/etc/default'], AbortSignal.timeout(20_000));
+      expect([...usage.keys()]).toEqual(['/etc/default']);
       // Its mounts can be taken away all the same.
       await releaseMounts(join(dir, 'hung'));
       expect(await mountsBelow(join(dir, 'hung'))).toEqual([]);
