@@ -136,6 +136,11 @@ export class Histogram implements Family {
     cell.sum += value;
   }
 
+  /** Drops what is counted under labels of which nothing will be told again. */
+  forget(isOver: (labels: readonly string[]) => boolean): void {
+    for (const key of this.values.keys()) if (isOver(key.split('\u0000'))) this.values.delete(key);
+  }
+
   render(): string {
     let text = `# HELP ${this.name} ${this.help}\n# TYPE ${this.name} histogram\n`;
     for (const { labels, counts, sum } of this.values.values()) {

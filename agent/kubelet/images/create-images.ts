@@ -7,6 +7,7 @@ import { run } from '../../host/exec.ts';
 import type { KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
 import type { PodObjects } from '../objects/pod-objects.ts';
 import type { CredentialProvider } from '../plan/credential-provider-config.ts';
+import { uidOf } from '../plan/pod-spec.ts';
 import { VERIFICATION_POLICIES } from '../plan/verification-policy.ts';
 import type { SampleDownloads } from '../runtime/images/download-progress.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
@@ -28,7 +29,7 @@ export interface CredentialProviders {
 
 /** Told of what happens, for metrics. */
 export interface ImageObserver {
-  imagePulled(sizeBytes: number, seconds: number): void;
+  imagePulled(sizeBytes: number, seconds: number, podUid: string): void;
   credentialProviderRan(name: string, seconds: number, failed: boolean): void;
 }
 
@@ -103,9 +104,9 @@ export function createImages(options: ImagesOptions): Images {
     clock,
     logger,
     recorder,
-    onPulled: (image, tookMs) => {
+    onPulled: (image, tookMs, pod) => {
       ofNode.changed();
-      if (image !== undefined) observer.imagePulled(Number(image.size), tookMs / 1000);
+      if (image !== undefined) observer.imagePulled(Number(image.size), tookMs / 1000, uidOf(pod));
     },
   });
   const manager = new ImageManager({

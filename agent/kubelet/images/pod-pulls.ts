@@ -31,7 +31,7 @@ export interface PodPullsOptions {
   readonly logger: Logger;
   readonly recorder: EventSink;
   /** An image came. */
-  readonly onPulled: (image: Decoded<Image> | undefined, tookMs: number) => void;
+  readonly onPulled: (image: Decoded<Image> | undefined, tookMs: number, pod: Pod) => void;
 }
 
 export interface PodPull {
@@ -71,7 +71,7 @@ export class PodPulls {
       const waitedMs = clock.monotonicMs() - beganMs;
       const message = `Successfully pulled image "${text}" in ${duration(tookMs)} (${duration(waitedMs)} including waiting). Image size: ${image?.size ?? 0} bytes.`;
       recorder.event(subject, 'Normal', 'Pulled', message);
-      this.options.onPulled(image, waitedMs);
+      this.options.onPulled(image, waitedMs, pod);
       return undefined;
     } catch (error) {
       return signal.aborted ? undefined : this.tellFailure(pull, found, error);

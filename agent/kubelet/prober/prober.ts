@@ -199,6 +199,7 @@ export class Prober {
       result: result.kind,
       container: target.container.name,
       pod: target.pod,
+      seconds: (clock.monotonicMs() - beganMs) / 1000,
     });
     const more = result.kind === 'unknown' || this.take(target, worker, result.kind, result.output);
     if (more) this.schedule(target, worker, Math.max(0, periodMs - (clock.monotonicMs() - beganMs)));

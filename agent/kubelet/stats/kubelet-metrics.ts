@@ -6,12 +6,14 @@ import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { ReconcileObserver } from '../../../machinery/client/run-reconciler.ts';
 import { MetricsRegistry } from '../../../machinery/process/metrics.ts';
 import { processMetrics } from '../../../machinery/process/process-metrics.ts';
-import { isTerminalPhase, uidOf } from '../plan/pod-spec.ts';
+import { uidOf } from '../plan/pod-spec.ts';
 import type { PodView } from '../plan/pod-view.ts';
 import { ImageMetrics } from './image-metrics.ts';
 import { operationType } from './plan/operation-type.ts';
+import { PodStartMetrics } from './pod-start-metrics.ts';
 
-const POD_START_BUCKETS = [0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900];
+/** Calls of the runtime may take long. */
+const OPERATION_BUCKETS = Array.from({ length: 14 }, (_, i) => Number((0.005 * 2.5 ** i).toPrecision(15)));
 
 const PROBE_RESULTS = { success: 'successful', failure: 'failed', unknown: 'unknown' } as const;
 
@@ -21,15 +23,15 @@ export interface ProbeOutcome {
   readonly result: keyof typeof PROBE_RESULTS;
   readonly container: string;
   readonly pod: Pod;
+  readonly seconds: number;
 }
 
 export class KubeletMetrics implements ReconcileObserver {
   /** For others who count what they do. */
   readonly registry = new MetricsRegistry();
-  readonly images = new ImageMetrics(this.registry);
+  private readonly images = new ImageMetrics(this.registry);
   private readonly probes = new MetricsRegistry();
-  /** First seen and not running yet: UID -> milliseconds since the epoch. */
-  private readonly starting = new Map<string, number>();
+  private readonly starts: PodStartMetrics;
   private readonly operations = this.registry.counter(
     'kubelet_runtime_operations_total',
     '[ALPHA] Cumulative number of runtime operations by operation type.',
@@ -44,12 +46,15 @@ export class KubeletMetrics implements ReconcileObserver {
     'kubelet_runtime_operations_duration_seconds',
     '[ALPHA] Duration in seconds of runtime operations. Broken down by operation type.',
     ['operation_type'],
+    OPERATION_BUCKETS,
   );
-  private readonly podStart = this.registry.histogram(
-    'kubelet_pod_start_duration_seconds',
-    '[ALPHA] Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run',
-    [],
-    POD_START_BUCKETS,
+  private readonly startedPods = this.registry.counter(
+    'kubelet_started_pods_total',
+    '[ALPHA] Cumulative number of pods started',
+  );
+  private readonly startedPodErrors = this.registry.counter(
+    'kubelet_started_pods_errors_total',
+    '[ALPHA] Cumulative number of errors when starting pods',
   );
   private readonly workerSeconds = this.registry.histogram(
     'kubelet_pod_worker_duration_seconds',
@@ -83,10 +88,19 @@ export class KubeletMetrics implements ReconcileObserver {
     '[BETA] Cumulative number of a liveness, readiness or startup probe for a container by result.',
     ['probe_type', 'result', 'container', 'pod', 'namespace', 'pod_uid'],
   );
+  private readonly probeSeconds = this.probes.histogram(
+    'prober_probe_duration_seconds',
+    '[ALPHA] Duration in seconds for a probe response.',
+    ['probe_type', 'container', 'pod', 'namespace'],
+  );
   private relistedAtMs: number | undefined;
 
-  /** @param views what the runtime holds, asked for when somebody scrapes */
-  constructor(nodeName: string, views: () => readonly PodView[]) {
+  /**
+   * @param startedAtMs when the kubelet began
+   * @param views what the runtime holds, asked for when somebody scrapes
+   */
+  constructor(nodeName: string, startedAtMs: number, views: () => readonly PodView[]) {
+    this.starts = new PodStartMetrics(this.registry, startedAtMs);
     this.registry
       .gauge('kubelet_node_name', "[ALPHA] The node's name. The count is always 1.", ['node'])
       .set(1, [nodeName]);
@@ -120,6 +134,9 @@ export class KubeletMetrics implements ReconcileObserver {
     this.operations.inc(labels);
     this.operationSeconds.observe(seconds, labels);
     if (failed) this.operationErrors.inc(labels);
+    if (method !== 'RunPodSandbox') return;
+    this.startedPods.inc();
+    if (failed) this.startedPodErrors.inc();
   }
 
   /** The runtime was asked for all that it holds. */
@@ -144,32 +161,34 @@ export class KubeletMetrics implements ReconcileObserver {
   }
 
   podSeen(pod: Pod, nowMs: number): void {
-    if (pod.status?.startTime === undefined && !isTerminalPhase(pod.status?.phase))
-      this.starting.set(uidOf(pod), nowMs);
+    this.starts.podSeen(pod, nowMs);
   }
 
   /** @param view the newest; undefined when nothing of the pod is there */
   podChanged(uid: string, view: PodView | undefined, nowMs: number): void {
-    const sinceMs = this.starting.get(uid);
-    if (sinceMs === undefined || !(view?.containers.some(container => container.state === 'running') ?? false)) return;
-    this.starting.delete(uid);
-    this.podStart.observe((nowMs - sinceMs) / 1000);
+    this.starts.podChanged(uid, view, nowMs);
+  }
+
+  imagePulled(sizeBytes: number, seconds: number, podUid: string): void {
+    this.images.imagePulled(sizeBytes, seconds);
+    this.starts.imagePulled(podUid, seconds * 1000);
+  }
+
+  credentialProviderRan(name: string, seconds: number, failed: boolean): void {
+    this.images.credentialProviderRan(name, seconds, failed);
   }
 
   podGone(pod: Pod): void {
-    this.starting.delete(uidOf(pod));
+    this.starts.podGone(uidOf(pod));
     this.probeTotal.forget(labels => labels[5] === uidOf(pod));
+    const { name, namespace } = pod.metadata;
+    this.probeSeconds.forget(labels => labels[2] === name && labels[3] === namespace);
   }
 
-  probed({ probe, result, container, pod }: ProbeOutcome): void {
+  probed({ probe, result, container, pod, seconds }: ProbeOutcome): void {
     const { name = '', namespace = '', uid = '' } = pod.metadata;
-    this.probeTotal.inc([
-      probe[0]?.toUpperCase() + probe.slice(1),
-      PROBE_RESULTS[result],
-      container,
-      name,
-      namespace,
-      uid,
-    ]);
+    const type = probe[0]?.toUpperCase() + probe.slice(1);
+    this.probeTotal.inc([type, PROBE_RESULTS[result], container, name, namespace, uid]);
+    this.probeSeconds.observe(seconds, [type, container, name, namespace]);
   }
 }

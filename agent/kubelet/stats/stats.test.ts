@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { busyNanos, parseMeminfo, taskCount } from '../../host/machine-usage.ts';
 import { parseNetDev } from '../../host/network-counters.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
-import type { PodView } from '../plan/pod-view.ts';
+import type { ContainerView, PodView } from '../plan/pod-view.ts';
 import { CpuRates } from './cpu-rates.ts';
 import { exposition } from './exposition.ts';
 import { KubeletMetrics } from './kubelet-metrics.ts';
@@ -215,14 +215,14 @@ describe('KubeletMetrics', () => {
   const lines = (text: string): string[] => text.split('\n');
 
   test('counts calls of the runtime, and those that fail', () => {
-    const metrics = new KubeletMetrics('n1', () => [view('u1', 'running'), view('u2', 'created')]);
+    const metrics = new KubeletMetrics('n1', 0, () => [view('u1', 'running'), view('u2', 'created')]);
     metrics.runtimeCall('RunPodSandbox', 0.02, false);
     metrics.runtimeCall('RunPodSandbox', 0.02, true);
     expect(lines(metrics.render())).toEqual(
       expect.arrayContaining([
         'kubelet_runtime_operations_total{operation_type="run_podsandbox"} 2',
         'kubelet_runtime_operations_errors_total{operation_type="run_podsandbox"} 1',
-        'kubelet_runtime_operations_duration_seconds_bucket{operation_type="run_podsandbox",le="0.025"} 2',
+        'kubelet_runtime_operations_duration_seconds_bucket{operation_type="run_podsandbox",le="0.03125"} 2',
         'kubelet_running_pods 2',
         'kubelet_running_containers{container_state="running"} 1',
         'kubelet_running_containers{container_state="created"} 1',
@@ -231,29 +231,47 @@ describe('KubeletMetrics', () => {
     );
   });
 
-  test('measures the start of a pod once, from when it was first seen until it runs', () => {
-    const metrics = new KubeletMetrics('n1', () => []);
-    metrics.podSeen(pod('u1'), 1_000);
-    metrics.podChanged('u1', view('u1', 'created'), 1_500);
-    metrics.podChanged('u1', view('u1', 'running'), 2_500);
-    metrics.podChanged('u1', view('u1', 'running'), 9_000);
-    metrics.podChanged('adopted', view('adopted', 'running'), 9_000);
+  test('measures the start of a pod once, and tells pulls and init containers from the rest', () => {
+    const metrics = new KubeletMetrics('n1', 0, () => []);
+    const starting: Pod = {
+      metadata: { name: 'web', uid: 'u1', creationTimestamp: '1970-01-01T00:00:01Z' },
+      spec: { initContainers: [{ name: 'init' }], containers: [{ name: 'app' }, { name: 'log' }] },
+    };
+    const ran = (name: string, startedAtMs: number, finishedAtMs = 0) =>
+      ({ id: name, name, state: finishedAtMs > 0 ? 'exited' : 'running', startedAtMs, finishedAtMs }) as ContainerView;
+    const shown = (...containers: ContainerView[]): PodView => ({ uid: 'u1', containers }) as unknown as PodView;
+    metrics.podSeen(starting, 1_500);
+    metrics.podChanged('u1', shown(ran('init', 2_000)), 2_000);
+    metrics.podChanged('u1', shown(ran('init', 2_000, 3_000)), 3_000);
+    metrics.imagePulled(5, 2, 'u1');
+    metrics.podChanged('u1', shown(ran('init', 2_000, 3_000), ran('app', 5_500)), 5_500);
+    for (const nowMs of [6_000, 9_000])
+      metrics.podChanged('u1', shown(ran('init', 2_000, 3_000), ran('app', 5_500), ran('log', 6_000)), nowMs);
+    metrics.podChanged('adopted', shown(ran('app', 9_000)), 9_000);
     expect(lines(metrics.render())).toEqual(
       expect.arrayContaining([
-        'kubelet_pod_start_duration_seconds_sum 1.5',
+        'kubelet_pod_start_duration_seconds_sum 0.5',
         'kubelet_pod_start_duration_seconds_count 1',
+        'kubelet_pod_start_total_duration_seconds_sum 5',
+        'kubelet_pod_start_sli_duration_seconds_sum 2',
+        'kubelet_pod_start_sli_duration_seconds_count 1',
+        'kubelet_started_containers_total{container_type="init_container"} 1',
+        'kubelet_started_containers_total{container_type="container"} 2',
       ]),
     );
   });
 
   test('counts probes of a pod until it goes', () => {
-    const metrics = new KubeletMetrics('n1', () => []);
-    metrics.probed({ probe: 'liveness', result: 'failure', container: 'app', pod: pod('u1') });
+    const metrics = new KubeletMetrics('n1', 0, () => []);
+    metrics.probed({ probe: 'liveness', result: 'failure', container: 'app', pod: pod('u1'), seconds: 0.02 });
     expect(metrics.renderProbes()).toContain(
       'prober_probe_total{probe_type="Liveness",result="failed",container="app",pod="web",namespace="shop",pod_uid="u1"} 1\n',
     );
+    expect(metrics.renderProbes()).toContain(
+      'prober_probe_duration_seconds_count{probe_type="Liveness",container="app",pod="web",namespace="shop"} 1\n',
+    );
     metrics.podGone(pod('u1'));
-    expect(metrics.renderProbes()).not.toContain('u1');
+    expect(metrics.renderProbes()).not.toContain('web');
   });
 });
 
