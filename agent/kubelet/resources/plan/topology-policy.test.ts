@@ -45,6 +45,40 @@ describe('mergeHints()', () => {
     expect(merge('restricted', hints).admit).toBe(preferred);
   });
 
+  test.each<[string, readonly number[][], readonly number[]]>([
+    ['the only one of two', [[0, 3]], [0, 3]],
+    [
+      'the lower one of two',
+      [
+        [1, 2],
+        [2, 3],
+      ],
+      [1, 2],
+    ],
+    [
+      'two rather than three',
+      [
+        [1, 2, 3],
+        [1, 2],
+        [1, 3],
+        [2, 3],
+      ],
+      [1, 2],
+    ],
+    [
+      'three where one resource needs three',
+      [
+        [0, 1, 2],
+        [1, 2, 3],
+      ],
+      [0, 1, 2],
+    ],
+  ])('of what is good for nobody, as many nodes as the neediest resource takes: %s', (_, second, want) => {
+    const first = [hint([0, 1, 2, 3], false), hint([0, 1], false)];
+    const others = second.map(one => hint(one, false));
+    expect(merge('best-effort', [said(first), said(others)], four).nodes).toEqual(want);
+  });
+
   test('single-numa-node takes only what lies on one', () => {
     expect(merge('single-numa-node', [said([hint([0, 1])])]).admit).toBe(false);
     expect(merge('single-numa-node', [said(either)])).toEqual({ admit: true, nodes: [0] });

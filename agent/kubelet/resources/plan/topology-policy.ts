@@ -75,13 +75,9 @@ function bestMerge(
   all: NumaMask,
   near: readonly NumaNode[] | undefined,
 ): Merged {
-  // A combination that is wider than any resource alone needs serves nobody better: this is what the narrowest must reach.
-  const widestNeed = Math.max(
-    ...lists
-      .map(list => Math.min(Infinity, ...list.filter(h => h.preferred).map(h => countOf(h.nodes ?? all))))
-      .filter(Number.isFinite),
-    1,
-  );
+  // Fewer nodes than the neediest resource takes at least serve nobody.
+  const needs = lists.map(list => list.flatMap(({ nodes }) => (nodes === undefined ? [] : countOf(nodes))));
+  const widestNeed = Math.max(0, ...needs.filter(counts => counts.length > 0).map(counts => Math.min(...counts)));
   let best: Merged = { nodes: all, preferred: false };
   let found = false;
   for (const merged of permutations(lists, all)) {
@@ -133,7 +129,8 @@ function isBetter(next: Merged, best: Merged, widestNeed: number, near: readonly
   // Not preferred: as near as can be to what the neediest resource takes at least, from above if there is such.
   if (bestCount > widestNeed) return narrower();
   if (bestCount === widestNeed) return nextCount === widestNeed && narrower();
-  return nextCount > bestCount && nextCount <= widestNeed ? true : nextCount === bestCount && narrower();
+  if (nextCount !== bestCount) return nextCount > bestCount && nextCount <= widestNeed;
+  return narrower();
 }
 
 function meanDistance(mask: NumaMask, machine: readonly NumaNode[]): number {
