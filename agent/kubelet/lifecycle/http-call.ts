@@ -1,6 +1,7 @@
 /** One HTTP request of a probe or hook: no redirects to elsewhere, certificates not checked, a bounded body. */
 import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { connectionFailure } from './network-error.ts';
 
 export interface HttpCall {
   readonly scheme: 'http' | 'https';
@@ -23,6 +24,7 @@ const MAX_BODY_BYTES = 10 * 1024;
 
 /** @throws Error in words when there is no answer in time */
 export function httpCall(call: HttpCall, signal?: AbortSignal): Promise<HttpAnswer> {
+  const where = `${call.scheme}://${call.host}:${call.port}${call.path}`;
   return new Promise((resolve, reject) => {
     const options: RequestOptions & { rejectUnauthorized: boolean } = {
       host: call.host,
@@ -58,14 +60,15 @@ export function httpCall(call: HttpCall, signal?: AbortSignal): Promise<HttpAnsw
     };
     const request = call.scheme === 'https' ? requestHttps(options, onAnswer) : requestHttp(options, onAnswer);
     const timer = setTimeout(() => {
-      const where = `${call.scheme}://${call.host}:${call.port}${call.path}`;
       request.destroy(
         new Error(`Get "${where}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`),
       );
     }, call.timeoutMs);
-    request.on('error', error => {
+    request.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
-      reject(error);
+      if (error.syscall === undefined) return reject(error);
+      const why = `Get "${where}": ${connectionFailure(call.host, call.port, error)}`;
+      reject(Object.assign(new Error(why, { cause: error }), { code: error.code }));
     });
     request.end();
   });

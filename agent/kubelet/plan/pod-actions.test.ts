@@ -219,6 +219,108 @@ describe('computePodActions()', () => {
     expect(brief(plan(pod({ initContainers: [sidecar] }), view(s0, [container('side')]), [], false))).toBe('');
   });
 
+  const first: Container = { name: 'init', image };
+  const second: Container = { name: 'second', image };
+
+  test.each<[string, ContainerView[], string]>([
+    ['before its turn is over', [], ''],
+    ['while another init container runs', [container('init')], ''],
+    ['when that has ended', [exited('init', 0)], 'start second#0'],
+  ])('a sidecar that has to start again holds others up only until its turn is over: %s', (_, more, want) => {
+    const p = pod({ initContainers: [sidecar, first, second] });
+    expect(brief(plan(p, view(s0, [container('side'), ...more]), [], false))).toBe(want);
+  });
+
+  test('an init container that ran in a sandbox that died is not run again by policy Never', () => {
+    const p = pod({ initContainers: [first], restartPolicy: 'Never' });
+    expect(brief(plan(p, view([sandbox('s0', { ready: false })], [container('init')])))).toBe('finished, stop s0');
+  });
+
+  describe('of a container whose resources are others than it was given', () => {
+    const sized = (over: Partial<Container>): Container => ({
+      ...main,
+      resources: { limits: { memory: '2Mi' } },
+      ...over,
+    });
+    const from = { cpuShares: 2, cpuQuotaUs: 0, memoryLimitBytes: 1, memoryRequestBytes: 1 };
+    const resizing = (over: Partial<Container>, replacing: string[] = [], views = [container('main')]): PodActions =>
+      computePodActions({
+        pod: pod({ containers: [sized(over)], restartPolicy: 'OnFailure' }),
+        view: view(s0, views),
+        nowMs: NOW,
+        probeFailures: new Map(),
+        isStarted: () => true,
+        applied: () => from,
+        replacing: new Set(replacing),
+      });
+
+    test('gives it what it should have', () => {
+      const { update, kill } = resizing({});
+      expect(kill).toEqual([]);
+      expect(update).toMatchObject([{ from, to: { memoryLimitBytes: 2 * 1024 * 1024 } }]);
+    });
+
+    const resizePolicy = [{ resourceName: 'memory', restartPolicy: 'RestartContainer' }];
+
+    test('stops it where its policy wants a restart', () => {
+      const { update, kill } = resizing({ resizePolicy });
+      expect(update).toEqual([]);
+      expect(kill).toMatchObject([{ message: 'Container main resize requires restart', cause: 'resized' }]);
+    });
+
+    test.each([
+      ['starts what was stopped for it, whatever the policy and without back-off', ['main-id'], 'start main#1'],
+      ['leaves what ended by itself', [], 'finished'],
+    ])('%s', (_, replacing, want) => {
+      expect(brief(resizing({ resizePolicy }, replacing, [exited('main', 0, 10_000)]))).toBe(want);
+    });
+  });
+
+  describe('with a rule that restarts all containers', () => {
+    const restartPolicyRules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }];
+    const ruled: Container = { ...main, restartPolicyRules, restartPolicy: 'Never' };
+    const p = pod({ initContainers: [first], containers: [ruled, second], restartPolicy: 'Never' });
+    const ended = (backoffMs = 0) => exited('main', 42, backoffMs);
+    const old = [exited('init', 0, 0, { finishedAtMs: 5 })];
+    const born = { createdAtMs: NOW + 1 };
+
+    test.each<[string, ContainerView[], string]>([
+      ['stops what still runs', [ended(), container('second'), ...old], 'kill second (restartAll)'],
+      ['then begins anew with the first init container', [ended(), exited('second', 137), ...old], 'start init#1'],
+      [
+        'waits for init containers as ever',
+        [container('init', { ...born, id: 'i2' }), ended(), exited('second', 137), ...old],
+        '',
+      ],
+      [
+        'then starts all, also what had ended well',
+        [exited('init', 0, 0, { ...born, id: 'i2' }), ended(), exited('second', 0), ...old],
+        'start main#1, start second#1',
+      ],
+      [
+        'but the one that ended waits out its back-off',
+        [exited('init', 0, 0, { ...born, id: 'i2' }), ended(10_000), exited('second', 0), ...old],
+        'start second#1, wait main 10000',
+      ],
+      [
+        'and is done when all live again',
+        [
+          container('main', { ...born, id: 'm2' }),
+          container('second', { ...born, id: 's2' }),
+          exited('init', 0, 0, { ...born, id: 'i2' }),
+          ended(),
+        ],
+        '',
+      ],
+    ])('%s', (_, containers, want) => {
+      expect(brief(plan(p, view(s0, containers)))).toBe(want);
+    });
+
+    test('stops without grace and without asking', () => {
+      expect(plan(p, view(s0, [ended(), container('second')])).kill).toMatchObject([{ cause: 'restartAll' }]);
+    });
+  });
+
   test('counts on from the API when the runtime forgot the container', () => {
     const status = { name: 'main', ready: true, restartCount: 4, image, imageID: '', containerID: 'containerd://gone' };
     expect(brief(plan({ ...pod(), status: { containerStatuses: [status] } }, undefined))).toBe(

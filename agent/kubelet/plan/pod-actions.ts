@@ -109,6 +109,11 @@ export function computePodActions(input: PodActionsInput): PodActions {
   return planner.result(stop, newest === undefined ? 0 : newest.attempt + 1);
 }
 
+/** A container that runs in a dead sandbox dies with it; policy Never does not bring it back. */
+function exitCodeWithoutSandbox({ state, exitCode }: ContainerView): number {
+  return state === 'exited' ? exitCode : 137;
+}
+
 function hasRunning(view: PodView | undefined, sandboxId: string): boolean {
   return (view?.containers ?? []).some(c => c.sandboxId === sandboxId && c.state === 'running');
 }
@@ -147,16 +152,15 @@ class Planner {
     const { pod, view } = this.input;
     const failedInit = (pod.spec.initContainers ?? []).some(container => {
       const last = newestContainer(view, container.name);
-      const ended = last?.state === 'exited' && last.exitCode !== 0 && !this.isOfEarlierLife(last);
-      return ended && !wantsRestart(pod, container, roleOfInit(container), last.exitCode);
+      if (last === undefined || last.state === 'created' || this.isOfEarlierLife(last)) return false;
+      const exitCode = exitCodeWithoutSandbox(last);
+      return exitCode !== 0 && !wantsRestart(pod, container, roleOfInit(container), exitCode);
     });
     if (failedInit) return false;
     return pod.spec.containers.some(container => {
       const last = newestContainer(view, container.name);
       if (last === undefined || last.state === 'created' || this.isOfEarlierLife(last)) return true;
-      // A running container of a dead sandbox dies with it; policy Never does not bring it back.
-      const exitCode = last.state === 'exited' ? last.exitCode : 137;
-      return wantsRestart(pod, container, 'main', exitCode);
+      return wantsRestart(pod, container, 'main', exitCodeWithoutSandbox(last));
     });
   }
 
@@ -222,12 +226,15 @@ class Planner {
   /** @returns whether main containers may run */
   private planInit(initialized: boolean): boolean {
     const { pod, isStarted } = this.input;
-    for (const container of pod.spec.initContainers ?? []) {
+    const list = pod.spec.initContainers ?? [];
+    const reached = list.findLastIndex(container => this.current(container.name) !== undefined);
+    for (const [index, container] of list.entries()) {
       const view = this.current(container.name);
       if (isSidecar(container)) {
         this.planContainer(container, 'sidecar');
         const up = view?.state === 'running' && isStarted(view);
-        if (!initialized && !up) return false;
+        // One that crashes after its turn holds nobody up.
+        if (!initialized && !up && index >= reached) return false;
         continue;
       }
       if (initialized || (view?.state === 'exited' && view.exitCode === 0)) continue;

@@ -95,6 +95,22 @@ export function podStatus(input: PodStatusInput): PodStatus {
     ...(neverBegun ? {} : { containerStatuses: mainStatuses }),
     ...(ephemeralStatuses.length === 0 ? {} : { ephemeralContainerStatuses: ephemeralStatuses }),
     qosClass: older?.qosClass ?? qosClassOf(pod),
+    ...wholeResources(input),
+  };
+}
+
+/** Of the pod as a whole; while a resize is carried out it has what it had. */
+function wholeResources({
+  pod,
+  older,
+  resizeConditions,
+}: PodStatusInput): Pick<PodStatus, 'allocatedResources' | 'resources'> {
+  const { resources } = pod.spec;
+  if (resources === undefined) return {};
+  const busy = resizeConditions.some(({ type }) => type === 'PodResizeInProgress');
+  return {
+    ...(resources.requests === undefined ? {} : { allocatedResources: resources.requests }),
+    resources: busy ? (older?.resources ?? resources) : resources,
   };
 }
 

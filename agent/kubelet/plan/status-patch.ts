@@ -20,6 +20,8 @@ const OWNED = [
   'containerStatuses',
   'ephemeralContainerStatuses',
   'qosClass',
+  'allocatedResources',
+  'resources',
 ] as const;
 /** Lists that a strategic patch would merge by a key; they are replaced as a whole. */
 const MERGED_LISTS: ReadonlySet<string> = new Set(['hostIPs', 'podIPs']);
