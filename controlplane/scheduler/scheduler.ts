@@ -12,6 +12,8 @@ import type { Client } from '../../machinery/client/client.ts';
 import { subjectOf, type EventSink } from '../../machinery/client/event-recorder.ts';
 import type { InformerFactory } from '../../machinery/client/informer.ts';
 import {
+  csiDrivers,
+  csiNodes,
   namespaces,
   nodes,
   persistentVolumeClaims,
@@ -55,6 +57,8 @@ const WATCHED = [
   persistentVolumeClaims,
   persistentVolumes,
   storageClasses,
+  csiNodes,
+  csiDrivers,
   podDisruptionBudgets,
 ] as const;
 const FINISHED = new Set(['Succeeded', 'Failed']);
@@ -124,7 +128,7 @@ export class Scheduler implements Component {
         onUpdate: (older, newer) => this.onPod(newer, older),
         onDelete: pod => this.onPodGone(pod),
       }),
-      ...[persistentVolumeClaims, persistentVolumes, storageClasses].map(resource =>
+      ...[persistentVolumeClaims, persistentVolumes, storageClasses, csiNodes, csiDrivers].map(resource =>
         informers.informer<never>(resource as never).addHandler({
           onAdd: () => this.queue.moveAll(),
           onUpdate: () => this.queue.moveAll(),

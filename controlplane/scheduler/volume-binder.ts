@@ -6,7 +6,13 @@
  */
 import type { Client } from '../../machinery/client/client.ts';
 import type { Informer, InformerFactory } from '../../machinery/client/informer.ts';
-import { persistentVolumeClaims, persistentVolumes, storageClasses } from '../../machinery/client/resource.ts';
+import {
+  csiDrivers,
+  csiNodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  storageClasses,
+} from '../../machinery/client/resource.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../proto/api/core-v1.ts';
 import { claimsOf, planVolumes, type VolumeDecision, type VolumeSources } from './plan/volumes.ts';
@@ -39,6 +45,8 @@ export class VolumeBinder {
     const { informers } = options;
     const volumes = informers.informer(persistentVolumes);
     const classes = informers.informer(storageClasses).lister;
+    const nodesOfDrivers = informers.informer(csiNodes).lister;
+    const drivers = informers.informer(csiDrivers).lister;
     this.claims = informers.informer(persistentVolumeClaims);
     const wake = (): void => {
       for (const waiter of this.waiters) waiter();
@@ -57,6 +65,8 @@ export class VolumeBinder {
       volume: name => volumes.lister.get(undefined, name),
       volumes: () => volumes.lister.list().map(current),
       storageClass: name => classes.get(undefined, name),
+      csiNode: name => nodesOfDrivers.get(undefined, name),
+      csiDriver: name => drivers.get(undefined, name),
     };
   }
 

@@ -1,14 +1,9 @@
 /** Finds the persistent volume behind a pod's claim, as node and pod may use it. Source: kubernetes `desired_state_of_world_populator.go`. */
 import type { Client } from '../../../machinery/client/client.ts';
 import { persistentVolumeClaims, persistentVolumes } from '../../../machinery/client/resource.ts';
+import { claimNameOf } from '../../../machinery/meta/pod-claims.ts';
 import type { PersistentVolumeClaim, Pod, Volume } from '../../../proto/api/core-v1.ts';
 import type { BoundClaim } from './volume-kind.ts';
-
-/** Name of the claim that a volume stands for; undefined: it is none. */
-export function claimNameOf(pod: Pod, volume: Volume): string | undefined {
-  if (volume.ephemeral !== undefined) return `${pod.metadata.name ?? ''}-${volume.name}`;
-  return volume.persistentVolumeClaim?.claimName;
-}
 
 /** @throws Error saying what is wrong with the claim; StatusError as the server said */
 export async function resolveClaim(
@@ -22,7 +17,9 @@ export async function resolveClaim(
   const { namespace } = pod.metadata;
   const claim = await client.of(persistentVolumeClaims).get({ namespace, name }, signal);
   if (volume.ephemeral !== undefined) checkOwner(pod, claim);
-  if (claim.metadata.deletionTimestamp !== undefined) throw new Error('PVC is being deleted');
+  // Differs: a pod that runs keeps its claim when the kubelet starts again; it is what protects the claim.
+  if (claim.metadata.deletionTimestamp !== undefined && (pod.status?.phase ?? 'Pending') === 'Pending')
+    throw new Error('PVC is being deleted');
   const volumeName = claim.spec.volumeName ?? '';
   if (volumeName === '' || claim.status?.phase !== 'Bound')
     throw new Error(`persistentvolumeclaim "${name}" is not bound`);

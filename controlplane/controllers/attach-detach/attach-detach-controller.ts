@@ -21,10 +21,11 @@ import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { parseUniqueVolumeName, volumeAttachmentName } from '../../../machinery/meta/csi-names.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { findCondition } from '../../../machinery/meta/object.ts';
+import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { multiAttachMessage, planAttachments, type AttachmentPlan } from './plan/node-attachments.ts';
-import { claimsOf, holdsVolumes, wantedVolumes, type WantedVolume } from './plan/wanted-volumes.ts';
+import { holdsVolumes, wantedVolumes, type WantedVolume } from './plan/wanted-volumes.ts';
 
 const PODS_BY_NODE = 'nodeName';
 const PODS_BY_CLAIM = 'claim';
@@ -60,7 +61,7 @@ export class AttachDetachController implements Controller, Reconciler {
     this.drivers = informers.informer(csiDrivers);
     this.attachments = informers.informer(volumeAttachments);
     this.pods.addIndex(PODS_BY_NODE, pod => [pod.spec?.nodeName ?? '']);
-    this.pods.addIndex(PODS_BY_CLAIM, pod => claimsOf(pod).map(name => `${pod.metadata.namespace ?? ''}/${name}`));
+    this.pods.addIndex(PODS_BY_CLAIM, pod => claimNamesOf(pod).map(name => `${pod.metadata.namespace ?? ''}/${name}`));
     this.attachments.addIndex(BY_NODE, ({ spec }) => [spec.nodeName]);
     this.attachments.addIndex(BY_VOLUME, ({ spec }) => [spec.source.persistentVolumeName ?? '']);
     this.watch();
@@ -221,7 +222,7 @@ export class AttachDetachController implements Controller, Reconciler {
 
   private watch(): void {
     const onPod = (pod: Pod): void => {
-      if ((pod.spec?.nodeName ?? '') !== '' && claimsOf(pod).length > 0) this.queue.add(pod.spec?.nodeName ?? '');
+      if ((pod.spec?.nodeName ?? '') !== '' && claimNamesOf(pod).length > 0) this.queue.add(pod.spec?.nodeName ?? '');
     };
     this.pods.addHandler({ onAdd: onPod, onUpdate: (_older, pod) => onPod(pod), onDelete: onPod });
     const onNode = ({ metadata }: Node): void => this.queue.add(metadata.name ?? '');

@@ -9,9 +9,10 @@ import type { Reconciler, ReconcileResult } from '../../../machinery/client/reco
 import { persistentVolumeClaims, pods } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { isDeleting, keyOf, splitKey } from '../../../machinery/meta/object.ts';
+import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
-import { CLAIM_FINALIZER, claimsOf, holdsClaims, protectedMetadata } from './plan.ts';
+import { CLAIM_FINALIZER, holdsClaims, protectedMetadata } from './plan.ts';
 
 export class ClaimProtectionController implements Controller, Reconciler {
   readonly name = 'pvc-protection-controller';
@@ -30,7 +31,7 @@ export class ClaimProtectionController implements Controller, Reconciler {
         this.queue.add(keyOf(claim));
     };
     const letGo = (pod: Pod): void => {
-      for (const name of claimsOf(pod)) {
+      for (const name of claimNamesOf(pod)) {
         const claim = this.claims.lister.get(pod.metadata.namespace, name);
         if (claim !== undefined && isDeleting(claim)) this.queue.add(keyOf(claim));
       }
@@ -63,7 +64,7 @@ export class ClaimProtectionController implements Controller, Reconciler {
   /** Letting go cannot be taken back: the API itself is asked before. */
   private async isInUse(claim: PersistentVolumeClaim, signal: AbortSignal): Promise<boolean> {
     const { namespace, name = '' } = claim.metadata;
-    const uses = (pod: Pod): boolean => holdsClaims(pod) && claimsOf(pod).includes(name);
+    const uses = (pod: Pod): boolean => holdsClaims(pod) && claimNamesOf(pod).includes(name);
     if (this.pods.lister.list(namespace).some(uses)) return true;
     const { items } = await this.context.client.of(pods).list({ namespace, signal });
     return items.some(uses);

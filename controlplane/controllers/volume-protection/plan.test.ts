@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { Pod } from '../../../proto/api/core-v1.ts';
-import { CLAIM_FINALIZER, claimsOf, holdsClaims, protectedMetadata } from './plan.ts';
+import { CLAIM_FINALIZER, holdsClaims, protectedMetadata } from './plan.ts';
 
 const at = '2026-01-01T00:00:00Z';
 
@@ -32,13 +32,4 @@ test.each<{ what: string; metadata: Pod['metadata']; nodeName?: string; want: bo
   { what: 'is over', metadata: { deletionTimestamp: at, deletionGracePeriodSeconds: 0 }, nodeName: 'n', want: false },
 ])('holdsClaims() of a pod that $what: $want', ({ metadata, nodeName, want }) => {
   expect(holdsClaims({ metadata, spec: { containers: [], nodeName } })).toBe(want);
-});
-
-test('claimsOf() names those of the spec and those made for the pod', () => {
-  const volumes = [
-    { name: 'a', persistentVolumeClaim: { claimName: 'data' } },
-    { name: 'b', ephemeral: {} },
-    { name: 'c', emptyDir: {} },
-  ];
-  expect(claimsOf({ metadata: { name: 'p' }, spec: { containers: [], volumes } })).toEqual(['data', 'p-b']);
 });

@@ -18,14 +18,6 @@ export function protectedMetadata(metadata: ObjectMeta, finalizer: string, isInU
   return { ...metadata, finalizers: finalizers.filter(name => name !== finalizer) };
 }
 
-/** Names of the claims that the pod uses, in the order of its volumes. */
-export function claimsOf({ metadata, spec }: Pod): string[] {
-  return (spec.volumes ?? []).flatMap(({ name, persistentVolumeClaim, ephemeral }) => {
-    if (ephemeral !== undefined) return [`${metadata.name ?? ''}-${name}`];
-    return persistentVolumeClaim === undefined ? [] : [persistentVolumeClaim.claimName];
-  });
-}
-
 /** A pod that no node has taken yet does not hold its claims: no node starts it once they are to go. */
 export function holdsClaims({ metadata, spec }: Pod): boolean {
   const { deletionTimestamp, deletionGracePeriodSeconds } = metadata;

@@ -6,7 +6,15 @@ import { NodeInfo } from './node-info.ts';
 import { planPreemption } from './preemption.ts';
 import { decideNode, type Nominations } from './run-plugins.ts';
 
-const noVolumes = { claim: () => undefined, volume: () => undefined, volumes: () => [], storageClass: () => undefined };
+const nothing = (): undefined => undefined;
+const noVolumes = {
+  claim: nothing,
+  volume: nothing,
+  volumes: () => [],
+  storageClass: nothing,
+  csiNode: nothing,
+  csiDriver: nothing,
+};
 const plugins = defaultPlugins({ namespaceLabels: () => ({}), volumes: noVolumes });
 
 let uids = 0;

@@ -5,7 +5,15 @@ import { defaultPlugins } from '../plugins/default-plugins.ts';
 import { decideNode } from './run-plugins.ts';
 import { NodeInfo } from './node-info.ts';
 
-const noVolumes = { claim: () => undefined, volume: () => undefined, volumes: () => [], storageClass: () => undefined };
+const nothing = (): undefined => undefined;
+const noVolumes = {
+  claim: nothing,
+  volume: nothing,
+  volumes: () => [],
+  storageClass: nothing,
+  csiNode: nothing,
+  csiDriver: nothing,
+};
 const plugins = defaultPlugins({ namespaceLabels: () => ({ team: 'a' }), volumes: noVolumes });
 
 interface NodeShape {

@@ -41,6 +41,8 @@ const sources = (claims: PersistentVolumeClaim[], volumes: PersistentVolume[] = 
   volume: name => volumes.find(({ metadata }) => metadata.name === name),
   volumes: () => volumes,
   storageClass: name => classes.find(({ metadata }) => metadata.name === name),
+  csiNode: () => undefined,
+  csiDriver: () => undefined,
 });
 const podWith = (...names: string[]): Pod => ({
   metadata: { name: 'p', namespace: 'default' },

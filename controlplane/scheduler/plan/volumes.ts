@@ -3,17 +3,21 @@
  * volumes must be found. Pure. Source: upstream plugin VolumeBinding.
  */
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
-import type { StorageClass } from '../../../proto/api/storage-v1.ts';
+import type { CSIDriver, CSINode, StorageClass } from '../../../proto/api/storage-v1.ts';
 import { matchesNodeSelector } from '../../../machinery/meta/node-selector.ts';
+import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
 import { bestVolume, isReservedFor, storageClassOf } from '../../../machinery/meta/volume-match.ts';
 import type { Rejection } from './rejection.ts';
 
-/** Where claims, volumes and classes are looked up. */
+/** Where claims, volumes, classes and drivers are looked up. */
 export interface VolumeSources {
   claim(namespace: string, name: string): PersistentVolumeClaim | undefined;
   volume(name: string): PersistentVolume | undefined;
   volumes(): readonly PersistentVolume[];
   storageClass(name: string): StorageClass | undefined;
+  /** By the node's name. */
+  csiNode(name: string): CSINode | undefined;
+  csiDriver(name: string): CSIDriver | undefined;
 }
 
 /** The pod's claims that have no volume yet and wait for a node to be chosen. */
@@ -34,11 +38,7 @@ const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
 /** The pod's claims, or why it cannot run anywhere. */
 export function claimsOf(pod: Pod, sources: VolumeSources): PodClaims | Rejection {
   const found: PodClaims = { bound: [], waiting: [] };
-  for (const volume of pod.spec.volumes ?? []) {
-    const name =
-      volume.persistentVolumeClaim?.claimName ??
-      (volume.ephemeral === undefined ? undefined : `${pod.metadata.name}-${volume.name}`);
-    if (name === undefined) continue;
+  for (const name of claimNamesOf(pod)) {
     const claim = sources.claim(pod.metadata.namespace ?? '', name);
     if (claim === undefined) return never(`persistentvolumeclaim "${name}" not found`);
     if (claim.metadata.deletionTimestamp !== undefined)

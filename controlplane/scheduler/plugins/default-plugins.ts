@@ -8,10 +8,13 @@ import { nodePorts } from './node-ports.ts';
 import { nodeResourcesBalancedAllocation } from './node-resources-balanced-allocation.ts';
 import { nodeResourcesFit } from './node-resources-fit.ts';
 import { nodeUnschedulable } from './node-unschedulable.ts';
+import { nodeVolumeLimits } from './node-volume-limits.ts';
 import { podTopologySpread } from './pod-topology-spread.ts';
 import { taintToleration } from './taint-toleration.ts';
 import type { VolumeSources } from '../plan/volumes.ts';
 import { volumeBinding } from './volume-binding.ts';
+import { volumeRestrictions } from './volume-restrictions.ts';
+import { volumeZone } from './volume-zone.ts';
 
 /** What plugins must look up beside nodes and pods. */
 export interface PluginSources {
@@ -27,7 +30,10 @@ export function defaultPlugins(sources: PluginSources): Plugin[] {
     nodeAffinity,
     nodePorts,
     nodeResourcesFit,
+    volumeRestrictions(sources.volumes),
+    nodeVolumeLimits(sources.volumes),
     volumeBinding(sources.volumes),
+    volumeZone(sources.volumes),
     podTopologySpread,
     interPodAffinity(sources.namespaceLabels),
     nodeResourcesBalancedAllocation,

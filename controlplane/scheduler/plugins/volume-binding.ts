@@ -1,5 +1,5 @@
 /**
- * A pod waits until its claims exist, and runs where their volumes are or can be. Source: upstream plugins VolumeBinding and VolumeZone.
+ * A pod waits until its claims exist, and runs where their volumes are or can be. Source: upstream plugin VolumeBinding.
  */
 import type { Plugin } from '../framework/framework.ts';
 import { claimsOf, planVolumes, type PodClaims, type VolumeSources } from '../plan/volumes.ts';

@@ -1,7 +1,8 @@
 /** Which volumes the pods of a node need attached to it. Pure. Source: kubernetes `pkg/controller/volume/attachdetach/cache`. */
-import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '../../../../proto/api/core-v1.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../../../proto/api/core-v1.ts';
 import type { CSIDriver } from '../../../../proto/api/storage-v1.ts';
 import { uniqueVolumeName, volumeAttachmentName } from '../../../../machinery/meta/csi-names.ts';
+import { claimNamesOf } from '../../../../machinery/meta/pod-claims.ts';
 
 export interface WantedVolume {
   readonly volume: PersistentVolume;
@@ -20,14 +21,6 @@ export interface VolumeObjects {
   driver(name: string): CSIDriver | undefined;
 }
 
-/** Names of the claims that a pod uses, in its own namespace. */
-export function claimsOf({ metadata, spec }: Pod): string[] {
-  return (spec?.volumes ?? []).flatMap((volume: Volume) => {
-    if (volume.ephemeral !== undefined) return [`${metadata.name ?? ''}-${volume.name}`];
-    return volume.persistentVolumeClaim?.claimName ?? [];
-  });
-}
-
 /** Whether the pod's containers may still touch its volumes. */
 export function holdsVolumes({ metadata, status }: Pod): boolean {
   if (status?.phase === 'Succeeded' || status?.phase === 'Failed') return false;
@@ -40,7 +33,7 @@ export function wantedVolumes(pods: readonly Pod[], nodeName: string, objects: V
   const wanted = new Map<string, WantedVolume & { pods: Pod[] }>();
   for (const pod of pods) {
     if (!holdsVolumes(pod)) continue;
-    for (const name of claimsOf(pod)) {
+    for (const name of claimNamesOf(pod)) {
       const claim = objects.claim(pod.metadata.namespace ?? '', name);
       const volumeName = claim?.spec.volumeName ?? '';
       if (volumeName === '' || claim?.status?.phase !== 'Bound') continue;
