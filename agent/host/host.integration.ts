@@ -11,7 +11,7 @@ import { startDaemon } from './daemon.ts';
 import { run } from './exec.ts';
 import { Links } from './links.ts';
 import { isMountPoint, readMountinfo } from './mountinfo.ts';
-import { makeShared, mountTmpfs } from './mounts.ts';
+import { makeShared, mountHugepages, mountTmpfs } from './mounts.ts';
 import { sendSignal } from './processes.ts';
 import { releaseMounts } from './release-mounts.ts';
 import { Sysctls } from './sysctl.ts';
@@ -35,6 +35,16 @@ test('tmpfs: made once, with size and mode, taken away with all above it', async
   expect(statSync(path).mode & 0o777).toBe(0o700);
   await mountTmpfs(join(path, 'inner'));
   expect(await releaseMounts(join(dir, 'a b'))).toEqual([join(path, 'inner'), path]);
+  await releaseMounts(path);
+});
+
+test('huge pages: a file system of pages of the size that is asked for', async () => {
+  const path = join(dir, 'huge');
+  await mountHugepages(path, 2 << 20);
+  await mountHugepages(path, 2 << 20);
+  const mounts = (await readMountinfo()).filter(m => m.mountPoint === path);
+  expect(mounts).toMatchObject([{ fsType: 'hugetlbfs' }]);
+  expect(mounts[0]?.superOptions).toContain('pagesize=2M');
   await releaseMounts(path);
 });
 

@@ -116,6 +116,12 @@ test.each<{ what: string; change: () => void; volume: Omit<Volume, 'name'>; why:
   await expect(manager.prepare(pod('a', volume), signal)).rejects.toThrow(why);
 });
 
+test('a pod that runs keeps a claim that goes', async () => {
+  claim.metadata.deletionTimestamp = 'now';
+  const running = { ...pod('a', { persistentVolumeClaim: { claimName: 'c' } }), status: { phase: 'Running' } };
+  expect((await manager.prepare(running, signal)).get('v')?.hostPath).toBe('/1');
+});
+
 test('a volume for one pod alone is had by the next once the first is gone', async () => {
   bound.spec.accessModes = ['ReadWriteOncePod'];
   const volume = { persistentVolumeClaim: { claimName: 'c' } };
