@@ -13,12 +13,14 @@ import { nodes, pods, runtimeClasses, services } from '../../machinery/client/re
 import { subjectOf } from '../../machinery/client/event-recorder.ts';
 import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import type { Component } from '../../machinery/process/component.ts';
+import { Logind } from '../host/logind.ts';
 import { logRotationOf, maxPodsOf, restartBackoffOf } from './config/plan/policies.ts';
 import { createAllocations } from './allocations/create-allocations.ts';
 import { createImages } from './images/create-images.ts';
 import type { KubeletOptions } from './kubelet-options.ts';
 import { HookRunner } from './lifecycle/hook-runner.ts';
 import { StopSignalSender } from './lifecycle/stop-signal-sender.ts';
+import { GracefulShutdown } from './node/graceful-shutdown.ts';
 import { createHousekeeping } from './node/housekeeping.ts';
 import { LogRotator } from './node/log-rotator.ts';
 import { NodeLease } from './node/node-lease.ts';
@@ -339,6 +341,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     logger,
     admit: (pod, others) =>
       unsupportedByRuntime(pod, abilities) ??
+      shutdown.admit() ??
       eviction.admit(pod) ??
       admitPod(pod, others, node && resources.withoutPlugins(node), configuration.allowedUnsafeSysctls),
     refreshNode: async aborting => {
@@ -359,6 +362,21 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     policy: logRotationOf(configuration),
   });
   const access = new NodePodAccess(workers, cache, status);
+  const shutdown = new GracefulShutdown({
+    configuration,
+    nodeName,
+    logind: new Logind(),
+    pods: {
+      active: () => workers.activePods(),
+      end: (uid, verdict) => workers.endPod(uid, verdict),
+      hasEnded: uid => workers.hasEnded(uid),
+    },
+    unwritten: () => status.unwritten,
+    onChange: () => registrar?.wake(),
+    recorder,
+    clock,
+    logger,
+  });
   const sources = createPodSources({
     configuration,
     nodeName,
@@ -430,7 +448,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       volumesInUse: () => volumes.volumesInUse(),
       plugins: () => resources.amounts(),
       pressure: () => eviction.conditions,
-      problems: () => (ready ? [] : ['the kubelet is starting: the runtime or the API has not been listed yet']),
+      problems: () => [
+        ...(ready ? [] : ['the kubelet is starting: the runtime or the API has not been listed yet']),
+        ...shutdown.problems(),
+      ],
       onNode: next => {
         node = next;
         if (next === undefined) return;
@@ -448,6 +469,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       lease.run(signal),
       rotator.run(signal),
       housekeeping.run(signal),
+      shutdown.run(signal),
     ];
     // Pods are only looked at once it is known what runs: or what runs would be started twice.
     const adopt = async (): Promise<void> => {

@@ -66,6 +66,7 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
     ...count((await undoDoubleMounts()).length, 'double mount'),
     ...((await removeNetnsDirectory()) ? ['/run/netns'] : []),
   ]);
+  await step('shutdown delay', () => cleanup.removeShutdownDelay());
   await step('sysctls', async () => (await parts.sysctls.undo()).map(key => `sysctl ${key}`));
   await step('cgroups', async () => {
     const layout = await detectCgroups();

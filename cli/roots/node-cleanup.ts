@@ -3,6 +3,7 @@
  */
 import { systemClock } from '../../machinery/process/clock.ts';
 import { silentLogger } from '../../machinery/process/logger.ts';
+import { Logind } from '../../agent/host/logind.ts';
 import { PodNetwork } from '../../agent/network/pod-network.ts';
 import { ServiceRange } from '../../agent/network/service-range.ts';
 import { IptablesBackend } from '../../agent/proxy/iptables-backend.ts';
@@ -18,6 +19,8 @@ export interface NodeCleanup {
   removeRules(): Promise<string[]>;
   /** @returns what there was */
   removeNetwork(): Promise<string[]>;
+  /** @returns what there was */
+  removeShutdownDelay(): Promise<string[]>;
 }
 
 const SANDBOX_MS = 5_000;
@@ -58,5 +61,6 @@ export function createNodeCleanup(config: Config, paths: Paths, parts: NodeParts
       return ours === 0 ? [] : [`${ours} chains of service rules`];
     },
     removeNetwork: () => network.cleanup(),
+    removeShutdownDelay: async () => ((await new Logind().restoreLongestDelay()) ? ['shutdown delay'] : []),
   };
 }

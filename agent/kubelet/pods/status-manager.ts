@@ -63,6 +63,11 @@ export class StatusManager implements Reconciler<string> {
     );
   }
 
+  /** Statuses that are about to be written. */
+  get unwritten(): number {
+    return this.queue.depth + this.queue.running;
+  }
+
   /** The API's newest pod. What others changed in its status that is ours is written again. */
   podSeen(pod: Pod): void {
     const uid = uidOf(pod);
