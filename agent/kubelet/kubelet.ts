@@ -120,7 +120,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     logger,
     onRelist: (startedAtMs, endedAtMs) => metrics.relisted(startedAtMs, endedAtMs),
   });
-  const metrics = new KubeletMetrics(nodeName, () => cache.views());
+  const metrics = new KubeletMetrics(nodeName, clock.now(), () => cache.views());
   cache.onChange(uid => metrics.podChanged(uid, cache.view(uid), clock.now()));
   const status = new StatusManager({ client, clock, logger });
   const cgroups = new PodCgroups({
@@ -197,7 +197,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     recorder,
     clock,
     logger,
-    observer: metrics.images,
+    observer: metrics,
     wake,
   });
   const runner = new ProbeRunner(runtime);
