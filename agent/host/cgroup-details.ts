@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { allDirectories, controllerDirectory, type CgroupLayout } from './cgroup-layout.ts';
 import { parseKeyed } from './cgroup-stats.ts';
+import { cgroupProcesses } from './cgroup-tree.ts';
 
 /** On one block device, since the group was made. */
 interface DeviceIo {
@@ -49,6 +50,10 @@ interface CgroupDetails {
   /** How often the memory limit was hit. */
   readonly memoryFailures: number | undefined;
   readonly oomKills: number | undefined;
+  readonly processes: number;
+  readonly threads: number | undefined;
+  /** Undefined: no limit. */
+  readonly maxThreads: number | undefined;
   readonly io: readonly DeviceIo[];
   readonly pressure: Readonly<Partial<Record<PressureKind, PressureStall>>>;
 }
@@ -66,7 +71,21 @@ export async function readCgroupDetails(layout: CgroupLayout, path: string): Pro
     const directory = controllerDirectory(layout, controller, path);
     return directory === undefined ? '' : readFile(join(directory, file), 'utf8').catch(() => '');
   };
-  const [cpuStat, cpuacct, memoryStat, swap, peak, events, failcnt, ioBytes, ioCounts, pressure] = await Promise.all([
+  const [
+    cpuStat,
+    cpuacct,
+    memoryStat,
+    swap,
+    peak,
+    events,
+    failcnt,
+    ioBytes,
+    ioCounts,
+    pressure,
+    threads,
+    maxThreads,
+    pids,
+  ] = await Promise.all([
     read('cpu', 'cpu.stat'),
     v2 ? '' : read('cpuacct', 'cpuacct.stat'),
     read('memory', 'memory.stat'),
@@ -77,6 +96,10 @@ export async function readCgroupDetails(layout: CgroupLayout, path: string): Pro
     v2 ? read('io', 'io.stat') : read('blkio', 'blkio.throttle.io_service_bytes_recursive'),
     v2 ? '' : read('blkio', 'blkio.throttle.io_serviced_recursive'),
     readPressure(layout, path),
+    read('pids', 'pids.current'),
+    read('pids', 'pids.max'),
+    // Of the machine the sampler counts them: walking all groups would.
+    path === '/' ? [] : cgroupProcesses(layout, path),
   ]);
   const cpu = parseKeyed(cpuStat);
   const ticks = parseKeyed(cpuacct);
@@ -93,6 +116,9 @@ export async function readCgroupDetails(layout: CgroupLayout, path: string): Pro
     maxUsageBytes: numberIn(peak),
     memoryFailures: v2 ? counts.get('max') : numberIn(failcnt),
     oomKills: counts.get('oom_kill'),
+    processes: pids.length,
+    threads: numberIn(threads),
+    maxThreads: numberIn(maxThreads),
     io: await withNames(v2 ? parseIoStat(ioBytes) : parseBlkio(ioBytes, ioCounts)),
     pressure,
   };

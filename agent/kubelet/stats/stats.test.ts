@@ -87,6 +87,9 @@ const DETAILS: DetailSample = {
   maxUsageBytes: 13,
   memoryFailures: 14,
   oomKills: 1,
+  processes: 2,
+  threads: 5,
+  maxThreads: undefined,
   io: [{ device: '/dev/vda', major: '8', minor: '0', readBytes: 1, writeBytes: 2, reads: 3, writes: 4 }],
   pressure: { io: { some: line(2_000_000), full: line(1_000_000) } },
 };
@@ -124,6 +127,9 @@ test('cadvisorMetrics() tells of the machine, of pods as a whole and of containe
   expect(text).toContain(`container_pressure_io_waiting_seconds_total{${container}} 2 ${AT_MS}\n`);
   expect(text).toContain(`container_pressure_io_stalled_seconds_total{${container}} 1 ${AT_MS}\n`);
   expect(text).toContain(`container_oom_events_total{${container}} 1 ${AT_MS}\n`);
+  expect(text).toContain(`container_processes{${container}} 2 ${AT_MS}\n`);
+  expect(text).toContain(`container_threads{${container}} 5 ${AT_MS}\n`);
+  expect(text).toContain(`container_threads_max{${container}} 0 ${AT_MS}\n`);
   expect(text).not.toContain('container_pressure_cpu');
   expect(text).toContain('machine_cpu_cores 2\n');
   expect(text).toContain('machine_swap_bytes 2048\n');

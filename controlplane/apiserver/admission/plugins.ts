@@ -26,6 +26,7 @@ import { resourceQuotaAdmission } from './resource-quota.ts';
 import { runtimeClassAdmission } from './runtime-class.ts';
 import { serviceAccountAdmission } from './service-account.ts';
 import { storageInUseProtection } from './storage-in-use-protection.ts';
+import { taintNodesByCondition } from './taint-nodes-by-condition.ts';
 import { volumeClaimResize } from './volume-claim-resize.ts';
 
 export interface AdmissionOptions {
@@ -41,6 +42,7 @@ export function admissionPlugins({ storageOf, rbac, authorizer, clock }: Admissi
     limitRanger(storageOf<LimitRange>('', 'limitranges')),
     serviceAccountAdmission(storageOf<ServiceAccount>('', 'serviceaccounts'), clock),
     nodeRestriction,
+    taintNodesByCondition,
     priorityAdmission(storageOf<PriorityClass>('scheduling.k8s.io', 'priorityclasses')),
     defaultTolerationSeconds,
     storageInUseProtection,

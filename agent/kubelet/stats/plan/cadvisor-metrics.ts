@@ -94,7 +94,14 @@ const OF_GROUPS: readonly Row[] = [
       [`pressure_${kind}_waiting_seconds_total`, 'counter', help('waited'), of('some')],
     ];
   }),
-  ['processes', 'gauge', 'Number of processes running inside the container.', g => g.processes],
+  ['processes', 'gauge', 'Number of processes running inside the container.', g => g.processes ?? g.details?.processes],
+  ['threads', 'gauge', 'Number of threads running inside the container', g => g.details?.threads],
+  [
+    'threads_max',
+    'gauge',
+    'Maximum number of threads allowed inside the container, infinity if value is zero',
+    g => g.details && (g.details.maxThreads ?? 0),
+  ],
   [
     'start_time_seconds',
     'gauge',
@@ -191,9 +198,9 @@ function rootGroup({ cpu, memory, bootedAtMs, processes, timeMs }: NodeSample, d
 }
 
 function podGroup({ timeMs }: NodeSample, pod: PodSample, details: Details): Group {
-  const { cgroup, namespace, name, cpu, memory, startedAtMs, processes } = pod;
+  const { cgroup, namespace, name, cpu, memory, startedAtMs } = pod;
   const labels = { ...NOBODY, id: cgroup, namespace, pod: name };
-  return { labels, cpu, memory, startedAtMs, processes, details: details.get(cgroup), timeMs };
+  return { labels, cpu, memory, startedAtMs, processes: undefined, details: details.get(cgroup), timeMs };
 }
 
 function groupIn({ timeMs }: NodeSample, pod: PodSample, sample: ContainerSample, details: Details): ContainerGroup {

@@ -98,6 +98,10 @@ export interface DetailSample {
   readonly maxUsageBytes: number | undefined;
   readonly memoryFailures: number | undefined;
   readonly oomKills: number | undefined;
+  readonly processes: number;
+  readonly threads: number | undefined;
+  /** Undefined: no limit. */
+  readonly maxThreads: number | undefined;
   readonly io: readonly {
     readonly device: string;
     readonly major: string;

@@ -1,0 +1,41 @@
+/**
+ * Requests to the API server and work queues, under upstream's names (component-base `metrics/prometheus/{restclient,workqueue}`, 1.36).
+ */
+import type { RequestObserver } from '../../../machinery/client/metered-transport.ts';
+import type { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import type { MetricsRegistry } from '../../../machinery/process/metrics.ts';
+
+const REQUEST_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
+
+/** @param host that the requests go to, as the label of that name says it */
+export function requestMetrics(registry: MetricsRegistry, host: string): RequestObserver {
+  const total = registry.counter(
+    'rest_client_requests_total',
+    '[ALPHA] Number of HTTP requests, partitioned by status code, method, and host.',
+    ['code', 'host', 'method'],
+  );
+  const seconds = registry.histogram(
+    'rest_client_request_duration_seconds',
+    '[ALPHA] Request latency in seconds. Broken down by verb, and host.',
+    ['host', 'verb'],
+    REQUEST_BUCKETS,
+  );
+  return (method, code, tookSeconds) => {
+    total.inc([code, host, method]);
+    seconds.observe(tookSeconds, [host, method]);
+  };
+}
+
+/** Counts what becomes of the queue's keys from now on. */
+export function queueMetrics(registry: MetricsRegistry, name: string, queue: WorkQueue): void {
+  const labels = [name];
+  const depth = registry.gauge('workqueue_depth', '[ALPHA] Current depth of workqueue', ['name']);
+  const adds = registry.counter('workqueue_adds_total', '[ALPHA] Total number of adds handled by workqueue', ['name']);
+  const retries = registry.counter(
+    'workqueue_retries_total',
+    '[ALPHA] Total number of retries handled by workqueue',
+    ['name'],
+  );
+  queue.observer = { added: () => adds.inc(labels), retried: () => retries.inc(labels) };
+  registry.onScrape(() => depth.set(queue.depth, labels));
+}
