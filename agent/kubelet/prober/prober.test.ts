@@ -136,4 +136,22 @@ describe('Prober', () => {
     prober.stop();
     expect(clock.pending).toBe(0);
   });
+
+  test('of a pod that is being stopped only readiness is asked, and goes on waking it', async () => {
+    const { clock, prober, pod, view, shown, answers, woken, asked } = setup({
+      livenessProbe: probe(1, { failureThreshold: 1 }),
+      readinessProbe: probe(2, { failureThreshold: 1 }),
+    });
+    prober.sync(pod, view());
+    await clock.advance(0);
+    expect(shown().ready).toBe(true);
+    prober.stopping('u');
+    answers.set(1, 'failure').set(2, 'failure');
+    asked.length = 0;
+    woken.length = 0;
+    await clock.advance(5_000);
+    expect([asked, woken]).toEqual([['5s c1 2'], ['u']]);
+    expect(shown().ready).toBe(false);
+    expect(prober.failures('u').size).toBe(0);
+  });
 });
