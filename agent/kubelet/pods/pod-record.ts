@@ -33,6 +33,8 @@ export interface PodRecord {
   readonly hooking: Set<string>;
   /** Of the sandbox in use; made again after a restart of the kubelet. */
   sandboxConfig: PodSandboxConfig | undefined;
+  /** Ends the taking up of volumes that were there before this kubelet; undefined: not begun. */
+  following: AbortController | undefined;
   /** Ends the run under way. */
   abort: AbortController;
   /** A call was given up half-way: what the runtime has must be listed before anything is decided. */
@@ -65,6 +67,7 @@ export function newRecord(uid: string, pod: Pod): PodRecord {
     replacing: new Set(),
     hooking: new Set(),
     sandboxConfig: undefined,
+    following: undefined,
     abort: new AbortController(),
     uncertain: false,
     failures: 0,

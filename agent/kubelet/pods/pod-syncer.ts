@@ -28,6 +28,7 @@ import { StartError, type ContainerStarter } from './container-starter.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { SandboxStarter, StartedSandbox } from './sandbox-starter.ts';
 import type { StatusPublisher } from './status-publisher.ts';
+import { VolumeFollower } from './volume-follower.ts';
 
 export interface PodSyncerOptions {
   readonly runtime: RuntimeService;
@@ -54,10 +55,12 @@ const MAX_RETRY_MS = 15_000;
 
 export class PodSyncer {
   private readonly options: PodSyncerOptions;
+  private readonly follower: VolumeFollower;
   private startingNow = 0;
 
   constructor(options: PodSyncerOptions) {
     this.options = options;
+    this.follower = new VolumeFollower(options);
   }
 
   /** Pods whose containers are being started. */
@@ -83,11 +86,13 @@ export class PodSyncer {
       replacing: record.replacing,
     });
     if (actions.finished) {
+      record.following?.abort();
       record.completed = true;
       return { afterMs: 0 };
     }
     this.noteWaiting(record, actions);
     const willAct = actions.start.length > 0;
+    if (!willAct && view?.containers.some(({ state }) => state === 'running') === true) this.follower.follow(record);
     publisher.publish(record, { urgent: !willAct && actions.kill.length === 0 });
     await this.stopSandboxes(actions.stopSandboxes, signal);
     this.killInBackground(record, actions.kill);
