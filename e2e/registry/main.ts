@@ -8,7 +8,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createServer, request as httpRequest } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 
-const LARGE_BYTES = 1_000_000;
+const LARGE_BYTES = 2_000_000;
 const MEDIA = 'application/vnd.oci.image';
 
 function digestOf(content: Buffer): string {
@@ -48,9 +48,11 @@ function stall(address: string, port: number, url: string): void {
       const isLarge = Number(answer.headers['content-length'] ?? 0) > LARGE_BYTES;
       if (!isLarge || req.method === 'HEAD') return void pipeline(answer, res).catch(() => undefined);
       // The head of it, and then nothing more, on a connection that stays.
-      answer.once('data', (chunk: Buffer) => {
+      let sent = 0;
+      answer.on('data', (chunk: Buffer) => {
         res.write(chunk);
-        answer.destroy();
+        sent += chunk.length;
+        if (sent > LARGE_BYTES) answer.destroy();
       });
     });
     passed.on('error', () => res.destroy());

@@ -61,7 +61,8 @@ async function blobsOf(
   { domain, path }: ImageName,
   options: StreamOptions,
 ): Promise<Decoded<Info>[]> {
-  const label = SOURCE_LABEL + domain;
+  // containerd leaves the port out.
+  const label = SOURCE_LABEL + domain.replace(/:\d+$/, '');
   const request = { filters: [`labels.${JSON.stringify(label)}`] };
   const blobs: Decoded<Info>[] = [];
   for await (const { info } of client.stream<ListContentRequest, ListContentResponse>(
