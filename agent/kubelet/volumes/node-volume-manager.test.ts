@@ -12,11 +12,12 @@ const signal = new AbortController().signal;
 const clock = new FakeClock(0);
 let requests: VolumeRequest[];
 let failure: Error | undefined;
+let stuck: Error | undefined;
 let manager: NodeVolumeManager;
 let claim: PersistentVolumeClaim;
 let bound: PersistentVolume;
 
-/** Answers as `failure` says. */
+/** Answers as `failure` and `stuck` say. */
 const kind: VolumeKind = {
   plugins: [],
   owns: (volume, claimed) => volume.emptyDir !== undefined || claimed?.volume.spec.hostPath !== undefined,
@@ -24,6 +25,9 @@ const kind: VolumeKind = {
     requests.push(request);
     if (failure !== undefined) throw failure;
     return { hostPath: `/${requests.length}`, readOnly: false, selinuxRelabel: false };
+  },
+  check: async () => {
+    if (stuck !== undefined) throw stuck;
   },
   usage: async () => ({ usedBytes: 5 }),
 };
@@ -34,7 +38,7 @@ const client = {
 
 beforeEach(() => {
   requests = [];
-  failure = undefined;
+  failure = stuck = undefined;
   claim = { metadata: { name: 'c', uid: 'cu' }, spec: { volumeName: 'disk' }, status: { phase: 'Bound' } };
   bound = { metadata: { name: 'disk' }, spec: { hostPath: { path: '/x' }, claimRef: { uid: 'cu' } } };
   manager = new NodeVolumeManager({
@@ -114,6 +118,14 @@ test.each<{ what: string; change: () => void; volume: Omit<Volume, 'name'>; why:
 ])('a volume that $what says so', async ({ change, volume, why }) => {
   change();
   await expect(manager.prepare(pod('a', volume), signal)).rejects.toThrow(why);
+});
+
+test('a volume that no longer answers is refused, and had again once it does', async () => {
+  await manager.prepare(pod('a', { emptyDir: {} }), signal);
+  stuck = new Error('hangs');
+  await expect(manager.prepare(pod('a', { emptyDir: {} }), signal)).rejects.toThrow('volume "v" : hangs');
+  stuck = undefined;
+  expect((await manager.prepare(pod('a', { emptyDir: {} }), signal)).get('v')?.hostPath).toBe('/1');
 });
 
 test('a pod that runs keeps a claim that goes', async () => {

@@ -153,20 +153,13 @@ export class NodeVolumeManager implements VolumeManager {
   }
 
   private async prepareOne(state: PodState, volume: Volume, signal: AbortSignal): Promise<PreparedVolume> {
-    const known = state.volumes.get(volume.name);
-    if (known?.prepared !== undefined) return known.prepared;
-    const own: VolumeState = known ?? {
-      kind: undefined,
-      request: undefined,
-      prepared: undefined,
-      cancelRetry: undefined,
-      refreshFailures: 0,
-      tail: Promise.resolve(),
-    };
-    state.volumes.set(volume.name, own);
+    const own = this.stateOf(state, volume);
     const startedMs = this.options.clock.monotonicMs();
     try {
-      return await inTurn(own, async () => (own.prepared ??= await this.make(state, own, volume, signal)));
+      if (own.prepared === undefined)
+        return await inTurn(own, async () => (own.prepared ??= await this.make(state, own, volume, signal)));
+      if (own.request !== undefined) await own.kind?.check?.(own.request, own.prepared, signal);
+      return own.prepared;
     } catch (error) {
       if (signal.aborted || error instanceof VolumeError) throw error;
       const ms = Math.round(this.options.clock.monotonicMs() - startedMs);
@@ -178,6 +171,21 @@ export class NodeVolumeManager implements VolumeManager {
         { cause: error },
       );
     }
+  }
+
+  private stateOf(state: PodState, { name }: Volume): VolumeState {
+    const known = state.volumes.get(name);
+    if (known !== undefined) return known;
+    const fresh: VolumeState = {
+      kind: undefined,
+      request: undefined,
+      prepared: undefined,
+      cancelRetry: undefined,
+      refreshFailures: 0,
+      tail: Promise.resolve(),
+    };
+    state.volumes.set(name, fresh);
+    return fresh;
   }
 
   private async make(state: PodState, own: VolumeState, volume: Volume, signal: AbortSignal): Promise<PreparedVolume> {

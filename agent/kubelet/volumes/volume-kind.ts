@@ -72,6 +72,12 @@ export interface VolumeKind {
   prepare(request: VolumeRequest, signal: AbortSignal): Promise<PreparedVolume>;
 
   /**
+   * Whether a volume that was made ready still answers; asked when containers start again. Cheap where nothing can hang.
+   * @throws as `prepare`
+   */
+  check?(request: VolumeRequest, prepared: PreparedVolume, signal: AbortSignal): Promise<void>;
+
+  /**
    * Takes away what is mounted and known of a volume, before the manager releases the mounts that are left and removes the folder.
    * @throws what keeps it; the pod's teardown is then tried again
    */

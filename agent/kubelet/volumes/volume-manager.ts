@@ -31,6 +31,8 @@ export interface VolumeUsage {
   readonly inodes?: number;
   readonly inodesFree?: number;
   readonly inodesUsed?: number;
+  /** Whether its driver finds fault with it. */
+  readonly abnormal?: boolean;
 }
 
 /** Of one volume of a pod. */

@@ -1,5 +1,6 @@
 /** Places of the node, in pods (`hostPath`) and by claims (`hostPath` of a persistent volume). Nothing is mounted, so nothing is taken away. */
 import type { GuardedFiles } from '../../../host/files/guarded-files.ts';
+import { checkAnswers } from '../check-answers.ts';
 import { VolumeError } from '../volume-manager.ts';
 import { volumeName, type VolumeKind } from '../volume-kind.ts';
 
@@ -19,5 +20,6 @@ export function hostPathVolumes(files: GuardedFiles): VolumeKind {
       if (problem !== '') throw new Error(problem);
       return { hostPath: path, readOnly, selinuxRelabel: false };
     },
+    check: (_, prepared, signal) => checkAnswers(files, prepared, signal),
   };
 }

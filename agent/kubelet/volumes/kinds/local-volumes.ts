@@ -11,6 +11,7 @@ import { formatIfEmpty, mountDevice } from '../../../host/block-device.ts';
 import type { GuardedFiles } from '../../../host/files/guarded-files.ts';
 import type { StageWatch } from '../../pods/slow-stages.ts';
 import { giveToPodGroup, type TellProgress } from '../pod-group.ts';
+import { checkAnswers } from '../check-answers.ts';
 import { volumeFolder, type VolumeKind } from '../volume-kind.ts';
 
 const PLUGIN = 'kubernetes.io~local-volume';
@@ -47,6 +48,7 @@ export function localVolumes(files: GuardedFiles, stages: StageWatch, tell: Tell
       if (!readOnly) await giveToPodGroup(files, pod, folder, signal, tell);
       return { hostPath: folder, readOnly, selinuxRelabel: false };
     },
+    check: (_, prepared, signal) => checkAnswers(files, prepared, signal),
     usage: (_, { hostPath }, signal) =>
       hostPath === '' ? Promise.resolve(undefined) : files.run('filesystemUsage', { path: hostPath }, { signal }),
   };

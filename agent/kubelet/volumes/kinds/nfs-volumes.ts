@@ -5,6 +5,7 @@ import { pods } from '../../../../machinery/client/resource.ts';
 import { mountDevice } from '../../../host/block-device.ts';
 import type { GuardedFiles } from '../../../host/files/guarded-files.ts';
 import type { StageWatch } from '../../pods/slow-stages.ts';
+import { checkAnswers } from '../check-answers.ts';
 import { volumeFolder, type VolumeKind } from '../volume-kind.ts';
 
 const PLUGIN = 'kubernetes.io~nfs';
@@ -50,6 +51,7 @@ export function nfsVolumes(files: GuardedFiles, stages: StageWatch): VolumeKind 
       }
       return { hostPath: folder, readOnly: isReadOnly, selinuxRelabel: false };
     },
+    check: (_, prepared, signal) => checkAnswers(files, prepared, signal),
     usage: (_, { hostPath }, signal) => files.run('filesystemUsage', { path: hostPath }, { signal }),
   };
 }
