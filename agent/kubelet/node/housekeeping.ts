@@ -12,6 +12,7 @@ import type { PodCache } from '../pleg/pod-cache.ts';
 import { nodeSubject } from '../plan/node-subject.ts';
 import type { KubeletFolders } from '../plan/pod-paths.ts';
 import type { NodeSwap } from '../plan/swap.ts';
+import { abandonOnAbort } from '../pods/abandon.ts';
 import { NodeCgroups } from '../pods/node-cgroups.ts';
 import type { PodCgroups } from '../pods/pod-cgroups.ts';
 import type { PodWorkers } from '../pods/pod-workers.ts';
@@ -56,8 +57,11 @@ export interface Housekeeping {
   swap(): NodeSwap | undefined;
   /** First looks; before any pod is taken. @throws Error where the settings ask for what this host cannot */
   prepare(): Promise<void>;
-  /** Each runs until the signal aborts. */
-  run(signal: AbortSignal): Promise<unknown>;
+  /**
+   * Runs until the signal aborts.
+   * @param podsKnown resolves once it is known what runs and what is wanted: nothing is thrown away or ended before
+   */
+  run(signal: AbortSignal, podsKnown: Promise<void>): Promise<unknown>;
 }
 
 export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
@@ -123,6 +127,10 @@ export function createHousekeeping(options: HousekeepingOptions): Housekeeping {
       await groups.prepare();
       await eviction.prepare();
     },
-    run: signal => Promise.all([collector.run(signal), groups.run(signal), eviction.run(signal)]),
+    run: async (signal, podsKnown) => {
+      const held = groups.run(signal);
+      await abandonOnAbort(podsKnown, signal).catch(() => undefined);
+      await Promise.all([held, collector.run(signal), eviction.run(signal)]);
+    },
   };
 }

@@ -20,6 +20,19 @@ export function nodeAllocatable(capacity: ResourceList, configuration: KubeletCo
   return Object.fromEntries([...left].map(([name, quantity]) => [name, quantity.toString()]));
 }
 
+/** Why a node of that capacity cannot keep what the settings reserve; undefined: it can. */
+export function reservationProblem(capacity: ResourceList, configuration: KubeletConfiguration): string | undefined {
+  const whole = parseAmounts(capacity);
+  const kept = addAmounts(reservedAmounts(configuration), keptFree(whole, configuration));
+  const over = [...whole].flatMap(([name, quantity]) => {
+    const reserved = kept.get(name);
+    if (reserved === undefined || reserved.compare(quantity) <= 0) return [];
+    return [`${name}: ${reserved.toString()} of ${quantity.toString()}`];
+  });
+  if (over.length === 0) return undefined;
+  return `kubeReserved, systemReserved and evictionHard together keep more than the node has (${over.join(', ')}); reserve less`;
+}
+
 /** What all pods together may use: memory, processors, process numbers. Eviction is to act before this limit does. */
 export function podsShare(capacity: ResourceList, configuration: KubeletConfiguration): Amounts {
   const whole = parseAmounts(capacity);

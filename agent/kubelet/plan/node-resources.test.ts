@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Container, Pod } from '../../../proto/api/core-v1.ts';
 import { withDefaults } from '../config/plan/kubelet-configuration.ts';
 import { agedImages, bytesToFree, removableImages, type ImageUse } from './image-garbage.ts';
-import { nodeAllocatable, podsShare } from './node-allocatable.ts';
+import { nodeAllocatable, podsShare, reservationProblem } from './node-allocatable.ts';
 import { swapBytes, swapRefusal, swapResources } from './swap.ts';
 
 const image = (id: string, lastUsedAtMs: number, more: Partial<ImageUse> = {}): ImageUse => ({
@@ -70,6 +70,8 @@ describe('nodeAllocatable()', () => {
   test('never falls below nothing; reserved processors count by number', () => {
     const greedy = withDefaults({ kubeReserved: { memory: '9Gi', cpu: '1' }, reservedSystemCPUs: '0,2-3' });
     expect(nodeAllocatable(capacity, greedy)).toMatchObject({ memory: '0', cpu: '1' });
+    expect(reservationProblem(capacity, greedy)).toContain('(memory: 9316Mi of 8Gi); reserve less');
+    expect(reservationProblem(capacity, configuration)).toBeUndefined();
   });
 
   test('podsShare() leaves room for eviction to act, and all where pods are not held', () => {

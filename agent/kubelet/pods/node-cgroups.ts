@@ -17,7 +17,7 @@ import { readMaxTasks } from '../../host/machine-usage.ts';
 import type { KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
 import { parseAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { cpuShares } from '../plan/linux-resources.ts';
-import { podsShare } from '../plan/node-allocatable.ts';
+import { podsShare, reservationProblem } from '../plan/node-allocatable.ts';
 import { swapRefusal, type NodeSwap } from '../plan/swap.ts';
 
 export interface NodeCgroupsOptions {
@@ -59,13 +59,13 @@ export class NodeCgroups {
   /** What there is of swap for containers; undefined where control groups do not limit it. */
   swap: NodeSwap | undefined;
 
-  /** Finds out whether swap can be limited. Call once the group of all pods is there. @throws Error if the settings ask for what is not to be had */
+  /** Checks the settings against the machine, and finds out whether swap can be limited. Call once the group of all pods is there. @throws Error if the settings ask for what is not to be had */
   async prepare(): Promise<void> {
     const { layout, podsPath, configuration, memoryBytes, swapBytes, logger } = this.options;
     const behavior = configuration.memorySwap.swapBehavior;
     if (configuration.failSwapOn && swapBytes > 0)
       throw new Error('failSwapOn: swap is on; turn it off (swapoff -a), or set failSwapOn to false');
-    const refusal = swapRefusal(behavior, layout.shape);
+    const refusal = reservationProblem(this.capacity, configuration) ?? swapRefusal(behavior, layout.shape);
     if (refusal !== undefined) throw new Error(refusal);
     const limits = layout.shape === 'v2' && (await hasCgroupFile(layout, 'memory', podsPath, 'memory.swap.max'));
     if (limits) this.swap = { behavior, memoryBytes, swapBytes };
@@ -155,9 +155,13 @@ export class NodeCgroups {
     }
   }
 
+  private get capacity(): { cpu: string; memory: string } {
+    const { cpuCount, memoryBytes } = this.options;
+    return { cpu: String(cpuCount), memory: String(memoryBytes) };
+  }
+
   private share(more: Readonly<Record<string, string>> = {}): Amounts {
-    const { cpuCount, memoryBytes, configuration } = this.options;
-    return podsShare({ cpu: String(cpuCount), memory: String(memoryBytes), ...more }, configuration);
+    return podsShare({ ...this.capacity, ...more }, this.options.configuration);
   }
 }
 

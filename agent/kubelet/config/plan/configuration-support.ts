@@ -43,6 +43,7 @@ const LACKS: readonly Lack[] = [
   lack('logging.format', ['text'], 'say --log-format json'),
   lack('logging.verbosity', [0], 'say --log-level debug'),
   lack('logging.vmodule', [], 'say --log-level debug'),
+  lack('kernelMemcgNotification', [false], 'memory that falls fast is looked at every second instead'),
   lack('memoryThrottlingFactor', [0.9], 'memory.high is not set (upstream: feature MemoryQoS, alpha)'),
   lack('tracing', [], 'there are no traces'),
 ];
