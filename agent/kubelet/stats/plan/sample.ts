@@ -165,4 +165,6 @@ export interface VolumeSample extends FsSample {
   readonly name: string;
   /** The claim that it is, if it is one. */
   readonly claim: { readonly namespace: string; readonly name: string } | undefined;
+  /** Whether its driver finds fault with it. */
+  readonly abnormal?: boolean;
 }

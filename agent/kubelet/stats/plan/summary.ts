@@ -75,9 +75,10 @@ function podStats(pod: PodSample, rest: SummaryRest | undefined): object {
   const volumes = disk.volumes.get(uid) ?? [];
   const all = [
     ...volumes.map(volume => ({ ...fs(volume), name: volume.name })),
-    ...(disk.elsewhere.get(uid) ?? []).map(({ claim, ...volume }) => ({
+    ...(disk.elsewhere.get(uid) ?? []).map(({ claim, abnormal, ...volume }) => ({
       ...fs(volume),
       ...(claim === undefined ? {} : { pvcRef: claim }),
+      ...(abnormal === undefined ? {} : { volumeHealthStats: { abnormal } }),
       name: volume.name,
     })),
   ];

@@ -1,7 +1,7 @@
 /** A driver's measurements in the kubelet's shape. Pure. */
 import { VolumeUsage_Unit as Unit, type NodeGetVolumeStatsResponse } from '../../../../../proto/csi/csi.gen.ts';
 
-/** As `VolumeUsage` of volumes; numbers beyond 2^53 lose their last digits. */
+/** A volume's usage; numbers beyond 2^53 lose their last digits. */
 export interface MeasuredUsage {
   capacityBytes?: number;
   availableBytes?: number;
