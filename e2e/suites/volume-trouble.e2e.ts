@@ -1,7 +1,7 @@
 /** Volumes on bad days: a file system that never answers, a mount that somebody holds, kill -9 while volumes are taken away. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { sharedCluster, type Cluster } from '../machine/cluster.ts';
 import { run, tryRun } from '../machine/command.ts';
 import { HangingMount } from '../machine/hanging-mount.ts';
@@ -95,7 +95,11 @@ const mountsOf = (uid: string): string[] =>
 
 test('a file system that never answers holds up its own pods alone, and their events say so', async () => {
   const usualMs = await cost('before');
-  const { path } = (hanging = await HangingMount.on(cluster.control.path('hung')));
+  const path = cluster.control.path('hung');
+  mkdirSync(path);
+  await k.create(mounted('well', { hostPath: { path } }));
+  await k.waitReady('pod well');
+  hanging = await HangingMount.on(path);
   await k.apply(...claimed('hung', path));
   const typed = Array.from({ length: 6 }, (_, i) => `typed-${i}`);
   await k.create(
@@ -104,8 +108,10 @@ test('a file system that never answers holds up its own pods alone, and their ev
     mounted('sub', { hostPath: { path } }, { subPath: 'a' }),
     mounted('claim', { persistentVolumeClaim: { claimName: 'hung' } }, {}, { securityContext: { fsGroup: 2000 } }),
   );
+  // One that runs goes on; its next container is not started on what hangs.
+  await k.tryExec('well', 'kill 1');
   expect((await cost('beside')) / usualMs).toBeLessThan(3);
-  for (const name of ['typed-0', 'plain', 'claim']) {
+  for (const name of ['typed-0', 'plain', 'claim', 'well']) {
     expect(await told(name, 'FailedMount', /does not answer/)).toMatch(
       /^MountVolume.SetUp failed for volume ".*hung does not answer: the fuse file system "hanging" mounted on .*\/hung hangs since 20.*Z \(\d+ s\); repair what serves it/,
     );
@@ -113,6 +119,7 @@ test('a file system that never answers holds up its own pods alone, and their ev
   expect(await nodeReady()).toBe('True');
   await k.run(['delete', 'pod', ...typed, 'plain', 'sub', 'claim', '--timeout=30s']);
   await hanging.end();
+  await k.waitReady('pod well');
 });
 
 test('a mount that a process holds is named with the process; kill -9 meanwhile loses nothing, and in the end all is gone', async () => {
