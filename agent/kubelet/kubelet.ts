@@ -60,6 +60,7 @@ import { isUnavailable } from './runtime/runtime-error.ts';
 import type { RuntimeService, RuntimeVersion } from './runtime/runtime-service.ts';
 import type { Reports } from './server/routes/reports.ts';
 import type { PodAccess } from './server/pod-access.ts';
+import { queueMetrics } from './stats/client-metrics.ts';
 import { KubeletMetrics } from './stats/kubelet-metrics.ts';
 import { reports } from './stats/reports.ts';
 import { createVolumeManager } from './volumes/create-volume-manager.ts';
@@ -362,6 +363,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     policy: logRotationOf(configuration),
   });
   const access = new NodePodAccess(workers, cache, status);
+  metrics.followPods(() => access.pods());
+  queueMetrics(metrics.registry, 'pod', queue);
   const shutdown = new GracefulShutdown({
     configuration,
     nodeName,
@@ -414,7 +417,9 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     clock,
     logger,
     durationSeconds: configuration.nodeLeaseDurationSeconds,
-    nodeName, nodeUid: () => node?.metadata.uid });
+    nodeName,
+    nodeUid: () => node?.metadata.uid,
+  });
   const events = options.events({
     onEvent: event => cache.handle(event),
     relistDelayMs: () => cache.relistDelayMs(workers.expectEnds()),
@@ -468,7 +473,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       registrar.run(signal),
       lease.run(signal),
       rotator.run(signal),
-      housekeeping.run(signal),
+      housekeeping.run(signal, started),
       shutdown.run(signal),
     ];
     // Pods are only looked at once it is known what runs: or what runs would be started twice.

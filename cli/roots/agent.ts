@@ -59,7 +59,7 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
   await startNode(
     context,
     await runtime,
-    { kubelet, services: clientAs('kube-proxy') },
+    { kubelet, host: new URL(known.server).host, services: clientAs('kube-proxy') },
     {
       nodeIp,
       cluster,

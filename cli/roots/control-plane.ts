@@ -30,7 +30,7 @@ export interface ControlPlane {
   cluster: ClusterSettings;
   advertiseAddress: string;
   /** A client that acts as the given user. */
-  clientAs(name: string, groups?: readonly string[]): Client;
+  clientAs(name: string, groups?: readonly string[]): RestClient;
 }
 
 const SERVICE_ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
@@ -86,7 +86,7 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
     kubelet: { cert: pki.kubeletClient.certPem, key: pki.kubeletClient.keyPem, ca: pki.authority.certPem },
     clusterInfo: { server, caPem: pki.authority.certPem },
   });
-  const clientAs = (name: string, groups: readonly string[] = []): Client =>
+  const clientAs = (name: string, groups: readonly string[] = []): RestClient =>
     new RestClient(apiServer.inProcess({ name, groups }), { fieldManager: name });
   // The store outlives the server that writes to it.
   const serving = running(

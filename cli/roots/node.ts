@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import type { Client } from '../../machinery/client/client.ts';
+import type { RestClient } from '../../machinery/client/rest-client.ts';
 import { EventRecorder } from '../../machinery/client/event-recorder.ts';
 import { endpointSlices, namespaces, nodes, services } from '../../machinery/client/resource.ts';
 import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
@@ -29,6 +30,7 @@ import {
   DEMO_IMAGE,
   PAUSE_IMAGE,
 } from '../../agent/kubelet/runtime/images/own-images.ts';
+import { requestMetrics } from '../../agent/kubelet/stats/client-metrics.ts';
 import { createKubeletApi } from '../../agent/kubelet/server/create-kubelet-api.ts';
 import { PodNetwork } from '../../agent/network/pod-network.ts';
 import { ServiceRange } from '../../agent/network/service-range.ts';
@@ -47,7 +49,9 @@ import { running, stoppedLast } from './running.ts';
 
 /** Who the parts of a node are to the API server. */
 export interface NodeClients {
-  kubelet: Client;
+  kubelet: RestClient;
+  /** Where its requests go, as metrics say it. */
+  host: string;
   /** Reads services, their endpoints and nodes, for the proxy, the pod network and DNS. */
   services: Client;
 }
@@ -206,6 +210,7 @@ export async function startNode(
     version: kubernetesVersion,
     folders: { root: paths.kubelet, podLogs: paths.podLogs, containerLogs: paths.containerLogs },
   });
+  clients.kubelet.observe(requestMetrics(kubelet.metrics.registry, clients.host));
   parts.cri.observe((method, seconds, failed) => kubelet.metrics.runtimeCall(method, seconds, failed));
   const rotating = (kind: 'client' | 'server', source: CertificateSource): RotatingCertificate =>
     new RotatingCertificate({

@@ -28,7 +28,7 @@ export async function assembleUp(context: DaemonContext): Promise<void> {
   await startNode(
     context,
     parts,
-    { kubelet, services: clientAs('system:kube-proxy') },
+    { kubelet, host: 'in-process', services: clientAs('system:kube-proxy') },
     {
       nodeIp,
       cluster,

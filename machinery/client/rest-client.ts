@@ -12,6 +12,7 @@ import type {
   WatchOptions,
   WriteOptions,
 } from './client.ts';
+import { MeteredTransport, type RequestObserver } from './metered-transport.ts';
 import { apiVersionOf, type AnyObject, type Resource } from './resource.ts';
 import type { Transport, WatchEvent } from './transport.ts';
 
@@ -28,12 +29,17 @@ export interface RestClientOptions {
 }
 
 export class RestClient implements Client {
-  private readonly transport: Transport;
+  private readonly transport: MeteredTransport;
   private readonly options: RestClientOptions;
 
   constructor(transport: Transport, options: RestClientOptions = {}) {
-    this.transport = transport;
+    this.transport = new MeteredTransport(transport);
     this.options = options;
+  }
+
+  /** Tells `observer` of every call from now on. */
+  observe(observer: RequestObserver): void {
+    this.transport.observer = observer;
   }
 
   of<T extends AnyObject>(resource: Resource<T>): ResourceClient<T> {

@@ -11,6 +11,12 @@
 import type { Clock } from '../process/clock.ts';
 import { DelayHeap } from './delay-heap.ts';
 
+/** Told of what becomes of keys; for metrics. */
+export interface QueueObserver {
+  added(): void;
+  retried(): void;
+}
+
 export interface WorkQueueOptions {
   clock: Clock;
   /** Delay after the first failure, default 5. */
@@ -32,6 +38,8 @@ export class WorkQueue<K = string> {
   private readonly inFlight = new Set<K>();
   private readonly delayed = new DelayHeap<K>();
   private readonly failures = new Map<K, number>();
+  /** Set by whoever counts. */
+  observer: QueueObserver | undefined;
   private waiters: ((key: K | undefined) => void)[] = [];
   private timer: { dueMs: number; cancel: () => void } | undefined;
   private closed = false;
@@ -61,6 +69,7 @@ export class WorkQueue<K = string> {
   add(key: K): void {
     if (this.closed || this.dirty.has(key)) return;
     this.dirty.add(key);
+    this.observer?.added();
     if (!this.inFlight.has(key)) this.offer(key);
   }
 
@@ -76,6 +85,7 @@ export class WorkQueue<K = string> {
   addRateLimited(key: K): void {
     const failures = this.failures.get(key) ?? 0;
     this.failures.set(key, failures + 1);
+    this.observer?.retried();
     this.addAfter(key, Math.min(this.maxDelayMs, this.baseDelayMs * 2 ** Math.min(failures, 40)));
   }
 

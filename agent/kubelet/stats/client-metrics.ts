@@ -31,11 +31,9 @@ export function queueMetrics(registry: MetricsRegistry, name: string, queue: Wor
   const labels = [name];
   const depth = registry.gauge('workqueue_depth', '[ALPHA] Current depth of workqueue', ['name']);
   const adds = registry.counter('workqueue_adds_total', '[ALPHA] Total number of adds handled by workqueue', ['name']);
-  const retries = registry.counter(
-    'workqueue_retries_total',
-    '[ALPHA] Total number of retries handled by workqueue',
-    ['name'],
-  );
+  const retries = registry.counter('workqueue_retries_total', '[ALPHA] Total number of retries handled by workqueue', [
+    'name',
+  ]);
   queue.observer = { added: () => adds.inc(labels), retried: () => retries.inc(labels) };
   registry.onScrape(() => depth.set(queue.depth, labels));
 }

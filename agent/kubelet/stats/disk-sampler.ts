@@ -2,6 +2,7 @@
  * Measures what lies on disks: the node's file systems, logs and the volumes that live on the node's own disk. An answer is kept for a minute,
  * and nothing is measured while nobody asks.
  */
+import type { Pod, Volume } from '../../../proto/api/core-v1.ts';
 import type { FilesystemUsage } from '../../../proto/cri/runtime.gen.ts';
 import type { Decoded } from '../../../proto/decoded.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
@@ -11,7 +12,7 @@ import { uidOf } from '../plan/pod-spec.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
 import type { PodAccess } from '../server/pod-access.ts';
 import type { VolumeManager } from '../volumes/volume-manager.ts';
-import type { DiskSample, FsSample } from './plan/sample.ts';
+import type { DiskSample, FsSample, VolumeSample } from './plan/sample.ts';
 import type { PodDiskMeter } from './pod-disk-meter.ts';
 
 export interface DiskSamplerOptions {
@@ -42,9 +43,22 @@ export class DiskSampler {
     return sample;
   }
 
+  /** Volumes that are claims, of all pods that run: cheap, and not kept. */
+  async claims(): Promise<VolumeSample[]> {
+    const notAborted = new AbortController().signal;
+    const pods = this.pods().filter(({ spec }) => spec.volumes?.some(hasClaim));
+    const used = await Promise.all(pods.map(pod => this.options.volumes.usage(uidOf(pod), notAborted)));
+    return used.flat();
+  }
+
+  private pods(): Pod[] {
+    const { access } = this.options;
+    return access.runningPods().flatMap(({ namespace, name, uid }) => access.pod(namespace, name, uid) ?? []);
+  }
+
   private async measure(): Promise<DiskSample> {
-    const { access, folders, clock, meter, volumes } = this.options;
-    const pods = access.runningPods().flatMap(({ namespace, name, uid }) => access.pod(namespace, name, uid) ?? []);
+    const { folders, clock, meter, volumes } = this.options;
+    const pods = this.pods();
     const notAborted = new AbortController().signal;
     const [node, [images, containers], disks, elsewhere] = await Promise.all([
       this.filesystem(folders.root),
@@ -94,4 +108,8 @@ export class DiskSampler {
       ...(used.inodesUsed === undefined ? {} : { inodesUsed: Number(used.inodesUsed.value) }),
     };
   }
+}
+
+function hasClaim({ persistentVolumeClaim, ephemeral }: Volume): boolean {
+  return persistentVolumeClaim !== undefined || ephemeral !== undefined;
 }

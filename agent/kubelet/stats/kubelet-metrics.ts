@@ -6,12 +6,14 @@ import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { ReconcileObserver } from '../../../machinery/client/run-reconciler.ts';
 import { MetricsRegistry } from '../../../machinery/process/metrics.ts';
 import { processMetrics } from '../../../machinery/process/process-metrics.ts';
-import { uidOf } from '../plan/pod-spec.ts';
+import { isStaticPod } from '../plan/critical-pod.ts';
+import { isTerminalPhase, uidOf } from '../plan/pod-spec.ts';
 import type { PodView } from '../plan/pod-view.ts';
 import { ImageMetrics } from './image-metrics.ts';
 import { operationType } from './plan/operation-type.ts';
 import { PodStartMetrics } from './pod-start-metrics.ts';
 
+const WORK_BUCKETS = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10];
 /** Calls of the runtime may take long. */
 const OPERATION_BUCKETS = Array.from({ length: 14 }, (_, i) => Number((0.005 * 2.5 ** i).toPrecision(15)));
 
@@ -60,6 +62,12 @@ export class KubeletMetrics implements ReconcileObserver {
     'kubelet_pod_worker_duration_seconds',
     '[ALPHA] Duration in seconds to sync a single pod. Broken down by operation type: create, update, or sync',
     ['operation_type'],
+  );
+  private readonly workSeconds = this.registry.histogram(
+    'workqueue_work_duration_seconds',
+    '[ALPHA] How long in seconds processing an item from workqueue takes.',
+    ['name'],
+    WORK_BUCKETS,
   );
   private readonly relistSeconds = this.registry.histogram(
     'kubelet_pleg_relist_duration_seconds',
@@ -120,6 +128,28 @@ export class KubeletMetrics implements ReconcileObserver {
     processMetrics(this.registry);
   }
 
+  /** Pods that are to run here, by where they come from, whenever somebody scrapes. */
+  followPods(pods: () => readonly Pod[]): void {
+    const gauge = (name: string, help: string) => this.registry.gauge(name, `[ALPHA] ${help}`, ['static']);
+    const desired = gauge(
+      'kubelet_desired_pods',
+      'The number of pods the kubelet is being instructed to run. static is true if the pod is not from the apiserver.',
+    );
+    const active = gauge(
+      'kubelet_active_pods',
+      'The number of pods the kubelet considers active and which are being considered when admitting new pods. static is true if the pod is not from the apiserver.',
+    );
+    this.registry.onScrape(() => {
+      const all = pods();
+      for (const fromFile of [false, true]) {
+        const some = all.filter(pod => isStaticPod(pod) === fromFile);
+        const label = fromFile ? 'true' : '';
+        desired.set(some.length, [label]);
+        active.set(some.filter(({ status }) => !isTerminalPhase(status?.phase)).length, [label]);
+      }
+    });
+  }
+
   render(): string {
     return this.registry.render();
   }
@@ -156,8 +186,9 @@ export class KubeletMetrics implements ReconcileObserver {
     this.imagesRemoved.inc([reason]);
   }
 
-  onReconciled(_name: string, _outcome: string, durationMs: number): void {
+  onReconciled(name: string, _outcome: string, durationMs: number): void {
     this.workerSeconds.observe(durationMs / 1000, ['sync']);
+    this.workSeconds.observe(durationMs / 1000, [name]);
   }
 
   podSeen(pod: Pod, nowMs: number): void {

@@ -7,13 +7,14 @@ import type { NodeSampler } from './node-sampler.ts';
 import { cadvisorMetrics } from './plan/cadvisor-metrics.ts';
 import { resourceMetrics } from './plan/resource-metrics.ts';
 import { summary } from './plan/summary.ts';
+import { volumeMetrics } from './plan/volume-metrics.ts';
 
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8';
 
 export function reports(node: NodeSampler, disk: DiskSampler, metrics: KubeletMetrics): Reports {
   const text = (body: string) => ({ type: PROMETHEUS_TEXT, text: body });
   return {
-    '/metrics': async () => text(metrics.render()),
+    '/metrics': async () => text(metrics.render() + exposition(volumeMetrics(await disk.claims()))),
     '/metrics/probes': async () => text(metrics.renderProbes()),
     '/metrics/resource': async () => text(exposition(resourceMetrics(await node.sample()))),
     '/metrics/cadvisor': async () => {

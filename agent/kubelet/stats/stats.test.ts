@@ -11,6 +11,7 @@ import { operationType } from './plan/operation-type.ts';
 import { resourceMetrics } from './plan/resource-metrics.ts';
 import type { DetailSample, NodeSample } from './plan/sample.ts';
 import { summary } from './plan/summary.ts';
+import { volumeMetrics } from './plan/volume-metrics.ts';
 
 const AT_MS = 1_700_000_000_123;
 const memory = {
@@ -305,5 +306,22 @@ test('what /proc tells is read', () => {
       txErrors: 7,
       txDropped: 8,
     },
+  ]);
+});
+
+test('volumeMetrics() tells each claim once', () => {
+  const volume = { name: 'data', timeMs: 0, capacityBytes: 10, usedBytes: 4 };
+  const claim = { namespace: 'shop', name: 'disk' };
+  const text = exposition(
+    volumeMetrics([
+      { ...volume, claim },
+      { ...volume, claim },
+      { ...volume, claim: undefined },
+    ]),
+  );
+  expect(text.split('\n').filter(line => !line.startsWith('#'))).toEqual([
+    'kubelet_volume_stats_capacity_bytes{namespace="shop",persistentvolumeclaim="disk"} 10',
+    'kubelet_volume_stats_used_bytes{namespace="shop",persistentvolumeclaim="disk"} 4',
+    '',
   ]);
 });
