@@ -56,7 +56,7 @@ function resizable({ initContainers = [], containers }: Pod['spec']): Container[
 }
 
 /** Whether both mean the same amounts, however they are written. */
-export function sameResources(a: ResourceRequirements | undefined, b: ResourceRequirements | undefined): boolean {
+function sameResources(a: ResourceRequirements | undefined, b: ResourceRequirements | undefined): boolean {
   return sameAmounts(a?.requests, b?.requests) && sameAmounts(a?.limits, b?.limits);
 }
 

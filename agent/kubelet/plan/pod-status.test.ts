@@ -188,4 +188,75 @@ describe('podStatus()', () => {
       reason: 'ContainerStatusUnknown',
     });
   });
+
+  test('everything of a pod with init containers waits for them, the first too', () => {
+    const containers = [{ name: 'c' }];
+    const reasons = (spec: Partial<Pod['spec']>): (string | undefined)[] => {
+      const { containerStatuses = [], initContainerStatuses = [] } = status({ pod: pod({ containers, ...spec }) });
+      return [...initContainerStatuses, ...containerStatuses].map(each => each.state?.waiting?.reason);
+    };
+    expect(reasons({})).toEqual(['ContainerCreating']);
+    expect(reasons({ initContainers: [{ name: 'a' }] })).toEqual(['PodInitializing', 'PodInitializing']);
+  });
+
+  test('termination messages share 12 KiB, and are cut between characters', () => {
+    const containers = Array.from({ length: 6 }, (_, n) => ({ name: `c${n}` }));
+    const views = containers.map(({ name }) => exited(1, { name, message: 'ä'.repeat(4096) }));
+    const { containerStatuses = [] } = status({ pod: pod({ containers }), view: view(...views) });
+    const sizes = containerStatuses.map(each => Buffer.byteLength(each.state?.terminated?.message ?? ''));
+    expect(sizes).toEqual(Array.from({ length: 6 }, () => 2048));
+    const odd = exited(1, { message: `x${'ä'.repeat(9_000)}` });
+    const message = status({ view: view(odd) }).containerStatuses?.[0]?.state?.terminated?.message ?? '';
+    expect([Buffer.byteLength(message), message.endsWith('ä')]).toEqual([12 * 1024 - 1, true]);
+  });
+
+  describe('of resources', () => {
+    const resources = { requests: { cpu: '100m' }, limits: { cpu: '200m' } };
+    const sized = pod({ containers: [{ name: 'c', resources }] });
+
+    test('are those that were allocated, and what the container has', () => {
+      const applied = { cpuShares: 51, cpuQuotaUs: 10_000, memoryLimitBytes: 0, memoryRequestBytes: 0 };
+      const told = status({ pod: sized, view: view(container()), applied: () => applied }).containerStatuses?.[0];
+      expect(told).toMatchObject({
+        allocatedResources: resources.requests,
+        resources: { requests: { cpu: '50m' }, limits: { cpu: '100m' } },
+      });
+      // What does not run has nothing else.
+      expect(
+        status({ pod: sized, view: view(exited(0)), applied: () => applied }).containerStatuses?.[0],
+      ).toMatchObject({
+        resources,
+      });
+    });
+
+    test('conditions of a resize come and go, and speak of their own generation', () => {
+      const pending = { type: 'PodResizePending', status: 'True', reason: 'Deferred', observedGeneration: 2 };
+      const waiting = status({ pod: sized, resizeConditions: [pending] });
+      expect(waiting.conditions?.find(c => c.type === 'PodResizePending')).toMatchObject({ observedGeneration: 2 });
+      expect(conditions(status({ pod: sized, older: waiting }))).not.toHaveProperty('PodResizePending');
+      expect(
+        conditions(status({ pod: sized, resizeConditions: [pending], verdict: { reason: 'x', message: '' } })),
+      ).not.toHaveProperty('PodResizePending');
+    });
+
+    test('of the pod as a whole are told too, and during a resize those from before', () => {
+      const whole = (cpu: string): Pod => pod({ resources: { requests: { cpu } } });
+      const before = status({ pod: whole('1') });
+      expect(before).toMatchObject({ allocatedResources: { cpu: '1' }, resources: { requests: { cpu: '1' } } });
+      const busy = [{ type: 'PodResizeInProgress', status: 'True' }];
+      const during = status({ pod: whole('2'), older: before, resizeConditions: busy });
+      expect(during).toMatchObject({ allocatedResources: { cpu: '2' }, resources: { requests: { cpu: '1' } } });
+    });
+  });
+
+  test('says when containers are stopped so that all begin anew, of pods with such a rule', () => {
+    const restartPolicyRules = [{ action: 'RestartAllContainers', exitCodes: { operator: 'In', values: [42] } }];
+    const two = pod({ containers: [{ name: 'c', restartPolicyRules }, { name: 'd' }] });
+    const of = (...containers: ContainerView[]): string | undefined =>
+      conditions(status({ pod: two, view: view(...containers) }))['AllContainersRestarting'];
+    expect(of(container(), container({ name: 'd' }))).toBe('False');
+    expect(of(exited(42), container({ name: 'd' }))).toBe('True RestartAllContainersStarted');
+    expect(of(exited(42), exited(137, { name: 'd' }))).toBe('False');
+    expect(conditions(status({}))).not.toHaveProperty('AllContainersRestarting');
+  });
 });

@@ -50,11 +50,8 @@ export interface PodStatusInput {
 export function podStatus(input: PodStatusInput): PodStatus {
   const { pod, view, older, verdict, hostIPs, nowMs } = input;
   const roled = allContainers(pod);
-  const initDone = initComplete(roled, view);
   const of = (wanted: readonly string[], olderStatuses: readonly ContainerStatus[] | undefined): ContainerStatus[] =>
-    roled
-      .filter(({ role }) => wanted.includes(role))
-      .map(item => statusOf(item, input, olderStatuses, item.role === 'main' && !initDone));
+    roled.filter(({ role }) => wanted.includes(role)).map(item => statusOf(item, input, olderStatuses));
   const initStatuses = of(['init', 'sidecar'], older?.initContainerStatuses);
   const mainStatuses = of(['main'], older?.containerStatuses);
   const ephemeralStatuses = of(['ephemeral'], older?.ephemeralContainerStatuses);
@@ -141,7 +138,6 @@ function statusOf(
   { container, role }: RoledContainer,
   input: PodStatusInput,
   older: readonly ContainerStatus[] | undefined,
-  initializing: boolean,
 ): ContainerStatus {
   const attempts = (input.view?.containers ?? []).filter(view => view.name === container.name);
   const newest = attempts[0];
@@ -153,10 +149,7 @@ function statusOf(
     attempts,
     older: older?.find(s => s.name === container.name),
     waiting: input.waiting.get(container.name),
-    defaultWaiting:
-      initializing || (role === 'init' || role === 'sidecar' ? !isFirstInit(input.pod, container.name) : false)
-        ? 'PodInitializing'
-        : 'ContainerCreating',
+    defaultWaiting: (input.pod.spec.initContainers ?? []).length > 0 ? 'PodInitializing' : 'ContainerCreating',
     ready: role === 'init' ? false : probes.ready,
     started: probes.started,
     runtimeName: input.runtimeName,
@@ -184,16 +177,4 @@ function resourcesOf(
       runs ? newest.resources : undefined,
     ),
   };
-}
-
-function isFirstInit(pod: Pod, name: string): boolean {
-  return pod.spec.initContainers?.[0]?.name === name;
-}
-
-function initComplete(roled: readonly RoledContainer[], view: PodView | undefined): boolean {
-  return roled.every(({ container, role }) => {
-    if (role !== 'init' && role !== 'sidecar') return true;
-    const newest = view?.containers.find(c => c.name === container.name);
-    return role === 'sidecar' ? newest !== undefined : newest?.state === 'exited' && newest.exitCode === 0;
-  });
 }

@@ -153,6 +153,21 @@ describe('PodWorkers', () => {
     expect(calls).toEqual(['sync a', 'sync a']);
   });
 
+  test('what probes say of a pod that is being stopped is told while it is', async () => {
+    const { workers, clock, calls, hang, views } = setup();
+    views.set('a', runs('a'));
+    workers.updatePod(pod('a'));
+    await clock.advance(0);
+    workers.probed('a');
+    await clock.advance(0);
+    expect(calls).toEqual(['sync a', 'sync a']);
+    hang.add('stop a 5');
+    workers.updatePod(deleted('a', 5));
+    await clock.advance(0);
+    workers.probed('a');
+    expect(calls.slice(2)).toEqual(['stop a 5', 'publish ']);
+  });
+
   test('a deletion ends the run under way, stops, releases and waits for the API to forget', async () => {
     const { workers, clock, calls, hang, views } = setup();
     hang.add('sync a');
