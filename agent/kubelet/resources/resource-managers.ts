@@ -27,6 +27,7 @@ import { readCpuCheckpoint } from './plan/cpu-checkpoint.ts';
 import { exclusiveCpus } from './plan/cpu-static.ts';
 import { nodesOf } from './plan/numa-mask.ts';
 import { givenContainers } from './plan/pod-parts.ts';
+import type { Stock } from './plan/pod-resources-answer.ts';
 import { cpuPolicyOf, memoryPolicyOf, topologyPolicyOf } from './plan/resource-settings.ts';
 import type { ContainerExtras } from './plan/with-extras.ts';
 import { servePodResources } from './pod-resources/pod-resources-server.ts';
@@ -114,35 +115,19 @@ export class ResourceManagers {
     this.topology = this.topologyManager([this.cpus, this.memory, this.devices].filter(giver => giver !== undefined));
   }
 
-  /** Opens the sockets; returns once `signal` aborts. @throws Error when nothing can listen there */
+  /** Opens the sockets; returns once `signal` aborts. A socket that cannot be had is told of, and stops nothing else. */
   async run(signal: AbortSignal): Promise<void> {
-    const { root, clock, cache, pods } = this.options;
+    const { root, cache } = this.options;
     const { registry } = this.devices;
     const ended = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
+    const registration = serveRegistration(
+      join(root, 'device-plugins'),
+      ({ resource, socketPath, options }) => registry.connect(resource, socketPath, options),
+      signal,
+    );
     await Promise.all([
-      serveRegistration(
-        join(root, 'device-plugins'),
-        ({ resource, socketPath, options }) => registry.connect(resource, socketPath, options),
-        signal,
-      ),
-      servePodResources(
-        {
-          socketPath: join(root, 'pod-resources', 'kubelet.sock'),
-          clock,
-          pods,
-          holdings: {
-            devicesOf: (uid, container) => this.devices.grantsOf(uid, container),
-            cpusOf: (uid, container) => this.cpus?.ownCpus(uid, container) ?? EMPTY_CPU_SET,
-            memoryOf: (uid, container) => this.memory?.blocksOf(uid, container) ?? [],
-          },
-          stock: () => ({
-            devices: registry.resources(),
-            cpus: this.cpus?.allocatable ?? EMPTY_CPU_SET,
-            memory: this.memory?.machine ?? new Map(),
-          }),
-        },
-        signal,
-      ),
+      this.orWithout(registration, 'Device plugins cannot register'),
+      this.orWithout(this.servePodResources(signal), 'Programs of this node cannot ask which pod has what'),
     ]);
     const { keeper } = this;
     if (keeper !== undefined) {
@@ -214,6 +199,26 @@ export class ResourceManagers {
     const others = allocatable.filter(([name]) => !name.includes('/') || !this.devices.manages(name));
     if (others.length === allocatable.length) return node;
     return { ...node, status: { ...node.status, allocatable: Object.fromEntries(others) } };
+  }
+
+  private servePodResources(signal: AbortSignal): Promise<void> {
+    const { root, clock, pods } = this.options;
+    const holdings = {
+      devicesOf: (uid: string, container: string) => this.devices.grantsOf(uid, container),
+      cpusOf: (uid: string, container: string) => this.cpus?.ownCpus(uid, container) ?? EMPTY_CPU_SET,
+      memoryOf: (uid: string, container: string) => this.memory?.blocksOf(uid, container) ?? [],
+    };
+    const stock = (): Stock => ({
+      devices: this.devices.registry.resources(),
+      cpus: this.cpus?.allocatable ?? EMPTY_CPU_SET,
+      memory: this.memory?.machine ?? new Map(),
+    });
+    const socketPath = join(root, 'pod-resources', 'kubelet.sock');
+    return servePodResources({ socketPath, clock, pods, holdings, stock }, signal);
+  }
+
+  private async orWithout(serving: Promise<void>, otherwise: string): Promise<void> {
+    await serving.catch((error: unknown) => this.options.logger.warn({ err: error }, otherwise));
   }
 
   private topologyManager(givers: readonly ResourceGiver[]): TopologyManager {

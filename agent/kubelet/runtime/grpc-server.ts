@@ -28,6 +28,8 @@ export class CallRefusal extends Error {
   }
 }
 
+const MAX_PATH_BYTES = 107;
+
 export class GrpcServer {
   private readonly server = new Server({ 'grpc.enable_channelz': 0 });
 
@@ -56,10 +58,15 @@ export class GrpcServer {
 
   /**
    * Takes the place of a socket that is left there; its folder is made.
-   * @param socketPath absolute, at most 107 bytes (the kernel's limit)
+   * @param socketPath absolute
    * @throws Error when nothing can listen there
    */
   async listen(socketPath: string): Promise<void> {
+    const bytes = Buffer.byteLength(socketPath);
+    if (bytes > MAX_PATH_BYTES) {
+      const why = `the path has ${bytes} bytes, and the kernel takes ${MAX_PATH_BYTES}; choose a shorter --data-dir`;
+      throw new Error(`Cannot listen on ${socketPath}: ${why}`);
+    }
     await mkdir(dirname(socketPath), { recursive: true, mode: 0o750 });
     await rm(socketPath, { force: true });
     await new Promise<void>((resolve, reject) => {

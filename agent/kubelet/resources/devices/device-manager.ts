@@ -19,7 +19,8 @@ import { uidOf } from '../../plan/pod-spec.ts';
 import { CheckpointFile } from '../checkpoint-file.ts';
 import { NotEnoughError } from '../plan/admission-failure.ts';
 import { readDeviceCheckpoint, writeDeviceCheckpoint } from '../plan/device-checkpoint.ts';
-import { beginChoice, deviceHints, endChoice, type DeviceChoice, type DeviceView } from '../plan/device-choice.ts';
+import { beginChoice, endChoice, type DeviceChoice } from '../plan/device-choice.ts';
+import { resourceHints } from '../plan/device-hints.ts';
 import {
   checkGrant,
   deviceLimit,
@@ -27,6 +28,7 @@ import {
   grantOf,
   groupByNode,
   idsOf,
+  resourceStatus,
   reusableDevices,
   takenDevices,
   withGrant,
@@ -35,8 +37,8 @@ import {
   type DeviceResource,
 } from '../plan/device-state.ts';
 import type { NumaMask } from '../plan/numa-mask.ts';
-import { givenContainers, peakOf } from '../plan/pod-parts.ts';
-import type { TopologyHints } from '../plan/topology-policy.ts';
+import { givenContainers } from '../plan/pod-parts.ts';
+import type { TopologyHint, TopologyHints } from '../plan/topology-policy.ts';
 import type { DeviceExtras } from '../plan/with-extras.ts';
 import type { ResourceGiver } from '../resource-giver.ts';
 import type { DeviceEndpoint } from './device-endpoint.ts';
@@ -102,21 +104,13 @@ export class DeviceManager implements ResourceGiver {
   }
 
   hints(pod: Pod, container?: Container): TopologyHints {
-    const uid = uidOf(pod);
     const containers = container === undefined ? givenContainers(pod) : [container];
     const names = new Set(containers.flatMap(one => this.resourcesOf(one)));
-    const hints = new Map<string, ReturnType<typeof deviceHints>>();
+    const hints = new Map<string, readonly TopologyHint[] | undefined>();
     for (const name of names) {
       const resource = this.registry.resource(name);
       if (resource === undefined) continue;
-      const count = container === undefined ? peakOf(pod, one => deviceLimit(one, name)) : deviceLimit(container, name);
-      const had = new Set(containers.flatMap(one => this.idsOf(uid, one.name, name)));
-      const reusable = had.size > 0 || container === undefined ? [] : reusableDevices(this.grants, pod, name);
-      const free = had.size > 0 ? viewsOf(resource, had) : freeDevices(resource, this.grants, name);
-      const all = [...resource.devices.values()];
-      const wrongCount = had.size > 0 && had.size !== count;
-      const machine = this.options.machine();
-      hints.set(name, wrongCount ? [] : deviceHints(machine, count, all, free, viewsOf(resource, reusable)));
+      hints.set(name, resourceHints(this.options.machine(), this.grants, name, resource, pod, container));
     }
     return hints;
   }
@@ -159,20 +153,9 @@ export class DeviceManager implements ResourceGiver {
 
   /** For `allocatedResourcesStatus`. */
   statusOf(uid: string, container: string): ResourceStatus[] {
-    return [...this.grantsOf(uid, container)].map(([name, grant]) => {
-      const resource = this.registry.resource(name);
-      const healthOf = (id: string): string => {
-        const device = resource?.devices.get(id);
-        if (resource?.connected !== true || device === undefined) return 'Unknown';
-        return device.healthy ? 'Healthy' : 'Unhealthy';
-      };
-      return { name, resources: idsOf(grant).map(id => ({ resourceID: id, health: healthOf(id) })) };
-    });
-  }
-
-  private idsOf(uid: string, container: string, resource: string): string[] {
-    const grant = grantOf(this.grants, uid, container, resource);
-    return grant === undefined ? [] : idsOf(grant);
+    return [...this.grantsOf(uid, container)].map(([name, grant]) =>
+      resourceStatus(name, grant, this.registry.resource(name)),
+    );
   }
 
   /** Names of resources of plugins that the container asks for. */
@@ -288,8 +271,4 @@ export class DeviceManager implements ResourceGiver {
       this.options.logger.warn({ err: error, file: this.file.path }, what);
     });
   }
-}
-
-function viewsOf({ devices }: DeviceResource, ids: Iterable<string>): DeviceView[] {
-  return [...ids].flatMap(id => devices.get(id) ?? []);
 }

@@ -1,5 +1,5 @@
 /** Which devices there are and whose they are. Pure: changes give a new state. */
-import type { Container, Pod } from '../../../../proto/api/core-v1.ts';
+import type { Container, Pod, ResourceStatus } from '../../../../proto/api/core-v1.ts';
 import type { ContainerAllocateResponse } from '../../../../proto/plugins/devices/device-plugin.gen.ts';
 import type { Decoded } from '../../../../proto/decoded.ts';
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
@@ -145,6 +145,16 @@ export function deviceAmounts(resources: ReadonlyMap<string, DeviceResource>): {
     allocatable[name] = String(connected ? [...devices.values()].filter(device => device.healthy).length : 0);
   }
   return { capacity, allocatable };
+}
+
+/** For `allocatedResourcesStatus`. @param resource undefined: its plugin has not been seen for long */
+export function resourceStatus(name: string, grant: DeviceGrant, resource: DeviceResource | undefined): ResourceStatus {
+  const healthOf = (id: string): string => {
+    const device = resource?.devices.get(id);
+    if (resource?.connected !== true || device === undefined) return 'Unknown';
+    return device.healthy ? 'Healthy' : 'Unhealthy';
+  };
+  return { name, resources: idsOf(grant).map(id => ({ resourceID: id, health: healthOf(id) })) };
 }
 
 function byId(a: DeviceView, b: DeviceView): number {

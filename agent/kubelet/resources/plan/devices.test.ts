@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { containerOf, machineOf, podOf } from '../testdata/machines.ts';
 import { readDeviceCheckpoint, writeDeviceCheckpoint } from './device-checkpoint.ts';
 import { beginChoice, deviceHints, endChoice, type DeviceView } from './device-choice.ts';
+import { resourceHints } from './device-hints.ts';
 import {
   checkGrant,
   deviceAmounts,
@@ -78,6 +79,33 @@ describe('deviceHints()', () => {
 
   test('devices that lie nowhere do not matter', () => {
     expect(deviceHints(nodes, 1, [device('x')], [device('x')], [])).toBeUndefined();
+  });
+});
+
+describe('resourceHints()', () => {
+  const { nodes } = machineOf({ sockets: 2, nodesPerSocket: 1, coresPerNode: 1, threads: 1 });
+  const resource = resourceOf([device('a', [0]), device('b', [0]), device('c', [1])]);
+  const pod = podOf('u', [containerOf('x', { [GPU]: '1' }), containerOf('y', { [GPU]: '1' })]);
+  const told = (grants: DeviceGrants, container?: string) =>
+    resourceHints(
+      nodes,
+      grants,
+      GPU,
+      resource,
+      pod,
+      pod.spec.containers.find(({ name }) => name === container),
+    )?.map(({ nodes: mask = 0, preferred }) => `${nodesOf(mask).join('')}${preferred ? '+' : ''}`);
+
+  test('of a container count its own devices, of a pod all', () => {
+    expect(told(new Map(), 'x')).toEqual(['0+', '1+', '01']);
+    expect(told(new Map())).toEqual(['0+', '01']);
+  });
+
+  test('who has his devices keeps them where they are', () => {
+    const grants = withGrant(new Map(), 'u', 'x', GPU, grant('c'));
+    expect(told(grants, 'x')).toEqual(['1+', '01']);
+    // Of a pod that has only a part there is nothing to choose.
+    expect(told(grants)).toEqual([]);
   });
 });
 
