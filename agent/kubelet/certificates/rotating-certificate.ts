@@ -89,7 +89,7 @@ export class RotatingCertificate implements Component {
       this.pair = await source.renew(names, signal);
       metrics.rotated(kind, (clock.now() - before.fromMs) / 1000);
       // A name that came meanwhile is asked for at once.
-      this.dueMs = names === this.names ? this.nextRotationMs() : 0;
+      this.dueMs = hasNames(this.pair.certPem, this.names) ? this.nextRotationMs() : 0;
       logger.info(
         { validTo: new Date(lifeOf(this.pair.certPem).toMs).toISOString() },
         `The ${kind} certificate was renewed`,
