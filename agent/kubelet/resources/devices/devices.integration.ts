@@ -84,6 +84,18 @@ test('a plugin registers, its devices count, and containers get what it answers'
   expect((await manager.extras(podOf('v', [containerOf('y', {})]), containerOf('y', {}), never)).env.size).toBe(0);
 });
 
+test('a plugin that was found by its socket is asked what it can, and goes when it says so', async () => {
+  const manager = await startManager();
+  await startPlugin();
+  manager.registry.connect(GPU, plugin.socketPath, undefined);
+  await until(has(manager, '2'));
+  manager.registry.disconnect(GPU, join(folder, 'another.sock'));
+  expect(has(manager, '2')()).toBe(true);
+  manager.registry.disconnect(GPU, plugin.socketPath);
+  await until(has(manager, '0'));
+  expect(manager.registry.amounts().capacity).toEqual({ [GPU]: '3' });
+});
+
 test("while a plugin thinks, its devices are nobody else's; who gives up leaves them free", async () => {
   const manager = await startManager();
   await startPlugin();
