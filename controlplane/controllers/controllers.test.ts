@@ -29,6 +29,7 @@ import {
   serviceAccounts,
   services,
   statefulSets,
+  volumeAttachments,
 } from '../../machinery/client/resource.ts';
 import type { Transport } from '../../machinery/client/transport.ts';
 import { isNotFound } from '../../machinery/meta/status-error-from.ts';
@@ -589,6 +590,10 @@ test('claims and volumes in use stay until their last user is gone; ephemeral cl
   });
   expect(claim.metadata.ownerReferences).toMatchObject([{ kind: 'Pod', name: 'user', controller: true }]);
   expect(claim.metadata.finalizers).toEqual(['kubernetes.io/pvc-protection']);
+  await eventually('the volume to be kept', async () => {
+    const { finalizers } = (await admin.of(persistentVolumes).get({ name: 'kept' })).metadata;
+    return finalizers?.includes('kubernetes.io/pv-protection') === true ? true : undefined;
+  });
   await admin.of(persistentVolumeClaims).delete(ref);
   await admin.of(persistentVolumes).delete({ name: 'kept' });
   // Both wait: the pod has the claim, and the claim the volume.
@@ -604,6 +609,75 @@ test('claims and volumes in use stay until their last user is gone; ephemeral cl
       .catch(() => undefined);
     return volume === undefined && (await claimOrGone()) === undefined ? true : undefined;
   });
+});
+
+test('a volume of a CSI driver is attached to the node of its pod, kept while the node uses it, and goes to another node then', async () => {
+  await makeNamespace('csi');
+  // Nothing of the node's life here: its silence would evict the pods.
+  const annotations = { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' };
+  for (const name of ['csi-1', 'csi-2']) {
+    const ready = { type: 'Ready', status: 'True', lastHeartbeatTime: new Date().toISOString() };
+    await admin.of(nodes).create({ metadata: { name, annotations }, status: { conditions: [ready] } } as never);
+  }
+  const shared = { accessModes: ['ReadWriteOnce'], storageClassName: 'csi' };
+  await admin.of(persistentVolumes).create({
+    metadata: { name: 'far' },
+    spec: { ...shared, capacity: { storage: '1Gi' }, csi: { driver: 'd.example', volumeHandle: 'h' } },
+  });
+  await admin.of(persistentVolumeClaims).create({
+    metadata: { namespace: 'csi', name: 'data' },
+    spec: { ...shared, resources: { requests: { storage: '1Gi' } } },
+  });
+  const use = (name: string, nodeName: string) =>
+    admin.of(pods).create({
+      metadata: { namespace: 'csi', name },
+      spec: {
+        nodeName,
+        containers: [{ name: 'c', image: 'x' }],
+        tolerations: [{ operator: 'Exists' }],
+        volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }],
+      },
+    });
+  const attachmentOn = async (nodeName: string) =>
+    (await admin.of(volumeAttachments).list()).items.find(({ spec }) => spec.nodeName === nodeName);
+  const volumesInUse = ['kubernetes.io/csi/d.example^h'];
+  const report = (inUse: string[]) =>
+    admin
+      .of(nodes)
+      .patch({ name: 'csi-1' }, { status: { volumesInUse: inUse } }, { type: 'merge', subresource: 'status' });
+
+  await use('one', 'csi-1');
+  const made = await eventually('the attachment', () => attachmentOn('csi-1'));
+  expect(made.metadata.name).toMatch(/^csi-[0-9a-f]{64}$/);
+  expect(made.spec).toEqual({ attacher: 'd.example', nodeName: 'csi-1', source: { persistentVolumeName: 'far' } });
+  await report(volumesInUse);
+  await admin.of(volumeAttachments).updateStatus({ ...made, status: { attached: true } });
+  await eventually('the node to be told', async () => {
+    const attached = (await admin.of(nodes).get({ name: 'csi-1' })).status?.volumesAttached;
+    return attached?.[0]?.name === volumesInUse[0] ? true : undefined;
+  });
+
+  await use('two', 'csi-2');
+  await eventually('the word of the second pod', async () =>
+    (await admin.of(events).list({ namespace: 'csi' })).items.find(
+      ({ reason, message, involvedObject }) =>
+        reason === 'FailedAttachVolume' &&
+        involvedObject.name === 'two' &&
+        message === 'Multi-Attach error for volume "far" Volume is already used by pod(s) one',
+    ),
+  );
+  await admin.of(pods).delete({ namespace: 'csi', name: 'one' }, { gracePeriodSeconds: 0 });
+  await admin.of(nodes).patch({ name: 'csi-1' }, { metadata: { labels: { seen: 'yes' } } }, { type: 'merge' });
+  // Its node uses it still.
+  expect((await attachmentOn('csi-1'))?.metadata.deletionTimestamp).toBeUndefined();
+  expect(await attachmentOn('csi-2')).toBeUndefined();
+  await report([]);
+  await eventually('the other attachment', () => attachmentOn('csi-2'));
+  expect(await attachmentOn('csi-1')).toBeUndefined();
+  expect((await admin.of(nodes).get({ name: 'csi-1' })).status?.volumesAttached).toBeUndefined();
+  await admin.of(pods).delete({ namespace: 'csi', name: 'two' }, { gracePeriodSeconds: 0 });
+  await eventually('the detachment', async () => ((await attachmentOn('csi-2')) === undefined ? true : undefined));
+  for (const name of ['csi-1', 'csi-2']) await admin.of(nodes).delete({ name });
 });
 
 test('a service gets its endpoints, and loses those of pods that end', async () => {
