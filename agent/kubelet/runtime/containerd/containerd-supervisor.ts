@@ -17,11 +17,13 @@ import { readCapabilities } from '../../../host/capabilities.ts';
 import { rotateLog } from '../../../host/daemon.ts';
 import { run as runCommand } from '../../../host/exec.ts';
 import { CommandError } from '../../../host/command-error.ts';
+import { readProcess } from '../../../host/processes.ts';
 import { CriClient } from '../cri-client.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { resetContainerd, type ContainerdRemains } from './containerd-reset.ts';
 import { ContainerdError } from './containerd-error.ts';
 import { ContainerdProcess, type ContainerdRecord } from './containerd-process.ts';
+import { endStrayShims } from './stray-shims.ts';
 import { parseContainerdVersion, renderContainerdConfig } from './plan/containerd-config.ts';
 
 /** Where the private containerd lives and what it is told. Paths are absolute; directories are made if missing. */
@@ -85,6 +87,7 @@ export class ContainerdSupervisor implements Component {
         try {
           const record = await this.ensureRunning(signal);
           this.settleReady.resolve();
+          void this.endStrays(record);
           await this.process.waitForEnd(record, signal);
           if (signal.aborted) return;
           if (this.clock.monotonicMs() - startedMs > STEADY_MS) restartMs = MIN_RESTART_MS;
@@ -222,6 +225,22 @@ export class ContainerdSupervisor implements Component {
         await this.clock.sleep(LOOK_AGAIN_MS, signal);
       }
       return false;
+    } finally {
+      client.close();
+    }
+  }
+
+  /** Never rejects. */
+  private async endStrays({ pid }: ContainerdRecord): Promise<void> {
+    const { socketPath, stateDir } = this.options;
+    const client = new CriClient(socketPath);
+    try {
+      const process = await readProcess(pid);
+      if (process === undefined) return;
+      const ended = await endStrayShims(client, { socketPath, stateDir, startTicks: process.startTicks });
+      if (ended.length > 0) this.logger.info({ sandboxes: ended }, 'Ended what a killed containerd had half made');
+    } catch (error) {
+      this.logger.warn({ error }, 'Cannot look for what a killed containerd left');
     } finally {
       client.close();
     }
