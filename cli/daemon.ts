@@ -14,6 +14,7 @@ import { CliError, exitCodes } from './exit-codes.ts';
 import { pathsOf, type Paths } from './paths.ts';
 import { takePidLock } from './pid-lock.ts';
 import { Progress } from './progress.ts';
+import { rememberConfig } from './started-with.ts';
 import { k8tsVersion } from './version.ts';
 
 export type Role = 'up' | 'server' | 'agent';
@@ -48,6 +49,7 @@ export async function runDaemon(
   // Roots of user namespaces, who are others here, find their containers' file systems below it.
   chmodSync(paths.runDir, 0o751);
   const release = takePidLock(paths.lock, role);
+  rememberConfig(config);
   const logger = await createLogger({
     level: config.logLevel as LogLevel,
     format: config.logFormat === 'json' ? 'json' : 'text',

@@ -8,6 +8,7 @@ import { optionTable, readConfig, type OptionName } from './config.ts';
 import { environmentValue, unknownVariables, variableOf } from './environment.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 import { Output, type OutputFormat } from './output.ts';
+import { rememberedSettings } from './started-with.ts';
 import { suggest } from './suggest.ts';
 import { versionText } from './version.ts';
 
@@ -91,13 +92,20 @@ async function readConfigFile(path: string): Promise<Args> {
 }
 
 /** Flags over environment over file over defaults. */
-async function configOf(args: Args) {
+async function configOf(args: Args, remembered: (configDir: string) => Args = () => ({})) {
   const configDir = (args['config-dir'] as string | undefined) ?? optionTable['config-dir'].default;
   const named = args['config'] as string | undefined;
   const file = named ?? `${configDir}/config.yaml`;
   const fromFile = named !== undefined || existsSync(file) ? await readConfigFile(file) : {};
-  return readConfig({ ...fromFile, ...Object.fromEntries(Object.entries(args).filter(([, v]) => v !== undefined)) });
+  return readConfig({
+    ...fromFile,
+    ...remembered(configDir),
+    ...Object.fromEntries(Object.entries(args).filter(([, v]) => v !== undefined)),
+  });
 }
+
+/** The same for commands about a k8ts that was started before: it may not be where the file says now. */
+const configOfStarted = (args: Args) => configOf(args, rememberedSettings);
 
 const COMMANDS = [
   'up',
@@ -231,7 +239,8 @@ async function main(): Promise<void> {
               describe: 'Print the whole command for the other machine',
             }),
           ),
-      async (args: Args) => (await import('./commands/token.ts')).token(await configOf(args), args, output(args)),
+      async (args: Args) =>
+        (await import('./commands/token.ts')).token(await configOfStarted(args), args, output(args)),
     )
     .command(
       'down',
@@ -243,10 +252,10 @@ async function main(): Promise<void> {
             setting('keep-pods', { type: 'boolean', default: false, describe: 'Leave containers running' }),
           )
           .option('timeout', setting('timeout', { type: 'number', default: 90, describe: 'Seconds to wait' })),
-      async (args: Args) => (await import('./commands/down.ts')).down(await configOf(args), args, output(args)),
+      async (args: Args) => (await import('./commands/down.ts')).down(await configOfStarted(args), args, output(args)),
     )
     .command('status', 'Say what runs here', withOptions(['paths']), async (args: Args) =>
-      (await import('./commands/status.ts')).status(await configOf(args), output(args)),
+      (await import('./commands/status.ts')).status(await configOfStarted(args), output(args)),
     )
     .command(
       'reset',
@@ -261,7 +270,8 @@ async function main(): Promise<void> {
             describe: 'Do not ask',
           }),
         ),
-      async (args: Args) => (await import('./commands/reset.ts')).reset(await configOf(args), args, output(args)),
+      async (args: Args) =>
+        (await import('./commands/reset.ts')).reset(await configOfStarted(args), args, output(args)),
     )
     .command(
       'logs',
@@ -280,16 +290,17 @@ async function main(): Promise<void> {
             'containerd',
             setting('containerd', { type: 'boolean', default: false, describe: "The container runtime's log instead" }),
           ),
-      async (args: Args) => (await import('./commands/logs.ts')).logs(await configOf(args), args, output(args)),
+      async (args: Args) => (await import('./commands/logs.ts')).logs(await configOfStarted(args), args, output(args)),
     )
     .command(
       'images <action> [path]',
-      'List images, or import them from a tar',
+      'List the images of this node, or import some from a tar (docker save, ctr images export)',
       a =>
         withOptions(['paths', 'agent'])(a)
           .positional('action', { choices: ['list', 'import'] as const, demandOption: true })
           .positional('path', { type: 'string', describe: 'Tar file for import; - for standard input' }),
-      async (args: Args) => (await import('./commands/images.ts')).images(await configOf(args), args, output(args)),
+      async (args: Args) =>
+        (await import('./commands/images.ts')).images(await configOfStarted(args), args, output(args)),
     )
     .command(
       'version',
@@ -298,9 +309,7 @@ async function main(): Promise<void> {
       (args: Args) => output(args).result(versionText(), versionText().text),
     )
     // Nodes start it for themselves: files on file systems that hang are touched there.
-    .command('file-worker', false, {}, async () =>
-      (await import('../agent/host/files/file-worker.ts')).runFileWorker(),
-    )
+    .command('file-worker', false, {}, async () => (await import('../agent/host/files/file-worker.ts')).runFileWorker())
     .completion('completion', 'Print a completion script for bash or zsh')
     .demandCommand(1, 'Say what to do')
     .strict()

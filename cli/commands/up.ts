@@ -7,6 +7,7 @@ import { loadIdentity } from '../join/node-identity.ts';
 import { addToOwnKubeconfig } from '../own-kubeconfig.ts';
 import { seconds, type Output } from '../output.ts';
 import { pathsOf, type Paths } from '../paths.ts';
+import { changedSettings, rememberedSettings } from '../started-with.ts';
 import { installedUnits } from '../systemd.ts';
 import { lockHolder } from '../pid-lock.ts';
 import { runDaemon } from './run.ts';
@@ -19,7 +20,10 @@ export async function up(config: Config, args: Readonly<Record<string, unknown>>
   await refuseNode(paths);
   const running = await askStatus(paths.controlSocket);
   if (running !== undefined && running.phase !== 'starting') {
-    output.result(running, `k8ts runs already (pid ${running.pid}, up ${running.uptimeSeconds} s); nothing changed`);
+    const changed = changedSettings(rememberedSettings(config.configDir), config);
+    const runs = `k8ts runs already (pid ${running.pid}, up ${running.uptimeSeconds} s)`;
+    const restart = `it runs with other settings, and takes these when it is started anew (k8ts down, k8ts up):\n  ${changed.join('\n  ')}`;
+    output.result({ ...running, changed }, `${runs}; ${changed.length === 0 ? 'nothing changed' : restart}`);
   } else {
     const begin = performance.now();
     const status = await start(running !== undefined, paths, Number(args['timeout']), output);
