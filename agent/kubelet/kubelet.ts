@@ -282,6 +282,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     logger,
     folders,
     wake,
+    ownsCpus: (uid, container) => resources.hasOwnCpus(uid, container),
     node: () => node,
     pods: () => workers.activePods(),
     rules: resizeRulesOf(configuration),

@@ -17,7 +17,14 @@ function pod(asked: Asked): Pod {
 }
 
 /** What is done to a pod that has `was` and was allocated `now`, in order. */
-async function carryOut(was: Asked, now: Asked, more: { uses?: number; fails?: boolean; restarts?: boolean } = {}) {
+interface More {
+  readonly uses?: number;
+  readonly fails?: boolean;
+  readonly restarts?: boolean;
+  readonly ownsCpus?: boolean;
+}
+
+async function carryOut(was: Asked, now: Asked, more: More = {}) {
   const calls: string[] = [];
   const events: string[] = [];
   const total = (asked: Asked, of: 'cpu' | 'memory'): number =>
@@ -40,6 +47,7 @@ async function carryOut(was: Asked, now: Asked, more: { uses?: number; fails?: b
       },
       containerStats: async () => ({ memory: { usageBytes: { value: BigInt(more.uses ?? 0) } } }),
     },
+    ownsCpus: () => more.ownsCpus === true,
     cache: { refreshContainer: async () => undefined, view: () => undefined },
     cgroups: {
       usageOf: async () => ({
@@ -77,6 +85,15 @@ describe('ResizeExecutor', () => {
     );
     expect(calls).toEqual(['pod memory', 'a 10000 200', 'pod cpu', 'a 20000 200']);
     expect(events).toEqual(['ResizeCompleted']);
+  });
+
+  test('memory of a container with processors to itself brings it no quota', async () => {
+    const { calls } = await carryOut(
+      { a: { cpu: '1', memory: '100' } },
+      { a: { cpu: '1', memory: '200' } },
+      { ownsCpus: true },
+    );
+    expect(calls).toEqual(['pod memory', 'a -1 200']);
   });
 
   test('less: the pod last', async () => {

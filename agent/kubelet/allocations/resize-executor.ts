@@ -27,9 +27,12 @@ export interface ResizeExecutorOptions {
   readonly store: AllocationStore;
   readonly resizer: Resizer;
   readonly recorder: EventSink;
+  /** Whether the container has processors to itself: no quota holds it back. */
+  readonly ownsCpus: (uid: string, container: string) => boolean;
 }
 
 const RETRY_MS = 10_000;
+const NO_QUOTA = -1n;
 const RESOURCES = ['memory', 'cpu'] as const;
 type Resource = (typeof RESOURCES)[number];
 
@@ -135,7 +138,7 @@ export class ResizeExecutor {
     resource: Resource,
     now: Map<string, AppliedResources>,
   ): Promise<void> {
-    const { runtime, store, cache } = this.options;
+    const { runtime, store, cache, ownsCpus } = this.options;
     const has = now.get(container.id) ?? to;
     const { cpuShares, cpuQuotaUs, memoryLimitBytes, memoryRequestBytes } = to;
     const next =
@@ -144,7 +147,7 @@ export class ResizeExecutor {
     if (resource === 'cpu' || has.memoryLimitBytes !== memoryLimitBytes) {
       await runtime.updateContainerResources(container.id, {
         cpuPeriod: BigInt(CPU_PERIOD_US),
-        cpuQuota: BigInt(next.cpuQuotaUs),
+        cpuQuota: ownsCpus(uid, container.name) ? NO_QUOTA : BigInt(next.cpuQuotaUs),
         cpuShares: BigInt(next.cpuShares),
         memoryLimitInBytes: BigInt(next.memoryLimitBytes),
       });

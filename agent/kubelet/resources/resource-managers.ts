@@ -183,6 +183,10 @@ export class ResourceManagers {
     return this.cpus !== undefined && givenContainers(pod).some(container => exclusiveCpus(pod, container) > 0);
   }
 
+  hasOwnCpus(uid: string, container: string): boolean {
+    return this.cpus?.ownCpus(uid, container) !== undefined;
+  }
+
   /** For `allocatedResourcesStatus`. */
   statusOf(uid: string, container: string): ResourceStatus[] {
     return this.devices.statusOf(uid, container);
