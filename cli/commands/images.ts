@@ -1,6 +1,5 @@
 /** `k8ts images list|import`: what the container runtime has, and bringing images in without a registry. */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -20,22 +19,44 @@ export async function images(config: Config, args: Readonly<Record<string, unkno
   try {
     if (args['action'] === 'import') return await importFrom(args['path'] as string | undefined, parts, output);
     const found = await parts.cri.listImages();
-    const rows = found.map(i => ({ id: i.id, tags: i.repoTags, sizeBytes: Number(i.size) }));
-    const text = rows.map(r => `${(r.tags[0] ?? r.id).padEnd(60)} ${(r.sizeBytes / 1e6).toFixed(1)} MB`).join('\n');
-    output.result({ images: rows }, text === '' ? 'No images' : text);
+    const rows = found.map(i => ({
+      id: i.id,
+      tags: i.repoTags,
+      digests: i.repoDigests,
+      sizeBytes: Number(i.size),
+      pinned: i.pinned,
+    }));
+    output.result({ images: rows }, rows.length === 0 ? 'No images' : table(rows));
   } finally {
     parts.cri.close();
   }
 }
 
+/** One line a name; images that lost theirs come by digest or id. */
+function table(
+  images: readonly { id: string; tags: readonly string[]; digests: readonly string[]; sizeBytes: number }[],
+): string {
+  const lines = images.flatMap(({ id, tags, digests, sizeBytes }) => {
+    const names = tags.length > 0 ? tags : [digests[0] ?? id];
+    return names.map(name => [name, id.replace(/^sha256:/, '').slice(0, 12), `${(sizeBytes / 1e6).toFixed(1)} MB`]);
+  });
+  lines.sort(([a = ''], [b = '']) => (a < b ? -1 : 1));
+  const all = [['IMAGE', 'ID', 'SIZE'], ...lines];
+  const width = Math.max(...all.map(([name = '']) => name.length));
+  return all.map(([name = '', id = '', size = '']) => `${name.padEnd(width)}  ${id.padEnd(12)}  ${size}`).join('\n');
+}
+
 async function importFrom(
   path: string | undefined,
-  { importer }: ReturnType<typeof createNodeParts>,
+  { importer, cri }: ReturnType<typeof createNodeParts>,
   output: Output,
 ): Promise<void> {
   if (path === undefined)
     throw new CliError('Say which file: k8ts images import IMAGES.tar (- for standard input)', exitCodes.usage);
   if (path !== '-' && !existsSync(path)) throw new CliError(`There is no file ${path}`, exitCodes.usage);
+  const { runtimeName } = await cri.version();
+  if (runtimeName !== 'containerd')
+    throw new CliError(`Only containerd takes images from files, and this node runs ${runtimeName}; use its own tools`);
   const folder = path === '-' ? mkdtempSync(join(tmpdir(), 'k8ts-import-')) : undefined;
   try {
     const file = folder === undefined ? path : join(folder, 'images.tar');

@@ -141,6 +141,23 @@ afterAll(async () => {
   await cluster?.close();
 });
 
+test('images are imported from a file or a pipe, and listed; what is no image is said to be none', async () => {
+  const host = cluster.control;
+  const socket = ['-a', host.containerdSocket, '-n', 'k8s.io', 'images'];
+  const tar = at('some.tar');
+  await host.run(['ctr', ...socket, 'tag', IMAGE, 'imported.example/some:1']);
+  await host.run(['ctr', ...socket, 'export', tar, 'imported.example/some:1']);
+  await host.run(['ctr', ...socket, 'remove', 'imported.example/some:1']);
+  const listed = (): Promise<string> => host.k8ts(['images', 'list']);
+  expect(await listed()).not.toContain('imported.example/some:1');
+  expect(await host.k8ts(['images', 'import', '-'], { input: readFileSync(tar) })).toContain('imported.example/some:1');
+  expect(await listed()).toMatch(/^imported\.example\/some:1 +[0-9a-f]{12} +\d+\.\d MB$/m);
+  writeFileSync(tar, 'no image');
+  const refused = await host.tryK8ts(['images', 'import', tar]);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain(`Cannot import ${tar}: is it a tar of images`);
+});
+
 test('what cannot be pulled says why, and what to do', async () => {
   const { address } = cluster.control;
   const image = `${locked.name}/team/private:1`;

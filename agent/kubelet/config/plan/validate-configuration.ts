@@ -13,6 +13,7 @@ import {
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { labelValue, qualifiedName, rangeProblem } from '../../../../machinery/meta/names.ts';
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
+import { allowlistProblem, VERIFICATION_POLICIES } from '../../plan/verification-policy.ts';
 import type { KubeletConfiguration } from './kubelet-configuration.ts';
 import { durationMs } from './kubelet-configuration.ts';
 import { resourceSettingErrors } from '../../resources/plan/resource-settings.ts';
@@ -100,10 +101,7 @@ const CHOICES: readonly (readonly [keyof KubeletConfiguration, readonly string[]
   ['memoryManagerPolicy', ['None', 'Static']],
   ['hairpinMode', ['none', 'hairpin-veth', 'promiscuous-bridge']],
   ['cgroupDriver', ['cgroupfs', 'systemd']],
-  [
-    'imagePullCredentialsVerificationPolicy',
-    ['NeverVerify', 'NeverVerifyPreloadedImages', 'NeverVerifyAllowlistedImages', 'AlwaysVerify'],
-  ],
+  ['imagePullCredentialsVerificationPolicy', VERIFICATION_POLICIES],
   ['tlsMinVersion', ['', 'VersionTLS10', 'VersionTLS11', 'VersionTLS12', 'VersionTLS13']],
 ];
 
@@ -165,6 +163,10 @@ function imageErrors(c: KubeletConfiguration): FieldError[] {
         'can only be set if imagePullCredentialsVerificationPolicy is "NeverVerifyAllowlistedImages"',
       ),
     );
+  for (const pattern of allowed) {
+    const problem = allowlistProblem(pattern);
+    if (problem !== undefined) errors.push(invalidError(at('preloadedImagesVerificationAllowlist'), pattern, problem));
+  }
   return errors;
 }
 

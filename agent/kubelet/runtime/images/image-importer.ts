@@ -25,6 +25,8 @@ export interface ImageImporterOptions {
 const IMPORT_TIMEOUT_MS = 1_800_000;
 const VISIBLE_TIMEOUT_MS = 10_000;
 const LOOK_AGAIN_MS = 10;
+/** What ctr prints of each image: `unpacking NAME (DIGEST)...done` before 2.0, `NAME  saved` since. */
+const IMPORTED = /^(?:unpacking (\S+)|(\S+)\s+saved\s*$)/gm;
 const PINNED = 'io.cri-containerd.pinned=pinned';
 
 export class ImageImporter {
@@ -40,7 +42,7 @@ export class ImageImporter {
    */
   async importFile(path: string, signal?: AbortSignal): Promise<string[]> {
     const { stdout } = await this.ctr(['images', 'import', path], signal);
-    const names = [...stdout.matchAll(/^unpacking (\S+)/gm)].map(match => match[1] ?? '');
+    const names = [...stdout.matchAll(IMPORTED)].map(match => match[1] ?? match[2] ?? '');
     for (const name of names) await this.waitUntilVisible(name, signal);
     return names;
   }
