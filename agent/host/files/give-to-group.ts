@@ -5,6 +5,9 @@
 import { chmod, lchown, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
+/** Keeps the threads for file access busy, four of them, and no more. */
+const AT_ONCE = 8;
+
 /** The tree is larger than the caller wants to walk here; what was done stays done. */
 export class TreeTooLarge extends Error {
   override readonly name = 'TreeTooLarge';
@@ -28,12 +31,17 @@ export async function giveToGroup(directory: string, groupId: number, options: G
     if (root.gid === groupId && (root.mode & 0o2770) === 0o2770) return;
   }
   let count = 0;
-  const own = async (path: string): Promise<void> => {
+  const own = async (path: string, atOnce: number): Promise<void> => {
     options.onFile?.(++count);
     const stats = await lstat(path);
     if (stats.isDirectory()) {
       // The root comes last, so that a walk that was cut short is not taken for a whole one.
-      for (const name of await readdir(path)) await own(join(path, name)).catch(ignoreGone);
+      const names = await readdir(path);
+      for (let i = 0; i < names.length; i += atOnce) {
+        const batch = names.slice(i, i + atOnce);
+        const each = Math.max(1, Math.floor(atOnce / batch.length));
+        await Promise.all(batch.map(name => own(join(path, name), each).catch(ignoreGone)));
+      }
     }
     if (stats.gid !== groupId) await lchown(path, stats.uid, groupId);
     if (stats.isSymbolicLink()) return;
@@ -42,7 +50,7 @@ export async function giveToGroup(directory: string, groupId: number, options: G
     // chown clears set-id bits, so the mode comes second.
     if (mode !== before || (stats.gid !== groupId && (before & 0o6000) !== 0)) await chmod(path, mode);
   };
-  await own(directory);
+  await own(directory, AT_ONCE);
 }
 
 /** Whoever else uses the volume may remove files meanwhile. */
