@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
 import { run } from '../machine/command.ts';
 import type { Kubectl, PodObject } from '../machine/kubectl.ts';
+import { argvOf, pidsNaming } from '../machine/processes.ts';
 import { waitFor } from '../machine/wait-for.ts';
 import { deployment, IDLE, pod } from './objects.ts';
 
@@ -160,6 +161,26 @@ test('containerd killed: it is started again, running containers are untouched, 
     /^\S+\s+Ready\s/m.test(await k.run(['get', 'nodes', '--no-headers'])),
   );
   await k.run(['delete', 'pod', 'after', '--timeout=30s']);
+});
+
+test('containerd killed while it makes sandboxes leaves no shim that nobody knows', async () => {
+  const { control } = cluster;
+  await k.apply(deployment('burst', { replicas: 0, command: IDLE }));
+  for (let round = 0; round < 3; round++) {
+    await k.run(['scale', 'deployment/burst', '--replicas=8']);
+    await waitFor('a sandbox to be made', async () => (await k.pods('app=burst')).length > 0, { everyMs: 20 });
+    await sleep(300 + Math.random() * 500);
+    const { containerdPid } = control;
+    await control.killContainerd();
+    await waitFor('another', () => control.containerdPid !== undefined && control.containerdPid !== containerdPid);
+    await k.run(['scale', 'deployment/burst', '--replicas=0']);
+    await k.waitGone('pod -l app=burst');
+  }
+  const ofPods = (await k.pods()).length;
+  const shims = (): number[] =>
+    pidsNaming(control.containerdSocket).filter(pid => argvOf(pid)[0]?.includes('containerd-shim') === true);
+  await waitFor('one shim a pod', () => shims().length === ofPods);
+  await k.run(['delete', 'deployment', 'burst']);
 });
 
 test('both killed at once: pods come back by themselves', async () => {
