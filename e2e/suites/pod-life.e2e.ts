@@ -31,10 +31,11 @@ interface Status {
 }
 interface LivePod extends KubeObject {
   readonly metadata: KubeObject['metadata'] & { generation: number };
-  readonly spec: { containers: { name: string; resources?: Resources }[] };
+  readonly spec: { resources?: Resources; containers: { name: string; resources?: Resources }[] };
   readonly status: {
     phase?: string;
     observedGeneration?: number;
+    resources?: Resources;
     conditions?: { type: string; status: string; reason?: string; message?: string; observedGeneration?: number }[];
     initContainerStatuses?: Status[];
     containerStatuses?: Status[];
@@ -82,6 +83,7 @@ beforeAll(async () => {
     resizable('restarts', { resizePolicy: [{ resourceName: 'memory', restartPolicy: 'RestartContainer' }] }),
     resizable('waits'),
     resizable('killed'),
+    pod('whole', { command: IDLE, spec: { resources: SMALL } }),
     pod('loops', { command: shell('exit 1') }),
     pod('signalled', {
       command: shell(
@@ -192,10 +194,12 @@ async function until(
   );
 }
 
+/** Of its container, or of the pod as a whole where that is what has resources. */
 async function resize(name: string, resources: Resources): Promise<LivePod> {
   const current = await get(name);
   const container = current.spec.containers[0];
-  if (container !== undefined) container.resources = resources;
+  if (current.spec.resources !== undefined) current.spec.resources = resources;
+  else if (container !== undefined) container.resources = resources;
   const path = `/api/v1/namespaces/default/pods/${name}/resize`;
   return JSON.parse(await k.run(['replace', '--raw', path, '-f', '-'], { input: JSON.stringify(current) })) as LivePod;
 }
@@ -205,6 +209,7 @@ const isResized = (p: LivePod): boolean =>
   p.status.observedGeneration === p.metadata.generation &&
   conditionOf(p, 'PodResizePending') === undefined &&
   conditionOf(p, 'PodResizeInProgress') === undefined &&
+  JSON.stringify(p.status.resources) === JSON.stringify(p.spec.resources) &&
   JSON.stringify(statusOf(p)?.resources) === JSON.stringify(p.spec.containers[0]?.resources);
 
 /** What the kernel holds the container to: CPU as a part of a processor, memory in bytes. */
@@ -245,6 +250,16 @@ test('a resize up and down reaches the control groups of container and pod, and 
   }
   const reasons = (await k.events('grows')).map(e => e.reason);
   expect(reasons).toEqual(expect.arrayContaining(['ResizeStarted', 'ResizeCompleted']));
+});
+
+test('what only the pod as a whole may use holds its containers, and is resized as well', async () => {
+  const before = await until('whole', 'to run', p => p.status.phase === 'Running');
+  expect(await limitsInside('whole')).toEqual({ cpu: 0.2, memory: 64 * MIB });
+  await resize('whole', { requests: { cpu: '100m', memory: '48Mi' }, limits: { cpu: '300m', memory: '80Mi' } });
+  const after = await until('whole', 'to be resized', isResized);
+  expect(statusOf(after)).toMatchObject({ restartCount: 0, containerID: statusOf(before)?.containerID });
+  expect(await limitsInside('whole')).toEqual({ cpu: 0.3, memory: 80 * MIB });
+  expect(await podLimit(after.metadata.uid)).toBe(80 * MIB);
 });
 
 test('memory that is in use is not taken away; the resize says so until it is given up', async () => {
