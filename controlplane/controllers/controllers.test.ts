@@ -591,8 +591,9 @@ test('claims and volumes in use stay until their last user is gone; ephemeral cl
   expect(claim.metadata.ownerReferences).toMatchObject([{ kind: 'Pod', name: 'user', controller: true }]);
   expect(claim.metadata.finalizers).toEqual(['kubernetes.io/pvc-protection']);
   await eventually('the volume to be kept', async () => {
-    const { finalizers } = (await admin.of(persistentVolumes).get({ name: 'kept' })).metadata;
-    return finalizers?.includes('kubernetes.io/pv-protection') === true ? true : undefined;
+    const { metadata, status } = await admin.of(persistentVolumes).get({ name: 'kept' });
+    const isProtected = metadata.finalizers?.includes('kubernetes.io/pv-protection') === true;
+    return isProtected && status?.phase === 'Bound' ? true : undefined;
   });
   await admin.of(persistentVolumeClaims).delete(ref);
   await admin.of(persistentVolumes).delete({ name: 'kept' });
