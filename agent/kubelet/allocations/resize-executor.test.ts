@@ -89,8 +89,8 @@ describe('ResizeExecutor', () => {
 
   test('memory of a container with processors to itself brings it no quota', async () => {
     const { calls } = await carryOut(
-      { a: { cpu: '1', memory: '100' } },
-      { a: { cpu: '1', memory: '200' } },
+      { a: { cpu: '1000m', memory: '100' } },
+      { a: { cpu: '1000m', memory: '200' } },
       { ownsCpus: true },
     );
     expect(calls).toEqual(['pod memory', 'a -1 200']);
