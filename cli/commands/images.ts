@@ -17,7 +17,7 @@ export async function images(config: Config, args: Readonly<Record<string, unkno
   if (!existsSync(parts.socketPath))
     throw new CliError(`No container runtime at ${parts.socketPath}; start it with: k8ts up`, exitCodes.notRunning);
   try {
-    if (args['action'] === 'import') return await importFrom(args['path'] as string | undefined, parts, output);
+    if (args['action'] === 'import') return await importFrom(pathOf(args['path']), parts, output);
     const found = await parts.cri.listImages();
     const rows = found.map(i => ({
       id: i.id,
@@ -30,6 +30,11 @@ export async function images(config: Config, args: Readonly<Record<string, unkno
   } finally {
     parts.cri.close();
   }
+}
+
+/** The parser of the command line makes nothing of a `-`. */
+function pathOf(given: unknown): string | undefined {
+  return given === '' ? '-' : (given as string | undefined);
 }
 
 /** One line a name; images that lost theirs come by digest or id. */
