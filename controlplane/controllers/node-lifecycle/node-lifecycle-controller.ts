@@ -109,7 +109,9 @@ export class NodeLifecycleController implements Controller, Reconciler {
     const { client, clock } = this.context;
     const taints = planTaints(node, clock.now());
     if (taints === undefined) return node;
-    return client.of(nodes).update({ ...node, spec: { ...node.spec, taints } }, { signal });
+    const { taints: _, ...spec } = node.spec ?? {};
+    // As upstream's: a node without taints has no such field.
+    return client.of(nodes).update({ ...node, spec: taints.length === 0 ? spec : { ...spec, taints } }, { signal });
   }
 
   /** Our watch may be behind: before a node is declared dead the server is asked. */
