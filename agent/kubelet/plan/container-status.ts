@@ -8,6 +8,7 @@ import type {
   ContainerState,
   ContainerStateTerminated,
   ContainerStatus,
+  VolumeMount,
 } from '../../../proto/api/core-v1.ts';
 import type { ContainerView } from './pod-view.ts';
 import { rfc3339 } from './time-format.ts';
@@ -54,7 +55,7 @@ export function containerStatus(input: ContainerStatusInput): ContainerStatus {
     imageID: newest.imageRef,
     containerID: `${runtimeName}://${newest.id}`,
     started: running && input.started,
-    ...mountsOf(container),
+    ...mountsOf(container, newest),
     ...input.resources,
     ...(newest.user === undefined ? {} : { user: newest.user }),
     ...stopSignalOf(container, newest),
@@ -157,15 +158,18 @@ function startOf(text: string, maxBytes: number): string {
         .replace(/\uFFFD+$/, '');
 }
 
-function mountsOf(container: Container): Partial<ContainerStatus> {
+/** Whether a mount is read-only all the way down is the runtime's word once the container is made; until then what was asked for. */
+function mountsOf(container: Container, view?: ContainerView): Partial<ContainerStatus> {
   const mounts = container.volumeMounts ?? [];
   if (mounts.length === 0) return {};
+  const isRecursive = ({ mountPath, recursiveReadOnly }: VolumeMount): boolean =>
+    view === undefined ? recursiveReadOnly === 'Enabled' : view.recursivelyReadOnly?.includes(mountPath) === true;
   return {
     volumeMounts: mounts.map(mount => ({
       name: mount.name,
       mountPath: mount.mountPath,
       ...(mount.readOnly === true
-        ? { readOnly: true, recursiveReadOnly: mount.recursiveReadOnly === 'Enabled' ? 'Enabled' : 'Disabled' }
+        ? { readOnly: true, recursiveReadOnly: isRecursive(mount) ? 'Enabled' : 'Disabled' }
         : {}),
     })),
   };

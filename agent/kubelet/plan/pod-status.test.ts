@@ -59,6 +59,25 @@ const conditions = (s: PodStatus): Record<string, string> =>
   );
 
 describe('podStatus()', () => {
+  test('says how far down a mount is read-only: as the runtime tells, and before that as was asked for', () => {
+    const mount = { name: 'v', mountPath: '/v', readOnly: true };
+    const mounts = (mode: string, ...views: ContainerView[]): unknown => {
+      const volumeMounts = [
+        { ...mount, recursiveReadOnly: mode },
+        { name: 'w', mountPath: '/w' },
+      ];
+      const of = pod({ containers: [{ name: 'c', image: 'x:1', volumeMounts }] });
+      return status({ pod: of, view: view(...views) }).containerStatuses?.[0]?.volumeMounts;
+    };
+    const told = (recursiveReadOnly: string): unknown => [
+      { ...mount, recursiveReadOnly },
+      { name: 'w', mountPath: '/w' },
+    ];
+    expect(mounts('Enabled')).toEqual(told('Enabled'));
+    expect(mounts('IfPossible', container())).toEqual(told('Disabled'));
+    expect(mounts('IfPossible', container({ recursivelyReadOnly: ['/v'] }))).toEqual(told('Enabled'));
+  });
+
   test('of a pod that nothing was done for yet', () => {
     const s = status({});
     expect(s).toMatchObject({

@@ -36,6 +36,8 @@ export interface ContainerView {
   readonly user?: ContainerUser;
   /** What ends it, where the runtime tells: `SIGTERM`. */
   readonly stopSignal?: string;
+  /** Container paths that are read-only all the way down, where there are any. */
+  readonly recursivelyReadOnly?: readonly string[];
   readonly annotations: Readonly<Record<string, string>>;
 }
 

@@ -39,7 +39,14 @@ function setup() {
       if (states === undefined) throw gone;
       const state = states.length > 1 ? states.shift() : states[0];
       const times = { createdAt: 1n, startedAt: 2n, finishedAt: 0n };
-      const common = { metadata: { name: 'c', attempt: 0 }, labels, annotations: {}, logPath: '', imageRef: '' };
+      const common = {
+        metadata: { name: 'c', attempt: 0 },
+        labels,
+        annotations: {},
+        mounts: [],
+        logPath: '',
+        imageRef: '',
+      };
       return { status: { id, state, exitCode: 3, reason: '', message: '', image: { image: '' }, ...times, ...common } };
     },
     podSandboxStatus: async (id: string) => {

@@ -46,6 +46,7 @@ export function toContainerView(
   const linux = status.resources?.linux;
   const user = status.user?.linux;
   const stopSignal = signalName(status.stopSignal);
+  const recursive = status.mounts.filter(mount => mount.recursiveReadOnly).map(mount => mount.containerPath);
   return {
     id: status.id,
     name: status.labels[CRI_KEYS.containerName] ?? status.metadata?.name ?? '',
@@ -66,6 +67,7 @@ export function toContainerView(
     ...(linux === undefined ? {} : { resources: toResources(linux) }),
     ...(user === undefined ? {} : { user: { linux: toUser(user) } }),
     ...(stopSignal === undefined ? {} : { stopSignal }),
+    ...(recursive.length === 0 ? {} : { recursivelyReadOnly: recursive }),
   };
 }
 
