@@ -14,6 +14,7 @@ import { subjectOf } from '../../machinery/client/event-recorder.ts';
 import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import { Logind } from '../host/logind.ts';
+import { durationMs } from './config/plan/kubelet-configuration.ts';
 import { logRotationOf, maxPodsOf, restartBackoffOf } from './config/plan/policies.ts';
 import { createAllocations } from './allocations/create-allocations.ts';
 import { createImages } from './images/create-images.ts';
@@ -83,6 +84,10 @@ const POD_RETRY_MS = { baseDelayMs: 500, maxDelayMs: 20_000 };
 /** A sandbox usually takes a tenth of this: one that takes longer hangs, and must not hold back others. */
 const SANDBOX_PATIENCE_MS = 3_000;
 
+/** Upstream's words. */
+const ON_CGROUP_V1 =
+  'kubelet is configured to not run on a host using cgroup v1. cgroup v1 support is unsupported and will be removed in a future release';
+
 /** Builds a kubelet; nothing happens until it runs. */
 export function createKubelet(options: KubeletOptions): Kubelet {
   const {
@@ -144,6 +149,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     clock,
     logger,
     stages,
+    metrics: metrics.registry,
     pods: () => access.pods(),
     cdiProblem: () => cdiRefused(runtimeName, runtimeVersion),
     onAmounts: () => registrar?.wake(),
@@ -362,6 +368,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     clock,
     logger,
     policy: logRotationOf(configuration),
+    everyMs: durationMs(configuration.containerLogMonitorInterval),
+    workers: configuration.containerLogMaxWorkers,
   });
   const access = new NodePodAccess(workers, cache, status);
   metrics.followPods(() => access.pods());
@@ -435,6 +443,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     for (const folder of [folders.root, podsFolder(folders), folders.podLogs, folders.containerLogs]) {
       await mkdir(folder, { recursive: true, mode: folder === folders.root ? 0o750 : 0o755 });
     }
+    if (configuration.failCgroupV1 && options.cgroupLayout.shape !== 'v2') throw new Error(ON_CGROUP_V1);
     await cgroups.prepareNode();
     await Promise.all([allocations.store.load(), userNamespaces.load()]);
     const version = await waitForRuntime(options, signal);

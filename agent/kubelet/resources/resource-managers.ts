@@ -9,6 +9,7 @@ import { EMPTY_CPU_SET, formatCpuSet } from '../../../machinery/meta/cpu-set.ts'
 import type { MachineTopology } from '../../../machinery/meta/machine-topology.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
+import type { MetricsRegistry } from '../../../machinery/process/metrics.ts';
 import { durationMs, type KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
 import { ConfigError } from '../plan/environment.ts';
 import { uidOf } from '../plan/pod-spec.ts';
@@ -32,6 +33,7 @@ import { cpuPolicyOf, memoryPolicyOf, topologyPolicyOf } from './plan/resource-s
 import type { ContainerExtras } from './plan/with-extras.ts';
 import { servePodResources } from './pod-resources/pod-resources-server.ts';
 import type { ResourceGiver } from './resource-giver.ts';
+import { ResourceMetrics } from './resource-metrics.ts';
 import { StateConflictError } from './state-conflict.ts';
 import { TopologyManager } from './topology/topology-manager.ts';
 
@@ -47,6 +49,8 @@ export interface ResourceManagersOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly stages: StageWatch;
+  /** Where they count what they do. */
+  readonly metrics: MetricsRegistry;
   /** Pods of this node. */
   readonly pods: () => readonly Pod[];
   /** Why the runtime cannot put CDI devices into containers; undefined if it can. */
@@ -61,6 +65,7 @@ export class ResourceManagers {
   /** For plugins that are found in `plugins_registry`. */
   readonly pluginHandler: PluginHandler;
   private readonly options: ResourceManagersOptions;
+  private readonly metrics: ResourceMetrics;
   private readonly devices: DeviceManager;
   private machine: MachineTopology = { cpus: [], nodes: [] };
   private cpus: CpuManager | undefined;
@@ -71,11 +76,13 @@ export class ResourceManagers {
   constructor(options: ResourceManagersOptions) {
     this.options = options;
     const { root, clock, logger, stages, onAmounts, wake } = options;
+    this.metrics = new ResourceMetrics(options.metrics);
     this.devices = new DeviceManager({
       checkpointPath: join(root, 'device-plugins', 'kubelet_internal_checkpoint'),
       clock,
       logger,
       stages,
+      metrics: this.metrics,
       machine: () => this.machine.nodes,
       onAmounts,
       wake,
@@ -101,14 +108,16 @@ export class ResourceManagers {
     const cpuPolicy = cpuPolicyOf(configuration, this.machine);
     if (cpuPolicy !== undefined) {
       const onShared = (): void => this.keeper?.update();
-      this.cpus = new CpuManager({ policy: cpuPolicy, file: cpuFile, logger, onShared });
-      await this.cpus.restore();
-      this.keeper = this.cpusetKeeper(this.cpus);
+      const cpus = new CpuManager({ policy: cpuPolicy, file: cpuFile, logger, metrics: this.metrics, onShared });
+      this.cpus = cpus;
+      await cpus.restore();
+      this.keeper = this.cpusetKeeper(cpus);
+      this.metrics.followCpus(() => ({ shared: cpus.sharedCpus.length, exclusive: cpus.ownedCount }));
     } else await this.checkUnused(cpuFile);
     const memoryPolicy = memoryPolicyOf(configuration, this.machine, this.options.reserved());
     if (memoryPolicy !== undefined) {
       const file = new CheckpointFile(join(root, 'memory_manager_state'));
-      this.memory = new MemoryManager({ policy: memoryPolicy, file, logger });
+      this.memory = new MemoryManager({ policy: memoryPolicy, file, logger, metrics: this.metrics });
       await this.memory.restore();
     }
     await this.devices.restore();
@@ -218,7 +227,7 @@ export class ResourceManagers {
       memory: this.memory?.machine ?? new Map(),
     });
     const socketPath = join(root, 'pod-resources', 'kubelet.sock');
-    return servePodResources({ socketPath, clock, pods, holdings, stock }, signal);
+    return servePodResources({ socketPath, clock, metrics: this.metrics, pods, holdings, stock }, signal);
   }
 
   private async orWithout(serving: Promise<void>, otherwise: string): Promise<void> {
@@ -228,7 +237,7 @@ export class ResourceManagers {
   private topologyManager(givers: readonly ResourceGiver[]): TopologyManager {
     const { machine } = this;
     const policy = topologyPolicyOf(this.options.configuration, machine);
-    return new TopologyManager({ policy, nodes: machine.nodes, givers });
+    return new TopologyManager({ policy, nodes: machine.nodes, givers, metrics: this.metrics });
   }
 
   private cpusetKeeper(cpus: CpuManager): CpusetKeeper {

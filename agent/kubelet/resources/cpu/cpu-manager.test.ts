@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatCpuSet } from '../../../../machinery/meta/cpu-set.ts';
 import { silentLogger } from '../../../../machinery/process/logger.ts';
+import { MetricsRegistry } from '../../../../machinery/process/metrics.ts';
 import { CheckpointFile } from '../checkpoint-file.ts';
+import { ResourceMetrics } from '../resource-metrics.ts';
 import { writeCpuCheckpoint } from '../plan/cpu-checkpoint.ts';
 import { initialCpuState, type CpuPolicy } from '../plan/cpu-static.ts';
 import { containerOf, machineOf, podOf } from '../testdata/machines.ts';
@@ -35,6 +37,7 @@ function managerOf(path: string) {
     policy,
     file: new CheckpointFile(path),
     logger: silentLogger,
+    metrics: new ResourceMetrics(new MetricsRegistry()),
     onShared: () => changes.push(formatCpuSet(manager.sharedCpus)),
   });
   return { manager, changes };

@@ -5,7 +5,7 @@
  */
 import type { Container, Pod } from '../../../../proto/api/core-v1.ts';
 import type { CpuSet } from '../../../../machinery/meta/cpu-set.ts';
-import { sameSet } from '../../../../machinery/meta/cpu-set.ts';
+import { sameSet, unionOf } from '../../../../machinery/meta/cpu-set.ts';
 import type { Logger } from '../../../../machinery/process/logger.ts';
 import type { CheckpointFile } from '../checkpoint-file.ts';
 import { readCpuCheckpoint, writeCpuCheckpoint } from '../plan/cpu-checkpoint.ts';
@@ -22,6 +22,7 @@ import {
 import type { NumaMask } from '../plan/numa-mask.ts';
 import type { TopologyHints } from '../plan/topology-policy.ts';
 import type { ResourceGiver } from '../resource-giver.ts';
+import type { ResourceMetrics } from '../resource-metrics.ts';
 import { StateConflictError } from '../state-conflict.ts';
 
 const POLICY = 'static';
@@ -30,6 +31,7 @@ export interface CpuManagerOptions {
   readonly policy: CpuPolicy;
   readonly file: CheckpointFile;
   readonly logger: Logger;
+  readonly metrics: ResourceMetrics;
   /** Containers without processors of their own have others now. */
   readonly onShared: () => void;
 }
@@ -62,6 +64,11 @@ export class CpuManager implements ResourceGiver {
     return this.state.assigned.get(uid)?.get(container);
   }
 
+  /** How many processors are somebody's alone. */
+  get ownedCount(): number {
+    return unionOf(...[...this.state.assigned.values()].flatMap(containers => [...containers.values()])).length;
+  }
+
   get sharedCpus(): CpuSet {
     return this.state.shared;
   }
@@ -75,7 +82,17 @@ export class CpuManager implements ResourceGiver {
   }
 
   async give(pod: Pod, container: Container, nodes: NumaMask | undefined): Promise<void> {
-    if (this.become(assignCpus(this.options.policy, this.state, pod, container, nodes))) await this.save();
+    const { policy, metrics } = this.options;
+    let next: CpuState;
+    try {
+      next = assignCpus(policy, this.state, pod, container, nodes);
+    } catch (error) {
+      metrics.pinned('cpu', true);
+      throw error;
+    }
+    if (!this.become(next)) return;
+    metrics.pinned('cpu', false);
+    await this.save();
   }
 
   release(uid: string): void {

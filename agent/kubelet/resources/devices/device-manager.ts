@@ -41,6 +41,7 @@ import { givenContainers } from '../plan/pod-parts.ts';
 import type { TopologyHint, TopologyHints } from '../plan/topology-policy.ts';
 import type { DeviceExtras } from '../plan/with-extras.ts';
 import type { ResourceGiver } from '../resource-giver.ts';
+import type { ResourceMetrics } from '../resource-metrics.ts';
 import type { DeviceEndpoint } from './device-endpoint.ts';
 import { deviceExtras } from './device-extras.ts';
 import { DeviceRegistry } from './device-registry.ts';
@@ -51,6 +52,7 @@ export interface DeviceManagerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly stages: StageWatch;
+  readonly metrics: ResourceMetrics;
   readonly machine: () => readonly NumaNode[];
   /** The node has more or fewer devices. */
   readonly onAmounts: () => void;
@@ -71,8 +73,13 @@ export class DeviceManager implements ResourceGiver {
   constructor(options: DeviceManagerOptions) {
     this.options = options;
     this.file = new CheckpointFile(options.checkpointPath);
-    const { clock, logger } = options;
-    this.registry = new DeviceRegistry({ clock, logger, onChange: resource => this.changed(resource) });
+    const { clock, logger, metrics } = options;
+    this.registry = new DeviceRegistry({
+      clock,
+      logger,
+      onPlugin: resource => metrics.pluginRegistered(resource),
+      onChange: resource => this.changed(resource),
+    });
   }
 
   /** Reads who had what before the kubelet restarted. A file that cannot be used is told and passed over: containers keep what they have. */
@@ -190,7 +197,9 @@ export class DeviceManager implements ResourceGiver {
     this.grants = withGrant(this.grants, uid, container.name, resource, pending);
     const isOurs = (): boolean => grantOf(this.grants, uid, container.name, resource) === pending;
     try {
+      const startedMs = performance.now();
       const response = await this.watched(pod, endpoint, 'Allocate', () => endpoint.allocate(ids, signal));
+      this.options.metrics.allocated(resource, (performance.now() - startedMs) / 1000);
       if (!isOurs()) throw new NotEnoughError(`the devices of ${resource} were taken back`);
       this.grants = withGrant(this.grants, uid, container.name, resource, { ...pending, response });
       return true;

@@ -30,6 +30,8 @@ interface Entry {
 export interface DeviceRegistryOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** A plugin of the resource made itself known. */
+  readonly onPlugin: (resource: string) => void;
   /** Devices of the resource came, went, or changed their health. */
   readonly onChange: (resource: string) => void;
 }
@@ -95,6 +97,7 @@ export class DeviceRegistry {
   connect(resource: string, socketPath: string, options: DevicePluginOptions | undefined): void {
     const before = this.entries.get(resource);
     const endpoint = new DeviceEndpoint(resource, socketPath, options);
+    this.options.onPlugin(resource);
     this.forgotten.delete(resource);
     before?.cancelWait();
     // Its devices stay known until the new list: pods that have some are not to lose them for a moment.

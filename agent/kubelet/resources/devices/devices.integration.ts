@@ -7,6 +7,8 @@ import { systemClock } from '../../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../../machinery/process/logger.ts';
 import { TestPlugin } from '../../runtime/testdata/device-plugin.ts';
 import { containerOf, machineOf, podOf } from '../testdata/machines.ts';
+import { MetricsRegistry } from '../../../../machinery/process/metrics.ts';
+import { ResourceMetrics } from '../resource-metrics.ts';
 import { DeviceManager } from './device-manager.ts';
 import { serveRegistration } from './registration-server.ts';
 
@@ -38,6 +40,7 @@ async function startManager(): Promise<DeviceManager> {
     clock: systemClock,
     logger: silentLogger,
     stages: { watch: (_, act) => act() },
+    metrics: new ResourceMetrics(new MetricsRegistry()),
     machine: () => nodes,
     onAmounts: () => undefined,
     wake: uid => void woken.push(uid),

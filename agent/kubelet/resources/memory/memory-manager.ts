@@ -17,6 +17,7 @@ import {
 import type { NumaMask } from '../plan/numa-mask.ts';
 import type { TopologyHints } from '../plan/topology-policy.ts';
 import type { ResourceGiver } from '../resource-giver.ts';
+import type { ResourceMetrics } from '../resource-metrics.ts';
 import { StateConflictError } from '../state-conflict.ts';
 
 const POLICY = 'Static';
@@ -25,6 +26,7 @@ export interface MemoryManagerOptions {
   readonly policy: MemoryPolicy;
   readonly file: CheckpointFile;
   readonly logger: Logger;
+  readonly metrics: ResourceMetrics;
 }
 
 export class MemoryManager implements ResourceGiver {
@@ -71,8 +73,16 @@ export class MemoryManager implements ResourceGiver {
   }
 
   async give(pod: Pod, container: Container, nodes: NumaMask | undefined): Promise<void> {
-    const next = assignMemory(this.options.policy, this.state, pod, container, nodes);
+    const { policy, metrics } = this.options;
+    let next: MemoryState;
+    try {
+      next = assignMemory(policy, this.state, pod, container, nodes);
+    } catch (error) {
+      metrics.pinned('memory', true);
+      throw error;
+    }
     if (next === this.state) return;
+    metrics.pinned('memory', false);
     this.state = next;
     await this.save();
   }

@@ -6,12 +6,14 @@ import type { Pod } from '../../../../proto/api/core-v1.ts';
 import type { Clock } from '../../../../machinery/process/clock.ts';
 import { PodResourcesListerService as calls } from '../../../../proto/plugins/pod-resources/pod-resources.gen.ts';
 import { CallRefusal, GrpcServer } from '../../runtime/grpc-server.ts';
+import type { PodResourcesQuestion, ResourceMetrics } from '../resource-metrics.ts';
 import { listAnswer, podAnswer, stockAnswer, type Holdings, type Stock } from '../plan/pod-resources-answer.ts';
 
 export interface PodResourcesServerOptions {
   /** Absolute; its folder is made. */
   readonly socketPath: string;
   readonly clock: Clock;
+  readonly metrics: ResourceMetrics;
   /** Pods of this node. */
   readonly pods: () => readonly Pod[];
   readonly holdings: Holdings;
@@ -24,26 +26,32 @@ const BURST = 10;
 
 /** Listens until `signal` aborts. @throws Error when nothing can listen there */
 export async function servePodResources(options: PodResourcesServerOptions, signal: AbortSignal): Promise<void> {
-  const { socketPath, pods, holdings, stock } = options;
+  const { socketPath, pods, holdings, stock, metrics } = options;
   const admit = rateLimit(options.clock);
-  const list = () => {
-    admit();
-    return { podResources: listAnswer(pods(), holdings) };
+  const counted = <T>(question: PodResourcesQuestion, version: 'v1' | 'v1alpha1', answer: () => T): T => {
+    let failed = true;
+    try {
+      admit();
+      const answered = answer();
+      failed = false;
+      return answered;
+    } finally {
+      metrics.podResourcesAsked(question, version, failed);
+    }
   };
+  const list = () => ({ podResources: listAnswer(pods(), holdings) });
+  const get = (name: string, namespace: string) => {
+    const pod = pods().find(({ metadata }) => metadata.name === name && metadata.namespace === namespace);
+    if (pod === undefined) throw new CallRefusal('Unknown', `pod ${name} in namespace ${namespace} not found`);
+    return { podResources: podAnswer(pod, holdings) };
+  };
+  // v1alpha1 is the same, but that its messages have no processors and memory: a reader of theirs skips those.
+  const olderList = { ...calls.list, path: '/v1alpha1.PodResourcesLister/List' };
   const server = new GrpcServer()
-    .answer(calls.list, list)
-    // The same, but that its messages have no processors and memory: a reader of theirs skips those.
-    .answer({ ...calls.list, path: '/v1alpha1.PodResourcesLister/List' }, list)
-    .answer(calls.getAllocatableResources, () => {
-      admit();
-      return stockAnswer(stock());
-    })
-    .answer(calls.get, ({ podName, podNamespace }) => {
-      admit();
-      const pod = pods().find(({ metadata }) => metadata.name === podName && metadata.namespace === podNamespace);
-      if (pod === undefined) throw new CallRefusal('Unknown', `pod ${podName} in namespace ${podNamespace} not found`);
-      return { podResources: podAnswer(pod, holdings) };
-    });
+    .answer(calls.list, () => counted('list', 'v1', list))
+    .answer(olderList, () => counted('list', 'v1alpha1', list))
+    .answer(calls.getAllocatableResources, () => counted('get_allocatable', 'v1', () => stockAnswer(stock())))
+    .answer(calls.get, ({ podName, podNamespace }) => counted('get', 'v1', () => get(podName, podNamespace)));
   await server.listen(socketPath);
   if (signal.aborted) server.close();
   signal.addEventListener('abort', () => server.close(), { once: true });

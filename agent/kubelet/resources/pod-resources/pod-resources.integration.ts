@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { FakeClock } from '../../../../machinery/process/clock.ts';
 import { PodResourcesListerService as calls } from '../../../../proto/plugins/pod-resources/pod-resources.gen.ts';
 import { GrpcChannel } from '../../runtime/grpc-channel.ts';
+import { MetricsRegistry } from '../../../../machinery/process/metrics.ts';
+import { ResourceMetrics } from '../resource-metrics.ts';
 import { maskOf } from '../plan/numa-mask.ts';
 import { containerOf, podOf } from '../testdata/machines.ts';
 import { servePodResources } from './pod-resources-server.ts';
@@ -18,6 +20,7 @@ const pods = [
   { ...ended, status: { phase: 'Succeeded' as const } },
 ];
 
+let registry: MetricsRegistry;
 let folder: string;
 let stop: AbortController;
 let channel: GrpcChannel;
@@ -27,12 +30,14 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'k8ts-res-'));
   stop = new AbortController();
   clock = new FakeClock();
+  registry = new MetricsRegistry();
   const socketPath = join(folder, 'pod-resources', 'kubelet.sock');
   const isMain = (container: string): boolean => container === 'main';
   await servePodResources(
     {
       socketPath,
       clock,
+      metrics: new ResourceMetrics(registry),
       pods: () => pods,
       holdings: {
         devicesOf: (_, container) => {
@@ -114,12 +119,18 @@ test('who asks too often is turned away until time has passed', async () => {
   await expect(ask()).rejects.toMatchObject({ grpcCode: 'ResourceExhausted', detail: 'rejected by rate limit' });
   await clock.advance(10);
   await ask();
+  const counted = registry.render();
+  expect(counted).toContain('kubelet_pod_resources_endpoint_requests_list{server_api_version="v1"} 12\n');
+  expect(counted).toContain('kubelet_pod_resources_endpoint_errors_list{server_api_version="v1"} 1\n');
 });
 
 test('a path that is too long for a socket is told', async () => {
   const socketPath = join(folder, 'x'.repeat(100), 'kubelet.sock');
   const holdings = { devicesOf: () => new Map(), cpusOf: () => [], memoryOf: () => [] };
   const stock = () => ({ devices: new Map(), cpus: [], memory: new Map() });
-  const serving = servePodResources({ socketPath, clock, pods: () => [], holdings, stock }, stop.signal);
+  const serving = servePodResources(
+    { socketPath, clock, metrics: new ResourceMetrics(registry), pods: () => [], holdings, stock },
+    stop.signal,
+  );
   await expect(serving).rejects.toThrow('choose a shorter --data-dir');
 });

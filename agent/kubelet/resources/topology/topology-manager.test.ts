@@ -5,7 +5,11 @@ import { maskOf, nodesOf, type NumaMask } from '../plan/numa-mask.ts';
 import type { TopologyHints, TopologyPolicy } from '../plan/topology-policy.ts';
 import type { ResourceGiver } from '../resource-giver.ts';
 import { containerOf, machineOf, podOf } from '../testdata/machines.ts';
+import { MetricsRegistry } from '../../../../machinery/process/metrics.ts';
+import { ResourceMetrics } from '../resource-metrics.ts';
 import { TopologyManager } from './topology-manager.ts';
+
+const registry = new MetricsRegistry();
 
 const { nodes } = machineOf({ sockets: 2, nodesPerSocket: 1, coresPerNode: 1, threads: 1 });
 const pod = podOf('u', [containerOf('x', {}), containerOf('y', {})], [containerOf('i', {})]);
@@ -29,7 +33,7 @@ function giverOf(hintNodes: readonly number[] | undefined, fails?: Error) {
 
 function admit(policy: Partial<TopologyPolicy>, ...givers: ResourceGiver[]) {
   const whole: TopologyPolicy = { name: 'none', scope: 'container', preferClosest: false, ...policy };
-  const manager = new TopologyManager({ policy: whole, nodes, givers });
+  const manager = new TopologyManager({ policy: whole, nodes, givers, metrics: new ResourceMetrics(registry) });
   return manager.admit(pod, new AbortController().signal);
 }
 
@@ -86,7 +90,7 @@ describe('admit()', () => {
 test('releaseAllBut() takes back what unknown pods have', () => {
   const { giver, log } = giverOf(undefined);
   const policy = { name: 'none', scope: 'container', preferClosest: false } as const;
-  const manager = new TopologyManager({ policy, nodes, givers: [giver] });
+  const manager = new TopologyManager({ policy, nodes, givers: [giver], metrics: new ResourceMetrics(registry) });
   manager.releaseAllBut(uid => uid === 'u');
   expect(log).toEqual([]);
   manager.releaseAllBut(() => false);

@@ -10,12 +10,14 @@ import { AdmissionFailure, NotEnoughError } from '../plan/admission-failure.ts';
 import { givenContainers } from '../plan/pod-parts.ts';
 import { mergeHints, type TopologyDecision, type TopologyPolicy } from '../plan/topology-policy.ts';
 import type { ResourceGiver } from '../resource-giver.ts';
+import type { ResourceMetrics } from '../resource-metrics.ts';
 
 export interface TopologyManagerOptions {
   readonly policy: TopologyPolicy;
   readonly nodes: readonly NumaNode[];
   /** Asked in this order: those that may take long last. */
   readonly givers: readonly ResourceGiver[];
+  readonly metrics: ResourceMetrics;
 }
 
 export class TopologyManager {
@@ -31,11 +33,16 @@ export class TopologyManager {
    * @throws the signal's reason, or what keeps it from being written down: the same call may succeed later
    */
   async admit(pod: Pod, signal: AbortSignal): Promise<PodVerdict | undefined> {
+    const startedMs = performance.now();
+    const tell = (refused: boolean): void => this.options.metrics.admitted(performance.now() - startedMs, refused);
     try {
-      return await this.giveAll(pod, signal);
+      await this.giveAll(pod, signal);
+      tell(false);
+      return undefined;
     } catch (error) {
       const verdict = verdictOf(error);
       if (verdict === undefined) throw error;
+      tell(true);
       this.release(uidOf(pod));
       return verdict;
     }
@@ -51,7 +58,7 @@ export class TopologyManager {
     for (const uid of holders) if (!isKnown(uid)) this.release(uid);
   }
 
-  private async giveAll(pod: Pod, signal: AbortSignal): Promise<PodVerdict | undefined> {
+  private async giveAll(pod: Pod, signal: AbortSignal): Promise<void> {
     const { policy, givers } = this.options;
     const forPod = policy.scope === 'pod' ? this.decide(pod) : undefined;
     for (const container of givenContainers(pod)) {
@@ -60,7 +67,6 @@ export class TopologyManager {
         throw new AdmissionFailure('TopologyAffinityError', 'Resources cannot be allocated with Topology locality');
       for (const giver of givers) await giver.give(pod, container, decision.nodes, signal);
     }
-    return undefined;
   }
 
   private decide(pod: Pod, container?: Container): TopologyDecision {
