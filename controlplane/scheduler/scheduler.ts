@@ -27,6 +27,7 @@ import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { Node, Pod } from '../../proto/api/core-v1.ts';
+import { takesLess } from './plan/resources.ts';
 import type { VolumeDecision } from './plan/volumes.ts';
 import type { Plugin, SchedulingDecision } from './framework/framework.ts';
 import { decideNode } from './framework/run-plugins.ts';
@@ -146,9 +147,9 @@ export class Scheduler implements Component {
       if (older !== undefined && older.metadata.uid !== pod.metadata.uid)
         this.cache.removePod(older.metadata.uid ?? '');
       this.cache.placePod(pod, nodeName);
-      // A pod that arrives or changes its labels can satisfy another's affinity.
-      if (older === undefined || (older.spec.nodeName ?? '') === '' || older.metadata.labels !== pod.metadata.labels)
-        this.queue.moveAll();
+      // A pod that arrives or changes its labels can satisfy another's affinity; one that was resized may leave room.
+      const isNew = older === undefined || (older.spec.nodeName ?? '') === '';
+      if (isNew || older.metadata.labels !== pod.metadata.labels || takesLess(pod, older)) this.queue.moveAll();
       return;
     }
     if (pod.spec.schedulerName !== undefined && pod.spec.schedulerName !== this.schedulerName) return;

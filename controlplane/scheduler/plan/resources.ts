@@ -27,6 +27,12 @@ export function podRequest(pod: Pod): ResourceSum {
   return total;
 }
 
+/** Whether the pod gives something of its node back. */
+export function takesLess(now: Pod, before: Pod): boolean {
+  const request = podRequest(now);
+  return [...podRequest(before)].some(([resource, amount]) => amount > (request.get(resource) ?? 0));
+}
+
 function inUnits(amounts: Amounts): ResourceSum {
   const sum: ResourceSum = new Map();
   for (const [resource, quantity] of amounts)
