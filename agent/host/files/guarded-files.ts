@@ -60,6 +60,8 @@ export class GuardedFiles {
   private readonly lanes = new Map<string, Lane>();
   /** Since when a mount has not answered, milliseconds since the epoch. */
   private readonly hungSince = new Map<string, number>();
+  /** Processes that were given up and may not have died yet, by mount point. */
+  private readonly givenUp = new Map<string, readonly FileWorkerProcess[]>();
   private readonly idle: { readonly worker: FileWorkerProcess; readonly cancel: () => void }[] = [];
 
   constructor(options: GuardedFilesOptions) {
@@ -95,6 +97,7 @@ export class GuardedFiles {
   /** @throws UnresponsiveMountError when the mount was found to hang while this task waited for its place */
   private async inLane<T>(mount: Mount, work: () => Promise<T>, path: string): Promise<T> {
     const { mountPoint } = mount;
+    this.refuseIfStuck(mount, path);
     const lane = this.lanes.get(mountPoint) ?? { running: 0, waiting: [] };
     this.lanes.set(mountPoint, lane);
     if (lane.running >= TASKS_A_MOUNT) {
@@ -114,6 +117,17 @@ export class GuardedFiles {
       if (lane.running === 0 && lane.waiting.length === 0 && this.lanes.get(mountPoint) === lane)
         this.lanes.delete(mountPoint);
     }
+  }
+
+  /** A process that waits in the kernel does not even die: each more would stay as well. @throws UnresponsiveMountError */
+  private refuseIfStuck(mount: Mount, path: string): void {
+    const { mountPoint } = mount;
+    const alive = (this.givenUp.get(mountPoint) ?? []).filter(worker => worker.alive);
+    if (alive.length === 0) this.givenUp.delete(mountPoint);
+    else this.givenUp.set(mountPoint, alive);
+    if (alive.length < TASKS_A_MOUNT) return;
+    const nowMs = this.options.clock.now();
+    throw new UnresponsiveMountError(path, mount, this.hungSince.get(mountPoint) ?? nowMs, nowMs);
   }
 
   private runHere<K extends FileTaskName>(task: K, input: FileTaskInput<K>): Promise<FileTaskResult<K>> {
@@ -165,7 +179,11 @@ export class GuardedFiles {
       if (answered) {
         if (mount !== undefined) this.hungSince.delete(mount.mountPoint);
         this.putBack(worker);
-      } else worker.end();
+      } else {
+        worker.end();
+        if (mount !== undefined)
+          this.givenUp.set(mount.mountPoint, [...(this.givenUp.get(mount.mountPoint) ?? []), worker]);
+      }
     }
   }
 
