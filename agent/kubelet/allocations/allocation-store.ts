@@ -67,7 +67,10 @@ export class AllocationStore {
     return this.kept.get(uid)?.applied[containerId];
   }
 
-  /** The node took the pod: what it asks for is its own, unless an earlier run has said so. */
+  /**
+   * The node took the pod: what it asks for is its own, unless an earlier run has said so. Holds at once; resolves when it is on disk,
+   * which matters only once the pod asks for something else.
+   */
   async admit(pod: Pod): Promise<void> {
     const uid = uidOf(pod);
     if (this.kept.has(uid) || qosClassOf(pod) === 'BestEffort') return;
@@ -95,9 +98,10 @@ export class AllocationStore {
     await this.put(uid, { allocation: kept.allocation, applied });
   }
 
-  /** The pod is gone; its folder goes with it. */
-  forget(uid: string): void {
+  /** The pod is gone; its folder goes with it. Resolves when nothing writes there any more. */
+  async forget(uid: string): Promise<void> {
     this.kept.delete(uid);
+    await this.writes.get(uid)?.catch(() => undefined);
   }
 
   private put(uid: string, kept: Kept): Promise<void> {

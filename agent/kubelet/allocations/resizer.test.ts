@@ -73,7 +73,7 @@ describe('Resizer', () => {
     expect(events).toEqual(['ResizeDeferred']);
     expect(resizer.conditions('a')[0]?.reason).toBe('Deferred');
     here.delete('b');
-    resizer.forget('b');
+    await resizer.forget('b');
     expect(woken).toEqual(['a']);
     expect(ask(pod('a', '3', 2))).toBe('3');
     expect(events).toEqual(['ResizeDeferred', 'ResizeStarted']);

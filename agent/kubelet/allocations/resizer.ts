@@ -71,11 +71,13 @@ export class Resizer {
     return before !== error;
   }
 
-  forget(uid: string): void {
+  /** The pod is gone. Resolves when nothing is written for it any more. */
+  async forget(uid: string): Promise<void> {
     this.waiting.delete(uid);
     this.states.delete(uid);
-    this.options.store.forget(uid);
+    const written = this.options.store.forget(uid);
     this.roomChanged();
+    await written;
   }
 
   /** @param considered it has a worker that runs now and needs none to be woken */

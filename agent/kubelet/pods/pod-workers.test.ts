@@ -80,7 +80,7 @@ function setup(setting: Setting = {}) {
     images: { forget: () => undefined },
     allocations: {
       store: { podOf: (pod: Pod) => pod, admit: () => Promise.resolve() },
-      resizer: { consider: (pod: Pod) => pod, roomChanged: () => undefined, forget: () => undefined },
+      resizer: { consider: (pod: Pod) => pod, roomChanged: () => undefined, forget: () => Promise.resolve() },
     },
     recorder: { event: () => undefined },
     queue,

@@ -247,7 +247,7 @@ export class PodWorkers implements Reconciler<string> {
   }
 
   private async sync(record: PodRecord, signal: AbortSignal): Promise<ReconcileResult> {
-    const { allocations, clock, publisher, recorder, status } = this.options;
+    const { allocations, clock, logger, publisher, recorder, status } = this.options;
     if (this.mustEnd(record)) return this.begin(record);
     const nowMs = clock.now();
     const deadline = deadlineVerdict(record.pod, status.current(record.pod)?.startTime, nowMs);
@@ -271,7 +271,12 @@ export class PodWorkers implements Reconciler<string> {
         publisher.publish(record, { urgent: true });
         return this.begin(record);
       }
-      await allocations.store.admit(record.pod);
+      allocations.store.admit(record.pod).catch((error: unknown) => {
+        logger.error(
+          { err: error, uid: record.uid },
+          'Cannot keep what was allocated to a pod; a restart would forget it',
+        );
+      });
     }
     record.pod = allocations.resizer.consider(record.desired);
     const result = await this.options.syncer.sync(record, signal);
@@ -350,9 +355,9 @@ export class PodWorkers implements Reconciler<string> {
     record.removableSinceMs ??= clock.monotonicMs();
     const yieldsMs = record.removableSinceMs + LONGEST_YIELD_MS - clock.monotonicMs();
     if (syncer.starting > 0 && yieldsMs > 0) return { afterMs: Math.min(YIELD_MS, yieldsMs) };
+    await this.options.allocations.resizer.forget(record.uid);
     await this.options.terminator.remove(record, signal);
     this.options.images.forget(record.uid);
-    this.options.allocations.resizer.forget(record.uid);
     this.records.delete(record.uid);
     this.options.podRemoved(record.pod);
     return 'awaitChange';
