@@ -2,7 +2,7 @@
  * systemd's login manager, as far as it tells of the machine's end and lets it wait. Spoken to by systemd's own programs, `busctl` and
  * `systemd-inhibit`: they know its protocol and are wherever it is.
  *
- * - A lock is a child process: it is let go when that ends, also when this process dies, since the child then reads the end of its input.
+ * - A lock is a child process: it is let go when that ends. Children end with this process, however it dies.
  * Source: systemd.io, "Inhibitor Locks"; logind.conf(5); busctl(1).
  */
 import { spawn } from 'node:child_process';
@@ -18,6 +18,8 @@ const MANAGER = 'org.freedesktop.login1.Manager';
 const DROP_IN = '/etc/systemd/logind.conf.d/99-k8ts.conf';
 const CALL_TIMEOUT_MS = 5_000;
 const MICROSECONDS = 1_000;
+/** Whoever is started by it goes when we go. */
+const WITH_US = ['--pdeathsig', 'KILL'];
 
 /** A hold on the machine's end. */
 export interface ShutdownLock {
@@ -63,8 +65,16 @@ export class Logind {
 
   /** @param why for people who ask `systemd-inhibit --list` */
   lock(who: string, why: string): ShutdownLock {
-    const argv = ['--what=shutdown', '--mode=delay', `--who=${who}`, `--why=${why}`, 'cat'];
-    const child = spawn('systemd-inhibit', argv, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    const argv = [
+      ...WITH_US,
+      'systemd-inhibit',
+      '--what=shutdown',
+      '--mode=delay',
+      `--who=${who}`,
+      `--why=${why}`,
+      'cat',
+    ];
+    const child = spawn('setpriv', argv, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
     child.on('error', () => undefined);
     child.stdin.on('error', () => undefined);
     return { release: () => child.stdin.end() };
@@ -76,8 +86,8 @@ export class Logind {
    */
   async watch(onShutdown: (isShuttingDown: boolean) => void, signal: AbortSignal): Promise<void> {
     const match = `type='signal',sender='${SERVICE}',path='${OBJECT}',interface='${MANAGER}',member='PrepareForShutdown'`;
-    const argv = ['--system', '--json=short', 'monitor', '--match', match];
-    const child = spawn('busctl', argv, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const argv = [...WITH_US, 'busctl', '--system', '--json=short', 'monitor', '--match', match];
+    const child = spawn('setpriv', argv, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     const stop = (): void => void child.kill('SIGKILL');
     signal.addEventListener('abort', stop, { once: true });
     let said = '';

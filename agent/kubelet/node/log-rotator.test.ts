@@ -30,6 +30,8 @@ function setup(reopen: () => Promise<void> = () => Promise.resolve()) {
     clock,
     logger: silentLogger,
     policy: { maxBytes: 10, maxFiles: 3 },
+    everyMs: 10_000,
+    workers: 1,
   });
   const write = (text: string) => writeFileSync(path, text);
   return { rotator, clock, reopened, write, files: () => readdirSync(folder).sort() };

@@ -1,5 +1,5 @@
 /**
- * Keeps container logs within bounds. Every ten seconds one stat call for each running container, nothing more.
+ * Keeps container logs within bounds. Every `containerLogMonitorInterval` one stat call for each running container, nothing more.
  */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { readdir, rename, stat, unlink } from 'node:fs/promises';
@@ -18,9 +18,10 @@ export interface LogRotatorOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly policy: LogRotationPolicy;
+  readonly everyMs: number;
+  /** Logs that are rotated at once. */
+  readonly workers: number;
 }
-
-const LOOK_MS = 10_000;
 
 export class LogRotator {
   private readonly options: LogRotatorOptions;
@@ -30,27 +31,34 @@ export class LogRotator {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.options;
+    const { clock, everyMs } = this.options;
     while (!signal.aborted) {
-      await clock.sleep(LOOK_MS, signal).catch(() => undefined);
+      await clock.sleep(everyMs, signal).catch(() => undefined);
       if (!signal.aborted) await this.lookOnce();
     }
   }
 
   /** One round. Never throws. */
   async lookOnce(): Promise<void> {
-    const { cache, policy, logger } = this.options;
-    for (const view of cache.views()) {
-      for (const container of view.containers) {
-        if (container.state !== 'running' || container.logPath === '') continue;
-        try {
-          const { size } = await stat(container.logPath);
-          if (size > policy.maxBytes) await this.rotate(container.id, container.logPath);
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
-          logger.warn({ err: error, log: container.logPath }, 'Cannot rotate a container log');
-        }
-      }
+    const { cache, workers } = this.options;
+    const logs = cache
+      .views()
+      .flatMap(view => view.containers)
+      .filter(({ state, logPath }) => state === 'running' && logPath !== '');
+    const work = async (): Promise<void> => {
+      for (let next = logs.shift(); next !== undefined; next = logs.shift()) await this.look(next.id, next.logPath);
+    };
+    await Promise.all(Array.from({ length: Math.min(workers, logs.length) }, work));
+  }
+
+  private async look(containerId: string, path: string): Promise<void> {
+    const { policy, logger } = this.options;
+    try {
+      const { size } = await stat(path);
+      if (size > policy.maxBytes) await this.rotate(containerId, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      logger.warn({ err: error, log: path }, 'Cannot rotate a container log');
     }
   }
 

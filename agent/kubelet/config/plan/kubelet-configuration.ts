@@ -120,7 +120,8 @@ const DEFAULTS = {
   enableSystemLogHandler: true,
   enableSystemLogQuery: false,
   enableProfilingHandler: true,
-  enableDebugFlagsHandler: true,
+  // Differs: there are no flags of klog to change.
+  enableDebugFlagsHandler: false,
   shutdownGracePeriod: '0s',
   shutdownGracePeriodCriticalPods: '0s',
   crashLoopBackOff: { maxContainerRestartPeriod: '5m0s' },
