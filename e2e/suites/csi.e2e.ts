@@ -268,3 +268,12 @@ test('after kill -9 of the agent a pod that nobody knows any more is taken away 
   await waitFor('the detachment', () => driver.calls().includes(`detach ${volume}`));
   expect(mountsNaming(DRIVER)).toEqual([]);
 });
+
+test('a driver that leaves is taken off the CSINode', async () => {
+  await driver.stop();
+  await waitFor('the driver to be gone', async () => {
+    const { spec } = await k.json(['get', 'csinode', cluster.control.name]);
+    return (spec?.['drivers'] as unknown[] | null)?.length === 0 || spec?.['drivers'] === null;
+  });
+  await driver.start();
+});

@@ -1,8 +1,10 @@
 /** CSI on one node: the kind of volumes, the handler of drivers that register, and what runs beside them. */
+import { csiDrivers } from '../../../../machinery/client/resource.ts';
 import { isNotFound, isTransient } from '../../../../machinery/meta/status-error-from.ts';
 import type { PluginHandler } from '../../plugins/plugin-handler.ts';
 import { TokenSource } from '../token-source.ts';
 import type { VolumeKind } from '../volume-kind.ts';
+import { AllocatableUpdates } from './allocatable-updates.ts';
 import { AttachmentWait } from './attachment-wait.ts';
 import { BlockDevices } from './block-devices.ts';
 import type { CsiContext } from './csi-context.ts';
@@ -39,10 +41,17 @@ export function createCsi(options: CsiOptions): Csi {
   const turns = new VolumeTurns(clock);
   const inputs = new PublishInputs(options, new TokenSource(client, clock));
   const stopped = new AbortController();
-  const drivers = new CsiDrivers({ node, clock, logger, onRegistered: driver => sweep(driver) });
+  const drivers = new CsiDrivers({ node, clock, logger, onRegistered: driver => void takeUp(driver) });
+  const updates = new AllocatableUpdates(clock, driver =>
+    drivers.refresh(driver, stopped.signal).catch((error: unknown) => {
+      if (!stopped.signal.aborted)
+        logger.debug({ err: error, driver }, 'A CSI driver does not say how many volumes it takes');
+    }),
+  );
   const kind = new CsiVolumes({
     context: options,
     drivers,
+    updates,
     attachments: new AttachmentWait({ client, clock, nodeName, reportInUse }),
     fileSystems: new FileSystems(options, inputs),
     blockDevices: new BlockDevices(options, inputs),
@@ -51,17 +60,25 @@ export function createCsi(options: CsiOptions): Csi {
     turns,
     inUse,
   });
-  const sweep = (driver: string): void => {
-    kind.sweep(driver, stopped.signal).catch((error: unknown) => {
-      if (!stopped.signal.aborted) logger.warn({ err: error, driver }, 'A volume that no pod has stays staged');
-    });
+  /** A driver can be asked: what was left to do with it is done. */
+  const takeUp = async (driver: string): Promise<void> => {
+    try {
+      updates.follow(driver, await options.objects.get(csiDrivers, '', driver, stopped.signal));
+      await kind.sweep(driver, stopped.signal);
+    } catch (error) {
+      if (!stopped.signal.aborted) logger.warn({ err: error, driver }, 'A volume that no pod has may stay staged');
+    }
   };
   return {
     kind,
     plugins: drivers,
     restore: async () => inUse.restore(await attachedVolumes(root)),
     run: async signal => {
-      signal.addEventListener('abort', () => stopped.abort(), { once: true });
+      const stop = (): void => {
+        updates.stop();
+        stopped.abort();
+      };
+      signal.addEventListener('abort', stop, { once: true });
       while (!signal.aborted) {
         try {
           return await node.ensure(signal);

@@ -72,6 +72,12 @@ export class CsiDrivers implements PluginHandler {
     );
   }
 
+  /** Asks the driver again what it says of the node; of one that is gone, nothing. @throws CsiError, StatusError */
+  async refresh(name: string, signal: AbortSignal): Promise<void> {
+    const client = this.clients.get(name);
+    if (client !== undefined) await this.options.node.add(name, await client.getInfo(signal), signal);
+  }
+
   /** @returns whether it has to be told again: an API that is away stops no driver */
   private async tell(name: string, info: NodeInfo, signal: AbortSignal): Promise<boolean> {
     try {

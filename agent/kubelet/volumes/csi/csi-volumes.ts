@@ -13,6 +13,7 @@ import type { Pod, Volume } from '../../../../proto/api/core-v1.ts';
 import { releaseMounts } from '../../../host/release-mounts.ts';
 import type { BoundClaim, VolumeKind, VolumeOnDisk, VolumeRequest } from '../volume-kind.ts';
 import type { PreparedVolume, VolumeUsage } from '../volume-manager.ts';
+import type { AllocatableUpdates } from './allocatable-updates.ts';
 import type { AttachmentWait } from './attachment-wait.ts';
 import type { BlockDevices } from './block-devices.ts';
 import type { CsiContext } from './csi-context.ts';
@@ -32,6 +33,7 @@ import type { VolumesInUse } from './volumes-in-use.ts';
 export interface CsiVolumesParts {
   readonly context: CsiContext;
   readonly drivers: CsiDrivers;
+  readonly updates: AllocatableUpdates;
   readonly attachments: AttachmentWait;
   readonly fileSystems: FileSystems;
   readonly blockDevices: BlockDevices;
@@ -139,9 +141,10 @@ export class CsiVolumes implements VolumeKind {
   }
 
   private async orderFor(request: VolumeRequest, volume: CsiVolume, signal: AbortSignal): Promise<CsiOrder> {
-    const { drivers, attachments, context, inUse } = this.parts;
+    const { drivers, updates, attachments, context, inUse } = this.parts;
     const client = await drivers.client(volume.driver, signal);
     const object = await context.objects.get(csiDrivers, '', volume.driver, signal);
+    updates.follow(volume.driver, object);
     const problem = lifecycleProblem(volume, object);
     if (problem !== undefined) throw new Error(problem);
     const unique = uniqueOf(volume);
@@ -159,7 +162,7 @@ export class CsiVolumes implements VolumeKind {
   }
 
   private async make(order: CsiOrder, signal: AbortSignal): Promise<PreparedVolume> {
-    const { context, turns, fileSystems, blockDevices, expansion, inUse } = this.parts;
+    const { context, turns, fileSystems, blockDevices, expansion, inputs, inUse } = this.parts;
     const { volume, pod, object, attachmentId, unique, request } = order;
     const { uid = '' } = pod.metadata;
     const published = this.published.get(uid) ?? new Set();
@@ -182,9 +185,10 @@ export class CsiVolumes implements VolumeKind {
     if (!again && volume.lifecycle === 'Persistent') expansion.follow(order, at);
     if (object?.spec.requiresRepublish === true) this.republishLater(request);
     const { readOnly } = volume;
-    return volume.isBlock
-      ? { hostPath: '', devicePath: at.path, readOnly, selinuxRelabel: false }
-      : { hostPath: at.path, readOnly, selinuxRelabel: !readOnly };
+    if (volume.isBlock) return { hostPath: '', devicePath: at.path, readOnly, selinuxRelabel: false };
+    // What was labelled as a whole is not labelled file by file.
+    const selinuxRelabel = !readOnly && (await inputs.seLinuxOption(order)) === '';
+    return { hostPath: at.path, readOnly, selinuxRelabel };
   }
 
   private republishLater({ refresh, ended }: VolumeRequest): void {

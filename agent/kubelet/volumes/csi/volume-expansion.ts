@@ -12,12 +12,12 @@ import type { CsiContext } from './csi-context.ts';
 import type { CsiDrivers } from './csi-drivers.ts';
 import { stageOf, type CsiOrder } from './csi-order.ts';
 import type { PublishedAt } from './file-systems.ts';
-import { growthDue, grownStatus, infeasibleStatus } from './plan/claim-growth.ts';
+import { growthDue, grownStatus, infeasibleStatus, mayGrow } from './plan/claim-growth.ts';
 import { volumeCapability } from './plan/volume-capability.ts';
 import type { PublishInputs } from './publish-inputs.ts';
 import type { VolumeTurns } from './volume-turns.ts';
 
-const LOOK_MS = 20_000;
+const LOOK_MS = 10_000;
 const LONGEST_MS = 600_000;
 
 export class VolumeExpansion {
@@ -70,8 +70,9 @@ export class VolumeExpansion {
     if (was === undefined || volume === undefined) return undefined;
     try {
       const claim = await client.of(persistentVolumeClaims).get(ref(was), signal);
+      if (claim.metadata.uid !== was.metadata.uid || !mayGrow(claim)) return undefined;
       const live = await client.of(persistentVolumes).get({ name: volume.metadata.name ?? '' }, signal);
-      const size = claim.metadata.uid === was.metadata.uid ? growthDue(claim, live) : undefined;
+      const size = growthDue(claim, live);
       return size === undefined ? undefined : { claim, size };
     } catch (error) {
       if (isNotFound(error)) return undefined;

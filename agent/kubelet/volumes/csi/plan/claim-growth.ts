@@ -13,6 +13,13 @@ const RESIZE_CONDITIONS = new Set(['Resizing', 'FileSystemResizePending', 'Contr
 /** The node has tried in vain: nothing happens until the claim asks for another size. */
 const INFEASIBLE = 'NodeResizeInfeasible';
 
+/** Whether it is worth a look at the volume: the claim asks for more than it has, or its resizer says that it is the node's turn. */
+export function mayGrow({ spec, status }: PersistentVolumeClaim): boolean {
+  if (status?.conditions?.some(({ type }) => type === 'FileSystemResizePending') === true) return true;
+  const [wanted, has] = [spec.resources?.requests?.storage, status?.capacity?.storage];
+  return wanted !== undefined && has !== undefined && parseQuantity(has).compare(parseQuantity(wanted)) < 0;
+}
+
 /** The size to grow to, as a quantity; undefined: nothing is to be done here. */
 export function growthDue(claim: PersistentVolumeClaim, volume: PersistentVolume): string | undefined {
   const has = claim.status?.capacity?.storage;

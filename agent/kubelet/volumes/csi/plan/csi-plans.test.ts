@@ -5,7 +5,7 @@ import {
   VolumeCapability_AccessMode_Mode as Mode,
   VolumeUsage_Unit as Unit,
 } from '../../../../../proto/csi/csi.gen.ts';
-import { growthDue, grownStatus } from './claim-growth.ts';
+import { growthDue, grownStatus, mayGrow } from './claim-growth.ts';
 import { blockPaths, stagePath } from './csi-paths.ts';
 import { csiVolume, lifecycleProblem, needsAttach, planGroup, type CsiVolume } from './csi-volume.ts';
 import { nodePatch, withDriver, withoutNodeId, withoutStale } from './node-drivers.ts';
@@ -178,6 +178,7 @@ describe('a driver in the objects of its node', () => {
   const info = { nodeId: 'i', maxVolumesPerNode: 3n, accessibleTopology: { segments: { 't/zone': 'z', 't/a': 'b' } } };
   const node = (labels: Record<string, string>, ids?: string): Node => ({
     metadata: { labels, ...(ids === undefined ? {} : { annotations: { 'csi.volume.kubernetes.io/nodeid': ids } }) },
+    spec: {},
   });
   const csiNode = (...drivers: CSINode['spec']['drivers']): CSINode => ({ metadata: {}, spec: { drivers } });
   const entry = { name: 'd', nodeID: 'i', topologyKeys: ['t/a', 't/zone'], allocatable: { count: 3 } };
@@ -247,4 +248,13 @@ test('volumeUsage() takes sizes beyond what a number holds', () => {
     inodesUsed: 2,
     abnormal: true,
   });
+});
+
+test.each([
+  ['asks for more', '1Gi', '2Gi', [], true],
+  ['has what it asks for', '2Gi', '2Gi', [], false],
+  ['has its resizer’s word', '2Gi', '2Gi', [{ type: 'FileSystemResizePending', status: 'True' }], true],
+])('mayGrow() of a claim that %s', (_name, has, wanted, conditions, expected) => {
+  const spec = { resources: { requests: { storage: wanted } } };
+  expect(mayGrow({ metadata: {}, spec, status: { capacity: { storage: has }, conditions } })).toBe(expected);
 });
