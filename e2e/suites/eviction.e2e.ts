@@ -1,12 +1,13 @@
 /**
  * A node that runs short, and pods that take more than they may. Memory is short in the group of all pods alone, disk and inodes on a small file
- * system that holds nothing but the kubelet's folder: the machine itself has enough of all.
+ * system of the node's own: the machine itself has enough of all.
  */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
 import { run } from '../machine/command.ts';
+import { imageArchive } from '../machine/image-archive.ts';
 import type { Kubectl, PodObject } from '../machine/kubectl.ts';
 import { waitFor } from '../machine/wait-for.ts';
 import { IDLE, pod, shell } from './objects.ts';
@@ -14,7 +15,10 @@ import { IDLE, pod, shell } from './objects.ts';
 jest.setTimeout(150_000);
 
 const MI = 1 << 20;
-const DISK_MI = 160;
+const DISK_MI = 240;
+const UNUSED_IMAGE = 'docker.io/test/unused:1';
+/** The image takes twice this: packed and unpacked. */
+const UNUSED_MI = 30;
 const INODES = 3_000;
 const EVICTED_WITHIN = { timeoutMs: 45_000 };
 
@@ -26,6 +30,7 @@ const configuration = {
   kubeReserved: { memory: String(totalmem() - PODS_MI * MI), cpu: '100m' },
   evictionHard: { 'memory.available': '300Mi', 'nodefs.available': '40%', 'nodefs.inodesFree': '40%' },
   evictionPressureTransitionPeriod: '3s',
+  imageMinimumGCAge: '1s',
   podPidsLimit: 30,
 };
 
@@ -37,7 +42,7 @@ beforeAll(async () => {
   cluster = newCluster('eviction');
   const { control } = cluster;
   await cluster.build();
-  const folder = control.path('data', 'kubelet');
+  const folder = control.path('data');
   mkdirSync(folder, { recursive: true });
   const image = control.path('disk.img');
   await run(['truncate', '-s', `${DISK_MI}M`, image]);
@@ -46,6 +51,8 @@ beforeAll(async () => {
   writeFileSync(control.path(file), JSON.stringify(configuration));
   control.writeConfig({ 'kubelet-config': control.path(file) });
   await cluster.up();
+  const archive = await imageArchive(control.path('image'), UNUSED_IMAGE, UNUSED_MI);
+  await control.k8ts(['images', 'import', archive]);
   k = await cluster.kubectl.newNamespace('eviction');
 });
 afterAll(async () => cluster?.close());
@@ -149,18 +156,21 @@ test('the pod that took the memory goes; what asked for it stays, and best effor
   expect(description).toMatch(/NodeAllocatableEnforced .*Updated Node Allocatable limit across pods/);
 });
 
-test('what fills the disk goes, and so does what uses up its inodes; the node recovers', async () => {
+test('unused images go before pods; then what fills the disk, and what uses up its inodes; the node recovers', async () => {
   // Short of memory, the node still takes pods that say what they need; the scheduler would not bring them.
   const resources = { requests: { cpu: '10m' } };
   const bound = ({ container, spec }: ReturnType<typeof scratch>) => ({ container, spec: { ...spec, nodeName: 'cp' } });
-  const touch = `sleep 2; cd /scratch; i=0; while [ $i -lt ${INODES * 0.65} ]; do : >$i; i=$((i+1)); done`;
+  const images = (): Promise<string> => cluster.control.k8ts(['images', 'list']);
+  expect(await images()).toContain(UNUSED_IMAGE);
   await k.create(
-    pod('filler', {
-      command: idle(`sleep 2; ${fill('/scratch/x', DISK_MI * 0.65)}`),
-      ...bound(scratch({}, resources)),
-    }),
-    pod('touchy', { command: idle(touch), ...bound(scratch({}, resources)) }),
+    pod('filler', { command: idle(fill('/scratch/x', 75)), ...bound(scratch({}, resources)) }),
+    pod('touchy', { command: IDLE, ...bound(scratch({}, resources)) }),
   );
+  await k.waitReady('pod filler touchy');
+  await waitFor('the unused image to go', async () => !(await images()).includes(UNUSED_IMAGE), EVICTED_WITHIN);
+  expect((await k.pod('filler')).status.phase).toBe('Running');
+  await k.exec('touchy', `cd /scratch; i=0; while [ $i -lt ${INODES * 0.65} ]; do : >$i; i=$((i+1)); done`);
+  await k.exec('filler', fill('/scratch/y', 80));
   const [filler, touchy] = await Promise.all([evicted('filler'), evicted('touchy')]);
   const lowOn = (resource: string): RegExp =>
     new RegExp(`^The node was low on resource: ${resource}\\. Threshold quantity: \\w+, available: \\w+\\. `);
