@@ -19,6 +19,7 @@ import { ImagePuller } from './image-puller.ts';
 import { NodeImages } from './node-images.ts';
 import { PodPulls } from './pod-pulls.ts';
 import { PullRecords } from './pull-records.ts';
+import { watchPullSecrets } from './watch-pull-secrets.ts';
 
 /** Programs that know credentials. */
 export interface CredentialProviders {
@@ -117,6 +118,7 @@ export function createImages(options: ImagesOptions): Images {
     clock,
     recorder,
     wake,
+    watchSecrets: (pod, onChange) => watchPullSecrets(objects, pod, onChange),
     onGone: uid => tokens.forget(uid),
   });
   return { manager, ofNode };

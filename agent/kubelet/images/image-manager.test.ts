@@ -18,6 +18,7 @@ import { ImageManager, type ImageState } from './image-manager.ts';
 import { ImagePuller } from './image-puller.ts';
 import { PodPulls } from './pod-pulls.ts';
 import { PullRecords } from './pull-records.ts';
+import { watchPullSecrets } from './watch-pull-secrets.ts';
 
 const unauthorized = new RuntimeError('Unknown', 'PullImage', '401 Unauthorized', 3);
 const APP = 'r.example:5000/team/app:1';
@@ -57,6 +58,7 @@ function setup(setting: Setting = {}) {
   const aborted: string[] = [];
   const events: string[] = [];
   const woken: string[] = [];
+  const watches = new Map<string, (secret: Secret | undefined) => void>();
   const idOf = setting.idOf ?? ((image: string) => `sha256:${image}`);
   const there = new Map<string, string>();
   if (setting.present === true) there.set(APP, idOf(APP));
@@ -91,6 +93,11 @@ function setup(setting: Setting = {}) {
   const objects = {
     get: (_: Resource<AnyObject>, namespace: string, name: string) =>
       Promise.resolve(secrets.find(s => s.metadata.name === name && s.metadata.namespace === namespace)),
+    watch: (_: Resource<AnyObject>, __: string, name: string, onChange: (secret: Secret | undefined) => void) => {
+      watches.set(name, onChange);
+      onChange(secrets.find(s => s.metadata.name === name));
+      return () => watches.delete(name);
+    },
   } as unknown as PodObjects;
   const recorder = {
     event: (_: unknown, type: string, reason: string, message: string) =>
@@ -112,6 +119,7 @@ function setup(setting: Setting = {}) {
     clock,
     recorder,
     wake: uid => void woken.push(uid),
+    watchSecrets: (pod, onChange) => watchPullSecrets(objects, pod, onChange),
     onGone: () => {},
   });
   const podOf = (uid: string, namespace: string, names: string[]): Pod => ({
@@ -130,7 +138,7 @@ function setup(setting: Setting = {}) {
     await until(() => woken.length > before);
     return ensure(container, pod);
   };
-  return { manager, puller, clock, ensure, settled, podOf, pulls, aborted, events, woken, there, root };
+  return { manager, puller, watches, clock, ensure, settled, podOf, pulls, aborted, events, woken, there, root };
 }
 
 /** Records are real files: they take as long as they take. */
@@ -202,6 +210,22 @@ describe('ImageManager.ensure()', () => {
     await clock.advance(1);
     expect((await ensure()).kind).toBe('pulling');
     expect(events).toContain('Warning Failed: Error: ImagePullBackOff');
+  });
+
+  test('pulls again at once when a secret is put right, and looks out for that only while it waits', async () => {
+    const secrets = [secret('key', 'r.example:5000', 'stranger')];
+    const { settled, podOf, watches, woken, manager, pulls } = setup({ secrets, admits: user => user === 'tester' });
+    const pod = podOf('u', 'a', ['key']);
+    await settled({}, pod);
+    expect([...watches.keys()]).toEqual(['key']);
+    const right = secret('key', 'r.example:5000', 'tester');
+    secrets.splice(0, 1, { ...right, metadata: { ...right.metadata, resourceVersion: '2' } });
+    watches.get('key')?.(secrets[0]);
+    expect(woken).toEqual(['u', 'u']);
+    expect((await settled({}, pod)).kind).toBe('present');
+    expect(pulls).toEqual(['stranger@', 'tester@']);
+    expect(watches.size).toBe(0);
+    manager.forget('u');
   });
 
   test('says when no secret is for the registry, and when the image is there all the same', async () => {

@@ -13,7 +13,7 @@ import type { EventSink, EventSubject } from '../../../machinery/client/event-re
 import type { Clock } from '../../../machinery/process/clock.ts';
 import { fullImageName, isImageId, parseImageName, type ImageName } from '../plan/image-name.ts';
 import { uidOf } from '../plan/pod-spec.ts';
-import type { PullFailureReason } from '../plan/pull-failure.ts';
+import { decidePull, failedPull, type FailedPull } from '../plan/pull-backoff.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
 import type { ImageKeyring } from './image-keyring.ts';
@@ -41,16 +41,17 @@ export interface ImageManagerOptions {
   readonly recorder: EventSink;
   /** Wakes a pod's worker. */
   readonly wake: (podUid: string) => void;
+  /** Calls back when one of the pod's pull secrets changes, until the returned function is called. */
+  readonly watchSecrets: (pod: Pod, onChange: () => void) => () => void;
   /** A pod is gone. */
   readonly onGone: (podUid: string) => void;
 }
 
 interface Attempt {
-  /** Of the pull that failed last; undefined while the first one runs. */
-  failure:
-    { readonly reason: PullFailureReason; readonly message: string; readonly atMs: number; told: boolean } | undefined;
-  backoffMs: number;
+  failed: FailedPull | undefined;
   pulling: boolean;
+  /** While it waits to try again: ends the look-out for secrets that change. */
+  unwatch: (() => void) | undefined;
 }
 
 /** What is known of one pod. */
@@ -74,10 +75,8 @@ interface Request {
   readonly known: PodImages;
 }
 
-const FIRST_BACKOFF_MS = 10_000;
-const MAX_BACKOFF_MS = 300_000;
-/** How long the failure itself stands in the status before the back-off does. */
-const TELL_FAILURE_MS = 1_000;
+/** For questions that nobody answered. */
+const ASK_AGAIN_MS = 10_000;
 
 export class ImageManager {
   private readonly options: ImageManagerOptions;
@@ -119,6 +118,7 @@ export class ImageManager {
       if (image !== undefined && mayUse) {
         if (!isFresh) this.tellPresent(text, subject);
         users?.add(subject.fieldPath ?? '');
+        known.attempts.get(fullName)?.unwatch?.();
         known.attempts.delete(fullName);
         known.held.set(fullName, image.id);
         return { kind: 'present', image, name: fullName };
@@ -130,7 +130,9 @@ export class ImageManager {
 
   /** The pod is gone: nothing of it is remembered, and what it waits for alone ends. */
   forget(podUid: string): void {
-    this.pods.get(podUid)?.gone.abort();
+    const known = this.pods.get(podUid);
+    known?.gone.abort();
+    for (const { unwatch } of known?.attempts.values() ?? []) unwatch?.();
     this.pods.delete(podUid);
     this.options.onGone(podUid);
   }
@@ -201,7 +203,7 @@ export class ImageManager {
       const message = `Failed to inspect image "${text}": ${detailOf(error)}`;
       this.options.recorder.event(subject, 'Warning', 'InspectFailed', message);
       this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: ImageInspectError');
-      const retryAtMs = this.options.clock.now() + FIRST_BACKOFF_MS;
+      const retryAtMs = this.options.clock.now() + ASK_AGAIN_MS;
       return { kind: 'waiting', reason: 'ImageInspectError', message, retryAtMs };
     }
   }
@@ -228,7 +230,7 @@ export class ImageManager {
     } catch (error) {
       const message = `Cannot tell whether the pod may use image "${fullImageName(name)}", which is on the node: ${detailOf(error)}`;
       recorder.event(subject, 'Warning', 'Failed', message);
-      return { kind: 'waiting', reason: 'ErrImagePull', message, retryAtMs: clock.now() + FIRST_BACKOFF_MS };
+      return { kind: 'waiting', reason: 'ErrImagePull', message, retryAtMs: clock.now() + ASK_AGAIN_MS };
     }
   }
 
@@ -236,25 +238,21 @@ export class ImageManager {
     const { clock, recorder } = this.options;
     const { text, subject, known } = request;
     const fullName = fullImageName(request.name);
-    const attempt = known.attempts.get(fullName) ?? { failure: undefined, backoffMs: 0, pulling: false };
-    const { failure } = attempt;
-    if (failure !== undefined) {
-      const retryAtMs = failure.atMs + attempt.backoffMs;
-      if (!failure.told) {
-        // The failure itself is shown once, then that it waits.
-        failure.told = true;
-        const { reason, message } = failure;
-        return { kind: 'waiting', reason, message, retryAtMs: failure.atMs + TELL_FAILURE_MS };
-      }
-      if (clock.now() < retryAtMs) {
-        const message = `Back-off pulling image "${text}"`;
-        recorder.event(subject, 'Normal', 'BackOff', message);
-        recorder.event(subject, 'Warning', 'Failed', 'Error: ImagePullBackOff');
-        const whole = `${message}: ${failure.reason}: ${failure.message}`;
-        return { kind: 'waiting', reason: 'ImagePullBackOff', message: whole, retryAtMs };
-      }
+    const attempt = known.attempts.get(fullName) ?? { failed: undefined, pulling: false, unwatch: undefined };
+    const decision = decidePull(attempt.failed, text, clock.now());
+    if (decision.kind !== 'pull') {
+      const { reason, message, retryAtMs } = decision;
+      if (decision.kind === 'wait') {
+        recorder.event(subject, 'Normal', 'BackOff', `Back-off pulling image "${text}"`);
+        recorder.event(subject, 'Warning', 'Failed', `Error: ${reason}`);
+      } else if (attempt.failed !== undefined) attempt.failed = { ...attempt.failed, told: true };
+      return { kind: 'waiting', reason, message, retryAtMs };
     }
+    // A pod that is gone begins nothing.
+    if (known.gone.signal.aborted) return { kind: 'pulling' };
     attempt.pulling = true;
+    attempt.unwatch?.();
+    attempt.unwatch = undefined;
     known.attempts.set(fullName, attempt);
     void this.pull(request, attempt, isAlways);
     return { kind: 'pulling' };
@@ -268,12 +266,15 @@ export class ImageManager {
     attempt.pulling = false;
     if (signal.aborted) return;
     if (failure === undefined) {
-      attempt.failure = undefined;
-      attempt.backoffMs = 0;
+      attempt.failed = undefined;
       known.fresh.set(fullImageName(name), new Set());
     } else {
-      attempt.failure = { ...failure, atMs: this.options.clock.now(), told: false };
-      attempt.backoffMs = attempt.backoffMs === 0 ? FIRST_BACKOFF_MS : Math.min(MAX_BACKOFF_MS, attempt.backoffMs * 2);
+      attempt.failed = failedPull(attempt.failed, failure, this.options.clock.now());
+      // Whoever puts a secret right need not wait for the next attempt.
+      attempt.unwatch = this.options.watchSecrets(pod, () => {
+        if (attempt.failed !== undefined) attempt.failed = { ...attempt.failed, backoffMs: 0, told: true };
+        this.options.wake(uidOf(pod));
+      });
     }
     this.options.wake(uidOf(pod));
   }
