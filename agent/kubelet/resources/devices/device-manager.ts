@@ -19,17 +19,16 @@ import { uidOf } from '../../plan/pod-spec.ts';
 import { CheckpointFile } from '../checkpoint-file.ts';
 import { NotEnoughError } from '../plan/admission-failure.ts';
 import { readDeviceCheckpoint, writeDeviceCheckpoint } from '../plan/device-checkpoint.ts';
-import { beginChoice, endChoice, type DeviceChoice } from '../plan/device-choice.ts';
+import { chooseDevices } from '../plan/choose-devices.ts';
+import { endChoice, type DeviceChoice } from '../plan/device-choice.ts';
 import { resourceHints } from '../plan/device-hints.ts';
 import {
   checkGrant,
   deviceLimit,
-  freeDevices,
   grantOf,
   groupByNode,
   idsOf,
   resourceStatus,
-  reusableDevices,
   takenDevices,
   withGrant,
   type DeviceGrant,
@@ -210,18 +209,7 @@ export class DeviceManager implements ResourceGiver {
   }
 
   private choose(pod: Pod, resource: string, count: number, nodes: NumaMask | undefined): DeviceChoice {
-    const known = this.known(resource);
-    const healthy = [...known.devices.values()].some(device => device.healthy);
-    if (!known.connected || !healthy)
-      throw new NotEnoughError(`no healthy devices present; cannot allocate unhealthy devices ${resource}`);
-    const reusable = reusableDevices(this.grants, pod, resource).filter(id => known.devices.get(id)?.healthy === true);
-    const free = freeDevices(known, this.grants, resource);
-    const needed = Math.max(0, count - reusable.length);
-    if (free.length < needed) {
-      const message = `requested number of devices unavailable for ${resource}. Requested: ${needed}, Available: ${free.length}`;
-      throw new NotEnoughError(message);
-    }
-    return beginChoice({ count, free, reusable, nodes });
+    return chooseDevices(resource, this.known(resource), this.grants, pod, count, nodes);
   }
 
   private known(resource: string): DeviceResource {
