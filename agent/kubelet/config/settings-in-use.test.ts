@@ -9,7 +9,7 @@ import type { ConfigurationFile } from './plan/kubelet-configuration.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 /** Without effect upstream as well: gone with dockershim, or with the kubelet's own chains. */
-const WITHOUT_EFFECT = ['hairpinMode', 'iptablesMasqueradeBit', 'iptablesDropBit', 'streamingConnectionIdleTimeout'];
+const WITHOUT_EFFECT = ['hairpinMode', 'iptablesMasqueradeBit', 'iptablesDropBit'];
 /** Read while defaults are filled in. */
 const IN_DEFAULTS = ['serializeImagePulls', 'mergeDefaultEvictionSettings', 'apiVersion', 'kind'];
 /** Taken apart: parts of it are refused. */
