@@ -53,6 +53,13 @@ test.each([
   },
   { name: 'names in the certificate', argv: { 'tls-san': ['a.example,*.b.example,::1'] }, want: undefined },
   { name: 'a name with a space', argv: { 'tls-san': ['a b'] }, want: '--tls-san: "a b" is neither an IP address' },
+  { name: 'labels of a node', argv: { 'node-labels': ['a=b', 'node.kubernetes.io/x=', 'e.x/y=z'] }, want: undefined },
+  {
+    name: 'a label that only the administrator gives',
+    argv: { 'node-labels': ['node-role.kubernetes.io/x='] },
+    want: '--node-labels: "node-role.kubernetes.io/x=" is none that a node may give itself',
+  },
+  { name: 'an outer address', argv: { 'node-external-ip': 'a' }, want: '--node-external-ip: "a" is no IP address' },
   { name: 'a prefix of nothing', argv: { 'etcd-prefix': '/a' }, want: '--etcd-prefix: "/a" is of no use without' },
 ])('readConfig() with $name', ({ argv, want }) => {
   if (want === undefined) expect(readConfig(argv)).toMatchObject({ logLevel: 'info' });

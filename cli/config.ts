@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { RuntimeConfigError, servedKinds } from '../controlplane/apiserver/registry/runtime-config.ts';
+import { mayKubeletSet } from '../machinery/meta/node-labels.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 
 /** Which commands take an option: `paths` every one that touches the state, `server` and `agent` those that run that part. */
@@ -81,6 +82,7 @@ export const optionTable = {
 
   'node-name': row('agent', 'string', undefined, "Name of this node (default: the host's name)"),
   'node-ip': row('agent', 'string', undefined, 'Address of this node (default: that of the default route)'),
+  'node-external-ip': row('agent', 'list', undefined, 'Addresses that this node has to the outside, for its status'),
   'node-labels': row('agent', 'list', undefined, 'Labels for this node, key=value'),
   'node-taints': row('agent', 'list', undefined, 'Taints for this node, key=value:Effect'),
   'kubelet-config': row('agent', 'string', undefined, 'Settings of the kubelet: a KubeletConfiguration (YAML or JSON)'),
@@ -209,6 +211,7 @@ function problemsOf(c: Config): string[] {
   address('bind-address', c.bindAddress);
   address('advertise-address', c.advertiseAddress);
   address('node-ip', c.nodeIp);
+  for (const external of c.nodeExternalIp ?? []) address('node-external-ip', external);
   address('cluster-dns', c.clusterDns);
   if (!LEVELS.includes(c.logLevel)) say('log-level', c.logLevel, `is none of ${LEVELS.join(', ')}`);
   if (!['text', 'json'].includes(c.logFormat)) say('log-format', c.logFormat, 'is neither text nor json');
@@ -233,8 +236,11 @@ function problemsOf(c: Config): string[] {
     if (isIP(name) === 0 && !SAN.test(name)) say('tls-san', name, 'is neither an IP address nor a DNS name');
   }
   for (const part of c.without ?? []) if (!PARTS.includes(part)) say('without', part, `is none of ${PARTS.join(', ')}`);
-  for (const label of c.nodeLabels ?? [])
+  for (const label of c.nodeLabels ?? []) {
     if (!/^[^=]+=[^=]*$/.test(label)) say('node-labels', label, 'is not key=value');
+    else if (!mayKubeletSet(label.slice(0, label.indexOf('='))))
+      say('node-labels', label, 'is none that a node may give itself; let the administrator do it: kubectl label node');
+  }
   for (const taint of c.nodeTaints ?? []) {
     if (!/^[^=:]+(=[^:]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$/.test(taint))
       say('node-taints', taint, 'is not key=value:NoSchedule, :PreferNoSchedule or :NoExecute');

@@ -205,6 +205,7 @@ export async function startNode(
     cgroupRoot: [config.cgroupRoot],
     nodeName,
     nodeIPs: [nodeIp],
+    extraAddresses: (config.nodeExternalIp ?? []).map(address => ({ type: 'ExternalIP', address })),
     onNode: node => serving.setNames(namesOfNode(node)),
     labels: options.labels,
     version: kubernetesVersion,

@@ -2,6 +2,7 @@
  * A kubelet writes its own node, its own lease and the pods that are bound to it, and nothing else's.
  * Source: kubernetes `plugin/pkg/admission/noderestriction`.
  */
+import { mayKubeletSet } from '../../../machinery/meta/node-labels.ts';
 import { forbidden } from '../../../machinery/meta/status-error.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import { nodeNameOf } from '../authz/node-authorizer.ts';
@@ -10,21 +11,6 @@ import type { AdmissionPlugin, AdmissionRequest } from './admission.ts';
 
 const GUARDED = new Set(['pods', 'nodes', 'leases', 'csinodes']);
 const MIRROR = 'kubernetes.io/config.mirror';
-/** Labels in kubernetes.io and k8s.io that a kubelet may set on its node. */
-const OWN_LABELS = new Set([
-  'kubernetes.io/hostname',
-  'kubernetes.io/os',
-  'kubernetes.io/arch',
-  'beta.kubernetes.io/os',
-  'beta.kubernetes.io/arch',
-  'beta.kubernetes.io/instance-type',
-  'node.kubernetes.io/instance-type',
-  'failure-domain.beta.kubernetes.io/region',
-  'failure-domain.beta.kubernetes.io/zone',
-  'topology.kubernetes.io/region',
-  'topology.kubernetes.io/zone',
-]);
-
 export const nodeRestriction: AdmissionPlugin = {
   name: 'NodeRestriction',
   handles: (_operation, { storedInfo }) => GUARDED.has(storedInfo.resource),
@@ -72,21 +58,13 @@ function checkNode(request: AdmissionRequest, node: string): void {
   const labels = request.object?.metadata.labels ?? {};
   const was = request.older?.metadata.labels ?? {};
   for (const key of new Set([...Object.keys(labels), ...Object.keys(was)])) {
-    if (labels[key] === was[key] || !isRestricted(key)) continue;
+    if (labels[key] === was[key] || mayKubeletSet(key)) continue;
     refuse(
       request,
       node,
       `is not allowed to ${request.operation === 'CREATE' ? 'set' : 'modify'} the following labels: ${key}`,
     );
   }
-}
-
-/** Labels of Kubernetes' own domains, but for those that describe the machine. */
-function isRestricted(key: string): boolean {
-  const domain = key.slice(0, Math.max(0, key.indexOf('/')));
-  if (domain === 'node-restriction.kubernetes.io' || domain.endsWith('.node-restriction.kubernetes.io')) return true;
-  const ours = /(^|\.)(kubernetes\.io|k8s\.io)$/.test(domain);
-  return ours && !OWN_LABELS.has(key) && !/(^|\.)(kubelet|node)\.kubernetes\.io$/.test(domain);
 }
 
 function checkLease(request: AdmissionRequest, node: string): void {
