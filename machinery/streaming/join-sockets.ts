@@ -2,7 +2,7 @@
  * Joins two connections byte by byte. What one side said before it went is still delivered to the other, however slowly that reads.
  */
 import { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Transform } from 'node:stream';
 
 /** How long a side that is over may take no byte of what is left for it. */
 const LINGER_MS = 30_000;
@@ -10,10 +10,12 @@ const LINGER_MS = 30_000;
 export interface JoinOptions {
   /** No byte passes for so long: both are closed. Default: never. */
   readonly idleMs?: number;
+  /** Looks at what the left side says; an error of it ends both. */
+  readonly guard?: Transform;
 }
 
 /** @returns resolves when both are closed */
-export function joinSockets(left: Duplex, right: Duplex, { idleMs = 0 }: JoinOptions = {}): Promise<void> {
+export function joinSockets(left: Duplex, right: Duplex, { idleMs = 0, guard }: JoinOptions = {}): Promise<void> {
   const finishing = new Set<Duplex>();
   const destroyBoth = (): void => {
     left.destroy();
@@ -27,7 +29,8 @@ export function joinSockets(left: Duplex, right: Duplex, { idleMs = 0 }: JoinOpt
       from.setTimeout(idleMs, destroyBoth);
     }
     from.on('error', () => from.destroy());
-    from.pipe(to);
+    if (from === left && guard !== undefined) from.pipe(guard).pipe(to);
+    else from.pipe(to);
     return new Promise(resolve => {
       from.once('close', () => {
         finish(to);
@@ -46,5 +49,6 @@ export function joinSockets(left: Duplex, right: Duplex, { idleMs = 0 }: JoinOpt
     side.setTimeout(LINGER_MS, destroyBoth);
     side.destroySoon();
   };
-  return Promise.all([join(left, right), join(right, left)]).then(() => undefined);
+  guard?.once('error', destroyBoth);
+  return Promise.all([join(left, right), join(right, left)]).then(() => void guard?.destroy());
 }

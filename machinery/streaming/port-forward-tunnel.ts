@@ -2,6 +2,7 @@
  * Port-forward for clients that speak WebSocket (`SPDY/3.1+portforward.k8s.io`): messages carry the bytes of a SPDY connection.
  * Source: KEP-4006.
  */
+import type { Transform, Writable } from 'node:stream';
 import type { Switched } from './remote-command.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 
@@ -10,13 +11,16 @@ export const TUNNEL_PROTOCOL = 'SPDY/3.1+portforward.k8s.io';
 /** What the SPDY side is asked for. */
 export const PORT_FORWARD_PROTOCOL = 'portforward.k8s.io';
 
-/** Ends when either side does. */
-export function tunnelPortForward(client: Switched, { socket: backend, head }: Switched): void {
+/** Ends when either side does. @param guard looks at what the client says; an error of it ends both */
+export function tunnelPortForward(client: Switched, { socket: backend, head }: Switched, guard?: Transform): void {
+  const into: Writable = guard ?? backend;
+  guard?.once('error', () => backend.destroy());
+  guard?.pipe(backend);
   const webSocket = new WebSocketConnection(client.socket, client.head, {
     message(piece) {
-      if (backend.write(piece)) return;
+      if (into.write(piece)) return;
       webSocket.hold(true);
-      backend.once('drain', () => webSocket.hold(false));
+      into.once('drain', () => webSocket.hold(false));
     },
     closed: () => backend.destroy(),
   });
@@ -28,5 +32,8 @@ export function tunnelPortForward(client: Switched, { socket: backend, head }: S
   if (head.length > 0) send(head);
   backend.on('data', send);
   backend.on('error', () => backend.destroy());
-  backend.once('close', () => webSocket.close());
+  backend.once('close', () => {
+    guard?.destroy();
+    webSocket.close();
+  });
 }

@@ -112,11 +112,11 @@ function openRoutes({ access, reports }: KubeletApiOptions, health: Route): Rout
 }
 
 function debuggingRoutes(options: KubeletApiOptions): Route[] {
-  const { access, runtime, clock, configuration: c } = options;
+  const { access, runtime, clock, logger, configuration: c } = options;
   return [
     runningPodsRoute(access),
     containerLogsRoute(access, clock),
-    ...streamRoutes({ access, runtime, idleMs: durationMs(c.streamingConnectionIdleTimeout) }),
+    ...streamRoutes({ access, runtime, idleMs: durationMs(c.streamingConnectionIdleTimeout), logger }),
     runRoute(access, runtime),
     checkpointRoute({ access, runtime, clock, folder: join(options.root, 'checkpoints') }),
     nodeLogsRoute({ isEnabled: c.enableSystemLogHandler, allowsQuery: c.enableSystemLogQuery, folder: NODE_LOGS }),

@@ -21,6 +21,8 @@ import {
   switchToWebSocket,
   wantsWebSocket,
 } from '../../../../machinery/streaming/websocket-frames.ts';
+import type { Logger } from '../../../../machinery/process/logger.ts';
+import { SpdyGuard } from '../../../../machinery/streaming/spdy-guard.ts';
 import type { RuntimeService } from '../../runtime/runtime-service.ts';
 import { HttpError, takeOver, type Exchange } from '../exchange.ts';
 import type { PodAccess } from '../pod-access.ts';
@@ -33,6 +35,7 @@ export interface StreamRoutesOptions {
   readonly runtime: RuntimeService;
   /** A stream on which nothing passes for so long is closed; 0: never. */
   readonly idleMs: number;
+  readonly logger: Logger;
 }
 
 const SPOKEN =
@@ -56,7 +59,8 @@ export function streamRoutes(options: StreamRoutesOptions): Route[] {
   ];
 }
 
-async function command({ access, runtime, idleMs }: StreamRoutesOptions, exchange: Exchange): Promise<void> {
+async function command(options: StreamRoutesOptions, exchange: Exchange): Promise<void> {
+  const { access, runtime, idleMs } = options;
   const { segments, query, signal } = exchange;
   const subject = streamSubject(segments);
   if (subject === undefined) throw new HttpError(404, '404 page not found');
@@ -71,14 +75,15 @@ async function command({ access, runtime, idleMs }: StreamRoutesOptions, exchang
   const url = isExec
     ? await runtime.exec({ containerId, cmd, ...streams }, { signal })
     : await runtime.attach({ containerId, ...streams }, { signal });
-  if (!offers(exchange, REMOTE_COMMAND_PROTOCOL)) return passThrough(exchange, url, idleMs);
+  if (!offers(exchange, REMOTE_COMMAND_PROTOCOL)) return passThrough(exchange, url, options);
   const backend = await openSpdy(url, REMOTE_COMMAND_BACKEND_PROTOCOL, signal);
   await over(exchange, REMOTE_COMMAND_PROTOCOL, backend, idleMs, client =>
     translateRemoteCommand(client, backend, streams),
   );
 }
 
-async function portForward({ access, runtime, idleMs }: StreamRoutesOptions, exchange: Exchange): Promise<void> {
+async function portForward(options: StreamRoutesOptions, exchange: Exchange): Promise<void> {
+  const { access, runtime, idleMs } = options;
   const { segments, query, signal } = exchange;
   const subject = streamSubject(segments);
   if (subject === undefined) throw new HttpError(404, '404 page not found');
@@ -87,9 +92,11 @@ async function portForward({ access, runtime, idleMs }: StreamRoutesOptions, exc
   const podSandboxId = access.runningSandbox(subject.namespace, subject.pod, subject.uid);
   requireUpgrade(exchange);
   const url = await runtime.portForward({ podSandboxId, port: [...ports] }, { signal });
-  if (!offers(exchange, TUNNEL_PROTOCOL)) return passThrough(exchange, url, idleMs);
+  if (!offers(exchange, TUNNEL_PROTOCOL)) return passThrough(exchange, url, options);
   const backend = await openSpdy(url, PORT_FORWARD_PROTOCOL, signal);
-  await over(exchange, TUNNEL_PROTOCOL, backend, idleMs, client => tunnelPortForward(client, backend));
+  await over(exchange, TUNNEL_PROTOCOL, backend, idleMs, client =>
+    tunnelPortForward(client, backend, newGuard(exchange, options)),
+  );
 }
 
 function requireUpgrade({ upgrade }: Exchange): void {
@@ -106,7 +113,7 @@ function openSpdy(url: string, protocol: string, signal: AbortSignal): Promise<R
 }
 
 /** Whatever protocol the two speak. */
-async function passThrough(exchange: Exchange, url: string, idleMs: number): Promise<void> {
+async function passThrough(exchange: Exchange, url: string, options: StreamRoutesOptions): Promise<void> {
   const { request, signal } = exchange;
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(request.headersDistinct))
@@ -117,8 +124,22 @@ async function passThrough(exchange: Exchange, url: string, idleMs: number): Pro
   const client = takeOver(exchange);
   client.socket.write(headOf(backend.answer));
   if (backend.head.length > 0) client.socket.write(backend.head);
-  if (client.head.length > 0) backend.socket.write(client.head);
-  await joinSockets(client.socket, backend.socket, { idleMs });
+  if (client.head.length > 0) client.socket.unshift(client.head);
+  const guard = wantsWebSocket(request.headers) ? undefined : newGuard(exchange, options);
+  await joinSockets(client.socket, backend.socket, {
+    idleMs: options.idleMs,
+    ...(guard === undefined ? {} : { guard }),
+  });
+}
+
+/** Runtimes believe what clients announce: a frame of forty bytes can cost one gigabytes. */
+function newGuard({ path, request }: Exchange, { logger }: StreamRoutesOptions): SpdyGuard {
+  const guard = new SpdyGuard();
+  const from = request.socket.remoteAddress;
+  guard.once('error', error =>
+    logger.warn({ err: error, path, from }, 'A client broke the protocol of its stream: it was ended'),
+  );
+  return guard;
 }
 
 /** A runtime refuses WebSockets of other protocols without a word. */
