@@ -174,11 +174,11 @@ test('claims: a folder, a device, one for one pod alone, and one that comes and 
   const one = { accessModes: ['ReadWriteOncePod'] };
   const block = { accessModes: ['ReadWriteOnce'], volumeMode: 'Block' };
   const spare = { accessModes: ['ReadWriteOnce'] };
-  const using = (name: string, source: object): object =>
+  const using = (name: string, source: object, spec: object = {}): object =>
     pod(name, {
       command: IDLE,
       container: { volumeMounts: [{ name: 'v', mountPath: '/v' }] },
-      spec: { securityContext: { fsGroup: 2000 }, volumes: [{ name: 'v', ...source }] },
+      spec: { securityContext: { fsGroup: 2000 }, volumes: [{ name: 'v', ...source }], ...spec },
     });
   await k.apply(
     volume('one', { ...one, local: { path: folder } }),
@@ -201,7 +201,9 @@ test('claims: a folder, a device, one for one pod alone, and one that comes and 
   );
   await k.waitReady('pod first');
   expect(await k.exec('first', 'echo 1 > /v/x; stat -c %g /v /v/x')).toBe('2000\n2000\n');
-  await k.apply(using('second', { persistentVolumeClaim: { claimName: 'one' } }));
+  // Past the scheduler, which would keep it waiting.
+  const here = { nodeName: cluster.control.name };
+  await k.apply(using('second', { persistentVolumeClaim: { claimName: 'one' } }, here));
   const refused = async (name: string, text: string): Promise<boolean> =>
     (await k.events(name)).some(e => e.reason === 'FailedMount' && e.message.includes(text));
   await waitFor('the second pod to be refused', () => refused('second', 'uses the ReadWriteOncePod access mode'));
