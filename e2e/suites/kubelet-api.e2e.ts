@@ -391,6 +391,17 @@ describe('clients that mean harm', () => {
     expect((await ask('/healthz')).code).toBe(200);
   });
 
+  test('headers that are announced by the billion cost the runtime nothing', async () => {
+    const before = anonymousBytes(host.containerdPid ?? 0);
+    const { path } = ways['kubelet'] ?? {};
+    const tunnel = await webSocket(KUBELET, path?.('portForward', '') ?? '', 'SPDY/3.1+portforward.k8s.io');
+    // SYN_STREAM of stream 1; its headers, as one stored block of zlib, are a count and nothing more.
+    const payload = '00000001000000000000' + '7801' + '000400fbff' + 'f0000000' + '000000ffff';
+    tunnel.send(Buffer.from(`80030001${(payload.length / 2).toString(16).padStart(8, '0')}${payload}`, 'hex'));
+    await tunnel.closed;
+    expect(anonymousBytes(host.containerdPid ?? 0) - before).toBeLessThan(100 * MB);
+  });
+
   test('heads without end, half a handshake and idle connections by the thousand cost little, and others are served', async () => {
     const before = anonymousBytes(host.pid ?? 0);
     const script = `
