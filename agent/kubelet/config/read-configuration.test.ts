@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { restartBackoffOf } from './plan/policies.ts';
-import { defaultConfiguration, withDefaults } from './plan/kubelet-configuration.ts';
+import { withDefaults } from './plan/kubelet-configuration.ts';
 import { readConfiguration } from './read-configuration.ts';
 
 let folder: string;
@@ -23,7 +23,7 @@ async function read(body: string, dropIns: Readonly<Record<string, string>> = {}
 }
 
 test('withDefaults() is whole, frozen, and valid', async () => {
-  expect(defaultConfiguration).toMatchObject({
+  expect(withDefaults({})).toMatchObject({
     maxPods: 110,
     nodeStatusUpdateFrequency: '10s',
     nodeStatusReportFrequency: '5m0s',
@@ -31,7 +31,7 @@ test('withDefaults() is whole, frozen, and valid', async () => {
     authentication: { webhook: { enabled: true } },
     crashLoopBackOff: { maxContainerRestartPeriod: '5m0s' },
   });
-  expect(() => ((defaultConfiguration as { maxPods: number }).maxPods = 1)).toThrow(TypeError);
+  expect(() => ((withDefaults({}) as { maxPods: number }).maxPods = 1)).toThrow(TypeError);
   expect(await readConfiguration(undefined)).toEqual({});
 });
 

@@ -9,8 +9,6 @@ export interface LogRotationPolicy {
   readonly maxFiles: number;
 }
 
-export const DEFAULT_LOG_ROTATION: LogRotationPolicy = { maxBytes: 10 * 1024 * 1024, maxFiles: 5 };
-
 export interface LogRotation {
   /** New name of the current log. */
   readonly rotateTo: string;

@@ -171,9 +171,6 @@ export function withDefaults(file: ConfigurationFile): KubeletConfiguration {
   return freeze(whole) as KubeletConfiguration;
 }
 
-/** What a kubelet has whom nobody tells anything. */
-export const defaultConfiguration: KubeletConfiguration = withDefaults({});
-
 /** A duration of the configuration in milliseconds. @throws Error for text that is none: validation comes first */
 export function durationMs(text: string): number {
   const ms = parseDurationMs(text);
