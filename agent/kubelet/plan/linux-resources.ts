@@ -4,6 +4,7 @@
  */
 import type { Container, Pod, ResourceList } from '../../../proto/api/core-v1.ts';
 import type { LinuxContainerResources } from '../../../proto/cri/runtime.gen.ts';
+import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
 import {
   parseAmounts,
   podLimits,
@@ -36,7 +37,7 @@ const OOM_BEST_EFFORT = 1000;
 
 /** Who dies first when memory is short: the class, then how little of the node the container asked for. */
 export function oomScoreAdj(pod: Pod, container: Container, nodeMemoryBytes: number): number {
-  if ((pod.spec.priority ?? 0) >= CRITICAL_PRIORITY) return OOM_GUARANTEED;
+  if (priorityOf(pod) >= CRITICAL_PRIORITY) return OOM_GUARANTEED;
   switch (qosClassOf(pod)) {
     case 'Guaranteed':
       return OOM_GUARANTEED;

@@ -3,6 +3,7 @@
  * Source: kubernetes 1.36 `pkg/kubelet/allocation`: order, reasons and texts.
  */
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
+import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
 import {
   addAmounts,
   parseAmounts,
@@ -132,7 +133,7 @@ export interface PendingResize {
 export function byResizeOrder(a: PendingResize, b: PendingResize): number {
   return (
     Number(asksForMore(a)) - Number(asksForMore(b)) ||
-    (b.desired.spec.priority ?? 0) - (a.desired.spec.priority ?? 0) ||
+    priorityOf(b.desired) - priorityOf(a.desired) ||
     Number(qosClassOf(b.desired) === 'Guaranteed') - Number(qosClassOf(a.desired) === 'Guaranteed') ||
     a.sinceMs - b.sinceMs
   );

@@ -3,6 +3,7 @@
  * Source: kubernetes 1.36 `pkg/kubelet/nodeshutdown/nodeshutdown_manager.go`; kubernetes.io/docs, "Node Shutdowns".
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';
+import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
 import { durationMs, type KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
 import { CRITICAL_PRIORITY } from './critical-pod.ts';
 import type { PodVerdict } from './pod-status.ts';
@@ -39,7 +40,7 @@ export function shutdownSteps(c: KubeletConfiguration): ShutdownStep[] {
 export function podsByStep(steps: readonly ShutdownStep[], pods: readonly Pod[]): Pod[][] {
   const groups = steps.map((): Pod[] => []);
   for (const pod of pods) {
-    const index = steps.findLastIndex(({ priority }) => priority <= (pod.spec.priority ?? 0));
+    const index = steps.findLastIndex(({ priority }) => priority <= priorityOf(pod));
     groups[Math.max(0, index)]?.push(pod);
   }
   return groups;

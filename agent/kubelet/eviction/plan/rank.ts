@@ -3,6 +3,7 @@
  * Source: kubernetes 1.36 `pkg/kubelet/eviction/helpers.go`, rankMemoryPressure, rankDiskPressureFunc, rankPIDPressure.
  */
 import type { Pod } from '../../../../proto/api/core-v1.ts';
+import { priorityOf } from '../../../../machinery/meta/pod-priority.ts';
 import { podRequests } from '../../../../machinery/meta/pod-resources.ts';
 import type { DiskUse, PodUsage } from './pod-usage.ts';
 import type { FilesystemLayout, Signal, StarvedResource } from './thresholds.ts';
@@ -38,7 +39,7 @@ export function rankPods(
     const used = usage === undefined ? undefined : amountUsed(usage, resource, parts);
     const requested = requestOf(pod, resource);
     const over = used === undefined ? Infinity : used - requested;
-    return { pod, over, exceeds: resource === 'pids' ? 0 : over > 0 ? 0 : 1, priority: pod.spec.priority ?? 0 };
+    return { pod, over, exceeds: resource === 'pids' ? 0 : over > 0 ? 0 : 1, priority: priorityOf(pod) };
   });
   rows.sort((a, b) => a.exceeds - b.exceeds || a.priority - b.priority || descending(a.over, b.over));
   return rows.map(({ pod }) => pod);
