@@ -33,22 +33,12 @@ export function validatePodStatus(pod: Pod, older: Pod): FieldError[] {
   if (nominated !== '' && nominated !== was.nominatedNodeName)
     checkShape(errors, STATUS.child('nominatedNodeName'), nominated, dns1123Subdomain);
   checkImmutable(errors, STATUS.child('qosClass'), status.qosClass ?? '', was.qosClass ?? '');
-  checkTransitions(
-    errors,
-    'containerStatuses',
-    status,
-    was,
-    older.spec.restartPolicy ?? 'Always',
-    older.spec.containers,
+  const { restartPolicy = 'Always', containers, initContainers = [] } = older.spec;
+  const restartsAll = [...initContainers, ...containers].some(({ restartPolicyRules = [] }) =>
+    restartPolicyRules.some(({ action }) => action === 'RestartAllContainers'),
   );
-  checkTransitions(
-    errors,
-    'initContainerStatuses',
-    status,
-    was,
-    older.spec.restartPolicy ?? 'Always',
-    older.spec.initContainers,
-  );
+  checkTransitions(errors, 'containerStatuses', status, was, restartPolicy, containers, restartsAll);
+  checkTransitions(errors, 'initContainerStatuses', status, was, restartPolicy, initContainers, restartsAll);
   checkTransitions(errors, 'ephemeralContainerStatuses', status, was, 'Never', undefined);
   checkClaims(errors, pod, status);
   checkPodIPs(errors, status);
@@ -74,7 +64,10 @@ function checkTransitions(
   was: PodStatus,
   podPolicy: string,
   containers: readonly Container[] | undefined,
+  restartsAll = false,
 ): void {
+  // A rule of any container may bring back those of the other list too.
+  if (restartsAll) return;
   for (const [i, before] of (was[list] ?? []).entries()) {
     const ended = before.state?.terminated;
     if (ended === undefined) continue;
