@@ -4,6 +4,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { sdNotify } from '../agent/host/sd-notify.ts';
 import { UnusedMemory } from '../agent/host/unused-memory.ts';
+import { errorText } from '../machinery/meta/error-text.ts';
 import { systemClock } from '../machinery/process/clock.ts';
 import type { Component } from '../machinery/process/component.ts';
 import { createLogger, type LogLevel } from '../machinery/process/create-logger.ts';
@@ -138,7 +139,7 @@ export async function runDaemon(
     logger.error({ err: failure }, 'k8ts stops');
     throw failure instanceof CliError
       ? failure
-      : new CliError(failure instanceof Error ? failure.message : String(failure), exitCodes.failed, {
+      : new CliError(errorText(failure), exitCodes.failed, {
           cause: failure,
         });
   }

@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import yargs, { type Argv, type Options } from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { errorText } from '../machinery/meta/error-text.ts';
 import { optionTable, readConfig, type OptionName } from './config.ts';
 import { environmentValue, unknownVariables, variableOf } from './environment.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
@@ -338,7 +339,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorText(error);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : message;
   process.stderr.write(`k8ts: ${message}${message.includes(cause) ? '' : `\n  because: ${cause}`}\n`);
   // Who looks for the place in the code asks for it.

@@ -1,6 +1,7 @@
 /**
  * What a starting k8ts has done so far: steps with their times, read by `k8ts up` and `k8ts status` over the control socket.
  */
+import { errorText } from '../machinery/meta/error-text.ts';
 import type { Clock } from '../machinery/process/clock.ts';
 
 export interface Step {
@@ -34,7 +35,7 @@ export class Progress {
       };
       return result;
     } catch (error) {
-      const detail = error instanceof Error ? error.message : String(error);
+      const detail = errorText(error);
       entry.step = { name, state: 'failed', ms: this.clock.monotonicMs() - entry.fromMs, detail };
       throw error;
     }

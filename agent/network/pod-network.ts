@@ -12,6 +12,7 @@ import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { Node } from '../../proto/api/core-v1.ts';
+import { errorText } from '../../machinery/meta/error-text.ts';
 import type { Links } from '../host/links.ts';
 import type { Sysctls } from '../host/sysctl.ts';
 import type { Iptables } from '../node-iptables/index.ts';
@@ -131,7 +132,7 @@ export class PodNetwork implements Component {
           this.set({
             ready: false,
             reason: 'NetworkSetupFailed',
-            message: error instanceof Error ? error.message : String(error),
+            message: errorText(error),
           });
           log.error({ error: String(error), retryMs }, 'the pod network could not be set up');
         }

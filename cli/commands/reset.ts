@@ -5,6 +5,7 @@ import { allDirectories, detectCgroups } from '../../agent/host/cgroup-layout.ts
 import { removeCgroupTree } from '../../agent/host/cgroup-tree.ts';
 import { releaseMounts } from '../../agent/host/release-mounts.ts';
 import { removeNetnsDirectory, undoDoubleMounts } from '../../agent/host/netns.ts';
+import { errorText } from '../../machinery/meta/error-text.ts';
 import { silentLogger } from '../../machinery/process/logger.ts';
 import { nodeNameOf, type Config } from '../config.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
@@ -37,7 +38,7 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
       removed.push(...what);
       if (what.length > 0) output.step(name, performance.now() - begin, what.join(', '));
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       problems.push(`${name}: ${why}`);
       output.failedStep(name, performance.now() - begin, why);
     }

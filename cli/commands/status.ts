@@ -1,6 +1,7 @@
 /** `k8ts status`: what runs here, read from the running process itself, and what of its API server is not in order. */
 import { existsSync } from 'node:fs';
 import { adminClient } from '../admin-client.ts';
+import { errorText } from '../../machinery/meta/error-text.ts';
 import { StatusError } from '../../machinery/meta/status-error.ts';
 import type { Config } from '../config.ts';
 import { askStatus, type DaemonStatus } from '../control-socket.ts';
@@ -39,7 +40,7 @@ async function failingChecks(paths: Paths): Promise<string[]> {
     const answer = error instanceof StatusError ? (error.details?.causes?.[0]?.message ?? '') : '';
     const failed = [...answer.matchAll(/^\[-\](\S+) failed/gm)].map(([, name = '']) => name);
     if (failed.length > 0) return failed;
-    return [error instanceof Error ? error.message : String(error)];
+    return [errorText(error)];
   } finally {
     await close();
   }

@@ -8,6 +8,7 @@ import type { RestClient } from '../../machinery/client/rest-client.ts';
 import { EventRecorder } from '../../machinery/client/event-recorder.ts';
 import { endpointSlices, namespaces, nodes, services } from '../../machinery/client/resource.ts';
 import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
+import { errorText } from '../../machinery/meta/error-text.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
 import { DnsServer } from '../../agent/dns/dns-server.ts';
 import { Forwarder } from '../../agent/dns/forwarder.ts';
@@ -282,7 +283,7 @@ async function credentialProvidersOf(config: Config) {
   try {
     return { providers: await loadCredentialProviders(path, binDir), binDir };
   } catch (error) {
-    const message = `--image-credential-provider-config: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `--image-credential-provider-config: ${errorText(error)}`;
     throw new CliError(message, exitCodes.usage, { cause: error });
   }
 }

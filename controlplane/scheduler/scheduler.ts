@@ -27,6 +27,7 @@ import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { Node, Pod } from '../../proto/api/core-v1.ts';
+import { errorText } from '../../machinery/meta/error-text.ts';
 import { takesLess } from './plan/resources.ts';
 import type { VolumeDecision } from './plan/volumes.ts';
 import type { Plugin, SchedulingDecision } from './framework/framework.ts';
@@ -248,12 +249,7 @@ export class Scheduler implements Component {
       const gone = error instanceof StatusError && (error.reason === 'NotFound' || error.reason === 'Conflict');
       if (gone) return this.settleLost(key);
       logger.warn({ pod: key, node: nodeName, err: error }, 'binding failed; trying again');
-      recorder.event(
-        pod,
-        'Warning',
-        'FailedScheduling',
-        `binding rejected: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      recorder.event(pod, 'Warning', 'FailedScheduling', `binding rejected: ${errorText(error)}`);
       this.queue.retry(key);
     }
   }

@@ -1,5 +1,6 @@
 /** Waits for a condition of the world outside, for so long and no longer, and says what it saw last. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errorText } from '../../machinery/meta/error-text.ts';
 
 export interface WaitOptions {
   readonly timeoutMs?: number;
@@ -28,7 +29,7 @@ export async function waitFor<T>(
     }
     if (performance.now() > untilMs) {
       const cause = last instanceof Error ? { cause: last } : {};
-      const text = last instanceof Error ? last.message : String(last);
+      const text = errorText(last);
       throw new Error(`waited ${timeoutMs} ms for ${what}; last: ${text}`, cause);
     }
     await sleep(everyMs);

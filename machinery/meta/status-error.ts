@@ -4,6 +4,7 @@
  * Reason, code and message are wire behaviour; branch on `reason`, never on text.
  * Source: apimachinery `api/errors/errors.go`, 1.36.
  */
+import { errorText } from './error-text.ts';
 import { aggregateText, type FieldError } from './field-error.ts';
 import { goQuote } from './go-quote.ts';
 
@@ -168,7 +169,7 @@ export function expired(message: string): StatusError {
 
 /** 500: `Internal error occurred: ...`. */
 export function internalError(error: unknown): StatusError {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = errorText(error);
   const details = { causes: [{ message: text }] };
   return new StatusError('InternalError', 500, `Internal error occurred: ${text}`, details, { cause: error });
 }

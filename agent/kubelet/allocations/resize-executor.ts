@@ -9,6 +9,7 @@
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import { subjectOf, type EventSink } from '../../../machinery/client/event-recorder.ts';
 import { pods } from '../../../machinery/client/resource.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import { changesCpu, changesMemory, type AppliedResources } from '../plan/applied-resources.ts';
 import { CPU_PERIOD_US, podCgroupResources } from '../plan/linux-resources.ts';
@@ -60,7 +61,7 @@ export class ResizeExecutor {
       for (const resource of RESOURCES) await this.resize(pod, resource, updates, now, restarts, signal);
     } catch (error) {
       signal.throwIfAborted();
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       if (resizer.setError(uid, why))
         recorder.event(subject, 'Warning', 'ResizeError', resizeMessage('error', pod, generation ?? 0, why));
       return RETRY_MS;

@@ -12,6 +12,7 @@ import { serviceAccounts } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { CommandError } from '../../host/command-error.ts';
 import type { Run } from '../../host/exec.ts';
 import type { CredentialProvider, TokenAttributes } from '../plan/credential-provider-config.ts';
@@ -175,7 +176,7 @@ export class ImageCredentialProvider {
 }
 
 function reasonOf(error: unknown): string {
-  if (!(error instanceof CommandError)) return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof CommandError)) return errorText(error);
   return error.reason ?? (error.exitCode === undefined ? `killed by ${error.killedBy}` : `exit code ${error.exitCode}`);
 }
 

@@ -5,6 +5,7 @@
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import { secrets } from '../../../machinery/client/resource.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { PodObjects } from '../objects/pod-objects.ts';
 import { credentialsFor, secretLogins, type ImageCredential, type LoginSource } from '../plan/image-credentials.ts';
@@ -91,7 +92,7 @@ export class ImageKeyring {
         provider.logins(pod, name, signal).catch((error: unknown) => {
           signal.throwIfAborted();
           logger.info({ err: error, image: fullImageName(name) }, 'A credential provider gives nothing');
-          problems.push(error instanceof Error ? error.message : String(error));
+          problems.push(errorText(error));
           return undefined;
         }),
       ),

@@ -14,7 +14,7 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import { fullImageName, isImageId, parseImageName, type ImageName } from '../plan/image-name.ts';
 import { uidOf } from '../plan/pod-spec.ts';
 import { decidePull, failedPull, type FailedPull } from '../plan/pull-backoff.ts';
-import { RuntimeError } from '../runtime/runtime-error.ts';
+import { detailOf } from '../runtime/runtime-error.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
 import type { ImageKeyring } from './image-keyring.ts';
 import type { PodPulls } from './pod-pulls.ts';
@@ -278,9 +278,4 @@ export class ImageManager {
     }
     this.options.wake(uidOf(pod));
   }
-}
-
-function detailOf(error: unknown): string {
-  if (error instanceof RuntimeError) return error.detail;
-  return error instanceof Error ? error.message : String(error);
 }

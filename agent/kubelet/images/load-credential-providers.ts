@@ -1,6 +1,7 @@
 /** Reads the configuration of credential providers from a file, or from every .json, .yaml and .yml of a folder in order of their names. */
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { readCredentialProviders, type CredentialProvider } from '../plan/credential-provider-config.ts';
 
 const ENDINGS = ['.json', '.yaml', '.yml'];
@@ -29,7 +30,7 @@ export async function loadCredentialProviders(configPath: string, binDir: string
 
 async function filesOf(path: string): Promise<string[]> {
   const found = await stat(path).catch((error: unknown) => {
-    throw new Error(`unable to access path "${path}": ${reasonOf(error)}`, { cause: error });
+    throw new Error(`unable to access path "${path}": ${errorText(error)}`, { cause: error });
   });
   if (!found.isDirectory()) return [path];
   const entries = await readdir(path, { withFileTypes: true });
@@ -47,10 +48,6 @@ async function readConfig(path: string): Promise<{ path: string; content: unknow
     // YAML is a superset of JSON. Errors quote nothing of the file: variables in it may be secret.
     return { path, content: parse(await readFile(path, 'utf8'), { version: '1.1', prettyErrors: false }) };
   } catch (error) {
-    throw new Error(`error decoding config "${path}": ${reasonOf(error)}`, { cause: error });
+    throw new Error(`error decoding config "${path}": ${errorText(error)}`, { cause: error });
   }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -16,7 +16,7 @@ import type { ImageCredential } from '../plan/image-credentials.ts';
 import { fullImageName, type ImageName } from '../plan/image-name.ts';
 import { uidOf } from '../plan/pod-spec.ts';
 import { pullFailure, type PullFailure } from '../plan/pull-failure.ts';
-import { RuntimeError } from '../runtime/runtime-error.ts';
+import { detailOf, RuntimeError } from '../runtime/runtime-error.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
 import type { FoundCredentials, ImageKeyring } from './image-keyring.ts';
 import type { ImagePuller, Pulled } from './image-puller.ts';
@@ -111,7 +111,7 @@ export class PodPulls {
       image: text,
       registry: name.domain,
       code: error instanceof RuntimeError ? error.grpcCode : '',
-      detail: error instanceof RuntimeError ? error.detail : error instanceof Error ? error.message : String(error),
+      detail: detailOf(error),
       tried: [...new Set(found.credentials.map(inWords))],
       problems: found.problems,
       isPresent,

@@ -5,6 +5,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { EventSink, EventSubject } from '../../../machinery/client/event-recorder.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
@@ -178,8 +179,7 @@ export class GarbageCollector {
       return true;
     } catch (error) {
       logger.warn({ err: error, what }, 'Garbage stays for now');
-      if (reason !== undefined)
-        recorder.event(node, 'Warning', reason, error instanceof Error ? error.message : String(error));
+      if (reason !== undefined) recorder.event(node, 'Warning', reason, errorText(error));
       return false;
     }
   }

@@ -1,6 +1,7 @@
 /** Looks at what a node's status tells and that changes: its runtime, its disk, its images. */
 import type { NodeFeatures, NodeRuntimeHandler } from '../../../proto/api/core-v1.ts';
 import type { StatusResponse } from '../../../proto/cri/runtime.gen.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import { readFilesystemUsage } from '../../host/disk-usage.ts';
 import type { PressureCondition } from '../eviction/plan/thresholds.ts';
@@ -72,7 +73,7 @@ export class NodeObserver {
       return problemsOf(answer);
     } catch (error) {
       signal.throwIfAborted();
-      return [`container runtime is down: ${error instanceof Error ? error.message : String(error)}`];
+      return [`container runtime is down: ${errorText(error)}`];
     }
   }
 }

@@ -14,6 +14,7 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Component } from '../../../machinery/process/component.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { RegistrationService } from '../../../proto/plugins/registration/registration.gen.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { GrpcChannel } from '../runtime/grpc-channel.ts';
 import type { Plugin, PluginHandler } from './plugin-handler.ts';
 import { socketIdentity, watchSockets } from './plugin-sockets.ts';
@@ -98,7 +99,7 @@ export class PluginWatcher implements Component, Reconciler {
         await this.register(type, plugin, signal);
       } catch (cause) {
         signal.throwIfAborted();
-        error = cause instanceof Error ? cause.message : String(cause);
+        error = errorText(cause);
       }
       // What was registered works, whether or not it hears of it.
       if (error === '') this.registered.set(path, { plugin, type, identity });

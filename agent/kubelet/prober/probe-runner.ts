@@ -1,5 +1,6 @@
 /** One try of a probe: exec, httpGet, tcpSocket or grpc. */
 import type { Container, Probe } from '../../../proto/api/core-v1.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { httpCall } from '../lifecycle/http-call.ts';
 import { tcpCall } from '../lifecycle/tcp-call.ts';
 import { httpTarget, portNumber } from '../plan/http-target.ts';
@@ -46,7 +47,7 @@ export class ProbeRunner {
       return { kind: 'success', output: '' };
     } catch (error) {
       signal.throwIfAborted();
-      return { kind: 'failure', output: error instanceof Error ? error.message : String(error) };
+      return { kind: 'failure', output: errorText(error) };
     }
   }
 

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import type { Container, Node, Pod, ResourceList, ResourceStatus } from '../../../proto/api/core-v1.ts';
 import { EMPTY_CPU_SET, formatCpuSet } from '../../../machinery/meta/cpu-set.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { MachineTopology } from '../../../machinery/meta/machine-topology.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
@@ -172,7 +173,7 @@ export class ResourceManagers {
     const uid = uidOf(pod);
     const devices = await this.devices.extras(pod, container, signal).catch((error: unknown) => {
       signal.throwIfAborted();
-      throw new ConfigError(error instanceof Error ? error.message : String(error));
+      throw new ConfigError(errorText(error));
     });
     const cdiProblem = devices.cdiDevices.length === 0 ? undefined : this.options.cdiProblem();
     if (cdiProblem !== undefined) {

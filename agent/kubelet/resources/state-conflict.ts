@@ -1,4 +1,5 @@
 /** What a manager remembers does not go with its settings or the machine: only a person can say what is to become of the pods. */
+import { errorText } from '../../../machinery/meta/error-text.ts';
 export class StateConflictError extends Error {
   override readonly name = 'StateConflictError';
 
@@ -13,7 +14,7 @@ export class StateConflictError extends Error {
     try {
       return read();
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       throw new StateConflictError(path, what, why, { cause: error });
     }
   }

@@ -8,6 +8,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import type { Decoded } from '../../../proto/decoded.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { GRPC_CODES, type GrpcCode } from './runtime-error.ts';
 
 /** One call as generated code defines it. */
@@ -45,7 +46,7 @@ export class GrpcServer {
             response => callback(null, response),
             (error: unknown) => {
               const code = error instanceof CallRefusal ? GRPC_CODES.indexOf(error.grpcCode) : status.UNKNOWN;
-              callback({ code, details: error instanceof Error ? error.message : String(error) });
+              callback({ code, details: errorText(error) });
             },
           );
       },

@@ -1,4 +1,5 @@
 /** The one error of container runtimes, whatever runtime stands behind the services. */
+import { errorText } from '../../../machinery/meta/error-text.ts';
 
 /** gRPC's status codes, in Go's spelling, as runtimes' documentation uses them. */
 export const GRPC_CODES = [
@@ -56,4 +57,9 @@ export function isUnavailable(error: unknown): boolean {
 /** Whether `error` says that this runtime does not know the call. */
 export function isUnimplemented(error: unknown): boolean {
   return error instanceof RuntimeError && error.grpcCode === 'Unimplemented';
+}
+
+/** What the runtime said, without prefix; of other errors their message. This is what events and statuses show. */
+export function detailOf(error: unknown): string {
+  return error instanceof RuntimeError ? error.detail : errorText(error);
 }

@@ -3,6 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { StatusError } from '../../../machinery/meta/status-error.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
@@ -96,6 +97,6 @@ export class RequestHandler {
       return { code: error.grpcCode === 'NotFound' ? 404 : 500, message: error.message };
     if (error instanceof StatusError && error.code < 500) return { code: error.code, message: error.message };
     this.options.logger.warn({ err: error }, 'A request to the kubelet failed');
-    return { code: 500, message: error instanceof Error ? error.message : String(error) };
+    return { code: 500, message: errorText(error) };
   }
 }

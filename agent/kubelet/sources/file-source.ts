@@ -7,6 +7,7 @@
 import { watch, type FSWatcher } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { rfc3339 } from '../plan/time-format.ts';
@@ -109,7 +110,7 @@ export class FileSource {
       return await readManifest(await readFile(path, 'utf8'), source, rfc3339(clock.now()));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      return bad(error instanceof Error ? error.message : String(error));
+      return bad(errorText(error));
     }
   }
 }

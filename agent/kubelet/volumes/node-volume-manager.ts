@@ -8,6 +8,7 @@ import type { Client } from '../../../machinery/client/client.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { Container, Pod, Volume, VolumeMount } from '../../../proto/api/core-v1.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { GuardedFiles } from '../../host/files/guarded-files.ts';
 import { resolveClaim } from './claims.ts';
 import { isForOnePod, modeProblem, usesOf } from './plan/claim-rules.ts';
@@ -89,7 +90,7 @@ export class NodeVolumeManager implements VolumeManager {
       return target;
     } catch (error) {
       signal.throwIfAborted();
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorText(error);
       throw new VolumeError(
         mount.name,
         `failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${message}`,
@@ -163,7 +164,7 @@ export class NodeVolumeManager implements VolumeManager {
     } catch (error) {
       if (signal.aborted || error instanceof VolumeError) throw error;
       const ms = Math.round(this.options.clock.monotonicMs() - startedMs);
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       const name = own.request === undefined ? volume.name : volumeName(own.request);
       throw new VolumeError(
         volume.name,

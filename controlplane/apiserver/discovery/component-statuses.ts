@@ -3,6 +3,7 @@
  * Source: kubernetes `pkg/registry/core/componentstatus`. Differs: schedulers and controllers are not asked, they may be anywhere.
  */
 import type { ComponentStatus } from '../../../proto/api/core-v1.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { notFound } from '../../../machinery/meta/status-error.ts';
 import { column } from '../kinds/columns/column.ts';
 import type { VirtualResource } from '../registry/resource-set.ts';
@@ -41,10 +42,7 @@ const SHOWN: Shown = { info: INFO, strategy: { info: INFO, tracksGeneration: fal
 
 export function componentStatuses(storage: Storage): VirtualResource {
   const store = async (): Promise<ComponentStatus> => {
-    const why = await storage.checkHealth().then(
-      () => undefined,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    );
+    const why = await storage.checkHealth().then(() => undefined, errorText);
     const condition =
       why === undefined
         ? { type: 'Healthy', status: 'True', message: 'ok' }

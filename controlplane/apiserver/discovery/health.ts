@@ -2,6 +2,7 @@
  * /healthz, /livez and /readyz with named checks, in upstream's text form.
  * Source: apiserver `pkg/server/healthz`.
  */
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { Exchange } from '../server/exchange.ts';
 import type { Response } from '../server/request.ts';
 
@@ -53,7 +54,7 @@ async function outcomeOf({ check }: HealthCheck): Promise<string | undefined> {
     await check();
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorText(error);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { cronJobs, jobs } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import {
   controllerOf,
@@ -141,7 +142,7 @@ export class CronJobController implements Controller, Reconciler {
         return undefined;
       }
       if (isNamespaceTerminating(error)) return undefined;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       this.tell(cron, 'Warning', 'FailedCreate', `Error creating job: ${why}`);
       throw error;
     }

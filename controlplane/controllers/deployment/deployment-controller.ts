@@ -12,6 +12,7 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { deployments, pods, replicaSets } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { compileLabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { controllerOf, isControlledBy, keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
@@ -197,7 +198,7 @@ export class DeploymentController implements Controller, Reconciler {
       if (isAlreadyExists(error)) rollout.newSet = await this.resolveCollision(rollout, set);
       else if (signal.aborted || hasReason(error, 'NotFound')) throw error;
       else {
-        const message = error instanceof Error ? error.message : String(error);
+        const message = errorText(error);
         rollout.progress = { kind: 'failedCreate', message };
         events.event(subjectOf(deployments, deployment), 'Warning', 'ReplicaSetCreateError', message);
         await this.tell(rollout, true);

@@ -9,6 +9,7 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { persistentVolumeClaims, pods } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { controllerOf, controllerRef, isDeleting, keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { ensure } from '../runtime/ensure.ts';
@@ -50,7 +51,7 @@ export class EphemeralVolumeController implements Controller, Reconciler {
         await this.make(pod, volume, signal);
       } catch (error) {
         signal.throwIfAborted();
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorText(error);
         const message = `ephemeral volume ${volume.name}: ${why}`;
         this.context.events.event(subjectOf(pods, pod), 'Warning', 'FailedBinding', message);
         throw error;

@@ -7,6 +7,7 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { namespaces, pods, type AnyObject, type Resource } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
@@ -107,7 +108,7 @@ export class NamespaceController implements Controller, Reconciler {
       } catch (error) {
         signal.throwIfAborted();
         if (hasReason(error, 'MethodNotAllowed', 'NotFound')) return;
-        report.deletionFailures.push(error instanceof Error ? error.message : String(error));
+        report.deletionFailures.push(errorText(error));
       }
     });
     await Promise.all(work);

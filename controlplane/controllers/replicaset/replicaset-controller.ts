@@ -10,6 +10,7 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { pods, type AnyObject } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { controllerOf, splitKey } from '../../../machinery/meta/object.ts';
 import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
@@ -91,7 +92,7 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorText(error);
       told = { reason: plan.create > 0 ? 'FailedCreate' : 'FailedDelete', message };
       return { told, error };
     }

@@ -5,6 +5,7 @@ import type { Pod } from '../../../proto/api/core-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import { pods, type AnyObject, type Resource } from '../../../machinery/client/resource.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import type { ControllerContext } from './controller.ts';
 import { PendingWrites } from './pending-writes.ts';
@@ -36,7 +37,7 @@ export class PodControl<T extends AnyObject> {
     } catch (error) {
       if (isNamespaceTerminating(error)) return;
       if (signal.aborted) throw error;
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       events.event(subject, 'Warning', 'FailedCreate', `Error creating: ${why}`);
       throw error;
     }
@@ -56,7 +57,7 @@ export class PodControl<T extends AnyObject> {
       this.pending.seen(ownerUid, pod, true);
       if (isNotFound(error)) return;
       if (!signal.aborted) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorText(error);
         events.event(subject, 'Warning', 'FailedDelete', `Error deleting: ${why}`);
       }
       throw error;

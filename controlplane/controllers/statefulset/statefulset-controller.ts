@@ -8,6 +8,7 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { persistentVolumeClaims, pods, statefulSets } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { splitKey } from '../../../machinery/meta/object.ts';
 import { isAlreadyExists } from '../../../machinery/meta/status-error-from.ts';
@@ -166,7 +167,7 @@ export class StatefulSetController implements Controller, Reconciler {
         events.event(subject, 'Normal', 'SuccessfulCreate', `Created claim: ${name}`);
       } catch (error) {
         if (isAlreadyExists(error)) continue;
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorText(error);
         events.event(subject, 'Warning', 'FailedCreate', `Error creating claim ${name}: ${why}`);
         throw error;
       }

@@ -3,6 +3,7 @@
  * Source: etcd 3.4 and 3.5, `etcdserver/api/v3rpc/rpctypes`.
  */
 import { status, type ServiceError } from '@grpc/grpc-js';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { StoreUnavailableError, ValueTooLargeError } from '../store.ts';
 
 /**
@@ -65,7 +66,7 @@ const TOO_LARGE = /^etcdserver: request is too large$|larger than max/;
 /** @param endpoint URL of the member that was asked */
 export function etcdError(error: unknown, endpoint: string): EtcdError {
   if (error instanceof EtcdError) return error;
-  if (!isServiceError(error)) return new EtcdError('silent', `${endpoint}: ${textOf(error)}`, error);
+  if (!isServiceError(error)) return new EtcdError('silent', `${endpoint}: ${errorText(error)}`, error);
   return failureOf(error.code, error.details, endpoint, error);
 }
 
@@ -109,8 +110,4 @@ export function failureOf(code: status, details: string, endpoint: string, cause
 
 function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

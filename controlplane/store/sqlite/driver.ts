@@ -2,6 +2,7 @@
  * The few calls that the store needs of SQLite. `@photostructure/sqlite` has the API of `node:sqlite`, which can take its
  * place here once the oldest supported Node has it.
  */
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { StoreUnavailableError } from '../store.ts';
 
 type SqlValue = number | string | null | Uint8Array;
@@ -72,7 +73,7 @@ const IOERR_SHORT_READ = 522;
 export function unavailable(error: unknown, path: string): StoreUnavailableError {
   if (error instanceof StoreUnavailableError) return error;
   const code = resultCode(error) & 0xff;
-  const said = error instanceof Error ? error.message : String(error);
+  const said = errorText(error);
   switch (code) {
     case BUSY:
     case LOCKED:

@@ -5,6 +5,7 @@ import {
   type ContainerAllocateResponse,
   type DevicePluginOptions,
 } from '../../../../proto/plugins/devices/device-plugin.gen.ts';
+import { errorText } from '../../../../machinery/meta/error-text.ts';
 import { GrpcChannel, type GrpcMethod } from '../../runtime/grpc-channel.ts';
 import { RuntimeError } from '../../runtime/runtime-error.ts';
 import { NotEnoughError } from '../plan/admission-failure.ts';
@@ -71,7 +72,7 @@ export class DeviceEndpoint {
       }
       return 'the plugin ended its list of devices';
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return errorText(error);
     }
   }
 

@@ -7,6 +7,7 @@
 import type { Clock } from '../../../../machinery/process/clock.ts';
 import type { Logger } from '../../../../machinery/process/logger.ts';
 import type { DevicePluginOptions } from '../../../../proto/plugins/devices/device-plugin.gen.ts';
+import { errorText } from '../../../../machinery/meta/error-text.ts';
 import { isUnavailable } from '../../runtime/runtime-error.ts';
 import type { DeviceView } from '../plan/device-choice.ts';
 import { deviceAmounts, type DeviceResource } from '../plan/device-state.ts';
@@ -129,7 +130,7 @@ export class DeviceRegistry {
       await this.meet(endpoint, askOptions);
       why = await endpoint.watch(devices => this.listed(endpoint, devices));
     } catch (error) {
-      why = error instanceof Error ? error.message : String(error);
+      why = errorText(error);
     }
     endpoint.stop();
     const entry = this.entries.get(resource);

@@ -1,5 +1,6 @@
 /** `cpu_manager_state`. Source: `pkg/kubelet/cm/cpumanager/state/checkpoint.go` 1.36. */
 import { formatCpuSet, parseCpuSet, type CpuSet } from '../../../../machinery/meta/cpu-set.ts';
+import { errorText } from '../../../../machinery/meta/error-text.ts';
 import { CheckpointError, isRecord, openCheckpoint, sealCheckpoint } from './checkpoint.ts';
 import type { CpuState } from './cpu-static.ts';
 
@@ -37,6 +38,6 @@ function parsed(text: unknown): CpuSet {
   try {
     return parseCpuSet(String(text));
   } catch (error) {
-    throw new CheckpointError(error instanceof Error ? error.message : String(error));
+    throw new CheckpointError(errorText(error));
   }
 }

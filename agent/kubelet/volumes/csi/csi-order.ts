@@ -4,6 +4,7 @@ import type { Pod } from '../../../../proto/api/core-v1.ts';
 import type { CSIDriver } from '../../../../proto/api/storage-v1.ts';
 import { subjectOf } from '../../../../machinery/client/event-recorder.ts';
 import { pods } from '../../../../machinery/client/resource.ts';
+import { errorText } from '../../../../machinery/meta/error-text.ts';
 import type { Stage } from '../../pods/slow-stages.ts';
 import { VolumeError } from '../volume-manager.ts';
 import type { VolumeRequest } from '../volume-kind.ts';
@@ -38,7 +39,7 @@ export function stageOf(pod: Pod, driver: string, volumeName: string, call: stri
 /** @param step as upstream names it in events: `MountVolume.SetUp` */
 export function failed(step: string, order: Pick<CsiOrder, 'request' | 'volume'>, error: unknown): VolumeError {
   if (error instanceof VolumeError) return error;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorText(error);
   const { request, volume } = order;
   const reason = step.startsWith('MapVolume') ? 'FailedMapVolume' : 'FailedMount';
   return new VolumeError(request.volume.name, `${step} failed for volume "${volume.name}" : ${why}`, {

@@ -10,6 +10,7 @@ import { rm, rmdir } from 'node:fs/promises';
 import { subjectOf } from '../../../../machinery/client/event-recorder.ts';
 import { csiDrivers, pods } from '../../../../machinery/client/resource.ts';
 import type { Pod, Volume } from '../../../../proto/api/core-v1.ts';
+import { errorText } from '../../../../machinery/meta/error-text.ts';
 import { releaseMounts } from '../../../host/release-mounts.ts';
 import type { BoundClaim, VolumeKind, VolumeOnDisk, VolumeRequest } from '../volume-kind.ts';
 import type { PreparedVolume, VolumeUsage } from '../volume-manager.ts';
@@ -94,7 +95,7 @@ export class CsiVolumes implements VolumeKind {
       });
     } catch (error) {
       signal.throwIfAborted();
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       throw new Error(`UnmountVolume.TearDown failed for volume "${data.specVolID}" : ${why}`, { cause: error });
     }
   }
