@@ -28,6 +28,7 @@ import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { Node, Pod } from '../../proto/api/core-v1.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
+import { keyOf } from '../../machinery/meta/object.ts';
 import { takesLess } from './plan/resources.ts';
 import type { VolumeDecision } from './plan/volumes.ts';
 import type { Plugin, SchedulingDecision } from './framework/framework.ts';
@@ -293,10 +294,6 @@ export class Scheduler implements Component {
     this.binding.add(work);
     void work.finally(() => this.binding.delete(work));
   }
-}
-
-function keyOf(pod: Pod): string {
-  return `${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}`;
 }
 
 function condition(pod: Pod):

@@ -3,6 +3,7 @@
  * upstream's, so that crictl and other tools understand them.
  */
 import type { Container, Pod } from '../../../proto/api/core-v1.ts';
+import { uidOf } from './pod-spec.ts';
 import { APPLIED_ANNOTATION, resourcesToApply } from './applied-resources.ts';
 import { containerHash } from './container-hash.ts';
 
@@ -31,7 +32,7 @@ export function podLabels(pod: Pod): Record<string, string> {
   return {
     [CRI_KEYS.podName]: pod.metadata.name ?? '',
     [CRI_KEYS.podNamespace]: pod.metadata.namespace ?? '',
-    [CRI_KEYS.podUid]: pod.metadata.uid ?? '',
+    [CRI_KEYS.podUid]: uidOf(pod),
   };
 }
 

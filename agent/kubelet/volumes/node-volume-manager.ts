@@ -9,6 +9,7 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { Container, Pod, Volume, VolumeMount } from '../../../proto/api/core-v1.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
+import { uidOf } from '../plan/pod-spec.ts';
 import type { GuardedFiles } from '../../host/files/guarded-files.ts';
 import { resolveClaim } from './claims.ts';
 import { isForOnePod, modeProblem, usesOf } from './plan/claim-rules.ts';
@@ -65,7 +66,7 @@ export class NodeVolumeManager implements VolumeManager {
   }
 
   async prepare(pod: Pod, signal: AbortSignal): Promise<PreparedVolumes> {
-    const uid = pod.metadata.uid ?? '';
+    const uid = uidOf(pod);
     const state = this.pods.get(uid) ?? { pod, volumes: new Map(), ended: new AbortController() };
     state.pod = pod;
     this.pods.set(uid, state);
@@ -84,7 +85,7 @@ export class NodeVolumeManager implements VolumeManager {
     signal: AbortSignal,
   ): Promise<string> {
     const { disk, files } = this.options;
-    const target = disk.subPathTarget(pod.metadata.uid ?? '', mount.name, container.name, mountIndex);
+    const target = disk.subPathTarget(uidOf(pod), mount.name, container.name, mountIndex);
     try {
       await files.run('bindSubPath', { path: volume.hostPath, subPath, target }, { signal });
       return target;
@@ -100,7 +101,7 @@ export class NodeVolumeManager implements VolumeManager {
   }
 
   podChanged(pod: Pod): void {
-    const state = this.pods.get(pod.metadata.uid ?? '');
+    const state = this.pods.get(uidOf(pod));
     if (state === undefined) return;
     state.pod = pod;
     for (const kind of this.options.kinds) kind.podChanged?.(pod);
@@ -209,7 +210,7 @@ export class NodeVolumeManager implements VolumeManager {
       bound,
       readOnly: volume.persistentVolumeClaim?.readOnly === true,
       isBlock: usesOf(pod, volume.name).asDevice,
-      podFolder: this.options.disk.podFolder(pod.metadata.uid ?? ''),
+      podFolder: this.options.disk.podFolder(uidOf(pod)),
       refresh: () => this.refresh(state, volume.name),
       ended: state.ended.signal,
     };

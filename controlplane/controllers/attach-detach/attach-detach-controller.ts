@@ -20,7 +20,7 @@ import {
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { parseUniqueVolumeName, volumeAttachmentName } from '../../../machinery/meta/csi-names.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
-import { findCondition } from '../../../machinery/meta/object.ts';
+import { findCondition, keyOf, objectKey } from '../../../machinery/meta/object.ts';
 import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
@@ -61,7 +61,7 @@ export class AttachDetachController implements Controller, Reconciler {
     this.drivers = informers.informer(csiDrivers);
     this.attachments = informers.informer(volumeAttachments);
     this.pods.addIndex(PODS_BY_NODE, pod => [pod.spec?.nodeName ?? '']);
-    this.pods.addIndex(PODS_BY_CLAIM, pod => claimNamesOf(pod).map(name => `${pod.metadata.namespace ?? ''}/${name}`));
+    this.pods.addIndex(PODS_BY_CLAIM, pod => claimNamesOf(pod).map(name => objectKey(pod.metadata.namespace, name)));
     this.attachments.addIndex(BY_NODE, ({ spec }) => [spec.nodeName]);
     this.attachments.addIndex(BY_VOLUME, ({ spec }) => [spec.source.persistentVolumeName ?? '']);
     this.watch();
@@ -193,7 +193,7 @@ export class AttachDetachController implements Controller, Reconciler {
     const elsewhere = new Set(this.elsewhere(name, nodeName).map(({ spec }) => spec.nodeName));
     const { claimRef } = volume.volume.spec;
     const users = this.pods.lister
-      .byIndex(PODS_BY_CLAIM, `${claimRef?.namespace ?? ''}/${claimRef?.name ?? ''}`)
+      .byIndex(PODS_BY_CLAIM, objectKey(claimRef?.namespace, claimRef?.name ?? ''))
       .filter(pod => elsewhere.has(pod.spec?.nodeName ?? '') && holdsVolumes(pod));
     const message = multiAttachMessage(
       name,
@@ -240,9 +240,8 @@ export class AttachDetachController implements Controller, Reconciler {
       },
       onDelete: onNode,
     });
-    const onClaim = ({ metadata }: PersistentVolumeClaim): void => {
-      const users = this.pods.lister.byIndex(PODS_BY_CLAIM, `${metadata.namespace ?? ''}/${metadata.name ?? ''}`);
-      for (const pod of users) onPod(pod);
+    const onClaim = (claim: PersistentVolumeClaim): void => {
+      for (const pod of this.pods.lister.byIndex(PODS_BY_CLAIM, keyOf(claim))) onPod(pod);
     };
     this.claims.addHandler({
       onAdd: onClaim,
@@ -252,9 +251,9 @@ export class AttachDetachController implements Controller, Reconciler {
       },
     });
     const onVolume = ({ spec }: PersistentVolume): void => {
-      const { namespace = '', name = '' } = spec.claimRef ?? {};
+      const { namespace, name = '' } = spec.claimRef ?? {};
       if (spec.csi === undefined) return;
-      for (const pod of this.pods.lister.byIndex(PODS_BY_CLAIM, `${namespace}/${name}`)) onPod(pod);
+      for (const pod of this.pods.lister.byIndex(PODS_BY_CLAIM, objectKey(namespace, name))) onPod(pod);
     };
     this.volumes.addHandler({ onAdd: onVolume });
     const onDriver = (): void => {

@@ -10,7 +10,7 @@ import type { Reconciler, ReconcileResult } from '../../../machinery/client/reco
 import { persistentVolumeClaims, pods } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
-import { controllerOf, controllerRef, isDeleting, keyOf, splitKey } from '../../../machinery/meta/object.ts';
+import { controllerOf, controllerRef, isDeleting, keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { ensure } from '../runtime/ensure.ts';
 
@@ -31,7 +31,7 @@ export class EphemeralVolumeController implements Controller, Reconciler {
     this.claims.addHandler({
       onDelete: ({ metadata }) => {
         for (const { kind, name } of metadata.ownerReferences ?? [])
-          if (kind === 'Pod') this.queue.add(`${metadata.namespace ?? ''}/${name}`);
+          if (kind === 'Pod') this.queue.add(objectKey(metadata.namespace, name));
       },
     });
   }

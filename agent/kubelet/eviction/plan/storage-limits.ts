@@ -5,6 +5,7 @@
 import type { Container, Pod } from '../../../../proto/api/core-v1.ts';
 import { podLimits } from '../../../../machinery/meta/pod-resources.ts';
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
+import { uidOf } from '../../plan/pod-spec.ts';
 import type { PodUsage } from './pod-usage.ts';
 
 /** Label `eviction_signal` of the metric `kubelet_evictions`. */
@@ -33,7 +34,7 @@ interface LimitedUse extends StorageUse {
 
 /** Everything of the pod that is limited, in the order in which it counts. */
 export function storageUses(pod: Pod, usage: PodUsage, dedicatedImageFs: boolean): readonly LimitedUse[] {
-  const uid = pod.metadata.uid ?? '';
+  const uid = uidOf(pod);
   const total = podLimits(pod, 'any').get(STORAGE);
   const uses = [...usage.volumes.values(), ...usage.containers.flatMap(({ rootfs, logs }) => [rootfs, logs])];
   return [

@@ -15,6 +15,7 @@ import {
   type CpuSet,
 } from '../../../../machinery/meta/cpu-set.ts';
 import type { CpuPlace, MachineTopology } from '../../../../machinery/meta/machine-topology.ts';
+import { uidOf } from '../../plan/pod-spec.ts';
 import { AdmissionFailure } from './admission-failure.ts';
 import { chooseCpus } from './cpu-choice.ts';
 import { has, type NumaMask } from './numa-mask.ts';
@@ -72,7 +73,7 @@ export function assignCpus(
   nodes: NumaMask | undefined,
 ): CpuState {
   const count = exclusiveCpus(pod, container);
-  const uid = pod.metadata.uid ?? '';
+  const uid = uidOf(pod);
   const own = state.assigned.get(uid);
   if (count === 0 || own?.has(container.name) === true) return state;
   const again = reusable(pod, own);
@@ -100,7 +101,7 @@ export function releaseCpus(state: CpuState, uid: string): CpuState {
 export function cpuHints(policy: CpuPolicy, state: CpuState, pod: Pod, container?: Container): TopologyHints {
   const count = container === undefined ? peakOf(pod, one => exclusiveCpus(pod, one)) : exclusiveCpus(pod, container);
   if (count === 0) return new Map();
-  const own = state.assigned.get(pod.metadata.uid ?? '');
+  const own = state.assigned.get(uidOf(pod));
   const given = container === undefined ? own && unionOf(...own.values()) : own?.get(container.name);
   if (given !== undefined && given.length !== count) return new Map([['cpu', []]]);
   const mustHave = given === undefined ? reusable(pod, own) : EMPTY_CPU_SET;

@@ -1,6 +1,7 @@
 /** Where devices of one resource could be taken from for a pod. Source: `pkg/kubelet/cm/devicemanager/topology_hints.go` 1.36. */
 import type { Container, Pod } from '../../../../proto/api/core-v1.ts';
 import type { NumaNode } from '../../../../machinery/meta/machine-topology.ts';
+import { uidOf } from '../../plan/pod-spec.ts';
 import { deviceHints, type DeviceView } from './device-choice.ts';
 import {
   deviceLimit,
@@ -29,7 +30,7 @@ export function resourceHints(
   const containers = container === undefined ? givenContainers(pod) : [container];
   const had = new Set(
     containers.flatMap(one => {
-      const grant = grantOf(grants, pod.metadata.uid ?? '', one.name, name);
+      const grant = grantOf(grants, uidOf(pod), one.name, name);
       return grant === undefined ? [] : idsOf(grant);
     }),
   );

@@ -3,6 +3,7 @@ import type { Container, Pod, ResourceStatus } from '../../../../proto/api/core-
 import type { ContainerAllocateResponse } from '../../../../proto/plugins/devices/device-plugin.gen.ts';
 import type { Decoded } from '../../../../proto/decoded.ts';
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
+import { uidOf } from '../../plan/pod-spec.ts';
 import { NotEnoughError } from './admission-failure.ts';
 import type { DeviceView } from './device-choice.ts';
 import { passingContainers } from './pod-parts.ts';
@@ -74,7 +75,7 @@ export function takenDevices(grants: DeviceGrants, resource: string): Set<string
 /** Devices that init containers of the pod leave to the next container. */
 export function reusableDevices(grants: DeviceGrants, pod: Pod, resource: string): string[] {
   const passing = passingContainers(pod);
-  const own = [...(grants.get(pod.metadata.uid ?? '') ?? [])];
+  const own = [...(grants.get(uidOf(pod)) ?? [])];
   const ids = (ofPassing: boolean): string[] =>
     own
       .filter(([name]) => passing.has(name) === ofPassing)
@@ -123,7 +124,7 @@ export function checkGrant(
 ): void {
   const ids = idsOf(grant);
   if (ids.length !== count) {
-    const message = `pod "${pod.metadata.uid ?? ''}" container "${container}" changed request for resource "${resource}" from ${ids.length} to ${count}`;
+    const message = `pod "${uidOf(pod)}" container "${container}" changed request for resource "${resource}" from ${ids.length} to ${count}`;
     throw new NotEnoughError(message);
   }
   if (!connected) throw new NotEnoughError(`no healthy devices present; cannot allocate unhealthy devices ${resource}`);

@@ -8,6 +8,7 @@
  */
 import type { Container, Pod } from '../../../../proto/api/core-v1.ts';
 import type { NumaNode } from '../../../../machinery/meta/machine-topology.ts';
+import { uidOf } from '../../plan/pod-spec.ts';
 import { NotEnoughError } from './admission-failure.ts';
 import { combinations, countOf, isNarrower, maskOf, nodesOf, type NumaMask } from './numa-mask.ts';
 import { classForGiving, givenContainers, passingContainers, peakOf, requestOf } from './pod-parts.ts';
@@ -99,7 +100,7 @@ export function assignMemory(
   container: Container,
   hint: NumaMask | undefined,
 ): MemoryState {
-  const uid = pod.metadata.uid ?? '';
+  const uid = uidOf(pod);
   const own = state.get(uid);
   const wanted = memoryRequests(pod, container);
   if (wanted.size === 0 || own?.has(container.name) === true) return state;
@@ -126,7 +127,7 @@ export function releaseMemory(state: MemoryState, uid: string): MemoryState {
 export function memoryHints(policy: MemoryPolicy, state: MemoryState, pod: Pod, container?: Container): TopologyHints {
   const wanted = container === undefined ? memoryPeak(pod) : memoryRequests(pod, container);
   if (wanted.size === 0) return new Map();
-  const own = state.get(pod.metadata.uid ?? '');
+  const own = state.get(uidOf(pod));
   const given = container === undefined ? own && [...own.values()].flat() : own?.get(container.name);
   const first = given?.[0];
   const hints = first === undefined ? possible(policy, state, pod, wanted) : [{ nodes: first.nodes, preferred: true }];
@@ -192,7 +193,7 @@ function possible(
   const masks = combinations(nodes.map(node => node.id));
   const large = masks.filter(mask => [...wanted].every(([name, bytes]) => sum(mask, name, 'allocatable') >= bytes));
   const fewest = Math.min(nodes.length, ...large.map(countOf));
-  const own = state.get(pod.metadata.uid ?? '');
+  const own = state.get(uidOf(pod));
   return large
     .filter(mask => !breaksGroups(now, mask))
     .filter(mask =>

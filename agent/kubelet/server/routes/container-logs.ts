@@ -4,6 +4,7 @@ import { parsePodLogOptions, type PodLogOptions } from '../../../../machinery/me
 import { answerOverWebSocket, drained } from '../../../../machinery/streaming/readable-over-websocket.ts';
 import { wantsWebSocket } from '../../../../machinery/streaming/websocket-frames.ts';
 import type { Clock } from '../../../../machinery/process/clock.ts';
+import { uidOf } from '../../plan/pod-spec.ts';
 import { HttpError, takeOver, type Exchange } from '../exchange.ts';
 import { streamLog } from '../logs/log-stream.ts';
 import { logSelection } from '../plan/log-selection.ts';
@@ -19,7 +20,7 @@ async function containerLogs(exchange: Exchange, access: PodAccess, clock: Clock
   if (container === '' || more.length > 0) throw new HttpError(404, '404 page not found');
   const options = readOptions(exchange.query);
   const { pod, container: view, path } = access.containerLogPath(namespace, name, container, options.previous);
-  const uid = pod.metadata.uid ?? '';
+  const uid = uidOf(pod);
   const { follow, tailLines, limitBytes } = options;
   const request = { ...logSelection(options, clock.now()), follow, tailLines, limitBytes };
   const changes = {

@@ -11,6 +11,7 @@ import { subjectOf } from '../../../../machinery/client/event-recorder.ts';
 import { csiDrivers, pods } from '../../../../machinery/client/resource.ts';
 import type { Pod, Volume } from '../../../../proto/api/core-v1.ts';
 import { errorText } from '../../../../machinery/meta/error-text.ts';
+import { uidOf } from '../../plan/pod-spec.ts';
 import { releaseMounts } from '../../../host/release-mounts.ts';
 import type { BoundClaim, VolumeKind, VolumeOnDisk, VolumeRequest } from '../volume-kind.ts';
 import type { PreparedVolume, VolumeUsage } from '../volume-manager.ts';
@@ -65,7 +66,7 @@ export class CsiVolumes implements VolumeKind {
   async prepare(request: VolumeRequest, signal: AbortSignal): Promise<PreparedVolume> {
     const { pod } = request;
     const volume = volumeOf(request);
-    this.pods.set(pod.metadata.uid ?? '', pod);
+    this.pods.set(uidOf(pod), pod);
     try {
       const order = await this.orderFor(request, volume, signal);
       return await this.make(order, signal);
@@ -151,7 +152,7 @@ export class CsiVolumes implements VolumeKind {
     const unique = uniqueOf(volume);
     const order = { request, pod: request.pod, volume, unique, object, client };
     if (!needsAttach(volume, object)) return { ...order, publishContext: {}, attachmentId: '' };
-    inUse.want(unique, `${request.pod.metadata.uid ?? ''}/${volume.name}`, request.ended);
+    inUse.want(unique, `${uidOf(request.pod)}/${volume.name}`, request.ended);
     try {
       const publishContext = await attachments.wait(volume.driver, volume.handle, signal);
       const attachmentId = volumeAttachmentName(volume.driver, volume.handle, context.nodeName);

@@ -8,6 +8,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { configMaps, secrets } from '../../../../machinery/client/resource.ts';
 import type { Clock } from '../../../../machinery/process/clock.ts';
 import type { Pod } from '../../../../proto/api/core-v1.ts';
+import { uidOf } from '../../plan/pod-spec.ts';
 import { readFilesystemUsage } from '../../../host/disk-usage.ts';
 import { mountTmpfs } from '../../../host/mounts.ts';
 import { readPayload, writePayload } from '../atomic-writer.ts';
@@ -75,7 +76,7 @@ export class PayloadVolumes implements VolumeKind {
   }
 
   async usage({ pod, volume }: VolumeRequest): Promise<VolumeUsage | undefined> {
-    const payload = this.shown.get(pod.metadata.uid ?? '')?.get(volume.name)?.payload;
+    const payload = this.shown.get(uidOf(pod))?.get(volume.name)?.payload;
     if (payload === undefined || !isSecretVolume(volume)) return undefined;
     const pages = [...payload.values()].reduce((sum, { data }) => sum + Math.ceil(data.length / PAGE_BYTES), 0);
     const whole = await readFilesystemUsage(this.options.memoryFolder);
@@ -83,7 +84,7 @@ export class PayloadVolumes implements VolumeKind {
   }
 
   podChanged(pod: Pod): void {
-    for (const own of this.shown.get(pod.metadata.uid ?? '')?.values() ?? []) if (own.followsPod) own.refresh();
+    for (const own of this.shown.get(uidOf(pod))?.values() ?? []) if (own.followsPod) own.refresh();
   }
 
   async forgetPod(podUid: string): Promise<void> {
@@ -96,7 +97,7 @@ export class PayloadVolumes implements VolumeKind {
   }
 
   private shownBy(request: VolumeRequest): Shown {
-    const uid = request.pod.metadata.uid ?? '';
+    const uid = uidOf(request.pod);
     const ofPod = this.shown.get(uid) ?? new Map<string, Shown>();
     const known = ofPod.get(request.volume.name);
     if (known !== undefined) return known;
@@ -135,7 +136,7 @@ export class PayloadVolumes implements VolumeKind {
       this.memoryReady = undefined;
       throw error;
     }
-    return `${this.options.memoryFolder}/${pod.metadata.uid ?? ''}/${volume.name}`;
+    return `${this.options.memoryFolder}/${uidOf(pod)}/${volume.name}`;
   }
 
   private watch({ pod }: VolumeRequest, own: Shown, wanted: readonly SourceRef[]): void {
