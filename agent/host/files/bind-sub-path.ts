@@ -9,9 +9,7 @@ import { chmod, mkdir, open, realpath, stat, writeFile, type FileHandle } from '
 import { dirname, join, relative, sep } from 'node:path';
 import { loadLibc, MNT_DETACH, MS_BIND, UMOUNT_NOFOLLOW } from '../libc.ts';
 import { isMountPoint, readMountinfo } from '../mountinfo.ts';
-
-/** O_PATH: a handle on the place, not on the content; the same on all Linux architectures that Node runs on. */
-const O_PATH = 0o10000000;
+import { O_PATH } from './open-inside.ts';
 
 /** The subPath leads out of its volume, or through a link. The message is for the pod's event. */
 export class SubPathError extends Error {

@@ -11,6 +11,7 @@ import { loadLibc } from '../libc.ts';
 import { readMountinfo } from '../mountinfo.ts';
 import { sendSignal } from '../processes.ts';
 import { BusyMountError, releaseMounts } from '../release-mounts.ts';
+import { removeTree } from '../remove-tree.ts';
 import { bindSubPath } from './bind-sub-path.ts';
 import { checkPath } from './check-path.ts';
 import { giveToGroup } from './give-to-group.ts';
@@ -25,7 +26,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await releaseMounts(dir);
-  await rm(dir, { recursive: true, force: true });
+  await removeTree(dir);
 });
 
 const mountsBelow = async (path: string) => (await readMountinfo()).filter(m => m.mountPoint.startsWith(path));
@@ -70,6 +71,43 @@ test('giveToGroup() owns all below and keeps links alone; with OnRootMismatch a 
   expect((await stat('/etc/hostname')).gid).toBe(outside);
   await giveToGroup(dir, 4321, { policy: 'OnRootMismatch', onFile: () => void walked++ });
   expect(walked).toBe(3);
+});
+
+test('giveToGroup() of a tree in which folders become links all the time never leaves it', async () => {
+  const outside = join(dir, 'outside');
+  const volume = join(dir, 'volume');
+  await mkdir(outside);
+  for (let i = 0; i < 50; i++) await writeFile(join(outside, `f${i}`), '', { mode: 0o600 });
+  for (let i = 0; i < 20; i++) await mkdir(join(volume, `d${i}`), { recursive: true });
+  const swap = `for (;;) for (let i = 0; i < 20; i++) {
+    fs.renameSync('d' + i, 'x'); fs.symlinkSync('../outside', 'd' + i); fs.unlinkSync('d' + i); fs.renameSync('x', 'd' + i); }`;
+  const over = new AbortController();
+  const swapping = run([process.execPath, '-e', swap], { cwd: volume, signal: over.signal, timeoutMs: 60_000 });
+  swapping.catch(() => undefined);
+  try {
+    for (let gid = 5000; gid < 5100; gid++) await giveToGroup(volume, gid);
+  } finally {
+    over.abort(new Error('enough'));
+    await swapping.catch(() => undefined);
+  }
+  for (let i = 0; i < 50; i++) {
+    const { gid, mode } = await stat(join(outside, `f${i}`));
+    expect({ gid, mode: mode & 0o777 }).toEqual({ gid: 0, mode: 0o600 });
+  }
+});
+
+test('giveToGroup() goes deeper than names go, but not for ever', async () => {
+  const nest = (name: string, levels: number): Promise<unknown> => {
+    const script = `for (let i = 0; i < ${levels}; i++) { fs.mkdirSync('${name}'); process.chdir('${name}'); }`;
+    return run([process.execPath, '-e', script], { cwd: dir });
+  };
+  await nest('d'.repeat(200), 100);
+  await giveToGroup(dir, 4321);
+  expect((await stat(join(dir, 'd'.repeat(200)))).gid).toBe(4321);
+  await nest('e', 1_100);
+  await expect(giveToGroup(dir, 4322)).rejects.toThrow('nested deeper than 1000 levels');
+  await removeTree(dir);
+  await expect(stat(dir)).rejects.toThrow('ENOENT');
 });
 
 describe('bindSubPath()', () => {

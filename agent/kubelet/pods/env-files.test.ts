@@ -17,6 +17,7 @@ beforeAll(() => {
   symlinkSync('below/a.env', join(volume, 'inside'));
   symlinkSync('../secret', join(volume, 'outside'));
   symlinkSync(folder, join(volume, 'up'));
+  symlinkSync('/dev/zero', join(volume, 'device'));
   execFileSync('mkfifo', [join(volume, 'pipe')]);
   writeFileSync(join(volume, 'huge'), '');
   truncateSync(join(volume, 'huge'), 1024 * 1024 + 1);
@@ -38,11 +39,12 @@ test.each([
 });
 
 test.each([
-  ['outside', 'is outside of its volume'],
-  ['up/secret', 'is outside of its volume'],
-  ['pipe', 'is no regular file'],
-  ['below', 'is no regular file'],
-  ['huge', 'is larger than 1 MiB'],
+  ['outside', '"outside": it lies outside'],
+  ['up/secret', 'it lies outside'],
+  ['pipe', 'it is no regular file'],
+  ['below', 'it is no regular file'],
+  ['device', 'it lies outside'],
+  ['huge', 'it is larger than 1 MiB'],
   ['inside/x', 'cannot read environment variable file "inside/x"'],
 ])('readEnvFiles() refuses %s', async (path, want) => {
   await expect(read(path)).rejects.toThrow(want);

@@ -2,9 +2,8 @@
  * Reads the files that a container takes variables from. They lie in a volume that other containers of the pod write to: nothing that
  * they do there (links to elsewhere, pipes, huge files) reaches beyond it.
  */
-import { constants, open, readlink, realpath } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Container } from '../../../proto/api/core-v1.ts';
+import { openInside } from '../../host/files/open-inside.ts';
 import { ConfigError, envFileKey } from '../plan/environment.ts';
 import type { PreparedVolumes } from '../volumes/volume-manager.ts';
 
@@ -26,22 +25,17 @@ export async function readEnvFiles(container: Container, volumes: PreparedVolume
 }
 
 async function readInside(folder: string, path: string): Promise<string | undefined> {
-  const root = await realpath(folder);
-  // A pipe without a writer must not hold us up.
-  const file = await open(join(root, path), constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
+  const cannot = (why: string): ConfigError =>
+    new ConfigError(`cannot read environment variable file "${path}": ${why}`);
+  const file = await openInside(folder, path).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new ConfigError(`cannot read environment variable file "${path}": ${(error as Error).message}`);
+    throw cannot((error as Error).message);
   });
   if (file === undefined) return undefined;
   try {
-    // Looked at once it is open: links may be changed at any time.
-    const real = await readlink(`/proc/self/fd/${file.fd}`);
-    if (!real.startsWith(`${root}/`))
-      throw new ConfigError(`environment variable file "${path}" is outside of its volume`);
-    const stat = await file.stat();
-    if (!stat.isFile()) throw new ConfigError(`environment variable file "${path}" is no regular file`);
-    if (stat.size > MAX_BYTES) throw new ConfigError(`environment variable file "${path}" is larger than 1 MiB`);
-    return await file.readFile('utf8');
+    if ((await file.stat()).size > MAX_BYTES) throw cannot('it is larger than 1 MiB');
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_BYTES), 0, MAX_BYTES, 0);
+    return buffer.toString('utf8', 0, bytesRead);
   } finally {
     await file.close();
   }

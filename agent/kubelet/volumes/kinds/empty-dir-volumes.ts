@@ -29,8 +29,8 @@ export function emptyDirVolumes(allocatable: () => ResourceAmounts): VolumeKind 
       await makeFolder(folder);
       await mount(request, folder);
       const { fsGroup } = request.pod.spec.securityContext ?? {};
-      // Nothing is in it when it is made; later it is the pod's own affair.
-      if (fsGroup !== undefined) await giveToGroup(folder, fsGroup, { policy: 'OnRootMismatch' });
+      // Nothing is in it when it is made; later its content is the pod's own affair.
+      if (fsGroup !== undefined) await giveToGroup(folder, fsGroup, { policy: 'Root' });
       if (isPropagated(request)) await makeShared(folder);
       return { hostPath: folder, readOnly: false, selinuxRelabel: true };
     },
