@@ -13,6 +13,7 @@ import { EvictionManager, type EvictablePods, type NodeGarbage } from './evictio
 import { observeMachine } from './machine-observer.ts';
 import { parseThresholds } from './plan/thresholds.ts';
 import { PodUsageMeter } from './pod-usage-meter.ts';
+import { StorageLimitWatch } from './storage-limit-watch.ts';
 
 export interface EvictionOptions {
   readonly configuration: KubeletConfiguration;
@@ -39,17 +40,22 @@ export interface EvictionOptions {
 }
 
 export function createEviction(options: EvictionOptions): EvictionManager {
-  const { configuration, root, imageFilesystem, disks, runtime, cache, sampler } = options;
+  const { configuration, root, imageFilesystem, disks, runtime, cache, sampler, clock } = options;
+  const meter = new PodUsageMeter({ runtime, cache, sampler, disks });
+  const storageLimits = new StorageLimitWatch({
+    meter,
+    longestWalkMs: durationMs(configuration.volumeStatsAggPeriod),
+    lastWalkMs: () => disks.lastWalkMs,
+    clock,
+  });
   return new EvictionManager({
     ...options,
     thresholds: parseThresholds(configuration),
     transitionMs: durationMs(configuration.evictionPressureTransitionPeriod),
     maxPodGraceSeconds: configuration.evictionMaxPodGracePeriod,
-    storageLimits: configuration.localStorageCapacityIsolation,
+    storageLimits: configuration.localStorageCapacityIsolation ? storageLimits : undefined,
     observe: () => observeMachine({ ...options, images: imageFilesystem }),
     layout: () => imageFilesystem.layout(root),
-    longestWalkMs: durationMs(configuration.volumeStatsAggPeriod),
-    lastWalkMs: () => disks.lastWalkMs,
-    meter: new PodUsageMeter({ runtime, cache, sampler, disks }),
+    meter,
   });
 }

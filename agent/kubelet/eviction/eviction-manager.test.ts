@@ -6,7 +6,7 @@ import type { PodVerdict } from '../plan/pod-status.ts';
 import { EvictionManager } from './eviction-manager.ts';
 import type { PodUsage } from './plan/pod-usage.ts';
 import type { Signal, Threshold } from './plan/thresholds.ts';
-import type { PodUsageMeter } from './pod-usage-meter.ts';
+import { StorageLimitWatch } from './storage-limit-watch.ts';
 
 const MI = 1 << 20;
 const hard = (signal: Signal, value: number, gracePeriodMs = 0): Threshold => ({
@@ -48,16 +48,19 @@ function setup(options: {
     thresholds: options.thresholds,
     transitionMs: 300_000,
     maxPodGraceSeconds: options.maxGrace ?? 0,
-    storageLimits: true,
+    storageLimits: new StorageLimitWatch({
+      meter: { disksOf: measure },
+      longestWalkMs: 60_000,
+      lastWalkMs: () => 0,
+      clock,
+    }),
     observe: async () => {
       state.looks++;
       const seen = { available: state.left, capacity: 1_000 };
       return new Map((['memory.available', 'nodefs.available'] as const).map(signal => [signal, seen] as const));
     },
     layout: async () => ({ dedicatedImageFs: false, splitContainerFs: false }),
-    longestWalkMs: 60_000,
-    lastWalkMs: () => 0,
-    meter: { all: measure, disksOf: measure } as unknown as PodUsageMeter,
+    meter: { all: measure },
     pods: {
       active: () => [...active.values()],
       end: (uid, verdict) => {

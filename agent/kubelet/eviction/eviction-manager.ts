@@ -28,7 +28,6 @@ import {
 } from './plan/pressure.ts';
 import { rankPods } from './plan/rank.ts';
 import { reclaimsOf } from './plan/reclaims.ts';
-import { exceededLimit, hasStorageLimit, nextWalkMs, storageUses } from './plan/storage-limits.ts';
 import {
   SIGNALS,
   withContainerFs,
@@ -37,6 +36,7 @@ import {
   type Threshold,
 } from './plan/thresholds.ts';
 import type { PodUsageMeter } from './pod-usage-meter.ts';
+import type { StorageLimitWatch } from './storage-limit-watch.ts';
 
 /** Pods as the workers have them. */
 export interface EvictablePods {
@@ -61,15 +61,11 @@ export interface EvictionManagerOptions {
   readonly transitionMs: number;
   /** Longest grace under a soft threshold. */
   readonly maxPodGraceSeconds: number;
-  /** Whether limits of local storage are enforced. */
-  readonly storageLimits: boolean;
+  /** Undefined: limits of local storage are not enforced. */
+  readonly storageLimits: StorageLimitWatch | undefined;
   readonly observe: () => Promise<Observations>;
   readonly layout: () => Promise<FilesystemLayout>;
-  /** What lies on disks is measured at least this often. */
-  readonly longestWalkMs: number;
-  /** How long the last walk over directories took. */
-  readonly lastWalkMs: () => number;
-  readonly meter: PodUsageMeter;
+  readonly meter: Pick<PodUsageMeter, 'all'>;
   readonly pods: EvictablePods;
   readonly garbage: NodeGarbage;
   readonly recorder: EventSink;
@@ -86,10 +82,6 @@ export interface EvictionManagerOptions {
 const HURRY_SECONDS = 1;
 const END_TIMEOUT_MS = 30_000;
 const END_LOOK_MS = 250;
-/** A walk that is due within this is not put off to the next look. */
-const LOOK_SLACK_MS = 1_000;
-/** Walking may take a twentieth of the time. */
-const WALK_SHARE = 20;
 const SINGLE_FS: FilesystemLayout = { dedicatedImageFs: false, splitContainerFs: false };
 
 export class EvictionManager {
@@ -97,11 +89,7 @@ export class EvictionManager {
   private state: PressureState = CALM;
   private last: { readonly atMs: number; readonly seen: Observations } | undefined;
   private fileSystems: FilesystemLayout | undefined;
-  /** Bytes by key of a limit, and when they were measured. */
-  private walked: { readonly atMs: number; readonly used: ReadonlyMap<string, number> } | undefined;
-  private nextWalkMs = 0;
-  /** UIDs of pods whose disks were measured at least once. */
-  private measured: ReadonlySet<string> = new Set();
+  private pauseMs = LONGEST_MS;
   /** What the node is short of now. */
   conditions: readonly PressureCondition[] = [];
 
@@ -129,8 +117,6 @@ export class EvictionManager {
       await clock.sleep(waitMs, signal).catch(() => undefined);
     }
   }
-
-  private pauseMs = LONGEST_MS;
 
   /** @returns UIDs of pods that were told to end */
   private async round(signal: AbortSignal): Promise<string[]> {
@@ -202,30 +188,14 @@ export class EvictionManager {
 
   /** Those that lay more on the disk than they may. */
   private async endBeyondLimits(signal: AbortSignal): Promise<string[]> {
-    const { pods, meter, clock, storageLimits, lastWalkMs, longestWalkMs } = this.options;
-    if (!storageLimits) return [];
-    const limited = pods.active().filter(pod => hasStorageLimit(pod) && !isCriticalPod(pod));
-    const isKnown = (pod: Pod): boolean => this.measured.has(uidOf(pod));
-    if (limited.length === 0 || (clock.monotonicMs() < this.nextWalkMs && limited.every(isKnown))) return [];
-    const usages = await meter.disksOf(limited, signal);
+    const { pods, storageLimits } = this.options;
+    if (storageLimits === undefined) return [];
+    const evictable = pods.active().filter(pod => !isCriticalPod(pod));
     const { dedicatedImageFs } = this.fileSystems ?? SINGLE_FS;
-    const rows = limited.flatMap(pod => {
-      const usage = usages.get(uidOf(pod));
-      return usage === undefined ? [] : [{ pod, uses: storageUses(pod, usage, dedicatedImageFs) }];
-    });
-    const all = rows.flatMap(({ uses }) => uses);
-    const nowMs = clock.monotonicMs();
-    const elapsedMs = nowMs - (this.walked?.atMs ?? nowMs);
-    const waitMs = nextWalkMs(this.walked?.used ?? new Map(), all, elapsedMs, longestWalkMs);
-    this.nextWalkMs = nowMs + Math.max(waitMs, lastWalkMs() * WALK_SHARE) - LOOK_SLACK_MS;
-    this.walked = { atMs: nowMs, used: new Map(all.map(({ key, used }) => [key, used])) };
-    this.measured = new Set(limited.map(uidOf));
-    return rows.flatMap(({ pod, uses }) => {
-      const exceeded = exceededLimit(uses);
-      if (exceeded === undefined) return [];
+    const beyond = await storageLimits.beyond(evictable, dedicatedImageFs, signal);
+    for (const { pod, exceeded } of beyond)
       this.end(pod, { reason: EVICTED, message: exceeded.message, graceSeconds: HURRY_SECONDS }, exceeded.kind);
-      return [uidOf(pod)];
-    });
+    return beyond.map(({ pod }) => uidOf(pod));
   }
 
   private end(pod: Pod, verdict: PodVerdict, why: string, annotations?: Readonly<Record<string, string>>): void {

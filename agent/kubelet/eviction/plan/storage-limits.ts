@@ -66,8 +66,11 @@ export function storageUses(pod: Pod, usage: PodUsage, dedicatedImageFs: boolean
   ];
 }
 
+/** A limit that a pod went beyond, and what to say of it. */
+export type ExceededLimit = Pick<LimitedUse, 'kind' | 'message'>;
+
 /** What went beyond its limit; undefined: nothing did. */
-export function exceededLimit(uses: readonly LimitedUse[]): Pick<LimitedUse, 'kind' | 'message'> | undefined {
+export function exceededLimit(uses: readonly LimitedUse[]): ExceededLimit | undefined {
   return uses.find(({ used, limit }) => used > limit);
 }
 
