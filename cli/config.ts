@@ -33,7 +33,7 @@ export const optionTable = {
   'data-dir': row('paths', 'string', '/var/lib/k8ts', 'State: store, certificates, containers'),
   'config-dir': row('paths', 'string', '/etc/k8ts', 'Configuration and kubeconfigs'),
   'run-dir': row('paths', 'string', '/run/k8ts', 'Sockets and lock files'),
-  'log-dir': row('paths', 'string', '/var/log/k8ts', 'Logs of k8ts itself'),
+  'log-dir': row('paths', 'string', '/var/log/k8ts', 'Logs of k8ts, its runtime and pods'),
   'log-level': row('log', 'string', 'info', 'debug, info, warn or error'),
   'log-format': row('log', 'string', 'text', 'text or json'),
 
@@ -86,6 +86,7 @@ export const optionTable = {
   'node-labels': row('agent', 'list', undefined, 'Labels for this node, key=value'),
   'node-taints': row('agent', 'list', undefined, 'Taints for this node, key=value:Effect'),
   'kubelet-config': row('agent', 'string', undefined, 'Settings of the kubelet: a KubeletConfiguration (YAML or JSON)'),
+  'kubelet-config-dir': row('agent', 'string', undefined, 'Directory of *.conf files that amend it'),
   'image-credential-provider-config': row(
     'agent',
     'string',
@@ -93,7 +94,6 @@ export const optionTable = {
     'Credential providers for images: a CredentialProviderConfig (YAML or JSON), or a directory of them',
   ),
   'image-credential-provider-bin-dir': row('agent', 'string', undefined, 'Directory of the programs that it names'),
-  'kubelet-config-dir': row('agent', 'string', undefined, 'Directory of *.conf files that amend it'),
   'kubelet-port': row('agent', 'number', undefined, 'Port of the kubelet API (default: 10250)'),
   'container-runtime-endpoint': row(
     'agent',

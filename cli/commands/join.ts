@@ -6,6 +6,7 @@ import { askStatus } from '../control-socket.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { joinCluster, loadIdentity } from '../join/node-identity.ts';
 import { parseJoinToken } from '../join/join-token.ts';
+import { readKubeletFile } from '../kubelet-file.ts';
 import { nodeAddress } from '../node-address.ts';
 import { seconds, type Output } from '../output.ts';
 import { pathsOf } from '../paths.ts';
@@ -25,6 +26,8 @@ export async function join(config: Config, args: Readonly<Record<string, unknown
       exitCodes.alreadyRunning,
     );
   }
+  // Before a token is spent.
+  if (config.kubeletConfig ?? config.kubeletConfigDir) await readKubeletFile(config);
   const server = serverUrl(String(args['server']));
   const begin = performance.now();
   const known = await loadIdentity(paths);

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { askStatus, type DaemonStatus } from '../control-socket.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { loadIdentity } from '../join/node-identity.ts';
+import { readKubeletFile } from '../kubelet-file.ts';
 import { addToOwnKubeconfig } from '../own-kubeconfig.ts';
 import { seconds, type Output } from '../output.ts';
 import { pathsOf, type Paths } from '../paths.ts';
@@ -18,6 +19,8 @@ export async function up(config: Config, args: Readonly<Record<string, unknown>>
     throw new CliError('Running containers needs root; try: sudo k8ts up', exitCodes.notRoot);
   const paths = pathsOf(config);
   await refuseNode(paths);
+  // What is wrong with the file is said here and at once, not by a process in the background.
+  if (config.kubeletConfig ?? config.kubeletConfigDir) await readKubeletFile(config);
   const running = await askStatus(paths.controlSocket);
   if (running !== undefined && running.phase !== 'starting') {
     const changed = changedSettings(rememberedSettings(config.configDir), config);

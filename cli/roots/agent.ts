@@ -12,7 +12,7 @@ import type { DaemonContext } from '../daemon.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { loadIdentity, renewClient, renewIdentity, renewServing } from '../join/node-identity.ts';
 import { nodeAddress } from '../node-address.ts';
-import { readKubeletFile } from './kubelet-settings.ts';
+import { readKubeletFile } from '../kubelet-file.ts';
 import { labelsOf, startNode, startRuntime } from './node.ts';
 
 const RETRY_MS = 1_000;

@@ -1,21 +1,12 @@
 /** The kubelet's settings: what its configuration file says, what options say over it, and what the cluster says where both are silent. */
-import { withDefaults, type KubeletConfiguration } from '../../agent/kubelet/config/plan/kubelet-configuration.ts';
-import { ConfigurationError, readConfiguration } from '../../agent/kubelet/config/read-configuration.ts';
-import type { ConfigurationFile } from '../../agent/kubelet/config/plan/kubelet-configuration.ts';
+import {
+  withDefaults,
+  type ConfigurationFile,
+  type KubeletConfiguration,
+} from '../../agent/kubelet/config/plan/kubelet-configuration.ts';
 import type { ClusterSettings } from '../cluster-objects.ts';
 import type { Config } from '../config.ts';
-import { CliError, exitCodes } from '../exit-codes.ts';
 import type { Paths } from '../paths.ts';
-
-/** @throws CliError (usage) that says everything that is wrong with the files */
-export async function readKubeletFile(config: Config): Promise<ConfigurationFile> {
-  try {
-    return await readConfiguration(config.kubeletConfig, config.kubeletConfigDir);
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    throw new CliError(error.message, exitCodes.usage);
-  }
-}
 
 /** Everything that the kubelet is told, as its `/configz` shows it. */
 export function kubeletSettings(

@@ -8,7 +8,7 @@ import type { KeyPair } from '../../machinery/pki/certificate.ts';
 import type { CertificateNames } from '../../agent/kubelet/certificates/plan/rotation.ts';
 import { bootstrappedServing } from './bootstrapped-serving.ts';
 import { issueKubeletServing } from './cluster-pki.ts';
-import { readKubeletFile } from './kubelet-settings.ts';
+import { readKubeletFile } from '../kubelet-file.ts';
 import { startControlPlane } from './control-plane.ts';
 import { labelsOf, startNode, startRuntime } from './node.ts';
 

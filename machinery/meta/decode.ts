@@ -20,11 +20,21 @@ export interface Decoded {
   readonly unknownFields: readonly string[];
 }
 
+/** A kind of value. */
+export type Wanted = ScalarKind | 'struct' | 'list' | 'map';
+
 /** A value has the wrong type. The message is that of Go's decoder. */
 export class DecodeError extends Error {
-  constructor(message: string) {
+  /** Of the value: `spec.containers[0].ports`; empty for the whole document. */
+  readonly path: string;
+  /** What is wanted where another JSON type was found; undefined: the message says what is wrong with the value. */
+  readonly wanted: Wanted | undefined;
+
+  constructor(message: string, path: string, wanted?: Wanted) {
     super(message);
     this.name = 'DecodeError';
+    this.path = path;
+    this.wanted = wanted;
   }
 }
 
@@ -62,16 +72,18 @@ class Walk {
         if (schema.scalar === 'string' && typeof value === 'string') return value;
         const result = canonicalScalar(schema.scalar, value);
         if (result.problem === undefined) return result.value;
-        throw result.problem === 'type' ? this.#mismatch(value, schema.goType) : new DecodeError(result.problem);
+        throw result.problem === 'type'
+          ? this.#mismatch(value, schema.goType, schema.scalar)
+          : new DecodeError(result.problem, this.#pathText());
       }
       case 'struct':
-        if (!isJsonObject(value)) throw this.#mismatch(value, schema.goType);
+        if (!isJsonObject(value)) throw this.#mismatch(value, schema.goType, 'struct');
         return this.#struct(schema, value);
       case 'list':
-        if (!Array.isArray(value)) throw this.#mismatch(value, schema.goType);
+        if (!Array.isArray(value)) throw this.#mismatch(value, schema.goType, 'list');
         return this.#list(schema, value);
       case 'map':
-        if (!isJsonObject(value)) throw this.#mismatch(value, schema.goType);
+        if (!isJsonObject(value)) throw this.#mismatch(value, schema.goType, 'map');
         return this.#map(schema, value);
       case 'any':
         return value;
@@ -134,18 +146,22 @@ class Walk {
 
   #tellUnknown(key: string): void {
     if (this.unknown.length >= MAX_TOLD) return;
-    let text = '';
-    for (const step of [...this.#path, key])
-      text += typeof step === 'number' ? `[${step}]` : text === '' ? step : `.${step}`;
-    this.unknown.push(text);
+    this.unknown.push(this.#pathText(key));
   }
 
-  #mismatch(value: unknown, goType: string): DecodeError {
+  #pathText(...more: string[]): string {
+    let text = '';
+    for (const step of [...this.#path, ...more])
+      text += typeof step === 'number' ? `[${step}]` : text === '' ? step : `.${step}`;
+    return text;
+  }
+
+  #mismatch(value: unknown, goType: string, wanted: Wanted): DecodeError {
     const what = `json: cannot unmarshal ${jsonTypeOf(value)} into Go`;
     const struct = this.#structs.at(-1);
     const fields = this.#path.filter(step => typeof step === 'string').join('.');
-    if (struct === undefined || fields === '') return new DecodeError(`${what} value of type ${goType}`);
-    return new DecodeError(`${what} struct field ${struct}.${fields} of type ${goType}`);
+    const where = struct === undefined || fields === '' ? 'value' : `struct field ${struct}.${fields}`;
+    return new DecodeError(`${what} ${where} of type ${goType}`, this.#pathText(), wanted);
   }
 }
 

@@ -8,7 +8,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodecError, parseYaml } from '../../../machinery/meta/codec.ts';
-import { checkObject, DecodeError } from '../../../machinery/meta/decode.ts';
+import { checkObject, DecodeError, type Wanted } from '../../../machinery/meta/decode.ts';
 import { isJsonObject, type JsonValue } from '../../../machinery/meta/json-value.ts';
 import { applyMergePatch } from '../../../machinery/meta/merge-patch.ts';
 import { nearestWord } from '../../../machinery/meta/nearest-word.ts';
@@ -80,8 +80,9 @@ async function readOne(path: string): Promise<JsonValue> {
     const problems = duplicateFields.map(field => `${field}: the field stands there twice`);
     return checked(path, value, problems);
   } catch (error) {
-    if (!(error instanceof CodecError) && !(error instanceof DecodeError)) throw error;
-    throw new ConfigurationError(path, [error.message]);
+    if (error instanceof DecodeError) throw new ConfigurationError(path, [wrongValue(error)]);
+    if (error instanceof CodecError) throw new ConfigurationError(path, [error.message]);
+    throw error;
   }
 }
 
@@ -97,6 +98,22 @@ function checked(path: string, value: unknown, problems: string[]): JsonValue {
   problems.push(...unknownFields.map(unknownField));
   if (problems.length > 0) throw new ConfigurationError(path, problems);
   return decoded as JsonValue;
+}
+
+/** What a setting holds; other kinds are text. */
+const WANTED: Partial<Record<Wanted, string>> = {
+  int32: 'a whole number',
+  int64: 'a whole number',
+  float: 'a number',
+  bool: 'true or false',
+  duration: 'a time such as 30s or 5m',
+  list: 'a list',
+  map: 'a map',
+  struct: 'a map',
+};
+
+function wrongValue({ path, wanted, message }: DecodeError): string {
+  return `${path}: ${wanted === undefined ? message : `wants ${WANTED[wanted] ?? 'text; put it in quotes'}`}`;
 }
 
 function unknownField(path: string): string {
