@@ -65,10 +65,13 @@ export function createPodSources(options: PodSourcesOptions): PodSources {
       isNameTaken: pod => workers.isNameTaken(pod),
       endOrphans: isOrphan => workers.endOrphans(isOrphan),
     },
-    logger,
     onProblem: (location, problem) => {
       logger.error({ manifest: location }, `No static pod is made of it: ${problem}`);
       recorder.event(nodeSubject(nodeName), 'Warning', 'InvalidStaticPod', `${location}: ${problem}`);
+    },
+    onWarning: (location, warning) => {
+      logger.warn({ manifest: location }, warning);
+      recorder.event(nodeSubject(nodeName), 'Warning', 'StaticPodField', `${location}: ${warning}`);
     },
     onChange: key => mirrors.look(key),
   });

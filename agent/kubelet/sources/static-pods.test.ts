@@ -1,5 +1,4 @@
 import { expect, test } from '@jest/globals';
-import { silentLogger } from '../../../machinery/process/logger.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { PodView } from '../plan/pod-view.ts';
 import { readManifest, type Manifest } from './manifests.ts';
@@ -73,6 +72,10 @@ test.each([
   [`${simple('a')}\n---\n${simple('b')}`, 'found 2 documents, want one'],
   ['apiVersion: v1\nkind: Pod\nspec: {containers: [{name: c, image: x}]}', 'invalid pod: name is needed for the pod'],
   [simple('a').replace('name: c', 'name: C'), 'spec.containers[0].name: Invalid value: "C"'],
+  [
+    simple('a').replace('image: x', 'imagee: x'),
+    'spec.containers[0].image: Required value; unknown field spec.containers[0].imagee',
+  ],
   [simple('a').replace('name: c,', 'name: [1],'), 'cannot unmarshal array'],
   [simple('a').replace('spec: {', 'spec: {serviceAccountName: s, '), 'static pods may not reference serviceaccounts'],
   [
@@ -103,6 +106,7 @@ test('readManifest() takes a list from a URL, with defaults, and no file tolerat
 function setup() {
   const calls: string[] = [];
   const problems: string[] = [];
+  const warnings: string[] = [];
   const taken = new Set<string>();
   const views: PodView[] = [];
   const statics = new StaticPods({
@@ -112,11 +116,11 @@ function setup() {
       isNameTaken: p => taken.has(p.metadata.name ?? ''),
       endOrphans: isOrphan => calls.push(...views.filter(isOrphan).map(view => `end orphan ${view.uid}`)),
     },
-    logger: silentLogger,
     onProblem: (location, problem) => problems.push(`${location}: ${problem}`),
+    onWarning: (location, warning) => warnings.push(`${location}: ${warning}`),
     onChange: () => undefined,
   });
-  return { statics, calls, problems, taken, views };
+  return { statics, warnings, calls, problems, taken, views };
 }
 
 test('StaticPods runs what is written, once, and ends what is removed', async () => {
@@ -151,6 +155,14 @@ test('StaticPods leaves a pod alone whose manifest is broken, and tells of it on
   expect(problems).toHaveLength(1);
   statics.update('file', []);
   expect(calls.slice(1)).toEqual(['end a-node1 x']);
+});
+
+test('StaticPods tells once of a field that no pod has', async () => {
+  const { statics, calls, warnings } = setup();
+  const text = simple('a').replace('image: x', 'image: x, restartPolicyy: Never');
+  for (let i = 0; i < 2; i++) statics.update('file', [await file('a.yaml', text)]);
+  expect(calls).toEqual(['run a-node1 x']);
+  expect(warnings).toEqual(['/m/a.yaml: unknown field spec.containers[0].restartPolicyy is ignored']);
 });
 
 test('StaticPods runs the first of two manifests for one name, and names the other', async () => {

@@ -6,7 +6,6 @@
  *   text under the same name is ended first.
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';
-import type { Logger } from '../../../machinery/process/logger.ts';
 import { podKey, uidOf } from '../plan/pod-spec.ts';
 import type { PodView } from '../plan/pod-view.ts';
 import { mergeManifests, type StaticPodSet } from './plan/merge-manifests.ts';
@@ -24,9 +23,10 @@ export interface StaticPodWorkers {
 
 export interface StaticPodsOptions {
   readonly workers: StaticPodWorkers;
-  readonly logger: Logger;
   /** Told of a file or URL that cannot be used, once a text. */
   readonly onProblem: (location: string, problem: string) => void;
+  /** Told of what was passed over in a file or URL, once a text. */
+  readonly onWarning: (location: string, warning: string) => void;
   /** Told of a name whose static pod came, went, or changed. */
   readonly onChange: (key: string) => void;
 }
@@ -51,12 +51,14 @@ export class StaticPods {
 
   /** A source was read. @param source its name; sources count in the order in which they were first read */
   update(source: string, manifests: readonly Manifest[]): void {
-    const { logger, onProblem, onChange } = this.options;
+    const { onProblem, onWarning, onChange } = this.options;
+    const known = new Set(this.read.get(source)?.flatMap(warningsOf));
     this.read.set(source, manifests);
     const before = this.wanted;
     const { pods, problems } = mergeManifests([...this.read.values()].flat(), before);
-    for (const { location, warnings } of manifests)
-      for (const warning of warnings) logger.debug({ manifest: location }, warning);
+    for (const manifest of manifests)
+      for (const warning of manifest.warnings)
+        if (!known.has(warningOf(manifest, warning))) onWarning(manifest.location, warning);
     for (const [location, problem] of problems)
       if (this.problems.get(location) !== problem) onProblem(location, problem);
     this.wanted = pods;
@@ -88,6 +90,14 @@ export class StaticPods {
     this.given.set(key, pod);
     workers.updatePod(pod);
   }
+}
+
+function warningOf({ location }: Manifest, warning: string): string {
+  return `${location}: ${warning}`;
+}
+
+function warningsOf(manifest: Manifest): string[] {
+  return manifest.warnings.map(warning => warningOf(manifest, warning));
 }
 
 /** UIDs that the API gives have dashes; those of static pods are hashes. */

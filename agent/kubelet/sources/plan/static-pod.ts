@@ -77,7 +77,7 @@ export function staticPod(value: unknown, source: StaticSource, seenAt: string):
   pod.status = { phase: 'Pending' };
   defaultPodSpec(pod.spec);
   defaultPodOnly(pod.spec);
-  check(pod);
+  check(pod, unknownFields);
   return { pod, unknownFields };
 }
 
@@ -100,10 +100,14 @@ function decode(value: unknown): { pod: Pod; unknownFields: readonly string[] } 
   }
 }
 
-function check(pod: Pod): void {
+function check(pod: Pod, unknownFields: readonly string[]): void {
   const errors = [...validateObjectMeta(pod.metadata, true, dns1123Subdomain, METADATA), ...validateNewPod(pod)];
   checkPod(errors, pod);
-  if (errors.length > 0) throw new StaticPodError(`invalid pod: ${aggregateText(errors)}`);
+  if (errors.length > 0) {
+    // What is missing may be there by a name that was mistyped.
+    const unknown = unknownFields.map(field => `; unknown field ${field}`).join('');
+    throw new StaticPodError(`invalid pod: ${aggregateText(errors)}${unknown}`);
+  }
   const reference = apiReference(pod.spec);
   if (reference !== undefined) throw new StaticPodError(`static pods may not reference ${reference}`);
 }
