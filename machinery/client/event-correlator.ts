@@ -46,7 +46,10 @@ interface Similar {
 }
 
 const REMEMBERED = 4096;
-/** An object's events: a burst of this many, then one more every five minutes. */
+/**
+ * An object's events of one type: a burst of this many, then one more every five minutes.
+ * Differs: upstream counts both types as one, so that a pod of eight containers has no word left for what fails once all have started.
+ */
 const BURST = 25;
 const REFILL_MS = 300_000;
 /** From this many different messages within the interval on, similar events are combined. */
@@ -69,7 +72,7 @@ export class EventCorrelator {
     const object = [subject.apiVersion, subject.kind, subject.namespace, subject.name, subject.uid].join('|');
     const group = [object, subject.fieldPath, type, reason].join('|');
     const combined = this.isCombined(group, input.message);
-    if (!this.takeToken(object)) return undefined;
+    if (!this.takeToken(`${object}|${type}`)) return undefined;
     const message = combined ? `(combined from similar events): ${input.message}` : input.message;
     const key = combined ? group : `${group}|${input.message}`;
     let record = this.records.get(key);
@@ -89,12 +92,12 @@ export class EventCorrelator {
     return similar.messages.size >= SIMILAR_MESSAGES;
   }
 
-  private takeToken(object: string): boolean {
+  private takeToken(key: string): boolean {
     const nowMs = this.clock.monotonicMs();
-    const bucket = this.buckets.get(object) ?? { tokens: BURST, atMs: nowMs };
+    const bucket = this.buckets.get(key) ?? { tokens: BURST, atMs: nowMs };
     const tokens = Math.min(BURST, bucket.tokens + (nowMs - bucket.atMs) / REFILL_MS);
     const taken = tokens >= 1;
-    this.buckets.set(object, { tokens: taken ? tokens - 1 : tokens, atMs: nowMs });
+    this.buckets.set(key, { tokens: taken ? tokens - 1 : tokens, atMs: nowMs });
     return taken;
   }
 }

@@ -93,4 +93,13 @@ describe('EventRecorder', () => {
     expect(requests.filter(r => r.method === 'POST')).toHaveLength(10);
     expect(body(requests[24])['message']).toContain('combined from similar events');
   });
+
+  test('event() has room for warnings about an object of which much that is normal was told', async () => {
+    const { recorder, requests } = setUp();
+    for (let i = 0; i < 100; i++) recorder.event(subject, 'Normal', 'Sync', 'once more');
+    recorder.event(subject, 'Warning', 'Unhealthy', 'it fails');
+    await recorder.flush();
+    expect(requests).toHaveLength(26);
+    expect(body(requests[25])['message']).toBe('it fails');
+  });
 });
