@@ -11,21 +11,21 @@ import { isMountPoint, readMountinfo } from '../../../host/mountinfo.ts';
 import type { VolumeOnDisk } from '../volume-kind.ts';
 import type { CsiClient } from './csi-client.ts';
 import type { CsiContext } from './csi-context.ts';
-import { failed, stageOf, type CsiOrder } from './csi-order.ts';
+import type { CsiOrder } from './csi-order.ts';
 import type { PublishedAt } from './file-systems.ts';
 import { blockPaths, CSI_PLUGIN, type BlockPaths } from './plan/csi-paths.ts';
 import { volumeCapability } from './plan/volume-capability.ts';
 import type { PublishInputs } from './publish-inputs.ts';
+import { StagingCalls } from './staging-calls.ts';
 import { readVolumeData, removeVolumeData, writeVolumeData, type VolumeData } from './volume-data.ts';
 
 export class BlockDevices {
   private readonly context: CsiContext;
-  private readonly inputs: PublishInputs;
-  private readonly staged = new Set<string>();
+  private readonly calls: StagingCalls;
 
   constructor(context: CsiContext, inputs: PublishInputs) {
     this.context = context;
-    this.inputs = inputs;
+    this.calls = new StagingCalls(context, inputs);
   }
 
   /** The data of a device that a pod's link stands for. */
@@ -51,52 +51,10 @@ export class BlockDevices {
     });
     const isStaging = await client.can('STAGE_UNSTAGE_VOLUME', signal);
     const stagingPath = isStaging ? paths.staging : '';
-    if (isStaging) await this.stage(order, capability, paths, signal);
-    if (isMountPoint(await readMountinfo(), path)) return { path, stagingPath };
-    try {
-      const call = {
-        volumeId: volume.handle,
-        publishContext: order.publishContext,
-        stagingTargetPath: stagingPath,
-        targetPath: path,
-        volumeCapability: capability,
-        readonly: volume.readOnly,
-        ...(await this.inputs.gather(order, signal)),
-      };
-      const slow = stageOf(pod, volume.driver, volume.name, 'NodePublishVolume');
-      await this.context.stages.watch(slow, () => client.publish(call, signal));
-    } catch (error) {
-      signal.throwIfAborted();
-      throw failed('MapVolume.MapPodDevice', order, error);
-    }
+    if (isStaging) await this.calls.stage(order, { capability, stagingPath, step: 'MapVolume.SetUpDevice' }, signal);
+    if (!isMountPoint(await readMountinfo(), path))
+      await this.calls.publish(order, { capability, stagingPath, path, step: 'MapVolume.MapPodDevice' }, signal);
     return { path, stagingPath };
-  }
-
-  private async stage(
-    order: CsiOrder,
-    capability: ReturnType<typeof volumeCapability>,
-    { staging }: BlockPaths,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { client, volume, pod, unique } = order;
-    if (this.staged.has(unique)) return;
-    try {
-      await mkdir(staging, { recursive: true, mode: 0o750 });
-      const call = {
-        volumeId: volume.handle,
-        publishContext: order.publishContext,
-        stagingTargetPath: staging,
-        volumeCapability: capability,
-        secrets: await this.inputs.secrets(volume.stageSecret, signal),
-        volumeContext: volume.attributes,
-      };
-      const slow = stageOf(pod, volume.driver, volume.name, 'NodeStageVolume');
-      await this.context.stages.watch(slow, () => client.stage(call, signal));
-    } catch (error) {
-      signal.throwIfAborted();
-      throw failed('MapVolume.SetUpDevice', order, error);
-    }
-    this.staged.add(unique);
   }
 
   /** Runs in the volume's turn. @returns whether nobody on this node has the volume any more */
@@ -110,7 +68,7 @@ export class BlockDevices {
     const isLast = others.length === 0;
     if (isLast && (await client.can('STAGE_UNSTAGE_VOLUME', signal))) {
       await client.unstage(data.volumeHandle, paths.staging, signal);
-      this.staged.delete(uniqueVolumeName(data.driverName, data.volumeHandle));
+      this.calls.unstaged(uniqueVolumeName(data.driverName, data.volumeHandle));
     }
     await rm(join(paths.mapFolder, place.podUid), { force: true });
     if (isLast) await removeFolders(paths);

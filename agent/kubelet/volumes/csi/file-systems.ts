@@ -16,11 +16,12 @@ import { giveToPodGroup } from '../pod-group.ts';
 import { volumeFolder, type VolumeOnDisk } from '../volume-kind.ts';
 import { CsiError, type CsiClient } from './csi-client.ts';
 import type { CsiContext } from './csi-context.ts';
-import { failed, stageOf, type CsiOrder } from './csi-order.ts';
+import { failed, type CsiOrder } from './csi-order.ts';
 import { CSI_PLUGIN, mountPath, stageFolder, stagePath } from './plan/csi-paths.ts';
 import { planGroup } from './plan/csi-volume.ts';
 import { volumeCapability } from './plan/volume-capability.ts';
 import type { PublishInputs } from './publish-inputs.ts';
+import { StagingCalls } from './staging-calls.ts';
 import { readVolumeData, removeVolumeData, writeVolumeData, type VolumeData } from './volume-data.ts';
 import { otherUsers } from './volume-users.ts';
 
@@ -35,12 +36,12 @@ export interface PublishedAt {
 export class FileSystems {
   private readonly context: CsiContext;
   private readonly inputs: PublishInputs;
-  /** Names of volumes that this process has staged. */
-  private readonly staged = new Set<string>();
+  private readonly calls: StagingCalls;
 
   constructor(context: CsiContext, inputs: PublishInputs) {
     this.context = context;
     this.inputs = inputs;
+    this.calls = new StagingCalls(context, inputs);
   }
 
   /**
@@ -62,57 +63,14 @@ export class FileSystems {
     const path = mountPath(folder);
     const isStaging = volume.lifecycle === 'Persistent' && (await client.can('STAGE_UNSTAGE_VOLUME', signal));
     const stagingPath = isStaging ? stagePath(this.context.root, volume.driver, volume.handle) : '';
-    if (isStaging) await this.stage(order, data, capability, stagingPath, signal);
-    if (again || !isMountPoint(await readMountinfo(), path)) {
-      try {
-        const inputs = await this.inputs.gather(order, signal);
-        const call = {
-          volumeId: volume.handle,
-          publishContext: order.publishContext,
-          stagingTargetPath: stagingPath,
-          targetPath: path,
-          volumeCapability: capability,
-          readonly: volume.readOnly,
-          ...inputs,
-        };
-        const slow = stageOf(pod, volume.driver, volume.name, 'NodePublishVolume');
-        await this.context.stages.watch(slow, () => client.publish(call, signal));
-      } catch (error) {
-        signal.throwIfAborted();
-        throw failed('MountVolume.SetUp', order, error);
-      }
+    if (isStaging) {
+      const note = (): Promise<void> => writeVolumeData(dirname(stagingPath), data);
+      await this.calls.stage(order, { capability, stagingPath, step: 'MountVolume.MountDevice' }, signal, note);
     }
+    if (again || !isMountPoint(await readMountinfo(), path))
+      await this.calls.publish(order, { capability, stagingPath, path, step: 'MountVolume.SetUp' }, signal);
     if (group.change && !again) await this.giveToGroup(order, path, signal);
     return { path, stagingPath };
-  }
-
-  private async stage(
-    order: CsiOrder,
-    data: VolumeData,
-    capability: ReturnType<typeof volumeCapability>,
-    stagingTargetPath: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { client, volume, unique, pod } = order;
-    if (this.staged.has(unique)) return;
-    try {
-      await mkdir(stagingTargetPath, { recursive: true, mode: 0o750 });
-      await writeVolumeData(dirname(stagingTargetPath), data);
-      const call = {
-        volumeId: volume.handle,
-        publishContext: order.publishContext,
-        stagingTargetPath,
-        volumeCapability: capability,
-        secrets: await this.inputs.secrets(volume.stageSecret, signal),
-        volumeContext: volume.attributes,
-      };
-      const slow = stageOf(pod, volume.driver, volume.name, 'NodeStageVolume');
-      await this.context.stages.watch(slow, () => client.stage(call, signal));
-    } catch (error) {
-      signal.throwIfAborted();
-      throw failed('MountVolume.MountDevice', order, error);
-    }
-    this.staged.add(unique);
   }
 
   private async giveToGroup(order: CsiOrder, path: string, signal: AbortSignal): Promise<void> {
@@ -152,7 +110,7 @@ export class FileSystems {
     await removeEmpty(path);
     await removeVolumeData(folder);
     await removeEmpty(folder);
-    this.staged.delete(uniqueVolumeName(driver, handle));
+    this.calls.unstaged(uniqueVolumeName(driver, handle));
   }
 }
 
