@@ -36,17 +36,14 @@ export function httpCall(call: HttpCall, signal?: AbortSignal): Promise<HttpAnsw
       rejectUnauthorized: false,
       ...(signal === undefined ? {} : { signal }),
     };
+    const finishWith = ({ statusCode = 0, headers }: IncomingMessage, body: string): void => {
+      clearTimeout(timer);
+      resolve({ statusCode, location: headers.location, body });
+    };
     const onAnswer = (answer: IncomingMessage): void => {
       const chunks: Buffer[] = [];
       let bytes = 0;
-      const finish = (): void => {
-        clearTimeout(timer);
-        resolve({
-          statusCode: answer.statusCode ?? 0,
-          location: answer.headers.location,
-          body: Buffer.concat(chunks).toString(),
-        });
-      };
+      const finish = (): void => finishWith(answer, Buffer.concat(chunks).toString());
       answer.on('data', (chunk: Buffer) => {
         bytes += chunk.length;
         if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
@@ -64,6 +61,11 @@ export function httpCall(call: HttpCall, signal?: AbortSignal): Promise<HttpAnsw
         new Error(`Get "${where}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)`),
       );
     }, call.timeoutMs);
+    // Nobody asked it to switch protocols.
+    request.on('upgrade', (answer, socket) => {
+      socket.destroy();
+      finishWith(answer, '');
+    });
     request.on('error', (error: NodeJS.ErrnoException) => {
       clearTimeout(timer);
       if (error.syscall === undefined) return reject(error);

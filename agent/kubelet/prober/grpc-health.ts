@@ -4,6 +4,8 @@
  */
 import { connect } from 'node:http2';
 
+/** The answer has seven. */
+const MAX_BODY_BYTES = 1024;
 const SERVING = 1;
 const STATUS_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
 
@@ -47,10 +49,15 @@ export function grpcHealthCheck(
       te: 'trailers',
     });
     const chunks: Buffer[] = [];
+    let bytes = 0;
     let grpcStatus: string | undefined;
     stream.on('response', headers => (grpcStatus = text(headers['grpc-status']) ?? grpcStatus));
     stream.on('trailers', headers => (grpcStatus = text(headers['grpc-status']) ?? grpcStatus));
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+      else finish(`service unhealthy: it answers with more than ${MAX_BODY_BYTES} bytes`);
+    });
     stream.on('error', onError);
     stream.on('close', () => {
       if (grpcStatus !== '0') return finish(`service unhealthy: rpc status ${grpcStatus ?? 'missing'}`);
