@@ -26,9 +26,6 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
   'resource.k8s.io/ResourceClaim': 'k8ts stores ResourceClaims but allocates no devices yet',
   'resource.k8s.io/ResourceClaimTemplate': 'k8ts stores ResourceClaimTemplates but makes no claims of them yet',
   'resource.k8s.io/ResourceSlice': 'k8ts stores ResourceSlices but allocates no devices yet',
-  'storage.k8s.io/CSIDriver': 'k8ts stores CSIDrivers but calls no drivers yet',
-  'storage.k8s.io/CSINode': 'k8ts stores CSINodes but calls no drivers yet',
   'storage.k8s.io/CSIStorageCapacity': 'k8ts stores CSIStorageCapacities but the scheduler does not look at them yet',
-  'storage.k8s.io/VolumeAttachment': 'k8ts stores VolumeAttachments but attaches no volumes yet',
   'storage.k8s.io/VolumeAttributesClass': 'k8ts stores VolumeAttributesClasses but changes no volumes by them yet',
 };
