@@ -3,13 +3,13 @@
  *
  * Differs: a link that leads out of the folder is not followed.
  */
-import { createReadStream } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { readdir, type FileHandle } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
-import { extname, join, sep } from 'node:path';
+import { extname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { drained } from '../../../../machinery/streaming/readable-over-websocket.ts';
 import { run } from '../../../host/exec.ts';
+import { openFileAt, openInside, openPlace } from '../../../host/files/open-inside.ts';
 import { streamCommand } from '../../../host/stream-command.ts';
 import { HttpError, type Exchange } from '../exchange.ts';
 import {
@@ -56,44 +56,56 @@ async function nodeLogs({ isEnabled, allowsQuery, folder }: NodeLogsOptions, exc
     if (query.services.length > 0) return queryServices(query, folder, exchange);
     names = (query.files[0] ?? '').split(/[/\\]/).filter(name => name !== '');
   }
-  const file = await within(folder, names);
-  if (file === undefined) throw new HttpError(404, '404 page not found');
-  const found = await stat(file);
-  if (found.isDirectory()) return list(file, exchange, path.endsWith('/') || query !== undefined);
-  if (!found.isFile()) throw new HttpError(403, `${names.join('/')} is no file`);
-  exchange.response.writeHead(200, { 'content-type': TYPES[extname(file)] ?? TEXT, 'content-length': found.size });
-  if (exchange.request.method === 'HEAD') exchange.response.end();
-  // Logs grow: no more than was promised.
-  else if (found.size === 0) exchange.response.end();
-  else await pipeline(createReadStream(file, { end: found.size - 1 }), exchange.response);
+  const place = await placeOf(folder, names);
+  if (place === undefined) throw new HttpError(404, '404 page not found');
+  try {
+    const found = await place.stat();
+    if (found.isDirectory()) return await list(place, exchange, path.endsWith('/') || query !== undefined);
+    if (!found.isFile()) throw new HttpError(403, `${names.join('/')} is no file`);
+    await send(place, extname(names.at(-1) ?? ''), exchange);
+  } finally {
+    await place.close();
+  }
 }
 
-/** Where the names lead, links followed. Undefined: nowhere, or out of the folder. */
-async function within(folder: string, names: readonly string[]): Promise<string | undefined> {
-  if (names.some(name => name === '..' || name.includes('/') || name.includes('\0'))) return undefined;
+/** Where the names lead, links inside of the folder followed. Undefined: nowhere, or out of it. */
+function placeOf(folder: string, names: readonly string[]): Promise<FileHandle | undefined> {
+  if (names.some(name => name === '..' || name.includes('/') || name.includes('\0'))) return Promise.resolve(undefined);
+  return openPlace(folder, names.join('/')).catch(() => undefined);
+}
+
+async function send(place: FileHandle, extension: string, { request, response }: Exchange): Promise<void> {
+  const file = await openFileAt(place);
   try {
-    const [root, file] = await Promise.all([realpath(folder), realpath(join(folder, ...names))]);
-    return file === root || file.startsWith(root + sep) ? file : undefined;
-  } catch {
-    return undefined;
+    const { size } = await file.stat();
+    response.writeHead(200, { 'content-type': TYPES[extension] ?? TEXT, 'content-length': size });
+    // Logs grow: no more than was promised.
+    if (request.method === 'HEAD' || size === 0) response.end();
+    else await pipeline(file.createReadStream({ end: size - 1, autoClose: false }), response);
+  } finally {
+    await file.close();
   }
 }
 
 /** As Go's file server lists a folder: clients scrape it. */
-async function list(folder: string, { response, path }: Exchange, hasSlash: boolean): Promise<void> {
+async function list(folder: FileHandle, { response, path }: Exchange, hasSlash: boolean): Promise<void> {
   if (!hasSlash) {
-    response.writeHead(301, { location: `${path.split('/').at(-1) ?? ''}/` }).end();
+    response.writeHead(301, { location: `${encodeURIComponent(path.split('/').at(-1) ?? '')}/` }).end();
     return;
   }
-  const entries = await readdir(folder, { withFileTypes: true });
+  const entries = await readdir(`/proc/self/fd/${folder.fd}`, { withFileTypes: true });
   const names = entries.map(entry => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort();
-  const links = names.map(
-    name => `<a href="${encodeURI(name).replaceAll('#', '%23').replaceAll('?', '%3F')}">${escaped(name)}</a>`,
-  );
+  const links = names.map(name => `<a href="${referenceTo(name)}">${escaped(name)}</a>`);
   response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
   response.end(
     `<!doctype html>\n<meta name="viewport" content="width=device-width">\n<pre>\n${links.join('\n')}\n</pre>\n`,
   );
+}
+
+/** A colon would make a scheme of what stands before it. */
+function referenceTo(name: string): string {
+  const encoded = encodeURI(name).replaceAll('#', '%23').replaceAll('?', '%3F');
+  return name.includes(':') ? `./${encoded}` : encoded;
 }
 
 function escaped(text: string): string {
@@ -133,9 +145,13 @@ async function copyServiceFile(
   signal: AbortSignal,
 ): Promise<void> {
   for (const name of serviceLogFiles(service)) {
-    const file = await within(folder, name.split('/'));
-    if (file === undefined || !(await stat(file)).isFile()) continue;
-    await pipeline(createReadStream(file), response, { end: false, signal });
+    const file = await openInside(folder, name).catch(() => undefined);
+    if (file === undefined) continue;
+    try {
+      await pipeline(file.createReadStream({ autoClose: false }), response, { end: false, signal });
+    } finally {
+      await file.close();
+    }
     return;
   }
   response.write(`\nlog not found for ${service}\n`);
