@@ -13,6 +13,7 @@ import { podGarbage } from '../plan/container-garbage.ts';
 import { CRI_KEYS } from '../plan/cri-labels.ts';
 import { containerLogLink, podFolder, podsFolder, uidOfLogFolder, type KubeletFolders } from '../plan/pod-paths.ts';
 import type { ContainerView, PodView } from '../plan/pod-view.ts';
+import { abandonOnAbort } from '../pods/abandon.ts';
 import type { PodCgroups } from '../pods/pod-cgroups.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { VolumeManager } from '../volumes/volume-manager.ts';
@@ -37,6 +38,7 @@ export interface GarbageCollectorOptions {
   readonly hasEnded: (uid: string) => boolean;
 }
 
+const LOOK_EVERY_MS = 60_000;
 const CONTAINERS_EVERY_MS = 60_000;
 const IMAGES_EVERY_MS = 300_000;
 
@@ -51,13 +53,16 @@ export class GarbageCollector {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.collect(signal), this.look(signal)]);
+  }
+
+  private async collect(signal: AbortSignal): Promise<void> {
     const { clock } = this.options;
     let imagesDueMs = clock.monotonicMs() + IMAGES_EVERY_MS;
     while (!signal.aborted) {
       await clock.sleep(CONTAINERS_EVERY_MS, signal).catch(() => undefined);
       if (signal.aborted) return;
       await this.round('containers', 'ContainerGCFailed', () => this.collectContainers());
-      if (this.suspects !== undefined) await this.round('orphans', undefined, () => this.lookAgain(signal));
       this.options.images.noteUses();
       if (clock.monotonicMs() < imagesDueMs) continue;
       imagesDueMs = clock.monotonicMs() + IMAGES_EVERY_MS;
@@ -72,10 +77,19 @@ export class GarbageCollector {
     this.imagesFailed = !(await this.round('images', reason, () => images.collect()));
   }
 
-  private async lookAgain(signal: AbortSignal): Promise<void> {
-    await this.options.cache.relist();
-    this.options.endOrphans();
-    await this.collectOrphans(signal);
+  /** Lists what the runtime holds, whatever hangs elsewhere, and takes away what nobody knows. */
+  private async look(signal: AbortSignal): Promise<void> {
+    const { clock, cache, endOrphans } = this.options;
+    let cleaning: Promise<void> | undefined;
+    while (!signal.aborted) {
+      await clock.sleep(LOOK_EVERY_MS, signal).catch(() => undefined);
+      if (signal.aborted) break;
+      await abandonOnAbort(cache.relist(), signal).catch(() => undefined);
+      if (signal.aborted || this.suspects === undefined) continue;
+      endOrphans();
+      cleaning ??= this.attempt('orphans', () => this.collectOrphans(signal)).finally(() => (cleaning = undefined));
+    }
+    await cleaning;
   }
 
   /** Tears down what pods left that neither the API nor the runtime knows. Call once both have been listed; from then on it goes on by itself. */

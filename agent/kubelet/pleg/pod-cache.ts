@@ -45,11 +45,13 @@ export class PodCache {
   /** Containers whose exit was told: whatever their status says until it shows that is old. */
   private readonly ended = new Set<string>();
   private changedAtMs: number;
+  private listedAtMs: number;
 
   constructor(options: PodCacheOptions) {
     this.options = options;
     this.synced = new Promise(resolve => (this.markSynced = resolve));
     this.changedAtMs = options.clock.monotonicMs();
+    this.listedAtMs = options.clock.monotonicMs();
     this.pods.onChange(() => (this.changedAtMs = options.clock.monotonicMs()));
     this.relister = new Relister({
       ...options,
@@ -63,6 +65,7 @@ export class PodCache {
       drop: id => this.drop(id),
       onRelist: (startedAtMs, endedAtMs) => {
         options.onRelist?.(startedAtMs, endedAtMs);
+        this.listedAtMs = options.clock.monotonicMs();
         this.markSynced();
       },
     });
@@ -90,6 +93,11 @@ export class PodCache {
   /** Of everything that the runtime holds. */
   views(): PodView[] {
     return this.pods.views();
+  }
+
+  /** Milliseconds since the runtime last said what it holds, or since the start. */
+  silentMs(): number {
+    return this.options.clock.monotonicMs() - this.listedAtMs;
   }
 
   /** Where no events come: how long to wait for the next list. @param expectsEnds some container is to end by itself, soon perhaps */
