@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -106,6 +106,14 @@ test('disk usage of a file system and of a directory', async () => {
   const whole = await readFilesystemUsage(dir);
   expect(whole.capacityBytes).toBeGreaterThan(whole.availableBytes);
   await expect(readFilesystemUsage(join(dir, 'none'))).rejects.toThrow('ENOENT');
+});
+
+test('readDirectoriesUsage() measures more directories than fit into the arguments of a command', async () => {
+  const odd = join(dir, 'a\nb\tc');
+  mkdirSync(odd);
+  const none = Array.from({ length: 12_000 }, (_, i) => join(dir, `${'x'.repeat(200)}${i}`));
+  const usages = await readDirectoriesUsage([...none, odd]);
+  expect([...usages.keys()]).toEqual([odd]);
 });
 
 test('readSysctl() takes dots and slashes, and knows what is absent; Sysctls refuses to leave /proc/sys', async () => {
