@@ -34,6 +34,12 @@ export const optionTable = {
   'config-dir': row('paths', 'string', '/etc/k8ts', 'Configuration and kubeconfigs'),
   'run-dir': row('paths', 'string', '/run/k8ts', 'Sockets and lock files'),
   'log-dir': row('paths', 'string', '/var/log/k8ts', 'Logs of k8ts, its runtime and pods'),
+  'kubelet-dir': row(
+    'paths',
+    'string',
+    undefined,
+    'Volumes and plugins of the node (default: DATA-DIR/kubelet); drivers that are made for other clusters expect /var/lib/kubelet',
+  ),
   'log-level': row('log', 'string', 'info', 'debug, info, warn or error'),
   'log-format': row('log', 'string', 'text', 'text or json'),
 
@@ -134,6 +140,7 @@ const PATHS = [
   'config-dir',
   'run-dir',
   'log-dir',
+  'kubelet-dir',
   'kubelet-config',
   'kubelet-config-dir',
   'image-credential-provider-config',

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { Config } from './config.ts';
 
 /** Absolute paths. Directories are made by whoever first writes there. */
-export function pathsOf(config: Pick<Config, 'dataDir' | 'configDir' | 'runDir' | 'logDir'>) {
-  const { dataDir, configDir, runDir, logDir } = config;
+export function pathsOf(config: Pick<Config, 'dataDir' | 'configDir' | 'runDir' | 'logDir' | 'kubeletDir'>) {
+  const { dataDir, configDir, runDir, logDir, kubeletDir } = config;
   return {
     dataDir,
     configDir,
@@ -13,7 +13,7 @@ export function pathsOf(config: Pick<Config, 'dataDir' | 'configDir' | 'runDir' 
     store: join(dataDir, 'server', 'state.db'),
     serverPki: join(dataDir, 'server', 'pki'),
     agentPki: join(dataDir, 'agent', 'pki'),
-    kubelet: join(dataDir, 'kubelet'),
+    kubelet: kubeletDir ?? join(dataDir, 'kubelet'),
     podLogs: join(logDir, 'pods'),
     containerLogs: join(logDir, 'containers'),
     containerd: join(dataDir, 'containerd'),

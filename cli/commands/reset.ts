@@ -78,14 +78,18 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
   });
   await step('mounts', async () =>
     count(
-      (await Promise.all([paths.dataDir, paths.runDir].map(path => releaseMounts(path, { detachBusy: true })))).flat()
-        .length,
+      (
+        await Promise.all(
+          [paths.dataDir, paths.kubelet, paths.runDir].map(path => releaseMounts(path, { detachBusy: true })),
+        )
+      ).flat().length,
       'mount',
     ),
   );
   await step('kubeconfigs', async () => (await removeFromOwnKubeconfigs(paths)).map(file => `context k8ts in ${file}`));
   await step('files', () => {
-    const there = [paths.dataDir, paths.configDir, paths.runDir, paths.logDir].filter(path => existsSync(path));
+    const ours = [paths.kubelet, paths.dataDir, paths.configDir, paths.runDir, paths.logDir];
+    const there = ours.filter(path => existsSync(path));
     for (const path of there) rmSync(path, { recursive: true, force: true });
     for (const path of SHARED_DIRECTORIES) removeIfEmpty(path);
     return Promise.resolve(there);
