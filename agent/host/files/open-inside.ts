@@ -38,6 +38,16 @@ export async function openFileAt(place: FileHandle): Promise<FileHandle> {
   return open(`/proc/self/fd/${place.fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
 }
 
+/** A regular file by its path, links followed, for reading: where only a pipe or device may be in the way. @throws as `openFileAt()` */
+export async function openFile(path: string): Promise<FileHandle> {
+  const place = await open(path, O_PATH);
+  try {
+    return await openFileAt(place);
+  } finally {
+    await place.close();
+  }
+}
+
 /** A regular file inside of `root`, for reading. @throws as the two above */
 export async function openInside(root: string, path: string): Promise<FileHandle> {
   const place = await openPlace(root, path);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -54,6 +54,8 @@ describe('LogRotator.lookOnce()', () => {
       await clock.advance(10_000);
     }
     expect(files()).toEqual(['0.log', '0.log.20260101-000010.gz', '0.log.20260101-000020']);
+    // As secret as the log itself.
+    expect(statSync(join(folder, '0.log.20260101-000010.gz')).mode & 0o007).toBe(0);
     expect(gunzipSync(readFileSync(join(folder, '0.log.20260101-000010.gz'))).toString()).toBe('second and more');
     expect(readFileSync(join(folder, '0.log.20260101-000020'), 'utf8')).toBe('third and more');
   });

@@ -23,6 +23,9 @@ export interface LogRotatorOptions {
   readonly workers: number;
 }
 
+/** The runtime's: a log may hold secrets. */
+const LOG_MODE = 0o640;
+
 export class LogRotator {
   private readonly options: LogRotatorOptions;
 
@@ -81,7 +84,7 @@ export class LogRotator {
 
 async function compress(path: string): Promise<void> {
   const half = `${path}.tmp`;
-  await pipeline(createReadStream(path), createGzip(), createWriteStream(half));
+  await pipeline(createReadStream(path), createGzip(), createWriteStream(half, { mode: LOG_MODE }));
   await rename(half, `${path}.gz`);
   await unlink(path);
 }

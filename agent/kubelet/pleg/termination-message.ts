@@ -2,7 +2,7 @@
  * What a container left to say: its termination message file, or the end of its log if it asked for that and failed.
  * Source: kubernetes.io/docs, "Customizing the termination message": at most 4096 bytes; of the log 2048 bytes or 80 lines.
  */
-import { open } from 'node:fs/promises';
+import { openFile } from '../../host/files/open-inside.ts';
 import { CRI_KEYS } from '../plan/cri-labels.ts';
 import { tailOfLog } from '../plan/log-line.ts';
 
@@ -25,7 +25,7 @@ export async function readTerminationMessage(
 
 async function readPart(path: string, maxBytes: number, from: 'start' | 'end'): Promise<string> {
   try {
-    const file = await open(path, 'r');
+    const file = await openFile(path);
     try {
       const position = from === 'start' ? 0 : Math.max(0, (await file.stat()).size - maxBytes);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(maxBytes), 0, maxBytes, position);

@@ -183,6 +183,14 @@ describe('what is served', () => {
     expect(await ask(readOnlyPort, '/pods', { ...plain, method: 'POST' })).toBe('405 Method Not Allowed');
   });
 
+  test('its configuration, without the passwords in it', async () => {
+    const headers = { Authorization: ['Basic c2VjcmV0'] };
+    const { port } = await start({ configuration: { staticPodURLHeader: headers } });
+    const answer = await ask(port, '/configz', { as: ALICE });
+    expect(answer).toContain('"staticPodURLHeader":{"Authorization":["<masked>"]}');
+    expect(answer).not.toContain('c2VjcmV0');
+  });
+
   test('nothing that debugs, when that is off', async () => {
     const { port } = await start({ configuration: { enableDebuggingHandlers: false } });
     expect(await ask(port, '/exec/a/b/c', { as: ALICE, method: 'POST' })).toBe('405 Debug endpoints are disabled.');

@@ -4,8 +4,9 @@
  *
  * Differs: upstream's kubelet reads the newest file alone.
  */
-import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
+import { readdir, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { openFile } from '../../../host/files/open-inside.ts';
 import type { LogSelection } from '../plan/log-selection.ts';
 import { isCompressed, plainName, rotatedLogs } from '../plan/rotated-logs.ts';
 import { LineWriter, type LogSink } from './line-writer.ts';
@@ -69,7 +70,7 @@ class OpenLog {
   /** @throws Error when there is no such log */
   async open(): Promise<void> {
     try {
-      this.file = await open(this.path, 'r');
+      this.file = await openFile(this.path);
     } catch (error) {
       // Between the two steps of a rotation there is none.
       if ((await this.rotated()).length === 0) throw error;
@@ -116,7 +117,7 @@ class OpenLog {
   async moveOn(): Promise<boolean> {
     const [named, opened] = await Promise.all([stat(this.path).catch(() => undefined), this.file?.stat()]);
     if (named === undefined || named.ino === opened?.ino) return false;
-    const next = await open(this.path, 'r').catch(() => undefined);
+    const next = await openFile(this.path).catch(() => undefined);
     if (next === undefined) return false;
     const before = this.file;
     // What was written to the old file before the switch comes first.
@@ -155,7 +156,7 @@ class OpenLog {
   private async tailOf(name: string, lines: number): Promise<{ skip: number; missing: number } | undefined> {
     const path = join(this.folder, name);
     if (isCompressed(name)) return linesBeforeTail(path, lines).catch(() => undefined);
-    const file = await open(path, 'r').catch(() => undefined);
+    const file = await openFile(path).catch(() => undefined);
     if (file === undefined) return undefined;
     try {
       const { offset, missing } = await startOfTail(file, lines);
@@ -169,7 +170,7 @@ class OpenLog {
   private async sendRotated(name: string, skip: number): Promise<void> {
     if (this.writer.isFull || this.signal.aborted) return;
     const path = join(this.folder, name);
-    const file = isCompressed(name) ? undefined : await open(path, 'r').catch(() => undefined);
+    const file = isCompressed(name) ? undefined : await openFile(path).catch(() => undefined);
     try {
       if (file !== undefined) await this.writer.readFrom(file, skip, this.signal);
       else {

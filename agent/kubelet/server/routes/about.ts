@@ -18,7 +18,11 @@ const WARNING =
 
 export function aboutRoutes(options: AboutOptions): Route[] {
   const { configuration, flags } = options;
-  const { apiVersion: _, kind: __, ...kubeletconfig } = configuration;
+  const { apiVersion: _, kind: __, staticPodURLHeader, ...rest } = configuration;
+  const kubeletconfig = {
+    ...rest,
+    ...(staticPodURLHeader === undefined ? {} : { staticPodURLHeader: masked(staticPodURLHeader) }),
+  };
   return [
     getRoute('configz', ({ response }) => sendJson(response, { kubeletconfig })),
     getRoute('flagz', exchange => {
@@ -27,6 +31,11 @@ export function aboutRoutes(options: AboutOptions): Route[] {
     }),
     getRoute('statusz', exchange => sendPage(exchange, 'statusz', status(options))),
   ];
+}
+
+/** Headers of the request for static pods: passwords, as a rule. */
+function masked(headers: Readonly<Record<string, readonly string[]>>): Record<string, readonly string[]> {
+  return Object.fromEntries(Object.keys(headers).map(name => [name, ['<masked>']]));
 }
 
 function plain(value: unknown): string {
