@@ -7,6 +7,7 @@
  *
  * Differs: the scheduler has a queue of its own instead of the WorkQueue, since order (priority) and waiting for a change are its business.
  */
+import { jsonEquals } from '../../machinery/meta/json-value.ts';
 import { randomInt } from 'node:crypto';
 import type { Client } from '../../machinery/client/client.ts';
 import { subjectOf, type EventSink } from '../../machinery/client/event-recorder.ts';
@@ -151,7 +152,8 @@ export class Scheduler implements Component {
       this.cache.placePod(pod, nodeName);
       // A pod that arrives or changes its labels can satisfy another's affinity; one that was resized may leave room.
       const isNew = older === undefined || (older.spec.nodeName ?? '') === '';
-      if (isNew || older.metadata.labels !== pod.metadata.labels || takesLess(pod, older)) this.queue.moveAll();
+      if (isNew || !jsonEquals(older.metadata.labels, pod.metadata.labels) || takesLess(pod, older))
+        this.queue.moveAll();
       return;
     }
     if (pod.spec.schedulerName !== undefined && pod.spec.schedulerName !== this.schedulerName) return;
