@@ -2,7 +2,7 @@
  * Ends containers: preStop inside the grace period, then the stop signal, then SIGKILL.
  * Source: kubernetes.io/docs, "Pod Lifecycle: termination of Pods"; `kuberuntime_container.go` 1.36, killContainer.
  */
-import type { Container, LifecycleHandler, Pod } from '../../../proto/api/core-v1.ts';
+import type { Container, LifecycleHandler } from '../../../proto/api/core-v1.ts';
 import type { EventSink, EventSubject } from '../../../machinery/client/event-recorder.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
@@ -134,12 +134,4 @@ export function graceFromAnnotations(views: readonly ContainerView[]): number {
     if (Number.isFinite(seconds) && annotations[CRI_KEYS.terminationGracePeriod] !== undefined) return seconds;
   }
   return 30;
-}
-
-/** `spec.containers{name}`, as events point at containers. */
-export function containerFieldPath(pod: Pod, name: string): string {
-  const { initContainers = [], ephemeralContainers = [] } = pod.spec;
-  if (initContainers.some(c => c.name === name)) return `spec.initContainers{${name}}`;
-  if (ephemeralContainers.some(c => c.name === name)) return `spec.ephemeralContainers{${name}}`;
-  return `spec.containers{${name}}`;
 }

@@ -15,7 +15,8 @@ import { isNotFound } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { VolumeManager } from '../volumes/volume-manager.ts';
 import { abandonOnAbort } from './abandon.ts';
-import { containerFieldPath, graceFromAnnotations, type ContainerKiller } from './container-killer.ts';
+import { graceFromAnnotations, type ContainerKiller } from './container-killer.ts';
+import { containerSubject } from './container-subject.ts';
 import type { PodCgroups } from './pod-cgroups.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { StageWatch } from './slow-stages.ts';
@@ -98,7 +99,7 @@ export class PodTerminator {
         podIP,
         graceSeconds: left,
         message: `Stopping container ${view.name}`,
-        subject: subjectOf(pods, record.pod, containerFieldPath(record.pod, view.name)),
+        subject: containerSubject(record.pod, view.name),
         ...(before === undefined ? {} : { turn: Promise.allSettled(before) }),
       };
       return killer.kill(input, signal);

@@ -6,8 +6,7 @@
  * - A change of an answer wakes the pod's worker at once. A probe that hangs delays its own container alone.
  */
 import type { Container, Pod, Probe } from '../../../proto/api/core-v1.ts';
-import { subjectOf, type EventSink } from '../../../machinery/client/event-recorder.ts';
-import { pods } from '../../../machinery/client/resource.ts';
+import type { EventSink } from '../../../machinery/client/event-recorder.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { ProbeFailure } from '../plan/pod-actions.ts';
@@ -21,7 +20,7 @@ import {
   type ProbeKind,
   type ProbeState,
 } from '../plan/probe-state.ts';
-import { containerFieldPath } from '../pods/container-killer.ts';
+import { containerSubject } from '../pods/container-subject.ts';
 import type { ProbeOutcome } from '../stats/kubelet-metrics.ts';
 import type { ProbeRunner } from './probe-runner.ts';
 
@@ -230,7 +229,7 @@ export class Prober {
   }
 
   private tell(target: Target, worker: Worker, output: string): void {
-    const subject = subjectOf(pods, target.pod, containerFieldPath(target.pod, target.container.name));
+    const subject = containerSubject(target.pod, target.container.name);
     const kind = `${worker.kind.charAt(0).toUpperCase()}${worker.kind.slice(1)}`;
     this.options.recorder.event(subject, 'Warning', 'Unhealthy', `${kind} probe failed: ${output}`);
   }
