@@ -138,7 +138,14 @@ function setup(setting: Setting = {}) {
     await until(() => woken.length > before);
     return ensure(container, pod);
   };
-  return { manager, puller, watches, clock, ensure, settled, podOf, pulls, aborted, events, woken, there, root };
+  /** Begins a container with what is there. */
+  const begin = async (container: Partial<Container> = {}, pod: Pod = podOf('u', 'a', [])): Promise<ImageState> => {
+    const state = await settled(container, pod);
+    const subject = subjectOf(pods, pod, `spec.containers{${container.name ?? 'c'}}`);
+    if (state.kind === 'present') manager.use(pod, container.image ?? APP, subject, state);
+    return state;
+  };
+  return { manager, begin, puller, watches, clock, ensure, settled, podOf, pulls, aborted, events, woken, there, root };
 }
 
 /** Records are real files: they take as long as they take. */
@@ -166,13 +173,24 @@ describe('ImageManager.ensure()', () => {
   });
 
   test('pulls once a start of each container when the policy is Always', async () => {
-    const { settled, ensure, pulls } = setup({ present: true });
+    const { begin, settled, pulls } = setup({ present: true });
     const always = { imagePullPolicy: 'Always' };
+    // The first may have to wait for its volumes, and asks again.
     expect((await settled(always)).kind).toBe('present');
-    expect((await ensure({ ...always, name: 'd' })).kind).toBe('present');
+    expect((await begin(always)).kind).toBe('present');
+    expect((await begin({ ...always, name: 'd' })).kind).toBe('present');
     expect(pulls).toHaveLength(1);
-    expect((await settled(always)).kind).toBe('present');
+    expect((await begin(always)).kind).toBe('present');
     expect(pulls).toHaveLength(2);
+  });
+
+  test('tells that the image is there at each start of a container, not each time that it is looked at', async () => {
+    const { begin, ensure, events } = setup({ present: true });
+    for (let i = 0; i < 3; i++) await ensure();
+    expect(events).toEqual([]);
+    for (let i = 0; i < 2; i++) await begin();
+    const told = `Normal Pulled: Container image "${APP}" already present on machine and can be accessed by the pod`;
+    expect(events).toEqual([told, told]);
   });
 
   test('never pulls when the policy is Never', async () => {

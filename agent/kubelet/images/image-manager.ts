@@ -22,7 +22,13 @@ import type { PullRecords } from './pull-records.ts';
 
 /** Where a container's image stands. */
 export type ImageState =
-  | { readonly kind: 'present'; readonly image: Decoded<Image>; readonly name: string }
+  | {
+      readonly kind: 'present';
+      readonly image: Decoded<Image>;
+      readonly name: string;
+      /** The pod's own pull brought it, and a container has not been made of it since. */
+      readonly isFresh: boolean;
+    }
   /** The worker is woken when it ends. */
   | { readonly kind: 'pulling' }
   | {
@@ -116,16 +122,24 @@ export class ImageManager {
       const mayUse = image === undefined ? false : isFresh || (await this.mayUse(request, image));
       if (typeof mayUse === 'object') return mayUse;
       if (image !== undefined && mayUse) {
-        if (!isFresh) this.tellPresent(text, subject);
-        users?.add(subject.fieldPath ?? '');
         known.attempts.get(fullName)?.unwatch?.();
         known.attempts.delete(fullName);
         known.held.set(fullName, image.id);
-        return { kind: 'present', image, name: fullName };
+        return { kind: 'present', image, name: fullName, isFresh };
       }
     }
     if (policy === 'Never') return this.neverPulled(text, subject);
     return this.pullOrWait(request, policy === 'Always');
+  }
+
+  /** A container is about to be made of what `ensure` found; a pull has told of itself already. */
+  use(pod: Pod, text: string, subject: EventSubject, found: Extract<ImageState, { kind: 'present' }>): void {
+    this.knownOf(pod)
+      .fresh.get(found.name)
+      ?.add(subject.fieldPath ?? '');
+    if (found.isFresh) return;
+    const message = `Container image "${text}" already present on machine and can be accessed by the pod`;
+    this.options.recorder.event(subject, 'Normal', 'Pulled', message);
   }
 
   /** The pod is gone: nothing of it is remembered, and what it waits for alone ends. */
@@ -161,11 +175,6 @@ export class ImageManager {
     return { kind: 'waiting', reason: 'ErrImageNeverPull', message, retryAtMs: undefined };
   }
 
-  private tellPresent(text: string, subject: EventSubject): void {
-    const message = `Container image "${text}" already present on machine and can be accessed by the pod`;
-    this.options.recorder.event(subject, 'Normal', 'Pulled', message);
-  }
-
   /** No registry knows ids: the image is here, or was imported by somebody, or never comes. */
   private async ensureById(
     id: string,
@@ -177,9 +186,8 @@ export class ImageManager {
     if ('kind' in seen) return seen;
     const isPresent = seen.found !== undefined;
     if (seen.found !== undefined && (await this.options.records.isForAll(seen.found.id))) {
-      this.tellPresent(id, subject);
       known.held.set(id, seen.found.id);
-      return { kind: 'present', image: seen.found, name: id };
+      return { kind: 'present', image: seen.found, name: id, isFresh: false };
     }
     if (container.imagePullPolicy === 'Never') return this.neverPulled(id, subject);
     const why = isPresent

@@ -178,6 +178,7 @@ export class PodStarter {
       waiting.set(container.name, { reason: 'CreateContainerConfigError', message });
       return { started: false, retryMs: MAX_RETRY_MS };
     }
+    this.options.images.use(record.pod, container.image ?? '', subject, image);
     const input = {
       pod: record.pod,
       start,

@@ -14,7 +14,7 @@ import { newRecord } from './pod-record.ts';
 import { PodSyncer, type PodSyncerOptions } from './pod-syncer.ts';
 
 const sandbox = { id: 's1', attempt: 0, ready: true, createdAtMs: 1, ips: ['10.0.0.9'] };
-const present: ImageState = { kind: 'present', image: {} as never, name: 'i' };
+const present: ImageState = { kind: 'present', image: {} as never, name: 'i', isFresh: false };
 
 /** A node on which everything works, but for what `fail` (by call) and `images` (by container) say. */
 function setup(containers: Partial<Container>[], setting: { running?: string[]; restartPolicy?: string } = {}) {
@@ -61,7 +61,10 @@ function setup(containers: Partial<Container>[], setting: { running?: string[]; 
       settled: () => Promise.resolve(),
     },
     volumes: { prepare: () => call('volumes', new Map()) },
-    images: { ensure: async (_: Pod, container: Container) => images.get(container.name) ?? present },
+    images: {
+      ensure: async (_: Pod, container: Container) => images.get(container.name) ?? present,
+      use: () => undefined,
+    },
     sandboxes: {
       start: () => call('sandbox', { view: sandbox, config: {} }),
       configFor: async () => ({}),
