@@ -9,47 +9,32 @@
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { pods } from '../../../machinery/client/resource.ts';
-import { subjectOf, type EventSink } from '../../../machinery/client/event-recorder.ts';
+import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import { runReconciler, type ReconcileObserver } from '../../../machinery/client/run-reconciler.ts';
 import type { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
-import type { Logger } from '../../../machinery/process/logger.ts';
-import type { Allocations } from '../allocations/create-allocations.ts';
 import type { ImageManager } from '../images/image-manager.ts';
-import type { PodCache } from '../pleg/pod-cache.ts';
 import { deadlineVerdict } from '../plan/active-deadline.ts';
 import { isTerminalPhase, uidOf } from '../plan/pod-spec.ts';
-import type { AdmissionVerdict } from '../plan/node-admission.ts';
 import type { PodVerdict } from '../plan/pod-status.ts';
-import { PREEMPTED } from '../plan/preemption.ts';
 import { isAnythingRunning, type PodView } from '../plan/pod-view.ts';
 import type { Prober } from '../prober/prober.ts';
-import type { ResourceManagers } from '../resources/resource-managers.ts';
+import { PodAdmission, type PodAdmissionOptions } from './pod-admission.ts';
 import { newRecord, type PodRecord } from './pod-record.ts';
 import type { PodSyncer } from './pod-syncer.ts';
 import type { PodTerminator } from './pod-terminator.ts';
 import type { StatusManager } from './status-manager.ts';
 import type { StatusPublisher } from './status-publisher.ts';
 
-export interface PodWorkersOptions {
-  readonly cache: PodCache;
+export interface PodWorkersOptions extends PodAdmissionOptions {
   readonly syncer: PodSyncer;
   readonly terminator: PodTerminator;
   readonly status: StatusManager;
   readonly publisher: StatusPublisher;
   readonly prober: Prober;
   readonly images: ImageManager;
-  readonly allocations: Allocations;
-  readonly recorder: EventSink;
   readonly queue: WorkQueue<string>;
   readonly clock: Clock;
-  readonly logger: Logger;
-  /** Whether the node takes the pod, given those that it has; undefined: it does. */
-  readonly admit: (pod: Pod, others: readonly Pod[]) => AdmissionVerdict | undefined;
-  /** Processors, memory and devices that are given to single containers. */
-  readonly resources: Pick<ResourceManagers, 'admit' | 'release'>;
-  /** Asks the API for the node: what `admit` looks at may be older than what the scheduler saw. */
-  readonly refreshNode: (signal: AbortSignal) => Promise<void>;
   /** Told of metadata changes, for downward API volumes. */
   readonly podChanged: (pod: Pod) => void;
   /** Told once nothing is left of a pod here. */
@@ -67,9 +52,15 @@ const LONGEST_YIELD_MS = 10_000;
 export class PodWorkers implements Reconciler<string> {
   private readonly options: PodWorkersOptions;
   private readonly records = new Map<string, PodRecord>();
+  private readonly admission: PodAdmission;
 
   constructor(options: PodWorkersOptions) {
     this.options = options;
+    this.admission = new PodAdmission(options, {
+      others: record => this.admittedBeside(record),
+      mayRun: uid => this.mayRun(uid),
+      end: (uid, verdict) => this.endPod(uid, verdict),
+    });
     options.cache.onChange(uid => {
       if (this.records.has(uid)) options.queue.add(uid);
     });
@@ -247,7 +238,7 @@ export class PodWorkers implements Reconciler<string> {
   }
 
   private async sync(record: PodRecord, signal: AbortSignal): Promise<ReconcileResult> {
-    const { allocations, clock, logger, publisher, recorder, status } = this.options;
+    const { allocations, clock, publisher, recorder, status } = this.options;
     if (this.mustEnd(record)) return this.begin(record);
     const nowMs = clock.now();
     const deadline = deadlineVerdict(record.pod, status.current(record.pod)?.startTime, nowMs);
@@ -257,26 +248,13 @@ export class PodWorkers implements Reconciler<string> {
       return this.begin(record);
     }
     if (!record.admitted) {
-      if ([...record.victims].some(uid => this.mayRun(uid))) return 'awaitChange';
-      let rejection = this.admit(record);
-      if (rejection !== undefined) {
-        await this.options.refreshNode(signal);
-        rejection = this.admit(record);
-      }
-      if (rejection?.victims !== undefined) return this.preempt(record, rejection.victims);
-      rejection ??= await this.giveResources(record, signal);
-      if (rejection !== undefined) {
-        record.verdict = rejection;
-        recorder.event(subjectOf(pods, record.pod), 'Warning', rejection.reason, rejection.message);
+      const admission = await this.admission.admit(record, signal);
+      if (admission.kind === 'waits') return 'awaitChange';
+      if (admission.kind === 'rejected') {
+        record.verdict = admission.verdict;
         publisher.publish(record, { urgent: true });
         return this.begin(record);
       }
-      allocations.store.admit(record.pod).catch((error: unknown) => {
-        logger.error(
-          { err: error, uid: record.uid },
-          'Cannot keep what was allocated to a pod; a restart would forget it',
-        );
-      });
     }
     record.pod = allocations.resizer.consider(record.desired);
     const result = await this.options.syncer.sync(record, signal);
@@ -285,43 +263,15 @@ export class PodWorkers implements Reconciler<string> {
     return { afterMs: result === 'awaitChange' ? deadline.dueInMs : Math.min(result.afterMs, deadline.dueInMs) };
   }
 
-  /** Ends pods so that a critical one fits; it is looked at again once they have ended. */
-  private preempt(record: PodRecord, victims: readonly Pod[]): ReconcileResult {
-    for (const victim of victims) {
-      this.options.recorder.event(subjectOf(pods, victim), 'Warning', PREEMPTED.reason, PREEMPTED.message);
-      record.victims.add(uidOf(victim));
-      this.endPod(uidOf(victim), PREEMPTED);
-    }
-    return 'awaitChange';
+  private admittedBeside(record: PodRecord): Pod[] {
+    return [...this.records.values()]
+      .filter(other => other !== record && other.admitted && !other.gone && other.phase === 'sync')
+      .map(other => other.pod);
   }
 
   private mayRun(uid: string): boolean {
     const phase = this.records.get(uid)?.phase;
     return phase === 'sync' || phase === 'terminating';
-  }
-
-  /** A pod that already runs here was admitted before. */
-  private admit(record: PodRecord): AdmissionVerdict | undefined {
-    if (this.options.cache.view(record.uid) !== undefined) return undefined;
-    const others = [...this.records.values()]
-      .filter(other => other !== record && other.admitted && !other.gone && other.phase === 'sync')
-      .map(other => other.pod);
-    return this.options.admit(record.pod, others);
-  }
-
-  /** What plugins are asked for may take long: meanwhile the next pod must find this one counted. */
-  private async giveResources(record: PodRecord, signal: AbortSignal): Promise<PodVerdict | undefined> {
-    record.admitted = true;
-    // A pod that already runs here has what it was given.
-    if (this.options.cache.view(record.uid) !== undefined) return undefined;
-    let given = false;
-    try {
-      const rejection = await this.options.resources.admit(record.pod, signal);
-      given = rejection === undefined;
-      return rejection;
-    } finally {
-      record.admitted = given;
-    }
   }
 
   private begin(record: PodRecord): ReconcileResult {
