@@ -145,6 +145,7 @@ describe('containerConfig()', () => {
     terminationMessageFile: '/pods/u/containers/c/2',
     nodeMemoryBytes: 1 << 30,
     seccompFolder: '/k/seccomp',
+    seccompDefault: false,
     recursiveReadOnlyMounts: false,
     ...more,
   });
@@ -238,6 +239,18 @@ test('containerConfig() finds seccomp profiles of the node in its folder', () =>
     profileType: SecurityProfile_ProfileType.Localhost,
     localhostRef: '/k/seccomp/a/b.json',
   });
+});
+
+test.each([
+  ['nothing is said', {}, {}, 'RuntimeDefault'],
+  ['the container says otherwise', {}, { seccompProfile: { type: 'Unconfined' } }, 'Unconfined'],
+  ['the pod says otherwise', { seccompProfile: { type: 'Unconfined' } }, {}, 'Unconfined'],
+  ['the container has a profile', {}, { seccompProfile: { type: 'Localhost', localhostProfile: 'a' } }, 'Localhost'],
+  ['it is privileged', {}, { privileged: true }, 'Unconfined'],
+] as const)('containerConfig() with seccompDefault where %s', (_name, whole, own, want) => {
+  const p = pod({ securityContext: whole });
+  const context = containerSecurityContext(p, { name: 'c', securityContext: own }, { seccompDefault: true });
+  expect(context.seccomp?.profileType).toBe(SecurityProfile_ProfileType[want]);
 });
 
 test.each<[string, object, { uid: number | undefined; username: string }, object]>([

@@ -52,6 +52,8 @@ export interface ContainerConfigInput {
   readonly recursiveReadOnlyMounts: boolean;
   /** Absolute; seccomp profiles of the node lie in it. */
   readonly seccompFolder: string;
+  /** Whether the runtime's profile holds for who names none. */
+  readonly seccompDefault: boolean;
   /** Container whose processes an ephemeral container joins. */
   readonly targetId?: string;
   readonly imageUser?: ImageUser;

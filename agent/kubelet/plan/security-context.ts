@@ -109,6 +109,8 @@ export interface SecurityContextOfNode {
   readonly targetId?: string;
   /** Where the node keeps profiles: specs name them relative to it. */
   readonly seccompFolder?: string;
+  /** Who names no profile gets the runtime's; default: none (`seccompDefault` of the node's settings). */
+  readonly seccompDefault?: boolean;
   readonly imageUser?: ImageUser | undefined;
   /** The pod's own; undefined: the node's. */
   readonly userNamespace?: UserNamespace | undefined;
@@ -120,11 +122,12 @@ export function containerSecurityContext(
   container: Container,
   node: SecurityContextOfNode = {},
 ): LinuxContainerSecurityContext {
-  const { targetId = '', seccompFolder = '', imageUser, userNamespace } = node;
+  const { targetId = '', seccompFolder = '', seccompDefault = false, imageUser, userNamespace } = node;
   const context = effectiveSecurityContext(pod, container);
   const privileged = context.privileged === true;
   const unmasked = privileged || context.procMount === 'Unmasked';
-  const seccomp = privileged ? unconfined : seccompProfile(context.seccompProfile, seccompFolder);
+  const profile = context.seccompProfile ?? (seccompDefault ? { type: 'RuntimeDefault' } : undefined);
+  const seccomp = privileged ? unconfined : seccompProfile(profile, seccompFolder);
   return {
     privileged,
     namespaceOptions: namespaceOptions(pod, targetId, userNamespace),

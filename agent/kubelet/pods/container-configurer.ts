@@ -41,6 +41,8 @@ export interface ContainerConfigurerOptions {
   readonly allocatable: () => ResourceAmounts;
   readonly nodeMemoryBytes: number;
   readonly nodeSwap: () => NodeSwap | undefined;
+  /** Whether the runtime's seccomp profile holds for containers that name none. */
+  readonly seccompDefault: boolean;
   readonly abilities: () => RuntimeAbilities;
   /** Services whose links the pod gets. */
   readonly visibleServices: (pod: Pod) => readonly Service[];
@@ -122,6 +124,7 @@ export class ContainerConfigurer {
       nodeSwap: options.nodeSwap(),
       recursiveReadOnlyMounts: options.abilities().recursiveReadOnlyMounts,
       seccompFolder: `${options.folders.root}/seccomp`,
+      seccompDefault: options.seccompDefault,
       targetId: input.targetId,
       imageUser: user,
       userNamespace: input.sandboxConfig.linux?.securityContext?.namespaceOptions?.usernsOptions,

@@ -116,6 +116,7 @@ export function createPodPath(options: PodPathOptions): PodPath {
     allocatable,
     nodeMemoryBytes: machine.memoryBytes,
     nodeSwap: options.nodeSwap,
+    seccompDefault: configuration.seccompDefault,
     abilities: () => link.abilities,
     visibleServices: pod => visibleTo(pod, services),
     extras: (pod, container, aborting) => resources.extras(pod, container, aborting),

@@ -53,7 +53,6 @@ const LACKS: readonly Lack[] = [
   lack('logging.verbosity', [0], 'say --log-level debug'),
   lack('logging.vmodule', [], 'say --log-level debug'),
   lack('kernelMemcgNotification', [false], 'memory that falls fast is looked at every second instead'),
-  lack('seccompDefault', [false], 'say seccompProfile in the securityContext of pods'),
   lack('memoryThrottlingFactor', [0.9], 'memory.high is not set (upstream: feature MemoryQoS, alpha)'),
   lack('tracing', [], 'there are no traces'),
 ];
