@@ -6,7 +6,6 @@
  */
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
 import type { CSIDriver, VolumeAttachment } from '../../../proto/api/storage-v1.ts';
-import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import {
@@ -24,6 +23,7 @@ import { findCondition, keyOf, objectKey } from '../../../machinery/meta/object.
 import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { AttachmentEvents } from './attachment-events.ts';
 import { multiAttachMessage, planAttachments, type AttachmentPlan } from './plan/node-attachments.ts';
 import { holdsVolumes, wantedVolumes, type WantedVolume } from './plan/wanted-volumes.ts';
 
@@ -45,14 +45,14 @@ export class AttachDetachController implements Controller, Reconciler {
   private readonly attachments: Informer<VolumeAttachment>;
   /** Monotonic, by attachment. */
   private readonly unwantedSinceMs = new Map<string, number>();
-  /** What was last told of an attachment, so that each word is said once. */
-  private readonly told = new Map<string, string>();
+  private readonly events: AttachmentEvents;
   /** Nodes that wait for a volume that another node has. */
   private readonly blocked = new Map<string, Set<string>>();
 
   constructor(context: ControllerContext) {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
+    this.events = new AttachmentEvents(context.events);
     const { informers } = context;
     this.pods = informers.informer(pods);
     this.nodes = informers.informer(nodes);
@@ -91,12 +91,15 @@ export class AttachDetachController implements Controller, Reconciler {
       nowMs,
     });
     this.noteUnwanted(attachments, plan, nowMs);
-    this.tellOutcomes(wanted, attachments);
+    this.events.tellOutcomes(wanted, attachments);
     for (const volume of plan.blocked) this.block(volume, nodeName);
+    const inUseBefore = attachmentsInUse(node);
     const inUseNow = await this.writeAttached(node, plan, signal);
     for (const attachment of plan.remove) {
-      // The node may have begun to use it while we looked: its own word, given after ours, decides.
-      if (inUseNow.has(attachment.metadata.name ?? '') && !this.isForced(node, attachment)) continue;
+      const { name = '' } = attachment.metadata;
+      // The node may have begun to use it while we looked: its own word, given after ours, decides. What it used before goes by force: the plan
+      // knew of that.
+      if (inUseNow.has(name) && !inUseBefore.has(name)) continue;
       await this.remove(attachment, signal);
     }
     for (const volume of plan.create) await this.create(volume, nodeName, signal);
@@ -140,21 +143,11 @@ export class AttachDetachController implements Controller, Reconciler {
       const written = await this.context.client
         .of(nodes)
         .patch({ name }, { status }, { type: 'strategic', subresource: 'status', signal });
-      const inUse = (written.status?.volumesInUse ?? []).flatMap(unique => parseUniqueVolumeName(unique) ?? []);
-      return new Set(inUse.map(({ driver, handle }) => volumeAttachmentName(driver, handle, name)));
+      return attachmentsInUse(written);
     } catch (error) {
       if (isNotFound(error)) return none;
       throw error;
     }
-  }
-
-  /** The plan removes what the node says is in use: then it has its reasons. */
-  private isForced(node: Node | undefined, { metadata }: VolumeAttachment): boolean {
-    return (node?.status?.volumesInUse ?? []).some(unique => {
-      const parsed = parseUniqueVolumeName(unique);
-      if (parsed === undefined) return false;
-      return volumeAttachmentName(parsed.driver, parsed.handle, node?.metadata.name ?? '') === metadata.name;
-    });
   }
 
   private async create(volume: WantedVolume, nodeName: string, signal: AbortSignal): Promise<void> {
@@ -199,25 +192,7 @@ export class AttachDetachController implements Controller, Reconciler {
       name,
       users.map(({ metadata }) => metadata.name ?? ''),
     );
-    for (const pod of volume.pods)
-      this.context.events.event(subjectOf(pods, pod), 'Warning', 'FailedAttachVolume', message);
-  }
-
-  private tellOutcomes(wanted: readonly WantedVolume[], attachments: readonly VolumeAttachment[]): void {
-    for (const { attachment: name, volume, pods: users } of wanted) {
-      const status = attachments.find(({ metadata }) => metadata.name === name)?.status;
-      const failed = status?.attachError?.message;
-      const outcome = status?.attached === true ? 'attached' : failed === undefined ? '' : `failed ${failed}`;
-      if (this.told.get(name) === outcome || (outcome === '' && !this.told.has(name))) continue;
-      this.told.set(name, outcome);
-      const tell = (type: 'Normal' | 'Warning', reason: string, message: string): void => {
-        for (const pod of users) this.context.events.event(subjectOf(pods, pod), type, reason, message);
-      };
-      const of = `for volume "${volume.metadata.name ?? ''}" `;
-      if (outcome === 'attached') tell('Normal', 'SuccessfulAttachVolume', `AttachVolume.Attach succeeded ${of}`);
-      else if (failed !== undefined)
-        tell('Warning', 'FailedAttachVolume', `AttachVolume.Attach failed ${of}: ${failed}`);
-    }
+    this.events.tellBlocked(volume, message);
   }
 
   private watch(): void {
@@ -266,7 +241,7 @@ export class AttachDetachController implements Controller, Reconciler {
       onUpdate: (_older, attachment) => onAttachment(attachment),
       onDelete: attachment => {
         const volume = attachment.spec.source.persistentVolumeName ?? '';
-        this.told.delete(attachment.metadata.name ?? '');
+        this.events.forget(attachment.metadata.name ?? '');
         this.unwantedSinceMs.delete(attachment.metadata.name ?? '');
         for (const nodeName of this.blocked.get(volume) ?? []) this.queue.add(nodeName);
         this.blocked.delete(volume);
@@ -274,4 +249,10 @@ export class AttachDetachController implements Controller, Reconciler {
       },
     });
   }
+}
+
+/** Names of attachments whose volumes the node says that it uses. */
+function attachmentsInUse(node: Node | undefined): ReadonlySet<string> {
+  const inUse = (node?.status?.volumesInUse ?? []).flatMap(unique => parseUniqueVolumeName(unique) ?? []);
+  return new Set(inUse.map(({ driver, handle }) => volumeAttachmentName(driver, handle, node?.metadata.name ?? '')));
 }
