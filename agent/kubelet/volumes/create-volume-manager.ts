@@ -46,9 +46,9 @@ export function createVolumeManager(options: VolumeManagerOptions): VolumeManage
   const { ensureImage, runtimeVersion, otherKinds = [] } = options;
   const sources = { objects, fieldContext, allocatable, tokens: new TokenSource(client, clock) };
   const tell: TellProgress = (pod, reason, message) => recorder.event(subjectOf(pods, pod), 'Warning', reason, message);
-  const refusedByRuntime = (): string | undefined => {
+  const refusedByRuntime = (use: 'whole' | 'part'): string | undefined => {
     const { name, version } = runtimeVersion();
-    return imageVolumesRefused(name, version);
+    return imageVolumesRefused(name, version, use);
   };
   const kinds: VolumeKind[] = [
     new PayloadVolumes({ sources, memoryFolder: join(root, 'memory'), clock }),

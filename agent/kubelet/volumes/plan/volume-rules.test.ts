@@ -78,15 +78,18 @@ test.each([
 });
 
 test.each([
-  ['containerd', 'v2.1.9', true],
-  ['containerd', '2.0.5', false],
-  ['containerd', '1.6.20~ds1', false],
-  ['cri-o', '1.31.0', true],
-  ['another', '0.1', true],
-])('imageVolumesRefused() by %s %s: can %p', (name, version, can) => {
-  const refused = imageVolumesRefused(name, version);
+  ['containerd', 'v2.1.9', 'whole', true],
+  ['containerd', 'v2.1.9', 'part', false],
+  ['containerd', '2.2.0', 'part', true],
+  ['containerd', '2.0.5', 'whole', false],
+  ['containerd', '1.6.20~ds1', 'whole', false],
+  ['cri-o', '1.31.0', 'whole', true],
+  ['cri-o', '1.32.1', 'part', false],
+  ['another', '0.1', 'part', true],
+] as const)('imageVolumesRefused() by %s %s, %s: can %p', (name, version, use, can) => {
+  const refused = imageVolumesRefused(name, version, use);
   if (can) expect(refused).toBeUndefined();
-  else expect(refused).toContain(`${name} ${version} cannot mount images as volumes`);
+  else expect(refused).toMatch(`${name} ${version} cannot mount ${use === 'whole' ? 'images' : 'parts of images'}`);
 });
 
 test('refusal() names the kind and what to use instead', () => {
