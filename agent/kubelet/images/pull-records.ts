@@ -1,30 +1,19 @@
 /**
- * The records of pulls on disk, in upstream's form: `image_manager/pulling` holds what was begun, `image_manager/pulled` what is there
- * and with whose credentials it came.
+ * Who may use an image that is there, by the records of pulls that the kubelet keeps on disk.
  *
- * - Files are replaced as a whole. What was begun is written before the pull, so a kubelet that is killed in it knows afterwards that the
- *   image was none of those that others brought.
+ * - What was begun is written before the pull, so a kubelet that is killed in it knows afterwards that the image was none of those that
+ *   others brought.
  * - A record that cannot be read counts as one that grants nothing.
  * Source: `pkg/kubelet/images/pullmanager/{fs_pullrecords,image_pull_manager}.go` 1.36.
  */
-import { createHash } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import { writeFileAtomic } from '../../../machinery/process/write-file-atomic.ts';
 import type { ImageCredential } from '../plan/image-credentials.ts';
 import { fullImageName, parseImageName, repositoryOf, type ImageName } from '../plan/image-name.ts';
-import {
-  afterPull,
-  grantOf,
-  newIntent,
-  parseIntent,
-  parseRecord,
-  type ImagePulledRecord,
-} from '../plan/pull-record.ts';
+import { afterPull, grantOf, type ImagePulledRecord } from '../plan/pull-record.ts';
 import { needsVerification, type VerificationPolicy } from '../plan/verification-policy.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
+import { PullRecordFiles } from './pull-record-files.ts';
 
 export interface PullRecordsOptions {
   /** The kubelet's root. */
@@ -46,6 +35,7 @@ export interface NamedImage {
 
 export class PullRecords {
   private readonly options: PullRecordsOptions;
+  private readonly files: PullRecordFiles;
   /** Pulls under way, by full name: the last to end takes the intent away. */
   private readonly begun = new Map<string, number>();
   /** Records change one after the other. */
@@ -54,6 +44,7 @@ export class PullRecords {
 
   constructor(options: PullRecordsOptions) {
     this.options = options;
+    this.files = new PullRecordFiles(options.root);
   }
 
   /** A pull begins. @throws when that cannot be written: an image must not come without a trace */
@@ -61,7 +52,7 @@ export class PullRecords {
     const image = fullImageName(name);
     this.begun.set(image, (this.begun.get(image) ?? 0) + 1);
     try {
-      await writeFileAtomic(this.pullingPath(image), JSON.stringify(newIntent(image)));
+      await this.files.writeIntent(image);
     } catch (error) {
       await this.forgetIntent(image);
       throw error;
@@ -131,13 +122,11 @@ export class PullRecords {
    * @param beganMs when they were listed; younger records stay
    */
   async prune(present: ReadonlySet<string>, beganMs: number): Promise<void> {
-    for (const file of await this.list('pulled')) {
-      const path = join(this.folder('pulled'), file);
-      const record = parseRecord(await readFile(path, 'utf8').catch(() => ''));
-      if (record === undefined || present.has(record.imageRef)) continue;
-      if (Date.parse(record.lastUpdatedTime) >= Math.floor(beganMs / 1000) * 1000) continue;
-      await rm(path, { force: true });
-    }
+    // Records have whole seconds; one whose time cannot be read is old.
+    const stayFromMs = Math.floor(beganMs / 1000) * 1000;
+    await this.files.prune(
+      ({ imageRef, lastUpdatedTime }) => !present.has(imageRef) && !(Date.parse(lastUpdatedTime) >= stayFromMs),
+    );
   }
 
   private write(name: ImageName, imageRef: string, credential: ImageCredential | undefined | 'unknown'): Promise<void> {
@@ -145,7 +134,7 @@ export class PullRecords {
       const known = await this.read(imageRef);
       const record = known === 'unreadable' ? undefined : known;
       const next = afterPull(record, imageRef, repositoryOf(name), credential, this.options.clock.now());
-      if (next !== record) await writeFileAtomic(this.pulledPath(imageRef), JSON.stringify(next));
+      if (next !== record) await this.files.write(next);
     };
     const done = this.last.then(change, change);
     this.last = done.catch(() => undefined);
@@ -160,10 +149,7 @@ export class PullRecords {
 
   private async read(imageRef: string): Promise<ImagePulledRecord | 'unreadable' | undefined> {
     try {
-      const text = await readOrUndefined(this.pulledPath(imageRef));
-      if (text === undefined) return undefined;
-      const record = parseRecord(text);
-      return record?.imageRef === imageRef ? record : 'unreadable';
+      return await this.files.read(imageRef);
     } catch (error) {
       this.options.logger.warn({ err: error, image: imageRef }, 'Cannot read who may use an image; it grants nothing');
       return 'unreadable';
@@ -171,16 +157,14 @@ export class PullRecords {
   }
 
   private async isBegun(image: string): Promise<boolean> {
-    if ((this.begun.get(image) ?? 0) > 0) return true;
-    const text = await readOrUndefined(this.pullingPath(image));
-    return text !== undefined && parseIntent(text)?.image === image;
+    return (this.begun.get(image) ?? 0) > 0 || this.files.hasIntent(image);
   }
 
   private async forgetIntent(image: string): Promise<void> {
     if (this.countDown(image) > 0) return;
-    await rm(this.pullingPath(image), { force: true }).catch((error: unknown) =>
-      this.options.logger.warn({ err: error, image }, 'Cannot remove the note of a pull'),
-    );
+    await this.files
+      .removeIntent(image)
+      .catch((error: unknown) => this.options.logger.warn({ err: error, image }, 'Cannot remove the note of a pull'));
   }
 
   private countDown(image: string): number {
@@ -200,10 +184,7 @@ export class PullRecords {
   }
 
   private async settleIntents(): Promise<void> {
-    const files = await this.list('pulling');
-    if (files.length === 0) return;
-    const texts = await Promise.all(files.map(file => readFile(join(this.folder('pulling'), file), 'utf8')));
-    const intended = texts.flatMap(text => parseIntent(text)?.image ?? []).filter(image => !this.begun.has(image));
+    const intended = (await this.files.intents()).filter(image => !this.begun.has(image));
     if (intended.length === 0) return;
     const images = await this.options.images.listImages();
     for (const text of intended) {
@@ -211,25 +192,8 @@ export class PullRecords {
       const name = parseImageName(text);
       if (image === undefined || name === undefined) continue;
       await this.write(name, image.id, 'unknown');
-      if (!this.begun.has(text)) await rm(this.pullingPath(text), { force: true });
+      if (!this.begun.has(text)) await this.files.removeIntent(text);
     }
-  }
-
-  private async list(folder: 'pulling' | 'pulled'): Promise<string[]> {
-    const files = await readdir(this.folder(folder)).catch(() => []);
-    return files.filter(file => /^sha256-[0-9a-f]{64}$/.test(file));
-  }
-
-  private folder(folder: 'pulling' | 'pulled'): string {
-    return join(this.options.root, 'image_manager', folder);
-  }
-
-  private pullingPath(image: string): string {
-    return join(this.folder('pulling'), fileNameOf(image));
-  }
-
-  private pulledPath(imageRef: string): string {
-    return join(this.folder('pulled'), fileNameOf(imageRef));
   }
 }
 
@@ -247,17 +211,4 @@ function cameByKubelet(
   return ![...repoTags, ...repoDigests].some(
     known => known.startsWith(`${repository}:`) || known.startsWith(`${repository}@`),
   );
-}
-
-function fileNameOf(text: string): string {
-  return `sha256-${createHash('sha256').update(text).digest('hex')}`;
-}
-
-async function readOrUndefined(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }
