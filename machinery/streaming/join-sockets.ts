@@ -2,7 +2,8 @@
  * Joins two connections byte by byte. What one side said before it went is still delivered to the other, however slowly that reads.
  */
 import { Socket } from 'node:net';
-import type { Duplex, Transform } from 'node:stream';
+import type { Duplex } from 'node:stream';
+import type { SpdyGuard } from './spdy-guard.ts';
 
 /** How long a side that is over may take no byte of what is left for it. */
 const LINGER_MS = 30_000;
@@ -10,8 +11,8 @@ const LINGER_MS = 30_000;
 export interface JoinOptions {
   /** No byte passes for so long: both are closed. Default: never. */
   readonly idleMs?: number;
-  /** Looks at what the left side says; an error of it ends both. */
-  readonly guard?: Transform;
+  /** Looks at what the left side says, and hears the right one; an error of it ends both. */
+  readonly guard?: SpdyGuard;
 }
 
 /** @returns resolves when both are closed */
@@ -30,7 +31,10 @@ export function joinSockets(left: Duplex, right: Duplex, { idleMs = 0, guard }: 
     }
     from.on('error', () => from.destroy());
     if (from === left && guard !== undefined) from.pipe(guard).pipe(to);
-    else from.pipe(to);
+    else {
+      if (guard !== undefined) from.on('data', (chunk: Buffer) => guard.heard(chunk));
+      from.pipe(to);
+    }
     return new Promise(resolve => {
       from.once('close', () => {
         finish(to);

@@ -2,8 +2,9 @@
  * Port-forward for clients that speak WebSocket (`SPDY/3.1+portforward.k8s.io`): messages carry the bytes of a SPDY connection.
  * Source: KEP-4006.
  */
-import type { Transform, Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import type { Switched } from './remote-command.ts';
+import type { SpdyGuard } from './spdy-guard.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 
 /** The WebSocket protocol of the tunnel. */
@@ -11,8 +12,8 @@ export const TUNNEL_PROTOCOL = 'SPDY/3.1+portforward.k8s.io';
 /** What the SPDY side is asked for. */
 export const PORT_FORWARD_PROTOCOL = 'portforward.k8s.io';
 
-/** Ends when either side does. @param guard looks at what the client says; an error of it ends both */
-export function tunnelPortForward(client: Switched, { socket: backend, head }: Switched, guard?: Transform): void {
+/** Ends when either side does. @param guard looks at what the client says, and hears the server; an error of it ends both */
+export function tunnelPortForward(client: Switched, { socket: backend, head }: Switched, guard?: SpdyGuard): void {
   const into: Writable = guard ?? backend;
   guard?.once('error', () => backend.destroy());
   guard?.pipe(backend);
@@ -25,6 +26,7 @@ export function tunnelPortForward(client: Switched, { socket: backend, head }: S
     closed: () => backend.destroy(),
   });
   const send = (chunk: Buffer): void => {
+    guard?.heard(chunk);
     if (webSocket.send(chunk)) return;
     backend.pause();
     webSocket.onDrain(() => backend.resume());

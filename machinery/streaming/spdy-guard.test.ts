@@ -2,9 +2,12 @@ import { constants, deflateSync, type ZlibOptions } from 'node:zlib';
 import { PassThrough } from 'node:stream';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { FakeClock } from '../process/clock.ts';
 import { SpdyClient } from './spdy-client.ts';
 import { spdyDictionary } from './spdy-dictionary.ts';
-import { SpdyGuard, SpdyViolation } from './spdy-guard.ts';
+import { SpdyGuard } from './spdy-guard.ts';
+import type { SpdyUse } from './spdy-streams.ts';
+import { SpdyViolation } from './spdy-violation.ts';
 
 const u32 = (...values: number[]): Buffer => {
   const bytes = Buffer.alloc(4 * values.length);
@@ -22,8 +25,8 @@ const synStream = (block: Buffer): Buffer => control(1, Buffer.concat([u32(1, 0)
 const HEADERS = Buffer.concat([u32(1), word('streamtype'), word('data')]);
 
 /** What comes out behind the guard when `bytes` come in pieces; throws as it does. */
-async function through(bytes: Buffer, pieceBytes = bytes.length): Promise<Buffer> {
-  const guard = new SpdyGuard();
+async function through(bytes: Buffer, pieceBytes = bytes.length, use: SpdyUse = 'ports'): Promise<Buffer> {
+  const guard = new SpdyGuard(use);
   const out: Buffer[] = [];
   guard.on('data', (chunk: Buffer) => void out.push(chunk));
   const over = new Promise<void>((resolve, reject) => guard.once('end', resolve).once('error', reject));
@@ -99,4 +102,35 @@ test.each([
   ['no SPDY at all', Buffer.alloc(64, 0xff)],
 ])('%s ends the stream', async (_name, bytes) => {
   await expect(through(bytes)).rejects.toThrow(SpdyViolation);
+});
+
+/** What a client sends that opens so many streams. */
+async function opened(count: number): Promise<Buffer> {
+  const wire = new PassThrough();
+  const sent: Buffer[] = [];
+  wire.on('data', (chunk: Buffer) => void sent.push(chunk));
+  const spdy = new SpdyClient(wire, Buffer.alloc(0), { data: () => undefined, closed: () => undefined });
+  for (let i = 0; i < count; i++) spdy.open({ streamtype: 'data' });
+  await new Promise(resolve => setImmediate(resolve));
+  return Buffer.concat(sent);
+}
+
+test('a command has few streams in all', async () => {
+  await expect(through(await opened(16), 100, 'command')).resolves.toBeDefined();
+  await expect(through(await opened(17), 100, 'command')).rejects.toThrow('more than 16 streams');
+});
+
+test('a client that sends control frames without pause has to wait', async () => {
+  const clock = new FakeClock();
+  const guard = new SpdyGuard('ports', clock);
+  const ping = control(6, u32(1));
+  let bytes = 0;
+  guard.on('data', (chunk: Buffer) => void (bytes += chunk.length));
+  guard.write(Buffer.concat(Array.from({ length: 401 }, () => ping)));
+  for (let i = 0; i < 10; i++) await new Promise(resolve => setImmediate(resolve));
+  expect(bytes).toBe(400 * ping.length);
+  await clock.advance(100);
+  for (let i = 0; i < 10; i++) await new Promise(resolve => setImmediate(resolve));
+  expect(bytes).toBe(401 * ping.length);
+  guard.destroy();
 });

@@ -2,12 +2,17 @@
  * Stands before a SPDY server that believes what clients announce: a frame of forty bytes can make one take gigabytes. Passes on what a client
  * sends, byte by byte as it was, once it is known to be harmless; long data frames are cut into shorter ones. Anything else ends the stream.
  *
- * Bounded: at most one control frame and what its headers unpack to are kept.
+ * - A server keeps what it was told of a stream as long as the stream lives: their number and their headers are bounded, and a client that
+ *   sends control frames without pause has to wait.
+ * - Bounded: at most one control frame and what its headers unpack to are kept.
  * Source: SPDY Protocol, draft 3.1, sections 2.2 and 2.6.
  */
 import { Transform, type TransformCallback } from 'node:stream';
 import { createInflate, type Inflate } from 'node:zlib';
+import { systemClock, type Clock } from '../process/clock.ts';
 import { spdyDictionary } from './spdy-dictionary.ts';
+import { SpdyStreams, type SpdyUse } from './spdy-streams.ts';
+import { SpdyViolation } from './spdy-violation.ts';
 
 const VERSION = 3;
 const HEAD_BYTES = 8;
@@ -15,9 +20,13 @@ const FIN = 1;
 /** A server takes as much memory as a frame says it has. */
 const MAX_DATA_BYTES = 32 * 1024;
 const MAX_CONTROL_BYTES = 64 * 1024;
-const MAX_HEADER_BYTES = 256 * 1024;
-const MAX_HEADERS = 100;
+/** Clients of kubelets say the kind of a stream, a port and a number. */
+const MAX_HEADER_BYTES = 8 * 1024;
+const MAX_HEADERS = 32;
 const MAX_SETTINGS = 32;
+/** More than a thousand connections a second through a forwarded port. */
+const MAX_CONTROLS_A_TURN = 400;
+const TURN_MS = 100;
 
 const SETTINGS = 4;
 const SETTING_BYTES = 8;
@@ -33,16 +42,27 @@ const CONTROLS: Readonly<Record<number, { least: number; most: number; block?: n
   9: { least: 8, most: 8 },
 };
 
-/** A client does not keep to the protocol. */
-export class SpdyViolation extends Error {
-  override readonly name = 'SpdyViolation';
-}
-
 export class SpdyGuard extends Transform {
+  readonly #streams: SpdyStreams;
   #kept: Buffer = Buffer.alloc(0);
   /** Of a data frame: what it said it is, and how much of it is still to come. */
   #data: { readonly streamId: number; readonly isLast: boolean; left: number } | undefined;
   #headers: HeaderBlocks | undefined;
+  readonly #clock: Clock;
+  /** Control frames since `#turnMs`. */
+  #controls = 0;
+  #turnMs = 0;
+
+  constructor(use: SpdyUse, clock: Clock = systemClock) {
+    super();
+    this.#clock = clock;
+    this.#streams = new SpdyStreams(use);
+  }
+
+  /** Takes note of what the server says, in order: which streams are over. */
+  heard(chunk: Buffer): void {
+    this.#streams.heard(chunk);
+  }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.#take(chunk).then(
@@ -72,7 +92,9 @@ export class SpdyGuard extends Transform {
     const first = bytes.readUInt32BE(0);
     const length = bytes.readUIntBE(5, 3);
     if (first >>> 31 === 0) {
-      this.#data = { streamId: first, isLast: (bytes.readUInt8(4) & FIN) !== 0, left: length };
+      const isLast = (bytes.readUInt8(4) & FIN) !== 0;
+      this.#data = { streamId: first, isLast, left: length };
+      if (isLast) this.#streams.clientEnded(first);
       if (length === 0) this.#pushData(Buffer.alloc(0));
       return HEAD_BYTES;
     }
@@ -92,8 +114,16 @@ export class SpdyGuard extends Transform {
       this.#headers ??= new HeaderBlocks();
       checkHeaders(await this.#headers.unpack(payload.subarray(control.block)));
     }
+    this.#streams.controlSent(type, bytes.readUInt8(4), payload);
+    await this.#pace();
     this.push(Buffer.from(bytes.subarray(0, end)));
     return end;
+  }
+
+  async #pace(): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#turnMs >= TURN_MS) [this.#turnMs, this.#controls] = [nowMs, 0];
+    if (++this.#controls > MAX_CONTROLS_A_TURN) await this.#clock.sleep(this.#turnMs + TURN_MS - nowMs);
   }
 
   #passData(bytes: Buffer, data: { left: number }): number {

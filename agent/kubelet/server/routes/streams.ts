@@ -23,6 +23,7 @@ import {
 } from '../../../../machinery/streaming/websocket-frames.ts';
 import type { Logger } from '../../../../machinery/process/logger.ts';
 import { SpdyGuard } from '../../../../machinery/streaming/spdy-guard.ts';
+import type { SpdyUse } from '../../../../machinery/streaming/spdy-streams.ts';
 import type { RuntimeService } from '../../runtime/runtime-service.ts';
 import { HttpError, takeOver, type Exchange } from '../exchange.ts';
 import type { PodAccess } from '../pod-access.ts';
@@ -75,7 +76,7 @@ async function command(options: StreamRoutesOptions, exchange: Exchange): Promis
   const url = isExec
     ? await runtime.exec({ containerId, cmd, ...streams }, { signal })
     : await runtime.attach({ containerId, ...streams }, { signal });
-  if (!offers(exchange, REMOTE_COMMAND_PROTOCOL)) return passThrough(exchange, url, options);
+  if (!offers(exchange, REMOTE_COMMAND_PROTOCOL)) return passThrough(exchange, url, 'command', options);
   const backend = await openSpdy(url, REMOTE_COMMAND_BACKEND_PROTOCOL, signal);
   await over(exchange, REMOTE_COMMAND_PROTOCOL, backend, idleMs, client =>
     translateRemoteCommand(client, backend, streams),
@@ -92,10 +93,10 @@ async function portForward(options: StreamRoutesOptions, exchange: Exchange): Pr
   const podSandboxId = access.runningSandbox(subject.namespace, subject.pod, subject.uid);
   requireUpgrade(exchange);
   const url = await runtime.portForward({ podSandboxId, port: [...ports] }, { signal });
-  if (!offers(exchange, TUNNEL_PROTOCOL)) return passThrough(exchange, url, options);
+  if (!offers(exchange, TUNNEL_PROTOCOL)) return passThrough(exchange, url, 'ports', options);
   const backend = await openSpdy(url, PORT_FORWARD_PROTOCOL, signal);
   await over(exchange, TUNNEL_PROTOCOL, backend, idleMs, client =>
-    tunnelPortForward(client, backend, newGuard(exchange, options)),
+    tunnelPortForward(client, backend, newGuard(exchange, 'ports', options)),
   );
 }
 
@@ -113,7 +114,7 @@ function openSpdy(url: string, protocol: string, signal: AbortSignal): Promise<R
 }
 
 /** Whatever protocol the two speak. */
-async function passThrough(exchange: Exchange, url: string, options: StreamRoutesOptions): Promise<void> {
+async function passThrough(exchange: Exchange, url: string, use: SpdyUse, options: StreamRoutesOptions): Promise<void> {
   const { request, signal } = exchange;
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of Object.entries(request.headersDistinct))
@@ -123,9 +124,9 @@ async function passThrough(exchange: Exchange, url: string, options: StreamRoute
   });
   const client = takeOver(exchange);
   client.socket.write(headOf(backend.answer));
-  if (backend.head.length > 0) client.socket.write(backend.head);
   if (client.head.length > 0) client.socket.unshift(client.head);
-  const guard = wantsWebSocket(request.headers) ? undefined : newGuard(exchange, options);
+  if (backend.head.length > 0) backend.socket.unshift(backend.head);
+  const guard = wantsWebSocket(request.headers) ? undefined : newGuard(exchange, use, options);
   await joinSockets(client.socket, backend.socket, {
     idleMs: options.idleMs,
     ...(guard === undefined ? {} : { guard }),
@@ -133,8 +134,8 @@ async function passThrough(exchange: Exchange, url: string, options: StreamRoute
 }
 
 /** Runtimes believe what clients announce: a frame of forty bytes can cost one gigabytes. */
-function newGuard({ path, request }: Exchange, { logger }: StreamRoutesOptions): SpdyGuard {
-  const guard = new SpdyGuard();
+function newGuard({ path, request }: Exchange, use: SpdyUse, { logger }: StreamRoutesOptions): SpdyGuard {
+  const guard = new SpdyGuard(use);
   const from = request.socket.remoteAddress;
   guard.once('error', error =>
     logger.warn({ err: error, path, from }, 'A client broke the protocol of its stream: it was ended'),
