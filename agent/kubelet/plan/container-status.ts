@@ -10,6 +10,7 @@ import type {
   ContainerStatus,
   VolumeMount,
 } from '../../../proto/api/core-v1.ts';
+import { LOST } from './ended-statuses.ts';
 import type { ContainerView } from './pod-view.ts';
 import { rfc3339 } from './time-format.ts';
 
@@ -116,12 +117,7 @@ function withoutAttempt(input: ContainerStatusInput): ContainerStatus {
 }
 
 function unknownState(containerID: string | undefined): ContainerStateTerminated {
-  return {
-    exitCode: 137,
-    reason: 'ContainerStatusUnknown',
-    message: 'The container could not be located when the pod was terminated',
-    ...(containerID === undefined ? {} : { containerID }),
-  };
+  return { ...LOST, ...(containerID === undefined ? {} : { containerID }) };
 }
 
 function isSame(before: ContainerStateTerminated, newest: ContainerView, runtimeName: string): boolean {

@@ -50,13 +50,7 @@ export function podPhase(
   }
   const ran = running + stopped > 0;
   if (initFailed) return 'Failed';
-  if (final && running === 0) {
-    if (!ran)
-      return initStatuses.some(s => s.state?.terminated !== undefined && s.state.terminated.exitCode !== 0)
-        ? 'Failed'
-        : 'Pending';
-    return stopped === succeeded && waiting === 0 ? 'Succeeded' : 'Failed';
-  }
+  if (final && running === 0) return ran && stopped === succeeded && waiting === 0 ? 'Succeeded' : 'Failed';
   if (initPending > 0 && !ran) return 'Pending';
   if (waiting > 0) return 'Pending';
   if (running > 0) return 'Running';

@@ -116,6 +116,7 @@ describe('podStatus()', () => {
     ['OnFailure, ended badly', { pod: pod({ restartPolicy: 'OnFailure' }), view: view(exited(1)) }, 'Running'],
     ['Always, ended well', { view: view(exited(0)) }, 'Running'],
     ['deleted, killed', { view: view(exited(143)), final: true }, 'Failed'],
+    ['deleted before it ran', { final: true }, 'Failed'],
     ['deleted, ended well', { view: view(exited(0)), final: true }, 'Succeeded'],
     [
       'init failed for good',
@@ -138,6 +139,15 @@ describe('podStatus()', () => {
     expect(rejected).toMatchObject({ phase: 'Failed', reason: 'OutOfcpu' });
     expect(rejected.containerStatuses).toBeUndefined();
     expect(status({ older: rejected }).containerStatuses).toBeUndefined();
+  });
+
+  test('of a pod that ended before it ever ran: nothing waits any more, and who ended it is said', () => {
+    const verdict = { reason: 'DeadlineExceeded', message: 'm' };
+    const begun = status({});
+    const ended = status({ older: begun, verdict, final: true });
+    expect(ended).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded' });
+    expect(ended.containerStatuses?.[0]?.state?.terminated).toMatchObject({ exitCode: 137 });
+    expect(status({ older: ended, final: true }).containerStatuses).toEqual(ended.containerStatuses);
   });
 
   test('shows a crash loop with what came before', () => {

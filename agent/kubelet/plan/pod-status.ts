@@ -5,6 +5,7 @@
 import type { Container, ContainerStatus, Pod, PodCondition, PodPhase, PodStatus } from '../../../proto/api/core-v1.ts';
 import { resourcesOfStatus, type AppliedResources } from './applied-resources.ts';
 import { containerStatus, type WaitingReason } from './container-status.ts';
+import { endedStatuses } from './ended-statuses.ts';
 import { mergeConditions, podConditions } from './pod-conditions.ts';
 import { podPhase } from './pod-phase.ts';
 import { allContainers, isTerminalPhase, type RoledContainer } from './pod-spec.ts';
@@ -52,8 +53,13 @@ export function podStatus(input: PodStatusInput): PodStatus {
   const roled = allContainers(pod);
   const of = (wanted: readonly string[], olderStatuses: readonly ContainerStatus[] | undefined): ContainerStatus[] =>
     roled.filter(({ role }) => wanted.includes(role)).map(item => statusOf(item, input, olderStatuses));
-  const initStatuses = of(['init', 'sidecar'], older?.initContainerStatuses);
-  const mainStatuses = of(['main'], older?.containerStatuses);
+  const known = {
+    initStatuses: of(['init', 'sidecar'], older?.initContainerStatuses),
+    mainStatuses: of(['main'], older?.containerStatuses),
+  };
+  const { initStatuses, mainStatuses } = input.final
+    ? endedStatuses(pod, known.initStatuses, known.mainStatuses)
+    : known;
   const ephemeralStatuses = of(['ephemeral'], older?.ephemeralContainerStatuses);
   const phase = phaseOf(input, initStatuses, mainStatuses);
   const sandbox = view?.sandboxes[0];
