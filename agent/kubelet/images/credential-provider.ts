@@ -15,12 +15,12 @@ import type { Pod } from '../../../proto/api/core-v1.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
 import { CommandError } from '../../host/command-error.ts';
 import type { Run } from '../../host/exec.ts';
-import type { CredentialProvider, TokenAttributes } from '../plan/credential-provider-config.ts';
-import { parseProviderAnswer, type CredentialProviderAnswer } from '../plan/credential-provider-response.ts';
-import type { RegistryLogin } from '../plan/docker-config.ts';
-import type { LoginSource, ObjectCoordinates } from '../plan/image-credentials.ts';
-import { repositoryOf, type ImageName } from '../plan/image-name.ts';
-import { registryMatches } from '../plan/registry-match.ts';
+import type { CredentialProvider, TokenAttributes } from './plan/credential-provider-config.ts';
+import { parseProviderAnswer, type CredentialProviderAnswer } from './plan/credential-provider-response.ts';
+import type { RegistryLogin } from './plan/docker-config.ts';
+import type { LoginSource, ObjectCoordinates } from './plan/image-credentials.ts';
+import { repositoryOf, type ImageName } from './plan/image-name.ts';
+import { registryMatches } from './plan/registry-match.ts';
 import type { TokenSource } from '../volumes/token-source.ts';
 
 export interface CredentialProviderOptions {
@@ -44,6 +44,8 @@ interface Asker {
 
 const DEADLINE_MS = 60_000;
 const MAX_ERROR_LENGTH = 500;
+/** What is shorter is a word like `true`. */
+const MIN_SECRET_LENGTH = 8;
 
 export class ImageCredentialProvider {
   private readonly options: CredentialProviderOptions;
@@ -152,7 +154,9 @@ export class ImageCredentialProvider {
     } catch (error) {
       // Not as a cause: the error of a command holds what the command printed.
       const message = `credential provider ${provider.name} failed: ${reasonOf(error)}`;
-      const stderr = error instanceof CommandError ? error.stderr.trim().slice(-MAX_ERROR_LENGTH) : '';
+      const secrets = [asker?.token ?? '', ...provider.env.map(({ value }) => value)];
+      const stderr =
+        error instanceof CommandError ? withoutSecrets(error.stderr, secrets).slice(-MAX_ERROR_LENGTH) : '';
       logger.warn({ image, stderr }, message);
       throw new Error(message);
     } finally {
@@ -173,6 +177,12 @@ export class ImageCredentialProvider {
     const nowMs = this.options.clock.now();
     for (const [key, { untilMs }] of this.cache) if (untilMs <= nowMs) this.cache.delete(key);
   }
+}
+
+/** Programs print what they were given when they do not understand it. */
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  const told = secrets.filter(({ length }) => length >= MIN_SECRET_LENGTH);
+  return told.reduce((left, secret) => left.replaceAll(secret, '<masked>'), text).trim();
 }
 
 function reasonOf(error: unknown): string {

@@ -7,8 +7,8 @@ import { FakeClock } from '../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import { run, type Run } from '../../host/exec.ts';
-import type { CredentialProvider, TokenAttributes } from '../plan/credential-provider-config.ts';
-import { parseImageName, type ImageName } from '../plan/image-name.ts';
+import type { CredentialProvider, TokenAttributes } from './plan/credential-provider-config.ts';
+import { parseImageName, type ImageName } from './plan/image-name.ts';
 import { ImageCredentialProvider } from './credential-provider.ts';
 import { loadCredentialProviders } from './load-credential-providers.ts';
 import { nodeLogins } from './node-docker-config.ts';
@@ -174,8 +174,10 @@ describe('ImageCredentialProvider', () => {
     await expect(logins()).rejects.not.toThrow('token-u');
   });
 
-  test('says how a program failed, and nothing of what it printed', async () => {
-    writeFileSync(join(root, 'p'), '#!/bin/sh\necho sesame; echo sesame >&2; exit 3\n', { mode: 0o755 });
+  test('says how a program failed, and nothing of what it printed; the log has what it said, without what it was told', async () => {
+    const logged: object[] = [];
+    const script = '#!/bin/sh\necho sesame\n(echo "what is this:"; cat; echo "$KEY of $SHORT") >&2\nexit 3\n';
+    writeFileSync(join(root, 'p'), script, { mode: 0o755 });
     const provider = new ImageCredentialProvider({
       provider: {
         name: 'p',
@@ -183,19 +185,25 @@ describe('ImageCredentialProvider', () => {
         matchImages: ['r.example'],
         defaultCacheDurationMs: 0,
         args: [],
-        env: [],
-        tokenAttributes: undefined,
+        env: [
+          { name: 'KEY', value: 'key-of-the-provider' },
+          { name: 'SHORT', value: 'true' },
+        ],
+        tokenAttributes: { ...attributes, requiredServiceAccountAnnotationKeys: [] },
       },
       binDir: root,
-      client: {} as Client,
-      tokens: { token: () => Promise.reject(new Error('none')) },
+      client: { of: () => ({ get: () => Promise.resolve({ metadata: { uid: 'u' } }) }) } as unknown as Client,
+      tokens: { token: () => Promise.resolve({ token: 'token-of-the-pod', expirationTimestamp: '', renewAtMs: 0 }) },
       clock: new FakeClock(),
-      logger: silentLogger,
+      logger: { ...silentLogger, warn: fields => void logged.push(fields) },
       run,
     });
     const failure = await provider
-      .logins({ metadata: {}, spec: { containers: [] } }, nameOf('r.example/a'), never)
+      .logins({ metadata: {}, spec: { containers: [], serviceAccountName: 'sa' } }, nameOf('r.example/a'), never)
       .catch((error: unknown) => error);
     expect(failure).toEqual(new Error('credential provider p failed: exit code 3'));
+    expect(logged).toEqual([{ image: 'r.example/a', stderr: expect.stringContaining('what is this:') }]);
+    expect(JSON.stringify(logged)).toContain('<masked> of true');
+    expect(JSON.stringify(logged)).not.toMatch(/sesame|token-of-the-pod|key-of-the-provider/);
   });
 });
