@@ -29,7 +29,7 @@ import { WatchedObjects } from './objects/watched-objects.ts';
 import { admitPod } from './plan/node-admission.ts';
 import { nodeAllocatable } from './plan/node-allocatable.ts';
 import { machineAmounts } from './plan/node-object.ts';
-import { resizeRulesOf } from './plan/resize-decision.ts';
+import { resizeRulesOf } from './allocations/plan/resize-decision.ts';
 import { podsFolder } from './plan/pod-paths.ts';
 import { runtimeSilence } from './plan/runtime-silence.ts';
 import { uidOf } from './plan/pod-spec.ts';

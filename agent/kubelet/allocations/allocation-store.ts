@@ -9,8 +9,8 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { qosClassOf } from '../../../machinery/meta/pod-resources.ts';
-import { allocationOf, withAllocation, type Allocation } from '../plan/allocation.ts';
-import type { AppliedResources } from '../plan/applied-resources.ts';
+import { allocationOf, withAllocation, type Allocation } from './plan/allocation.ts';
+import type { AppliedResources } from './plan/applied-resources.ts';
 import { podFolder, podsFolder, type KubeletFolders } from '../plan/pod-paths.ts';
 import { uidOf } from '../plan/pod-spec.ts';
 

@@ -1,6 +1,6 @@
 /** What nodes set aside for pods, and resizes in place: built as one, used by the pod workers. */
 import type { PodCondition } from '../../../proto/api/core-v1.ts';
-import { APPLIED_ANNOTATION, parseApplied, type AppliedResources } from '../plan/applied-resources.ts';
+import { APPLIED_ANNOTATION, parseApplied, type AppliedResources } from './plan/applied-resources.ts';
 import type { KubeletFolders } from '../plan/pod-paths.ts';
 import type { ContainerView } from '../plan/pod-view.ts';
 import { AllocationStore } from './allocation-store.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Pod, ResourceRequirements } from '../../../proto/api/core-v1.ts';
 import type { LinuxContainerResources } from '../../../proto/cri/runtime.gen.ts';
-import { resourcesToApply, type AppliedResources } from '../plan/applied-resources.ts';
+import { resourcesToApply, type AppliedResources } from './plan/applied-resources.ts';
 import type { ContainerUpdate } from '../plan/pod-actions.ts';
 import type { ContainerView } from '../plan/pod-view.ts';
 import { ResizeExecutor, type ResizeExecutorOptions } from './resize-executor.ts';

@@ -11,11 +11,11 @@ import { subjectOf, type EventSink } from '../../../machinery/client/event-recor
 import { pods } from '../../../machinery/client/resource.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
-import { changesCpu, changesMemory, type AppliedResources } from '../plan/applied-resources.ts';
+import { changesCpu, changesMemory, type AppliedResources } from './plan/applied-resources.ts';
 import { CPU_PERIOD_US, podCgroupResources } from '../plan/linux-resources.ts';
 import type { ContainerUpdate } from '../plan/pod-actions.ts';
 import { uidOf } from '../plan/pod-spec.ts';
-import { resizeMessage } from '../plan/resize-events.ts';
+import { resizeMessage } from './plan/resize-events.ts';
 import type { PodCgroups } from '../pods/pod-cgroups.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { AllocationStore } from './allocation-store.ts';

@@ -10,8 +10,8 @@ import { pods } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { uidOf } from '../plan/pod-spec.ts';
-import { byResizeOrder, decideResize, type PendingResize, type ResizeRules } from '../plan/resize-decision.ts';
-import { resizeConditions, resizeMessage, type ResizeState } from '../plan/resize-events.ts';
+import { byResizeOrder, decideResize, type PendingResize, type ResizeRules } from './plan/resize-decision.ts';
+import { resizeConditions, resizeMessage, type ResizeState } from './plan/resize-events.ts';
 import type { AllocationStore } from './allocation-store.ts';
 
 export interface ResizerOptions {

@@ -8,8 +8,8 @@ import { secrets } from '../../../machinery/client/resource.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { PodObjects } from '../objects/pod-objects.ts';
-import { credentialsFor, secretLogins, type ImageCredential, type LoginSource } from '../plan/image-credentials.ts';
-import { fullImageName, type ImageName } from '../plan/image-name.ts';
+import { credentialsFor, secretLogins, type ImageCredential, type LoginSource } from './plan/image-credentials.ts';
+import { fullImageName, type ImageName } from './plan/image-name.ts';
 import type { ImageCredentialProvider } from './credential-provider.ts';
 import { nodeLogins } from './node-docker-config.ts';
 

@@ -7,9 +7,9 @@
 import type { AuthConfig } from '../../../proto/cri/runtime.gen.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import type { RegistryLogin } from '../plan/docker-config.ts';
-import { fullImageName, type ImageName } from '../plan/image-name.ts';
-import { firstProgress, nextProgress, progressText, standsStillMs, type PullProgress } from '../plan/pull-progress.ts';
+import type { RegistryLogin } from './plan/docker-config.ts';
+import { fullImageName, type ImageName } from './plan/image-name.ts';
+import { firstProgress, nextProgress, progressText, standsStillMs, type PullProgress } from './plan/pull-progress.ts';
 import { Gate } from '../pods/gate.ts';
 import type { SampleDownloads } from '../runtime/images/download-progress.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';

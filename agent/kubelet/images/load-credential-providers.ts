@@ -2,7 +2,7 @@
 import { access, constants, readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { errorText } from '../../../machinery/meta/error-text.ts';
-import { readCredentialProviders, type CredentialProvider } from '../plan/credential-provider-config.ts';
+import { readCredentialProviders, type CredentialProvider } from './plan/credential-provider-config.ts';
 
 const ENDINGS = ['.json', '.yaml', '.yml'];
 

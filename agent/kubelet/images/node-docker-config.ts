@@ -7,7 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { parseDockerConfigJson, parseDockercfg, type RegistryLogin } from '../plan/docker-config.ts';
+import { parseDockerConfigJson, parseDockercfg, type RegistryLogin } from './plan/docker-config.ts';
 
 /** The first file that holds logins decides. @param root the kubelet's */
 export async function nodeLogins(root: string): Promise<readonly RegistryLogin[]> {

@@ -7,7 +7,7 @@
 import type { ContainerImage } from '../../../proto/api/core-v1.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import { nodeImages } from '../plan/node-images.ts';
+import { nodeImages } from './plan/node-images.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
 import type { PullRecords } from './pull-records.ts';
 

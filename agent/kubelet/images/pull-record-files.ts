@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../../machinery/process/write-file-atomic.ts';
-import { newIntent, parseIntent, parseRecord, type ImagePulledRecord } from '../plan/pull-record.ts';
+import { newIntent, parseIntent, parseRecord, type ImagePulledRecord } from './plan/pull-record.ts';
 
 export class PullRecordFiles {
   private readonly folder: string;

@@ -8,10 +8,10 @@
  */
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import type { ImageCredential } from '../plan/image-credentials.ts';
-import { fullImageName, parseImageName, repositoryOf, type ImageName } from '../plan/image-name.ts';
-import { afterPull, grantOf, type ImagePulledRecord } from '../plan/pull-record.ts';
-import { needsVerification, type VerificationPolicy } from '../plan/verification-policy.ts';
+import type { ImageCredential } from './plan/image-credentials.ts';
+import { fullImageName, parseImageName, repositoryOf, type ImageName } from './plan/image-name.ts';
+import { afterPull, grantOf, type ImagePulledRecord } from './plan/pull-record.ts';
+import { needsVerification, type VerificationPolicy } from './plan/verification-policy.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
 import { PullRecordFiles } from './pull-record-files.ts';
 

@@ -17,8 +17,8 @@ import {
   type DiskSpace,
   type ImageGcPolicy,
   type ImageUse,
-} from '../plan/image-garbage.ts';
-import { fullImageName, parseImageName } from '../plan/image-name.ts';
+} from '../images/plan/image-garbage.ts';
+import { fullImageName, parseImageName } from '../images/plan/image-name.ts';
 import { allContainers } from '../plan/pod-spec.ts';
 import { DEMO_IMAGE, PAUSE_IMAGE } from '../runtime/images/own-images.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';

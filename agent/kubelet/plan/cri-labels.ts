@@ -4,7 +4,7 @@
  */
 import type { Container, Pod } from '../../../proto/api/core-v1.ts';
 import { uidOf } from './pod-spec.ts';
-import { APPLIED_ANNOTATION, resourcesToApply } from './applied-resources.ts';
+import { APPLIED_ANNOTATION, resourcesToApply } from '../allocations/plan/applied-resources.ts';
 import { containerHash } from './container-hash.ts';
 
 /** Names on the wire. */

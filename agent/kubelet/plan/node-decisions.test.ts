@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Container, Node, Pod } from '../../../proto/api/core-v1.ts';
 import { podGarbage } from './container-garbage.ts';
-import { fullImageName, parseImageName } from './image-name.ts';
+import { fullImageName, parseImageName } from '../images/plan/image-name.ts';
 import { containerResources, cpuQuotaUs, cpuShares, podCgroupResources } from './linux-resources.ts';
 import { admitPod } from './node-admission.ts';
 import type { ContainerView } from './pod-view.ts';

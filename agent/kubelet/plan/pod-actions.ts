@@ -7,7 +7,12 @@
  * Source: kubernetes 1.36 `pkg/kubelet/kuberuntime/kuberuntime_manager.go`, computePodActions.
  */
 import type { Container, Pod } from '../../../proto/api/core-v1.ts';
-import { resizeRestarts, resourcesToApply, sameApplied, type AppliedResources } from './applied-resources.ts';
+import {
+  resizeRestarts,
+  resourcesToApply,
+  sameApplied,
+  type AppliedResources,
+} from '../allocations/plan/applied-resources.ts';
 import { containerHash } from './container-hash.ts';
 import { allContainers, asContainer, findContainer, isSidecar, roleOfInit, type ContainerRole } from './pod-spec.ts';
 import { newestContainer, type ContainerView, type PodView, type SandboxView } from './pod-view.ts';

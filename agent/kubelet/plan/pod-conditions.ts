@@ -5,7 +5,7 @@
 import type { ContainerStatus, Pod, PodCondition, PodPhase } from '../../../proto/api/core-v1.ts';
 import { findCondition } from '../../../machinery/meta/object.ts';
 import { allContainers, isSidecar } from './pod-spec.ts';
-import { RESIZE_CONDITIONS } from './resize-events.ts';
+import { RESIZE_CONDITIONS } from '../allocations/plan/resize-events.ts';
 import { rfc3339 } from './time-format.ts';
 
 /** Types of conditions that nobody but the kubelet writes. */

@@ -3,7 +3,7 @@
  * Source: kubernetes 1.36 `pkg/kubelet/kubelet_pods.go`, generateAPIPodStatus.
  */
 import type { Container, ContainerStatus, Pod, PodCondition, PodPhase, PodStatus } from '../../../proto/api/core-v1.ts';
-import { resourcesOfStatus, type AppliedResources } from './applied-resources.ts';
+import { resourcesOfStatus, type AppliedResources } from '../allocations/plan/applied-resources.ts';
 import { containerStatus, type WaitingReason } from './container-status.ts';
 import { endedStatuses } from './ended-statuses.ts';
 import { mergeConditions, podConditions } from './pod-conditions.ts';

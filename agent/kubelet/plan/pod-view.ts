@@ -3,7 +3,7 @@
  * Times are milliseconds since the epoch, 0 for never.
  */
 import type { ContainerUser } from '../../../proto/api/core-v1.ts';
-import type { ActualResources } from './applied-resources.ts';
+import type { ActualResources } from '../allocations/plan/applied-resources.ts';
 
 export type ContainerViewState = 'created' | 'running' | 'exited' | 'unknown';
 

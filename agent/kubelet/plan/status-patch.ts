@@ -3,7 +3,7 @@
  */
 import type { Pod, PodStatus } from '../../../proto/api/core-v1.ts';
 import { isKubeletCondition } from './pod-conditions.ts';
-import { RESIZE_CONDITIONS } from './resize-events.ts';
+import { RESIZE_CONDITIONS } from '../allocations/plan/resize-events.ts';
 
 /** Fields that nobody else writes, conditions apart. */
 const OWNED = [

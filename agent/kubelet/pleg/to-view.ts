@@ -9,7 +9,7 @@ import type {
 } from '../../../proto/cri/runtime.gen.ts';
 import { ContainerState, PodSandboxState } from '../../../proto/cri/runtime.gen.ts';
 import type { Decoded } from '../../../proto/decoded.ts';
-import type { ActualResources } from '../plan/applied-resources.ts';
+import type { ActualResources } from '../allocations/plan/applied-resources.ts';
 import { CRI_KEYS } from '../plan/cri-labels.ts';
 import { CPU_PERIOD_US } from '../plan/linux-resources.ts';
 import type { ContainerView, ContainerViewState, SandboxView } from '../plan/pod-view.ts';

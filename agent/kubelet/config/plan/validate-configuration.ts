@@ -13,7 +13,7 @@ import {
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
 import { labelValue, qualifiedName, rangeProblem } from '../../../../machinery/meta/names.ts';
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
-import { allowlistProblem, VERIFICATION_POLICIES } from '../../plan/verification-policy.ts';
+import { allowlistProblem, VERIFICATION_POLICIES } from '../../images/plan/verification-policy.ts';
 import type { KubeletConfiguration } from './kubelet-configuration.ts';
 import { durationMs } from './kubelet-configuration.ts';
 import { resourceSettingErrors } from '../../resources/plan/resource-settings.ts';

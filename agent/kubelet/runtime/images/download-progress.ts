@@ -10,8 +10,8 @@ import type {
   ListStatusesResponse,
 } from '../../../../proto/cri/containerd-content.gen.ts';
 import type { Decoded } from '../../../../proto/decoded.ts';
-import type { ImageName } from '../../plan/image-name.ts';
-import type { PullSample } from '../../plan/pull-progress.ts';
+import type { ImageName } from '../../images/plan/image-name.ts';
+import type { PullSample } from '../../images/plan/pull-progress.ts';
 import type { GrpcMethod, StreamOptions } from '../grpc-channel.ts';
 import { isUnimplemented } from '../runtime-error.ts';
 

@@ -2,19 +2,19 @@
  * Whether a node takes a resize: now, later (`Deferred`) or never (`Infeasible`), and which of several goes first.
  * Source: kubernetes 1.36 `pkg/kubelet/allocation`: order, reasons and texts.
  */
-import type { Node, Pod } from '../../../proto/api/core-v1.ts';
-import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
+import type { Node, Pod } from '../../../../proto/api/core-v1.ts';
+import { priorityOf } from '../../../../machinery/meta/pod-priority.ts';
 import {
   addAmounts,
   parseAmounts,
   podRequests,
   qosClassOf,
   type Amounts,
-} from '../../../machinery/meta/pod-resources.ts';
-import { Quantity } from '../../../machinery/meta/quantity.ts';
-import type { KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
-import { isStaticPod } from './critical-pod.ts';
-import { allContainers } from './pod-spec.ts';
+} from '../../../../machinery/meta/pod-resources.ts';
+import { Quantity } from '../../../../machinery/meta/quantity.ts';
+import type { KubeletConfiguration } from '../../config/plan/kubelet-configuration.ts';
+import { isStaticPod } from '../../plan/critical-pod.ts';
+import { allContainers } from '../../plan/pod-spec.ts';
 
 export type ResizeDecision =
   | { readonly kind: 'allocate' }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Container, Pod } from '../../../proto/api/core-v1.ts';
+import type { Container, Pod } from '../../../../proto/api/core-v1.ts';
 import { allocationOf, withAllocation } from './allocation.ts';
 import { resizeRestarts, resourcesOfStatus, resourcesToApply, type AppliedResources } from './applied-resources.ts';
 import { resizeConditions, resizeMessage } from './resize-events.ts';

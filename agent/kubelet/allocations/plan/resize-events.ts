@@ -2,7 +2,7 @@
  * Events and conditions of a resize.
  * Source: kubernetes 1.36 `pkg/kubelet/events/resize.go`, `pkg/kubelet/status`: reasons and texts.
  */
-import type { Container, Pod, PodCondition } from '../../../proto/api/core-v1.ts';
+import type { Container, Pod, PodCondition } from '../../../../proto/api/core-v1.ts';
 
 /** How far a pod's resize is. */
 export interface ResizeState {

@@ -2,7 +2,7 @@
  * Which programs know credentials for which images: `CredentialProviderConfig` of kubelet.config.k8s.io.
  * Source: kubernetes.io/docs, "Configure a kubelet image credential provider"; `pkg/credentialprovider/plugin/config.go` 1.36.
  */
-import { parseDuration } from '../../../machinery/meta/duration.ts';
+import { parseDuration } from '../../../../machinery/meta/duration.ts';
 import {
   aggregateText,
   duplicateError,
@@ -11,9 +11,9 @@ import {
   notSupportedError,
   requiredError,
   type FieldError,
-} from '../../../machinery/meta/field-error.ts';
-import { FieldPath } from '../../../machinery/meta/field-path.ts';
-import { qualifiedName } from '../../../machinery/meta/names.ts';
+} from '../../../../machinery/meta/field-error.ts';
+import { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import { qualifiedName } from '../../../../machinery/meta/names.ts';
 
 /** One program. */
 export interface CredentialProvider {

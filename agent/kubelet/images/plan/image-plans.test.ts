@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Secret } from '../../../proto/api/core-v1.ts';
+import type { Secret } from '../../../../proto/api/core-v1.ts';
 import { readCredentialProviders } from './credential-provider-config.ts';
 import { parseProviderAnswer } from './credential-provider-response.ts';
 import { credentialHash, credentialsFor, secretLogins, type CredentialSource } from './image-credentials.ts';

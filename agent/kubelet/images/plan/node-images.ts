@@ -1,7 +1,7 @@
 /**
  * `node.status.images`: what the scheduler counts as there already. Source: `pkg/kubelet/nodestatus/setters.go` (Images) 1.36.
  */
-import type { ContainerImage } from '../../../proto/api/core-v1.ts';
+import type { ContainerImage } from '../../../../proto/api/core-v1.ts';
 
 /** An image of the runtime. */
 export interface RuntimeImage {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { Container, Node, Pod } from '../../../proto/api/core-v1.ts';
+import type { Container, Node, Pod } from '../../../../proto/api/core-v1.ts';
 import { byResizeOrder, decideResize, type PendingResize, type ResizeRules } from './resize-decision.ts';
 
 const NODE = { metadata: {}, spec: {}, status: { allocatable: { cpu: '4', memory: '1000' } } } as Node;

@@ -2,9 +2,9 @@
  * What of a container's resources reaches the kernel, and how the API tells of it.
  * Source: kubernetes 1.36 `kuberuntime_manager.go` (computePodResizeAction), `kubelet_pods.go` (convertToAPIContainerStatuses).
  */
-import type { Container, Pod, ResourceList, ResourceRequirements } from '../../../proto/api/core-v1.ts';
-import { parseAmounts } from '../../../machinery/meta/pod-resources.ts';
-import { CPU_PERIOD_US, containerResources } from './linux-resources.ts';
+import type { Container, Pod, ResourceList, ResourceRequirements } from '../../../../proto/api/core-v1.ts';
+import { parseAmounts } from '../../../../machinery/meta/pod-resources.ts';
+import { CPU_PERIOD_US, containerResources } from '../../plan/linux-resources.ts';
 
 /** Annotation of a container: what it was made with. */
 export const APPLIED_ANNOTATION = 'k8ts.io/resources';

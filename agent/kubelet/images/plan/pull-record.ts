@@ -3,7 +3,7 @@
  * Source: kubernetes.io/docs, "Ensure image pull credential verification"; KEP-2535; `pkg/kubelet/images/pullmanager` 1.36.
  */
 import { credentialHash, type ImageCredential, type ObjectCoordinates } from './image-credentials.ts';
-import { rfc3339 } from './time-format.ts';
+import { rfc3339 } from '../../plan/time-format.ts';
 
 const RECORD_VERSION = 'kubelet.config.k8s.io/v1alpha1';
 

@@ -2,7 +2,7 @@
  * What a credential provider answers. Errors say nothing of its content: that is credentials.
  * Source: `staging/src/k8s.io/kubelet/pkg/apis/credentialprovider/v1` 1.36.
  */
-import { parseDurationMs } from '../../../machinery/meta/duration.ts';
+import { parseDurationMs } from '../../../../machinery/meta/duration.ts';
 import { loginsOf, type RegistryLogin } from './docker-config.ts';
 
 export interface CredentialProviderAnswer {

@@ -5,7 +5,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import type { Secret } from '../../../proto/api/core-v1.ts';
+import type { Secret } from '../../../../proto/api/core-v1.ts';
 import { parseDockerConfigJson, parseDockercfg, type RegistryLogin } from './docker-config.ts';
 import { repositoryOf, type ImageName } from './image-name.ts';
 import { registryMatches } from './registry-match.ts';

@@ -3,9 +3,9 @@
  * Everything that the kubelet does to the pod goes by these, never by what the spec asks for since.
  * Source: KEP-1287; kubernetes 1.36 `pkg/kubelet/allocation`.
  */
-import type { Container, Pod, ResourceList, ResourceRequirements } from '../../../proto/api/core-v1.ts';
-import { tryParseQuantity } from '../../../machinery/meta/quantity.ts';
-import { isSidecar } from './pod-spec.ts';
+import type { Container, Pod, ResourceList, ResourceRequirements } from '../../../../proto/api/core-v1.ts';
+import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
+import { isSidecar } from '../../plan/pod-spec.ts';
 
 export interface Allocation {
   /** By name, of containers that can be resized. */
