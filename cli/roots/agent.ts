@@ -44,7 +44,7 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
       }),
       { fieldManager: part },
     );
-  const runtime = startRuntime(context);
+  const runtime = startRuntime(context, kubeletFile);
   runtime.catch(() => undefined);
   const kubelet = clientAs('kubelet');
   const cluster = await progress.step(

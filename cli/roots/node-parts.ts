@@ -7,6 +7,11 @@ import { systemClock } from '../../machinery/process/clock.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import { Links } from '../../agent/host/links.ts';
 import { Sysctls } from '../../agent/host/sysctl.ts';
+import {
+  durationMs,
+  withDefaults,
+  type ConfigurationFile,
+} from '../../agent/kubelet/config/plan/kubelet-configuration.ts';
 import { ContainerdSupervisor } from '../../agent/kubelet/runtime/containerd/containerd-supervisor.ts';
 import { CriClient } from '../../agent/kubelet/runtime/cri-client.ts';
 import { ImageImporter } from '../../agent/kubelet/runtime/images/image-importer.ts';
@@ -20,9 +25,10 @@ import type { Paths } from '../paths.ts';
 /** Where runtimes that others configured look for their network. */
 const COMMON_CNI_DIRECTORY = '/etc/cni/net.d';
 
-export function createNodeParts(config: Config, paths: Paths, logger: Logger) {
+/** @param kubeletFile what the kubelet's configuration file says of calls to the runtime; those that only stop things need none */
+export function createNodeParts(config: Config, paths: Paths, logger: Logger, kubeletFile: ConfigurationFile = {}) {
   const socketPath = config.containerRuntimeEndpoint?.replace(/^unix:(\/\/)?/, '') ?? paths.containerdSocket;
-  const cri = new CriClient(socketPath);
+  const cri = new CriClient(socketPath, durationMs(withDefaults(kubeletFile).runtimeRequestTimeout));
   const cniConfDir = config.containerRuntimeEndpoint === undefined ? paths.cniConfig : COMMON_CNI_DIRECTORY;
   const containerd =
     config.containerRuntimeEndpoint !== undefined

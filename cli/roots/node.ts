@@ -74,15 +74,11 @@ export interface NodeOptions {
 const DNS_TTL_SECONDS = 5;
 
 /** The runtime alone: it can start before there is an API server. */
-export async function startRuntime({
-  config,
-  paths,
-  progress,
-  logger,
-  start,
-  facts,
-}: DaemonContext): Promise<NodeParts> {
-  const parts = createNodeParts(config, paths, logger);
+export async function startRuntime(
+  { config, paths, progress, logger, start, facts }: DaemonContext,
+  kubeletFile: ConfigurationFile,
+): Promise<NodeParts> {
+  const parts = createNodeParts(config, paths, logger, kubeletFile);
   const { containerd, importer, cri } = parts;
   await prepareNetnsDirectory();
   if (containerd !== undefined) {

@@ -17,7 +17,7 @@ export async function assembleUp(context: DaemonContext): Promise<void> {
   const kubeletFile = await readKubeletFile(config);
   const nodeName = nodeNameOf(config);
   const nodeIp = nodeAddress(config.nodeIp);
-  const [controlPlane, parts] = await Promise.all([startControlPlane(context), startRuntime(context)]);
+  const [controlPlane, parts] = await Promise.all([startControlPlane(context), startRuntime(context, kubeletFile)]);
   const { pki, cluster, clientAs } = controlPlane;
   const kubelet = clientAs(`system:node:${nodeName}`, ['system:nodes']);
   const issue = (names: CertificateNames): Promise<KeyPair> =>

@@ -99,6 +99,22 @@ describe('CriClient', () => {
     expect((await failureOf(client.status({ timeoutMs: 30 }))).grpcCode).toBe('DeadlineExceeded');
   });
 
+  test('gives calls the time that its maker said, and sandboxes twice of it', async () => {
+    await serve({ status: hang, runPodSandbox: hang });
+    const hasty = new CriClient(socket(), 40);
+    const ended: string[] = [];
+    try {
+      const calls = [hasty.runPodSandbox({}), hasty.status()].map(async (call, index) => {
+        expect((await failureOf(call)).grpcCode).toBe('DeadlineExceeded');
+        ended.push(['sandbox', 'status'][index] ?? '');
+      });
+      await Promise.all(calls);
+    } finally {
+      hasty.close();
+    }
+    expect(ended).toEqual(['status', 'sandbox']);
+  });
+
   test('ends a call at the abort, with its reason', async () => {
     await serve({ status: hang });
     const abort = new AbortController();

@@ -23,7 +23,7 @@ import {
   type GetEventsRequest,
   type ContainerEventResponse,
 } from '../../../proto/cri/runtime.gen.ts';
-import { CALL_DEADLINES_MS, execDeadlineMs, stopDeadlineMs } from './call-deadlines.ts';
+import { callDeadlinesMs, type CallDeadlines } from './call-deadlines.ts';
 import { GrpcChannel, type CallObserver, type GrpcMethod, type StreamOptions } from './grpc-channel.ts';
 import { isNotFound, isUnimplemented, RuntimeError } from './runtime-error.ts';
 import type {
@@ -40,9 +40,14 @@ const SUPPORTED_API_VERSION = 'v1';
 export class CriClient implements RuntimeService, ImageService {
   private readonly channel: GrpcChannel;
   private readonly socketPath: string;
+  private readonly deadlinesMs: CallDeadlines;
 
-  /** @param endpoint socket path, with or without `unix://` */
-  constructor(endpoint: string) {
+  /**
+   * @param endpoint socket path, with or without `unix://`
+   * @param requestTimeoutMs what an ordinary call may take; default two minutes
+   */
+  constructor(endpoint: string, requestTimeoutMs?: number) {
+    this.deadlinesMs = callDeadlinesMs(requestTimeoutMs);
     this.socketPath = endpoint.replace(/^unix:(\/\/)?/, '');
     this.channel = new GrpcChannel(this.socketPath);
   }
@@ -105,13 +110,13 @@ export class CriClient implements RuntimeService, ImageService {
 
   async runPodSandbox(config: PodSandboxConfig, runtimeHandler = '', options?: RuntimeCallOptions): Promise<string> {
     const request = { config, runtimeHandler };
-    const deadlineMs = CALL_DEADLINES_MS.runPodSandbox;
-    return (await this.channel.unary(runtimeCalls.runPodSandbox, request, deadlineMs, options)).podSandboxId;
+    const { sandbox } = this.deadlinesMs;
+    return (await this.channel.unary(runtimeCalls.runPodSandbox, request, sandbox, options)).podSandboxId;
   }
 
   async stopPodSandbox(podSandboxId: string, options?: RuntimeCallOptions): Promise<void> {
-    const deadlineMs = CALL_DEADLINES_MS.stopPodSandbox;
-    await absentIsDone(this.channel.unary(runtimeCalls.stopPodSandbox, { podSandboxId }, deadlineMs, options));
+    const { sandbox } = this.deadlinesMs;
+    await absentIsDone(this.channel.unary(runtimeCalls.stopPodSandbox, { podSandboxId }, sandbox, options));
   }
 
   async removePodSandbox(podSandboxId: string, options?: RuntimeCallOptions): Promise<void> {
@@ -142,7 +147,7 @@ export class CriClient implements RuntimeService, ImageService {
 
   async stopContainer(containerId: string, gracePeriodSeconds: number, options?: RuntimeCallOptions): Promise<void> {
     const request = { containerId, timeout: BigInt(Math.max(0, Math.ceil(gracePeriodSeconds))) };
-    const deadlineMs = stopDeadlineMs(gracePeriodSeconds);
+    const deadlineMs = this.deadlinesMs.stop(gracePeriodSeconds);
     await absentIsDone(this.channel.unary(runtimeCalls.stopContainer, request, deadlineMs, options));
   }
 
@@ -183,7 +188,7 @@ export class CriClient implements RuntimeService, ImageService {
 
   execSync(containerId: string, command: readonly string[], timeoutSeconds: number, options?: RuntimeCallOptions) {
     const request = { containerId, cmd: [...command], timeout: BigInt(Math.ceil(timeoutSeconds)) };
-    return this.channel.unary(runtimeCalls.execSync, request, execDeadlineMs(timeoutSeconds), options);
+    return this.channel.unary(runtimeCalls.execSync, request, this.deadlinesMs.exec(timeoutSeconds), options);
   }
 
   async checkpointContainer(
@@ -193,7 +198,8 @@ export class CriClient implements RuntimeService, ImageService {
     options?: RuntimeCallOptions,
   ): Promise<void> {
     const request = { containerId, location, timeout: BigInt(timeoutSeconds) };
-    await this.channel.unary(runtimeCalls.checkpointContainer, request, execDeadlineMs(timeoutSeconds), options);
+    const deadlineMs = this.deadlinesMs.exec(timeoutSeconds);
+    await this.channel.unary(runtimeCalls.checkpointContainer, request, deadlineMs, options);
   }
 
   async exec(request: ExecRequest, options?: RuntimeCallOptions): Promise<string> {
@@ -236,7 +242,7 @@ export class CriClient implements RuntimeService, ImageService {
   async pullImage(image: ImageSpec, options: PullImageOptions = {}): Promise<string> {
     const { auth, sandboxConfig } = options;
     const request = { image, auth, sandboxConfig };
-    return (await this.channel.unary(imageCalls.pullImage, request, CALL_DEADLINES_MS.pullImage, options)).imageRef;
+    return (await this.channel.unary(imageCalls.pullImage, request, this.deadlinesMs.pullImage, options)).imageRef;
   }
 
   async removeImage(image: ImageSpec, options?: RuntimeCallOptions): Promise<void> {
@@ -258,7 +264,7 @@ export class CriClient implements RuntimeService, ImageService {
   }
 
   private quick<Req, Res>(method: GrpcMethod<Req, Res>, request: Req, options?: RuntimeCallOptions) {
-    return this.channel.unary(method, request, CALL_DEADLINES_MS.quick, options);
+    return this.channel.unary(method, request, this.deadlinesMs.quick, options);
   }
 
   private unsupported(spoken: string, cause?: unknown): RuntimeError {

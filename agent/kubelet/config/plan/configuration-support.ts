@@ -42,7 +42,6 @@ const LACKS: readonly Lack[] = [
   lack('configMapAndSecretChangeDetectionStrategy', ['Watch'], 'ConfigMaps and Secrets are watched'),
   lack('eventRecordQPS', [50], 'events are joined when they are alike, not counted by the second; leave it out'),
   lack('eventBurst', [100], 'events are joined when they are alike, not counted by the second; leave it out'),
-  lack('runtimeRequestTimeout', ['2m0s'], 'each call to the runtime has the time that it needs'),
   lack('enableControllerAttachDetach', [true], 'volumes are attached by the control plane'),
   lack('makeIPTablesUtilChains', [true], 'the proxy makes its chains itself'),
   lack('singleProcessOOMKill', [true], 'processes of a container that needs too much memory are killed one by one'),
