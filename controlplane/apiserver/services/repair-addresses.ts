@@ -35,6 +35,8 @@ export interface RepairAddressesOptions {
 
 /** One round over everything. */
 export async function repairAddresses(options: RepairAddressesOptions): Promise<void> {
+  // Whoever lists first fills the memory that peek() looks into.
+  await options.addresses.list();
   const { items: services } = await options.services.list();
   const ranges = await options.taking.ranges();
   for (const { object } of services) {

@@ -210,6 +210,12 @@ describe('allocation', () => {
 });
 
 describe('repair', () => {
+  test('a server that has just started finds nothing wrong where nothing is', async () => {
+    await one.create('s');
+    await two.repair.repair();
+    expect(two.told).toEqual([]);
+  });
+
   test('what a crash left taken is freed, after the time that a request may take', async () => {
     await one.take('never-written', {});
     await two.repair.repair();
