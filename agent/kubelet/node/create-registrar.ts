@@ -2,9 +2,9 @@
 import type { Node } from '../../../proto/api/core-v1.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import { maxPodsOf } from '../config/plan/policies.ts';
-import { nodeAllocatable } from '../plan/node-allocatable.ts';
+import { nodeAllocatable } from './plan/node-allocatable.ts';
 import type { KubeletOptions } from '../kubelet-options.ts';
-import type { NodeFacts } from '../plan/node-object.ts';
+import type { NodeFacts } from './plan/node-object.ts';
 import type { RuntimeVersion } from '../runtime/runtime-service.ts';
 import { NodeObserver, type NodeObserverOptions } from './node-observer.ts';
 import { NodeRegistrar, type NodeRegistrarOptions } from './node-registrar.ts';

@@ -9,7 +9,7 @@ import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
-import { podGarbage } from '../plan/container-garbage.ts';
+import { podGarbage } from './plan/container-garbage.ts';
 import { CRI_KEYS } from '../plan/cri-labels.ts';
 import { containerLogLink, podFolder, podsFolder, uidOfLogFolder, type KubeletFolders } from '../plan/pod-paths.ts';
 import type { ContainerView, PodView } from '../plan/pod-view.ts';

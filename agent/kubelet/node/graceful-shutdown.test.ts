@@ -3,7 +3,7 @@ import { FakeClock } from '../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import { withDefaults, type ConfigurationFile } from '../config/plan/kubelet-configuration.ts';
-import { podsByStep, shutdownSteps } from '../plan/shutdown-order.ts';
+import { podsByStep, shutdownSteps } from './plan/shutdown-order.ts';
 import { GracefulShutdown } from './graceful-shutdown.ts';
 
 const pod = (name: string, priority?: number): Pod => ({

@@ -12,10 +12,10 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { Logind, ShutdownLock } from '../../host/logind.ts';
 import type { KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
-import { nodeSubject } from '../plan/node-subject.ts';
+import { nodeSubject } from './plan/node-subject.ts';
 import { podKey, uidOf } from '../plan/pod-spec.ts';
 import type { PodVerdict } from '../plan/pod-status.ts';
-import { podsByStep, shutdownSteps, shutdownVerdict, type ShutdownStep } from '../plan/shutdown-order.ts';
+import { podsByStep, shutdownSteps, shutdownVerdict, type ShutdownStep } from './plan/shutdown-order.ts';
 
 export interface GracefulShutdownOptions {
   readonly configuration: KubeletConfiguration;

@@ -9,7 +9,7 @@ import { imageGcOf } from '../config/plan/policies.ts';
 import { createEviction } from '../eviction/create-eviction.ts';
 import type { EvictionManager } from '../eviction/eviction-manager.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
-import { nodeSubject } from '../plan/node-subject.ts';
+import { nodeSubject } from './plan/node-subject.ts';
 import type { KubeletFolders } from '../plan/pod-paths.ts';
 import type { NodeSwap } from '../plan/swap.ts';
 import { abandonOnAbort } from '../pods/abandon.ts';

@@ -9,7 +9,7 @@ import { createGzip } from 'node:zlib';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
-import { planRotation, type LogRotationPolicy } from '../plan/log-rotation.ts';
+import { planRotation, type LogRotationPolicy } from './plan/log-rotation.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 
 export interface LogRotatorOptions {

@@ -6,7 +6,7 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import { readFilesystemUsage } from '../../host/disk-usage.ts';
 import type { PressureCondition } from '../eviction/plan/thresholds.ts';
 import type { NodeImages } from '../images/node-images.ts';
-import type { NodeObservation } from '../plan/node-object.ts';
+import type { NodeObservation } from './plan/node-object.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 
 export interface NodeObserverOptions {

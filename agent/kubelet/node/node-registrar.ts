@@ -14,11 +14,11 @@ import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { durationMs, type KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
-import { schedulableEvent, statusEvents, type NodeEvent } from '../plan/node-events.ts';
-import { newNode, nodeStatus, reregistration, type NodeFacts, type NodeObservation } from '../plan/node-object.ts';
-import { nodeStatusPatch } from '../plan/node-status-patch.ts';
+import { schedulableEvent, statusEvents, type NodeEvent } from './plan/node-events.ts';
+import { newNode, nodeStatus, reregistration, type NodeFacts, type NodeObservation } from './plan/node-object.ts';
+import { nodeStatusPatch } from './plan/node-status-patch.ts';
 import { isNewerVersion } from '../plan/resource-version.ts';
-import { nodeSubject } from '../plan/node-subject.ts';
+import { nodeSubject } from './plan/node-subject.ts';
 import type { NodeObserver } from './node-observer.ts';
 
 export interface NodeRegistrarOptions {

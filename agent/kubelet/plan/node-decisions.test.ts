@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Container, Node, Pod } from '../../../proto/api/core-v1.ts';
-import { podGarbage } from './container-garbage.ts';
+import { podGarbage } from '../node/plan/container-garbage.ts';
 import { fullImageName, parseImageName } from '../images/plan/image-name.ts';
 import { containerResources, cpuQuotaUs, cpuShares, podCgroupResources } from './linux-resources.ts';
 import { admitPod } from './node-admission.ts';

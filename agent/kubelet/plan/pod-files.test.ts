@@ -4,7 +4,7 @@ import { cgroupFsPath, cgroupParent, podCgroup } from './cgroup-names.ts';
 import { parseResolvConf, podDns } from './dns-config.ts';
 import { hostNetworkHostsFile, podHostsFile } from './hosts-file.ts';
 import { tailOfLog } from './log-line.ts';
-import { planRotation } from './log-rotation.ts';
+import { planRotation } from '../node/plan/log-rotation.ts';
 import { podHostname } from './pod-hostname.ts';
 
 const pod = (spec: Partial<Pod['spec']> = {}): Pod => ({

@@ -17,7 +17,7 @@ import { readMaxTasks } from '../../host/machine-usage.ts';
 import type { KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
 import { parseAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { cpuShares } from '../plan/linux-resources.ts';
-import { podsShare, reservationProblem } from '../plan/node-allocatable.ts';
+import { podsShare, reservationProblem } from '../node/plan/node-allocatable.ts';
 import { swapRefusal, type NodeSwap } from '../plan/swap.ts';
 
 export interface NodeCgroupsOptions {

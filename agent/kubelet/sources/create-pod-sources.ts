@@ -10,7 +10,7 @@ import type { InformerHandler } from '../../../machinery/client/informer.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { durationMs, type KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
-import { nodeSubject } from '../plan/node-subject.ts';
+import { nodeSubject } from '../node/plan/node-subject.ts';
 import { podKey, uidOf } from '../plan/pod-spec.ts';
 import { FileSource } from './file-source.ts';
 import type { Manifest } from './manifests.ts';

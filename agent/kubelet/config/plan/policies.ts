@@ -1,7 +1,7 @@
 /** What single parts of the kubelet take from the configuration. */
 import { tryParseQuantity } from '../../../../machinery/meta/quantity.ts';
 import type { ImageGcPolicy } from '../../images/plan/image-garbage.ts';
-import type { LogRotationPolicy } from '../../plan/log-rotation.ts';
+import type { LogRotationPolicy } from '../../node/plan/log-rotation.ts';
 import { DEFAULT_RESTART_BACKOFF, type RestartBackoff } from '../../plan/restart.ts';
 import { durationMs, type KubeletConfiguration } from './kubelet-configuration.ts';
 

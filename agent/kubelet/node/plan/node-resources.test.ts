@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Container, Pod } from '../../../proto/api/core-v1.ts';
-import { withDefaults } from '../config/plan/kubelet-configuration.ts';
-import { agedImages, bytesToFree, removableImages, type ImageUse } from '../images/plan/image-garbage.ts';
+import type { Container, Pod } from '../../../../proto/api/core-v1.ts';
+import { withDefaults } from '../../config/plan/kubelet-configuration.ts';
+import { agedImages, bytesToFree, removableImages, type ImageUse } from '../../images/plan/image-garbage.ts';
 import { nodeAllocatable, podsShare, reservationProblem } from './node-allocatable.ts';
-import { swapBytes, swapRefusal, swapResources } from './swap.ts';
+import { swapBytes, swapRefusal, swapResources } from '../../plan/swap.ts';
 
 const image = (id: string, lastUsedAtMs: number, more: Partial<ImageUse> = {}): ImageUse => ({
   id,

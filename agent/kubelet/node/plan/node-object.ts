@@ -12,8 +12,8 @@ import type {
   NodeSystemInfo,
   ResourceList,
   Taint,
-} from '../../../proto/api/core-v1.ts';
-import { Quantity } from '../../../machinery/meta/quantity.ts';
+} from '../../../../proto/api/core-v1.ts';
+import { Quantity } from '../../../../machinery/meta/quantity.ts';
 import { mergeNodeConditions, nodeConditions, type NodeHealth } from './node-conditions.ts';
 
 /** What stays the same until the kubelet restarts. */

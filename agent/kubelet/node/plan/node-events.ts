@@ -1,5 +1,5 @@
 /** What a node's events tell of its changes. Source: `pkg/kubelet/kubelet_node_status.go`, `nodestatus/setters.go` 1.36. */
-import type { Node, NodeStatus } from '../../../proto/api/core-v1.ts';
+import type { Node, NodeStatus } from '../../../../proto/api/core-v1.ts';
 
 /** An event about the node. */
 export interface NodeEvent {

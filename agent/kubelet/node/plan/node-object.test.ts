@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
-import type { Node, NodeStatus } from '../../../proto/api/core-v1.ts';
-import { withDefaults } from '../config/plan/kubelet-configuration.ts';
+import type { Node, NodeStatus } from '../../../../proto/api/core-v1.ts';
+import { withDefaults } from '../../config/plan/kubelet-configuration.ts';
 import { nodeAllocatable } from './node-allocatable.ts';
 import { schedulableEvent, statusEvents } from './node-events.ts';
 import { nodeStatus, reregistration, type NodeFacts, type NodeObservation } from './node-object.ts';

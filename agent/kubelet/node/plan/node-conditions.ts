@@ -1,7 +1,7 @@
 /** A node's conditions: what they say, and since when. Source: `pkg/kubelet/nodestatus/setters.go` 1.36: reasons and texts. */
-import type { NodeCondition } from '../../../proto/api/core-v1.ts';
-import { aggregateText } from '../../../machinery/meta/field-error.ts';
-import { rfc3339 } from './time-format.ts';
+import type { NodeCondition } from '../../../../proto/api/core-v1.ts';
+import { aggregateText } from '../../../../machinery/meta/field-error.ts';
+import { rfc3339 } from '../../plan/time-format.ts';
 
 /** What conditions are made of. */
 export interface NodeHealth {

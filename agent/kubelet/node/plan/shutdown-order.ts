@@ -2,11 +2,11 @@
  * In which order pods end when their node does, and how long each may take.
  * Source: kubernetes 1.36 `pkg/kubelet/nodeshutdown/nodeshutdown_manager.go`; kubernetes.io/docs, "Node Shutdowns".
  */
-import type { Pod } from '../../../proto/api/core-v1.ts';
-import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
-import { durationMs, type KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
-import { CRITICAL_PRIORITY } from './critical-pod.ts';
-import type { PodVerdict } from './pod-status.ts';
+import type { Pod } from '../../../../proto/api/core-v1.ts';
+import { priorityOf } from '../../../../machinery/meta/pod-priority.ts';
+import { durationMs, type KubeletConfiguration } from '../../config/plan/kubelet-configuration.ts';
+import { CRITICAL_PRIORITY } from '../../plan/critical-pod.ts';
+import type { PodVerdict } from '../../plan/pod-status.ts';
 
 /** Pods from this priority on have so long. */
 export interface ShutdownStep {

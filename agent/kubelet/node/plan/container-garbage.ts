@@ -2,7 +2,7 @@
  * Which dead containers and sandboxes may go while their pod stays: people want to read the last attempt's log, not the tenth.
  * Source: kubernetes.io/docs, "Garbage Collection: container image and container".
  */
-import type { ContainerView, PodView, SandboxView } from './pod-view.ts';
+import type { ContainerView, PodView, SandboxView } from '../../plan/pod-view.ts';
 
 export interface Garbage {
   readonly containers: readonly ContainerView[];

@@ -2,12 +2,12 @@
  * What of a node is left for pods, and the limits that hold pods and the system's own groups to it. Pure.
  * Source: kubernetes 1.36 `pkg/kubelet/cm/node_container_manager_linux.go`; kubernetes.io/docs, "Reserve Compute Resources for System Daemons".
  */
-import type { ResourceList } from '../../../proto/api/core-v1.ts';
-import { parseCpuSet } from '../../../machinery/meta/cpu-set.ts';
-import { addAmounts, parseAmounts, type Amounts } from '../../../machinery/meta/pod-resources.ts';
-import { Quantity } from '../../../machinery/meta/quantity.ts';
-import type { KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
-import { countOf, parseThresholds } from '../eviction/plan/thresholds.ts';
+import type { ResourceList } from '../../../../proto/api/core-v1.ts';
+import { parseCpuSet } from '../../../../machinery/meta/cpu-set.ts';
+import { addAmounts, parseAmounts, type Amounts } from '../../../../machinery/meta/pod-resources.ts';
+import { Quantity } from '../../../../machinery/meta/quantity.ts';
+import type { KubeletConfiguration } from '../../config/plan/kubelet-configuration.ts';
+import { countOf, parseThresholds } from '../../eviction/plan/thresholds.ts';
 
 /** What hard thresholds keep free, by the resource that pods ask for. */
 const KEPT_FREE = { 'memory.available': 'memory', 'nodefs.available': 'ephemeral-storage' } as const;

@@ -1,8 +1,8 @@
 /**
  * What of a node's status the kubelet has to write: only what it owns, and of that what differs. What others wrote stays theirs.
  */
-import type { NodeStatus } from '../../../proto/api/core-v1.ts';
-import { sameJson } from './status-patch.ts';
+import type { NodeStatus } from '../../../../proto/api/core-v1.ts';
+import { sameJson } from '../../plan/status-patch.ts';
 
 /** Fields that are the kubelet's; what it no longer says goes. */
 const OWNED = [
