@@ -36,7 +36,8 @@ interface Registered {
 
 const CALL_TIMEOUT_MS = 10_000;
 const BACKOFF = { baseDelayMs: 500, maxDelayMs: 120_000 };
-const WORKERS = 8;
+/** Each that hangs has one for minutes. */
+const WORKERS = 64;
 
 export class PluginWatcher implements Component, Reconciler {
   readonly name = 'plugin-watcher';

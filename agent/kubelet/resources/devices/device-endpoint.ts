@@ -57,12 +57,13 @@ export class DeviceEndpoint {
 
   /**
    * Tells of the whole list whenever the plugin sends one; returns when the plugin goes, or `stop()` is called.
+   * @param onDevices resolves when it can take the next list
    * @returns why the list ended
    */
-  async watch(onDevices: (devices: readonly DeviceView[]) => void): Promise<string> {
+  async watch(onDevices: (devices: readonly DeviceView[]) => Promise<void>): Promise<string> {
     try {
       for await (const { devices } of this.channel.stream(calls.listAndWatch, {}, { signal: this.ended.signal })) {
-        onDevices(
+        await onDevices(
           devices.map(device => ({
             id: device.ID,
             healthy: device.health === 'Healthy',

@@ -18,6 +18,8 @@ const AWAY_MS = 300_000;
 const COME_BACK_MS = 15_000;
 const MEET_MS = 10_000;
 const MEET_AGAIN_MS = 250;
+/** Each list is written down, and pods look at it: a plugin that sends them without end has to wait. */
+const NEXT_LIST_MS = 100;
 
 interface Entry {
   endpoint: DeviceEndpoint | undefined;
@@ -128,7 +130,10 @@ export class DeviceRegistry {
     let why: string;
     try {
       await this.meet(endpoint, askOptions);
-      why = await endpoint.watch(devices => this.listed(endpoint, devices));
+      why = await endpoint.watch(async devices => {
+        this.listed(endpoint, devices);
+        await this.options.clock.sleep(NEXT_LIST_MS);
+      });
     } catch (error) {
       why = errorText(error);
     }

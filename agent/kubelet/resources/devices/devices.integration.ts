@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../../../../machinery/process/clock.ts';
+import { FakeClock, systemClock, type Clock } from '../../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../../machinery/process/logger.ts';
 import { TestPlugin } from '../../runtime/testdata/device-plugin.ts';
 import { containerOf, machineOf, podOf } from '../testdata/machines.ts';
@@ -34,10 +34,10 @@ afterEach(async () => {
   await rm(folder, { recursive: true, maxRetries: 10 });
 });
 
-async function startManager(): Promise<DeviceManager> {
+async function startManager(clock: Clock = systemClock): Promise<DeviceManager> {
   const manager = new DeviceManager({
     checkpointPath: join(folder, 'kubelet_internal_checkpoint'),
-    clock: systemClock,
+    clock,
     logger: silentLogger,
     stages: { watch: (_, act) => act() },
     metrics: new ResourceMetrics(new MetricsRegistry()),
@@ -97,6 +97,23 @@ test('a plugin that was found by its socket is asked what it can, and goes when 
   manager.registry.disconnect(GPU, plugin.socketPath);
   await until(has(manager, '0'));
   expect(manager.registry.amounts().capacity).toEqual({ [GPU]: '3' });
+});
+
+test('a plugin that sends its list without end is heard now and then', async () => {
+  const clock = new FakeClock();
+  const manager = await startManager(clock);
+  await startPlugin();
+  plugin.isEndless = true;
+  await plugin.register(GPU);
+  await until(has(manager, '2'));
+  // Each takes a while, in which lists come.
+  for (const uid of ['one', 'two']) await manager.give(podOf(uid, [container]), container, undefined, never);
+  expect(woken).toEqual([]);
+  await clock.advance(100);
+  await until(() => woken.length > 0);
+  await manager.give(podOf('one', [container]), container, undefined, never);
+  expect(woken).toEqual(['one', 'two']);
+  expect(plugin.sent).toBeGreaterThan(2);
 });
 
 test("while a plugin thinks, its devices are nobody else's; who gives up leaves them free", async () => {

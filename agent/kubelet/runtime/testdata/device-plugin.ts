@@ -18,6 +18,9 @@ export class TestPlugin {
   readonly asked: string[] = [];
   /** Answers wait until it resolves. */
   gate: Promise<void> = Promise.resolve();
+  /** Sends its list again and again, as often as it is taken; how often so far. */
+  isEndless = false;
+  sent = 0;
   private readonly folder: string;
   private readonly devices: readonly Device[];
   private readonly server = new Server();
@@ -32,7 +35,12 @@ export class TestPlugin {
     this.server.addService(DevicePluginService, {
       getDevicePluginOptions: (_: unknown, answer: sendUnaryData<object>) => answer(null, {}),
       listAndWatch: (call: ServerWritableStream<Empty, ListAndWatchResponse>) => {
-        call.write({ devices: [...this.devices] });
+        const send = (): void => {
+          do this.sent++;
+          while (call.write({ devices: [...this.devices] }) && this.isEndless);
+        };
+        if (this.isEndless) call.on('drain', send);
+        send();
       },
       getPreferredAllocation: (_: unknown, answer: sendUnaryData<object>) => answer(null, {}),
       allocate: (
@@ -64,6 +72,7 @@ export class TestPlugin {
   }
 
   stop(): void {
+    this.isEndless = false;
     this.server.forceShutdown();
   }
 }
