@@ -106,7 +106,7 @@ export async function runDaemon(
     const assembled = assemble({ config, paths, progress, logger, signal: stop.signal, start, facts }).then(() => {
       if (stop.signal.aborted) return;
       phase = 'running';
-      void sdNotify(['READY=1']);
+      void sdNotify(['READY=1'], logger);
       logger.info({ role, ms: Math.round(process.uptime() * 1000) }, 'k8ts is ready');
     }, fail);
     await Promise.race([
@@ -123,7 +123,7 @@ export async function runDaemon(
     failure ??= error;
   } finally {
     if (phase !== 'failed') phase = 'stopping';
-    void sdNotify(['STOPPING=1']);
+    void sdNotify(['STOPPING=1'], logger);
     const deadline = setTimeout(() => {
       logger.error({}, 'stopping took too long; leaving');
       process.exit(exitCodes.timedOut);

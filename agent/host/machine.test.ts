@@ -11,6 +11,7 @@ import { descendantsOf, listProcesses, parseProcStat, readProcess, sendSignal } 
 import { sdNotify } from './sd-notify.ts';
 import { readSysctl, Sysctls } from './sysctl.ts';
 import { CommandError } from './command-error.ts';
+import { silentLogger } from '../../machinery/process/logger.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -66,15 +67,22 @@ describe('startDaemon()', () => {
 
 // Node cannot receive unix datagrams; Python, where it is installed, can.
 const hasPython = spawnSync('python3', ['--version']).status === 0;
+test('sdNotify() ends nothing where systemd cannot be reached, but says so', async () => {
+  const told: string[] = [];
+  const logger = { ...silentLogger, error: (_: unknown, text: string) => void told.push(text) };
+  expect(await sdNotify(['READY=1'], logger, { NOTIFY_SOCKET: join(dir, 'nobody') })).toBe(false);
+  expect(told).toHaveLength(1);
+});
+
 (hasPython ? test : test.skip)('sdNotify() sends one datagram, and none where systemd did not ask', async () => {
-  expect(await sdNotify(['READY=1'], {})).toBe(false);
+  expect(await sdNotify(['READY=1'], silentLogger, {})).toBe(false);
   const path = join(dir, 'notify');
   const listen = `import socket,sys
 s=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM); s.bind(sys.argv[1]); open(sys.argv[1]+'.up','w'); open(sys.argv[1]+'.got','wb').write(s.recv(999)); open(sys.argv[1]+'.end','w')`;
   await startDaemon({ argv: ['python3', '-c', listen, path], logPath: join(dir, 'log') });
   const exists = (file: string) => statSync(file, { throwIfNoEntry: false }) !== undefined;
   while (!exists(`${path}.up`)) await new Promise(resolve => setImmediate(resolve));
-  expect(await sdNotify(['READY=1', 'STATUS=fine'], { NOTIFY_SOCKET: path })).toBe(true);
+  expect(await sdNotify(['READY=1', 'STATUS=fine'], silentLogger, { NOTIFY_SOCKET: path })).toBe(true);
   while (!exists(`${path}.end`)) await new Promise(resolve => setImmediate(resolve));
   expect(readFileSync(`${path}.got`, 'utf8')).toBe('READY=1\nSTATUS=fine');
 });

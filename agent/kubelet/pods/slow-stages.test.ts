@@ -34,6 +34,17 @@ test('SlowStages says what hangs and since when, now and then, until it ends', a
   expect(clock.pending).toBe(0);
 });
 
+test('SlowStages tells it without the detail that cannot be had', async () => {
+  const { clock, told, stages } = setup();
+  let end: () => void = () => {};
+  const detail = (): Promise<string> => Promise.reject(new Error('EIO'));
+  const act = stages.watch({ ...stage, usualMs: 10, detail }, () => new Promise<void>(resolve => (end = resolve)));
+  await clock.advance(10);
+  expect(told).toHaveLength(1);
+  end();
+  await act;
+});
+
 test('SlowStages is silent of what ends in time, and of what ends while the detail is looked up', async () => {
   const { clock, told, stages } = setup();
   await expect(stages.watch(stage, () => Promise.reject(new Error('refused')))).rejects.toThrow('refused');

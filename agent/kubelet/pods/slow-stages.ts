@@ -65,7 +65,8 @@ export class SlowStages implements StageWatch {
 
   private async tell(stage: Stage, sinceMs: number, ended: () => boolean): Promise<void> {
     const { clock, recorder, logger } = this.options;
-    const detail = (await stage.detail?.()) ?? '';
+    // What is told beside it must not keep it from being told.
+    const detail = (await stage.detail?.().catch(() => '')) ?? '';
     if (ended()) return;
     const seconds = Math.round((clock.now() - sinceMs) / 1000);
     const since = rfc3339(sinceMs);
