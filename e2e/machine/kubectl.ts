@@ -147,6 +147,19 @@ export class Kubectl {
     return this.list(['events', '--field-selector', `involvedObject.name=${name}`]);
   }
 
+  /** Waits for an event about an object. @returns its message */
+  waitEvent(name: string, reason: string, message: RegExp, options?: WaitOptions): Promise<string> {
+    const isIt = (event: { reason: string; message: string }): boolean =>
+      event.reason === reason && message.test(event.message);
+    const what = `event ${reason} of ${name} that says ${message}`;
+    return waitFor(what, async () => (await this.events(name)).find(isIt)?.message, options);
+  }
+
+  /** `True`, `False` or `Unknown`, of the first node. */
+  nodeReady(): Promise<string> {
+    return this.run(['get', 'nodes', '-o', 'jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status}']);
+  }
+
   /** A namespace with a name of its own, ready for pods. */
   async newNamespace(purpose: string): Promise<Kubectl> {
     const name = `${purpose}-${Math.random().toString(36).slice(2, 7)}`;
@@ -163,6 +176,11 @@ export class Kubectl {
   async removeNamespace(): Promise<void> {
     await this.run(['delete', 'namespace', this.namespace, '--timeout=90s'], { timeoutMs: 100_000 });
   }
+}
+
+/** Whether the pod's condition Ready is true. */
+export function isReady({ status }: Pick<PodObject, 'status'>): boolean {
+  return status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 }
 
 /** Concatenated JSON, which kubectl reads as it reads documents of YAML; text stands alone. */

@@ -116,11 +116,7 @@ describe('objects', () => {
       { timeoutMs: 60_000 },
     );
     expect(p.status.phase).toBe('Pending');
-    const events = await waitFor('Failed', async () => {
-      const found = await k.events('no-image');
-      return found.some(e => e.reason === 'Failed') ? found : undefined;
-    });
-    expect(events.find(e => e.reason === 'Failed')?.message).toContain('registry.invalid/nothing:1');
+    expect(await k.waitEvent('no-image', 'Failed', /./)).toContain('registry.invalid/nothing:1');
   });
 
   test('a command that does not exist: the pod says which', async () => {
@@ -134,9 +130,7 @@ describe('objects', () => {
       );
     });
     expect(JSON.stringify(p.status)).toContain('/bin/nonesuch');
-    await waitFor('Failed', async () =>
-      (await k.events('no-command')).some(e => e.reason === 'Failed' && e.message.includes('nonesuch')),
-    );
+    await k.waitEvent('no-command', 'Failed', /nonesuch/);
   });
 
   test('a pod that wants more than the node has waits and says why', async () => {
@@ -154,9 +148,7 @@ describe('objects', () => {
         x => x.status.conditions?.some(c => c.type === 'PodScheduled' && c.reason === 'Unschedulable') ?? false,
       );
       expect(p.status.conditions?.find(c => c.type === 'PodScheduled')?.message).toMatch(why);
-      await waitFor('FailedScheduling', async () =>
-        (await k.events(name)).some(e => e.reason === 'FailedScheduling' && why.test(e.message)),
-      );
+      await k.waitEvent(name, 'FailedScheduling', why);
     }
   });
 
@@ -177,9 +169,7 @@ describe('objects', () => {
       ).trim(),
     ).toBe('port-a');
     await k.apply(pod('port-b', { container }));
-    await waitFor('FailedScheduling', async () =>
-      (await k.events('port-b')).some(e => /didn't have free ports for the requested pod ports/.test(e.message)),
-    );
+    await k.waitEvent('port-b', 'FailedScheduling', /didn't have free ports for the requested pod ports/);
     await k.run(['delete', 'pod', 'port-a', '--timeout=30s']);
     await k.waitReady('pod port-b');
   });

@@ -212,11 +212,7 @@ test('a plugin that hangs keeps its own pods waiting, and is named', async () =>
   plugin.hangs = true;
   await k.create(withDevices('waits', 1), pod('other', { command: IDLE }));
   await k.waitReady('pod/other');
-  await waitFor('the event', async () =>
-    (await k.events('waits')).some(
-      ({ reason, message }) => reason === 'Hanging' && message.includes('does not answer Allocate'),
-    ),
-  );
+  await k.waitEvent('waits', 'Hanging', /does not answer Allocate/);
   await k.run(['delete', 'pod', 'waits', '--timeout=20s']);
   plugin.hangs = false;
   await k.create(withDevices('next', 2));

@@ -61,21 +61,6 @@ async function cost(prefix: string): Promise<number> {
   return Math.min(...all);
 }
 
-async function nodeReady(): Promise<string> {
-  const path = '{.items[0].status.conditions[?(@.type=="Ready")].status}';
-  return k.run(['get', 'nodes', '-o', `jsonpath=${path}`]);
-}
-
-async function events(name: string): Promise<string> {
-  return k.run([
-    'get',
-    'events',
-    `--field-selector=involvedObject.name=${name}`,
-    '-o',
-    'jsonpath={range .items[*]}{.reason}: {.message}{"\\n"}{end}',
-  ]);
-}
-
 test('sandboxes that hang, more than are made at once, leave others their speed; an event says what hangs', async () => {
   const usualMs = await cost('before');
   runtime.hang('RunPodSandbox', 'hung-');
@@ -84,17 +69,9 @@ test('sandboxes that hang, more than are made at once, leave others their speed;
   await waitFor('sandboxes to hang', () => runtime.hanging('RunPodSandbox') === names.length);
   // The gate lends its places for some seconds: that is over once the last one hangs.
   expect((await cost('beside')) / usualMs).toBeLessThan(3);
-  const told = await waitFor(
-    'an event that says what hangs',
-    async () => /^Hanging: .*$/m.exec(await events('hung-0'))?.[0],
-    {
-      timeoutMs: 60_000,
-    },
-  );
-  expect(told).toMatch(
-    /^Hanging: Creating the sandbox has not ended for \d+ s \(since 20.*Z\): the container runtime, or/,
-  );
-  expect(await nodeReady()).toBe('True');
+  const told = await k.waitEvent('hung-0', 'Hanging', /./, { timeoutMs: 60_000 });
+  expect(told).toMatch(/^Creating the sandbox has not ended for \d+ s \(since 20.*Z\): the container runtime, or/);
+  expect(await k.nodeReady()).toBe('True');
   // Ended although its sandbox call never answered.
   await k.run(['delete', 'pod', ...names.slice(1), '--timeout=20s']);
   runtime.release();
@@ -115,7 +92,7 @@ test('after kill -9, a container whose status call hangs is neither started twic
   await waitFor('the status call to hang', () => runtime.hanging('ContainerStatus') > 0);
   await startAndEnd('newcomer');
   expect(await id('answered')).toBe(other);
-  expect(await nodeReady()).toBe('True');
+  expect(await k.nodeReady()).toBe('True');
   const created = runtime.count().get('CreateContainer') ?? 0;
   runtime.release();
   await k.run(['annotate', 'pod', 'unanswered', 'seen=again']);
@@ -152,11 +129,7 @@ test('a stop that hangs keeps its own pod alone', async () => {
   await k.run(['delete', 'pod', 'will-not-stop', '--wait=false']);
   await waitFor('the stop to hang', () => runtime.hanging('StopContainer') > 0);
   await startAndEnd('meanwhile');
-  const told = await waitFor(
-    'an event that says what hangs',
-    async () => /^Hanging: .*$/m.exec(await events('will-not-stop'))?.[0],
-    { timeoutMs: 60_000 },
-  );
+  const told = await k.waitEvent('will-not-stop', 'Hanging', /./, { timeoutMs: 60_000 });
   expect(told).toMatch(
     /Stopping container main has not ended for \d+ s \(since .*\): its grace period of 1 s is over .*process \d+ \(.*\) still runs/,
   );
@@ -181,7 +154,7 @@ test('a full log disk stops neither pods nor k8ts', async () => {
   const free = () => statfsSync(control.path('log')).bavail;
   await waitFor('the disk to be full', () => free() === 0);
   await startAndEnd('silent');
-  expect(await nodeReady()).toBe('True');
+  expect(await k.nodeReady()).toBe('True');
   expect(control.pid).toBe(pid);
   await k.run(['delete', 'pod', 'chatty']);
   await waitFor('its log to go', () => free() > 0);

@@ -372,11 +372,7 @@ test('crash loops wait as long as the node is told to', async () => {
 });
 
 test('a runtime without user namespaces is no place for a pod that wants one, and says so', async () => {
-  await waitFor('the event', async () =>
-    (await k.events('apart')).some(
-      e => e.reason === 'FailedCreatePodSandBox' && e.message.includes('runtime does not support user namespaces'),
-    ),
-  );
+  await k.waitEvent('apart', 'FailedCreatePodSandBox', /runtime does not support user namespaces/);
 });
 
 test('an exit that its rules say so restarts all containers of the pod, init containers too', async () => {
@@ -392,7 +388,5 @@ test('an exit that its rules say so restarts all containers of the pod, init con
 
 test('a postStart hook knocks at a port; one that nobody opens restarts its container, with an event', async () => {
   await k.waitReady('pod knocks');
-  await waitFor('the event of the failed hook', async () =>
-    (await k.events('knocks-in-vain')).some(e => e.reason === 'FailedPostStartHook' && e.message.includes('dial tcp')),
-  );
+  await k.waitEvent('knocks-in-vain', 'FailedPostStartHook', /dial tcp/);
 });

@@ -1,7 +1,7 @@
 /** Probes, readiness and what follows from it, restarts and their back-off. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { sharedCluster } from '../machine/cluster.ts';
-import type { Kubectl, PodObject } from '../machine/kubectl.ts';
+import { isReady, type Kubectl, type PodObject } from '../machine/kubectl.ts';
 import { waitFor } from '../machine/wait-for.ts';
 import { IDLE, pod, service, shell } from './objects.ts';
 
@@ -14,8 +14,6 @@ beforeAll(async () => {
 });
 afterAll(async () => k?.removeNamespace());
 
-const isReady = (p: PodObject): boolean =>
-  p.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') ?? false;
 const restarts = (p: PodObject): number => p.status.containerStatuses?.[0]?.restartCount ?? 0;
 
 test('readiness: the endpoint comes and goes with it, and the service with the endpoint', async () => {

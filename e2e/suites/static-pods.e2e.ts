@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
 import type { Host } from '../machine/host.ts';
-import type { Kubectl } from '../machine/kubectl.ts';
+import { isReady, type Kubectl } from '../machine/kubectl.ts';
 import { waitFor } from '../machine/wait-for.ts';
 import { pod, shell } from './objects.ts';
 
@@ -123,7 +123,3 @@ test('a file that goes takes its pod and its mirror along', async () => {
   expect(await ofPod('web-w1')).toBe('');
   expect(isReady(await k.pod('late-w1'))).toBe(true);
 });
-
-function isReady(p: { status: { conditions?: readonly { type: string; status: string }[] } }): boolean {
-  return p.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True') === true;
-}

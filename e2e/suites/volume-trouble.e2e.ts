@@ -77,16 +77,8 @@ async function cost(prefix: string): Promise<number> {
   return Math.min(...all);
 }
 
-async function told(name: string, reason: string, what: RegExp): Promise<string> {
-  return waitFor(
-    `${reason} of ${name}`,
-    async () => (await k.events(name)).find(e => e.reason === reason && what.test(e.message))?.message,
-    { timeoutMs: 60_000 },
-  );
-}
-
-const nodeReady = async (): Promise<string> =>
-  k.run(['get', 'nodes', '-o', 'jsonpath={.items[0].status.conditions[?(@.type=="Ready")].status}']);
+const told = (name: string, reason: string, what: RegExp): Promise<string> =>
+  k.waitEvent(name, reason, what, { timeoutMs: 60_000 });
 
 const mountsOf = (uid: string): string[] =>
   readFileSync('/proc/self/mountinfo', 'utf8')
@@ -116,7 +108,7 @@ test('a file system that never answers holds up its own pods alone, and their ev
       /^MountVolume.SetUp failed for volume ".*hung does not answer: the fuse file system "hanging" mounted on .*\/hung hangs since 20.*Z \(\d+ s\); repair what serves it/,
     );
   }
-  expect(await nodeReady()).toBe('True');
+  expect(await k.nodeReady()).toBe('True');
   await k.run(['delete', 'pod', ...typed, 'plain', 'sub', 'claim', '--timeout=30s']);
   await hanging.end();
   await k.waitReady('pod well');
