@@ -3,13 +3,15 @@
  *
  * - Names that begin with a dot are passed over, folders too.
  * - A place that does not exist holds no pods.
+ * - A file that has not changed is not parsed again: that may take seconds.
  */
 import { watch, type FSWatcher } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat, type FileHandle } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
+import { NotInsideError, openFile } from '../../host/files/open-inside.ts';
 import { rfc3339 } from '../plan/time-format.ts';
 import { MAX_MANIFEST_BYTES, readManifest, type Manifest } from './manifests.ts';
 
@@ -27,10 +29,18 @@ export interface FileSourceOptions {
 
 /** Who writes a file in several goes has ended by then. */
 const SETTLE_MS = 50;
+/** What was changed longer ago was changed before it was read. */
+const SURE_MS = 2_000;
+
+interface KnownFile {
+  readonly identity: string;
+  readonly manifest: Manifest;
+}
 
 export class FileSource {
   private readonly options: FileSourceOptions;
   private watcher: FSWatcher | undefined;
+  private known = new Map<string, KnownFile>();
   private changed: () => void = () => undefined;
 
   constructor(options: FileSourceOptions) {
@@ -91,26 +101,47 @@ export class FileSource {
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });
+    const before = this.known;
+    this.known = new Map();
     if (found === undefined) return [];
-    if (!found.isDirectory()) return [await this.readOne(path)].filter(manifest => manifest !== undefined);
-    const names = (await readdir(path)).filter(name => !name.startsWith('.')).sort();
-    const manifests = await Promise.all(names.map(name => this.readOne(join(path, name))));
+    const names = found.isDirectory() ? (await readdir(path)).filter(name => !name.startsWith('.')).sort() : [''];
+    const manifests = await Promise.all(names.map(name => this.readOne(join(path, name), before)));
     return manifests.filter(manifest => manifest !== undefined);
   }
 
   /** Undefined for what is no file (any more). */
-  private async readOne(path: string): Promise<Manifest | undefined> {
-    const { nodeName, clock } = this.options;
+  private async readOne(path: string, before: ReadonlyMap<string, KnownFile>): Promise<Manifest | undefined> {
+    const { clock } = this.options;
     const bad = (problem: string): Manifest => ({ location: path, pods: [], problem, warnings: [] });
+    let file: FileHandle | undefined;
     try {
-      const { size, isFile } = await stat(path).then(s => ({ size: s.size, isFile: s.isFile() }));
-      if (!isFile) return undefined;
-      if (size > MAX_MANIFEST_BYTES) return bad(`is larger than ${MAX_MANIFEST_BYTES} bytes`);
-      const source = { kind: 'file', location: path, nodeName } as const;
-      return await readManifest(await readFile(path, 'utf8'), source, rfc3339(clock.now()));
+      file = await openFile(path);
+      const found = await file.stat({ bigint: true });
+      if (found.size > MAX_MANIFEST_BYTES) return bad(`is larger than ${MAX_MANIFEST_BYTES} bytes`);
+      const identity = `${found.dev}-${found.ino}-${found.size}-${found.mtimeNs}-${found.ctimeNs}`;
+      const known = before.get(path);
+      const manifest = known?.identity === identity ? known.manifest : await this.parse(path, await textOf(file));
+      // A change within the same tick of the file system's clock would not be seen.
+      if (clock.now() - Number(found.ctimeMs) > SURE_MS) this.known.set(path, { identity, manifest });
+      return manifest;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof NotInsideError) return undefined;
       return bad(errorText(error));
+    } finally {
+      await file?.close();
     }
   }
+
+  private parse(path: string, text: string): Promise<Manifest> {
+    const { nodeName, clock } = this.options;
+    return readManifest(text, { kind: 'file', location: path, nodeName }, rfc3339(clock.now()));
+  }
+}
+
+/** No more than is looked at, should it grow meanwhile. */
+async function textOf(file: FileHandle): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of file.createReadStream({ end: MAX_MANIFEST_BYTES, autoClose: false }))
+    parts.push(part as Buffer);
+  return Buffer.concat(parts).toString();
 }
