@@ -14,9 +14,9 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import { fullImageName, isImageId, parseImageName, type ImageName } from './plan/image-name.ts';
 import { uidOf } from '../plan/pod-spec.ts';
 import { decidePull, failedPull, type FailedPull } from './plan/pull-backoff.ts';
-import { detailOf } from '../runtime/runtime-error.ts';
 import type { ImageService } from '../runtime/runtime-service.ts';
 import type { ImageKeyring } from './image-keyring.ts';
+import { ImageRefusals, type WaitingImage } from './image-refusals.ts';
 import type { PodPulls } from './pod-pulls.ts';
 import type { PullRecords } from './pull-records.ts';
 
@@ -31,12 +31,7 @@ export type ImageState =
     }
   /** The worker is woken when it ends. */
   | { readonly kind: 'pulling' }
-  | {
-      readonly kind: 'waiting';
-      readonly reason: string;
-      readonly message: string;
-      readonly retryAtMs: number | undefined;
-    };
+  | WaitingImage;
 
 export interface ImageManagerOptions {
   readonly images: ImageService;
@@ -81,11 +76,9 @@ interface Request {
   readonly known: PodImages;
 }
 
-/** For questions that nobody answered. */
-const ASK_AGAIN_MS = 10_000;
-
 export class ImageManager {
   private readonly options: ImageManagerOptions;
+  private readonly refusals: ImageRefusals;
   /** By pod UID. */
   private readonly pods = new Map<string, PodImages>();
   /** Questions for an image in flight, by name. */
@@ -93,6 +86,7 @@ export class ImageManager {
 
   constructor(options: ImageManagerOptions) {
     this.options = options;
+    this.refusals = new ImageRefusals(options.recorder, options.clock);
   }
 
   /**
@@ -107,7 +101,7 @@ export class ImageManager {
     const text = container.image ?? '';
     if (isImageId(text)) return this.ensureById(text, container, this.knownOf(pod), subject);
     const name = parseImageName(text);
-    if (name === undefined) return this.invalidName(text, subject);
+    if (name === undefined) return this.refusals.invalidName(text, subject);
     const known = this.knownOf(pod);
     const request: Request = { pod, text, name, subject, known };
     const fullName = fullImageName(name);
@@ -128,7 +122,7 @@ export class ImageManager {
         return { kind: 'present', image, name: fullName, isFresh };
       }
     }
-    if (policy === 'Never') return this.neverPulled(text, subject);
+    if (policy === 'Never') return this.refusals.neverPulled(text, subject);
     return this.pullOrWait(request, policy === 'Always');
   }
 
@@ -161,20 +155,6 @@ export class ImageManager {
     return known;
   }
 
-  private invalidName(text: string, subject: EventSubject): ImageState {
-    const message = `Failed to apply default image tag "${text}": couldn't parse image name "${text}": invalid reference format`;
-    this.options.recorder.event(subject, 'Warning', 'InspectFailed', message);
-    this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: InvalidImageName');
-    return { kind: 'waiting', reason: 'InvalidImageName', message, retryAtMs: undefined };
-  }
-
-  private neverPulled(text: string, subject: EventSubject): ImageState {
-    const message = `Container image "${text}" is not present with pull policy of Never`;
-    this.options.recorder.event(subject, 'Warning', 'ErrImageNeverPull', message);
-    this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: ErrImageNeverPull');
-    return { kind: 'waiting', reason: 'ErrImageNeverPull', message, retryAtMs: undefined };
-  }
-
   /** No registry knows ids: the image is here, or was imported by somebody, or never comes. */
   private async ensureById(
     id: string,
@@ -189,30 +169,19 @@ export class ImageManager {
       known.held.set(id, seen.found.id);
       return { kind: 'present', image: seen.found, name: id, isFresh: false };
     }
-    if (container.imagePullPolicy === 'Never') return this.neverPulled(id, subject);
-    const why = isPresent
-      ? `the image with the id ${id} is on this node, but`
-      : `there is no image with the id ${id} on this node;`;
-    const what = isPresent ? 'it was pulled with credentials, and an id proves none' : 'registries know no ids';
-    const message = `${why} ${what}: name it as REPOSITORY@sha256:DIGEST`;
-    this.options.recorder.event(subject, 'Warning', 'Failed', `Failed to pull image "${id}": ${message}`);
-    this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: ErrImagePull');
-    return { kind: 'waiting', reason: 'ErrImagePull', message, retryAtMs: undefined };
+    if (container.imagePullPolicy === 'Never') return this.refusals.neverPulled(id, subject);
+    return this.refusals.unknownId(id, isPresent, subject);
   }
 
   private async inspect(
     name: string,
     text: string,
     subject: EventSubject,
-  ): Promise<{ found: Decoded<Image> | undefined } | Extract<ImageState, { kind: 'waiting' }>> {
+  ): Promise<{ found: Decoded<Image> | undefined } | WaitingImage> {
     try {
       return { found: await this.find(name) };
     } catch (error) {
-      const message = `Failed to inspect image "${text}": ${detailOf(error)}`;
-      this.options.recorder.event(subject, 'Warning', 'InspectFailed', message);
-      this.options.recorder.event(subject, 'Warning', 'Failed', 'Error: ImageInspectError');
-      const retryAtMs = this.options.clock.now() + ASK_AGAIN_MS;
-      return { kind: 'waiting', reason: 'ImageInspectError', message, retryAtMs };
+      return this.refusals.notInspected(text, subject, error);
     }
   }
 
@@ -226,19 +195,14 @@ export class ImageManager {
     return asked;
   }
 
-  private async mayUse(
-    { pod, name, known, subject }: Request,
-    image: Decoded<Image>,
-  ): Promise<boolean | Extract<ImageState, { kind: 'waiting' }>> {
-    const { keyring, records, recorder, clock } = this.options;
+  private async mayUse({ pod, name, known, subject }: Request, image: Decoded<Image>): Promise<boolean | WaitingImage> {
+    const { keyring, records } = this.options;
     if (known.held.get(fullImageName(name)) === image.id) return true;
     try {
       const credentials = async () => (await keyring.find(pod, name, known.gone.signal)).credentials;
       return !(await records.mustPull(name, image, credentials));
     } catch (error) {
-      const message = `Cannot tell whether the pod may use image "${fullImageName(name)}", which is on the node: ${detailOf(error)}`;
-      recorder.event(subject, 'Warning', 'Failed', message);
-      return { kind: 'waiting', reason: 'ErrImagePull', message, retryAtMs: clock.now() + ASK_AGAIN_MS };
+      return this.refusals.rightUnknown(fullImageName(name), subject, error);
     }
   }
 
