@@ -3,6 +3,7 @@ import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { allDirectories, detectCgroups } from '../../agent/host/cgroup-layout.ts';
 import { removeCgroupTree } from '../../agent/host/cgroup-tree.ts';
+import { readMountinfo } from '../../agent/host/mountinfo.ts';
 import { releaseMounts } from '../../agent/host/release-mounts.ts';
 import { removeNetnsDirectory, undoDoubleMounts } from '../../agent/host/netns.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
@@ -26,7 +27,7 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
   const paths = pathsOf(config);
   await confirm(
     args['yes'] === true,
-    `This removes the cluster on ${nodeNameOf(config)} with all its data (${paths.dataDir}).`,
+    `This removes the cluster on ${nodeNameOf(config)} with all its data (${outermost([paths.dataDir, paths.kubelet]).join(', ')}).`,
     output,
   );
   const removed: string[] = [];
@@ -76,23 +77,23 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
     await removeCgroupTree(layout, root);
     return [`cgroup ${root}`];
   });
-  await step('mounts', async () =>
-    count(
-      (
-        await Promise.all(
-          [paths.dataDir, paths.kubelet, paths.runDir].map(path => releaseMounts(path, { detachBusy: true })),
-        )
-      ).flat().length,
-      'mount',
-    ),
-  );
+  await step('mounts', async () => {
+    const released: string[] = [];
+    for (const path of outermost([paths.dataDir, paths.kubelet, paths.runDir]))
+      released.push(...(await releaseMounts(path, { detachBusy: true })));
+    return count(released.length, 'mount');
+  });
   await step('kubeconfigs', async () => (await removeFromOwnKubeconfigs(paths)).map(file => `context k8ts in ${file}`));
-  await step('files', () => {
-    const ours = [paths.kubelet, paths.dataDir, paths.configDir, paths.runDir, paths.logDir];
+  await step('files', async () => {
+    const ours = outermost([paths.dataDir, paths.kubelet, paths.configDir, paths.runDir, paths.logDir]);
     const there = ours.filter(path => existsSync(path));
+    // What is mounted below may be somebody's data.
+    const mounted = (await readMountinfo()).find(mount => there.some(path => isBelow(mount.mountPoint, path)));
+    if (mounted !== undefined)
+      throw new Error(`${mounted.mountPoint} is still mounted; no file is removed before it is not`);
     for (const path of there) rmSync(path, { recursive: true, force: true });
     for (const path of SHARED_DIRECTORIES) removeIfEmpty(path);
-    return Promise.resolve(there);
+    return there;
   });
   output.result(
     { removed, problems },
@@ -109,6 +110,15 @@ export async function reset(config: Config, args: Readonly<Record<string, unknow
     throw new CliError(
       `Not everything could be removed:\n${problems.map(p => `  ${p}`).join('\n')}\nMend that and run k8ts reset again`,
     );
+}
+
+/** Those that lie in no other of them. */
+function outermost(paths: readonly string[]): string[] {
+  return [...new Set(paths)].filter(path => !paths.some(other => isBelow(path, other)));
+}
+
+function isBelow(path: string, folder: string): boolean {
+  return path.startsWith(`${folder}/`);
 }
 
 /** Somebody else's content stays, and a missing folder is no error. */
