@@ -3,12 +3,11 @@
  */
 import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import type { Switched } from '../../../machinery/streaming/remote-command.ts';
+import { upgradeRefusal } from '../../../machinery/streaming/upgrade-refusal.ts';
 import { HttpError } from './exchange.ts';
 
 /** A runtime that does not answer is given up after so long. */
 const ANSWER_MS = 30_000;
-/** More of the runtime's words than that is no message. */
-const MAX_REFUSAL_CHARS = 2_000;
 
 export interface RuntimeStream extends Switched {
   /** How the runtime answered: 101. */
@@ -58,16 +57,7 @@ export function openRuntimeStream(
 }
 
 async function refusal(answer: IncomingMessage): Promise<HttpError> {
-  let text = '';
-  answer.setEncoding('utf8');
-  try {
-    for await (const chunk of answer) {
-      text += String(chunk);
-      if (text.length > MAX_REFUSAL_CHARS) break;
-    }
-  } catch {
-    // What came until then must do.
-  }
+  const text = await upgradeRefusal(answer);
   const code = answer.statusCode ?? 500;
-  return new HttpError(code >= 400 ? code : 500, text.trim() || `the container runtime answered ${code}`);
+  return new HttpError(code >= 400 ? code : 500, text || `the container runtime answered ${code}`);
 }

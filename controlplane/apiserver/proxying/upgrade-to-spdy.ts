@@ -5,11 +5,10 @@ import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { badRequest, internalError, serviceUnavailable, StatusError } from '../../../machinery/meta/status-error.ts';
+import { upgradeRefusal } from '../../../machinery/streaming/upgrade-refusal.ts';
 import type { Target } from './proxy-request.ts';
 
 const TIMEOUT_MS = 30_000;
-/** More of a kubelet's words than that is no message. */
-const MAX_REFUSAL_CHARS = 2_000;
 
 export interface SpdyUpgrade {
   readonly socket: Duplex;
@@ -54,17 +53,7 @@ export function upgradeToSpdy(target: Target, protocols: readonly string[]): Pro
 }
 
 async function refusal(answer: IncomingMessage): Promise<StatusError> {
-  let text = '';
-  answer.setEncoding('utf8');
-  try {
-    for await (const chunk of answer) {
-      text += String(chunk);
-      if (text.length > MAX_REFUSAL_CHARS) break;
-    }
-  } catch {
-    // What came until then must do.
-  }
-  const message = `unable to upgrade connection: ${text.trim()}`;
+  const message = `unable to upgrade connection: ${await upgradeRefusal(answer)}`;
   if (answer.statusCode === 404) return new StatusError('NotFound', 404, message);
   return answer.statusCode === 400 ? badRequest(message) : internalError(new Error(message));
 }
