@@ -53,9 +53,11 @@ import type { Reports } from './server/routes/reports.ts';
 import type { PodAccess } from './server/pod-access.ts';
 import { queueMetrics } from './stats/client-metrics.ts';
 import { KubeletMetrics } from './stats/kubelet-metrics.ts';
+import { PodWorkMetrics } from './stats/pod-work-metrics.ts';
 import { reports } from './stats/reports.ts';
 import { createVolumeManager } from './volumes/create-volume-manager.ts';
 import { createCsi } from './volumes/csi/create-csi.ts';
+import { StorageMetrics } from './volumes/storage-metrics.ts';
 import type { VolumeManager } from './volumes/volume-manager.ts';
 
 /** The running part, and what the kubelet's server needs of it. */
@@ -120,6 +122,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     onRelist: (startedAtMs, endedAtMs) => metrics.relisted(startedAtMs, endedAtMs),
   });
   const metrics = new KubeletMetrics(nodeName, clock.now(), () => cache.views());
+  const work = new PodWorkMetrics(metrics.registry);
   cache.onChange(uid => metrics.podChanged(uid, cache.view(uid), clock.now()));
   const status = new StatusManager({ client, clock, logger });
   const cgroups: PodCgroups = new PodCgroups({
@@ -128,11 +131,13 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     root: options.cgroupRoot ?? [],
     podPidsLimit: configuration.podPidsLimit,
     ownsCpus: pod => resources.ownsCpus(pod),
+    work,
   });
   const capacity = machineAmounts(machine);
   const allocatable = (): Record<string, string> => node?.status?.allocatable ?? capacity;
   const stages = new SlowStages(base);
-  const core = { ...base, objects, cache, stages, cgroups };
+  const storage = new StorageMetrics(metrics.registry);
+  const core = { ...base, objects, cache, stages, cgroups, work, storage };
   const resources = new ResourceManagers({
     ...core,
     readMachine: () => readMachineTopology(machine.memoryBytes),

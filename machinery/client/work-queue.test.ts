@@ -27,6 +27,21 @@ describe('WorkQueue', () => {
     expect(queue.depth).toBe(0);
   });
 
+  test('tells its observer how long keys waited, those too that had to wait for themselves', async () => {
+    const clock = new FakeClock();
+    const queue = new WorkQueue({ clock });
+    const waited: number[] = [];
+    queue.observer = { added: () => {}, retried: () => {}, taken: ms => void waited.push(ms) };
+    queue.add('a');
+    await clock.advance(30);
+    await queue.take();
+    queue.add('a');
+    await clock.advance(20);
+    queue.done('a');
+    await queue.take();
+    expect(waited).toEqual([30, 20]);
+  });
+
   test('addAfter() keeps the earliest delay and arms one timer', async () => {
     const clock = new FakeClock();
     const queue = new WorkQueue({ clock });

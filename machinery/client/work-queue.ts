@@ -15,6 +15,8 @@ import { DelayHeap } from './delay-heap.ts';
 export interface QueueObserver {
   added(): void;
   retried(): void;
+  /** A key is handed out. @param waitedMs since it was added */
+  taken(waitedMs: number): void;
 }
 
 export interface WorkQueueOptions {
@@ -38,6 +40,8 @@ export class WorkQueue<K = string> {
   private readonly inFlight = new Set<K>();
   private readonly delayed = new DelayHeap<K>();
   private readonly failures = new Map<K, number>();
+  /** When keys were added that wait; kept for the observer alone. */
+  private readonly addedAtMs = new Map<K, number>();
   /** Set by whoever counts. */
   observer: QueueObserver | undefined;
   private waiters: ((key: K | undefined) => void)[] = [];
@@ -69,7 +73,10 @@ export class WorkQueue<K = string> {
   add(key: K): void {
     if (this.closed || this.dirty.has(key)) return;
     this.dirty.add(key);
-    this.observer?.added();
+    if (this.observer !== undefined) {
+      this.observer.added();
+      this.addedAtMs.set(key, this.clock.monotonicMs());
+    }
     if (!this.inFlight.has(key)) this.offer(key);
   }
 
@@ -124,6 +131,7 @@ export class WorkQueue<K = string> {
     this.ready = [];
     this.head = 0;
     this.dirty.clear();
+    this.addedAtMs.clear();
     this.delayed.clear();
     this.failures.clear();
     const waiters = this.waiters;
@@ -140,6 +148,11 @@ export class WorkQueue<K = string> {
   private begin(key: K): K {
     this.dirty.delete(key);
     this.inFlight.add(key);
+    const addedAtMs = this.addedAtMs.get(key);
+    if (addedAtMs !== undefined) {
+      this.addedAtMs.delete(key);
+      this.observer?.taken(this.clock.monotonicMs() - addedAtMs);
+    }
     return key;
   }
 

@@ -17,6 +17,8 @@ import { forbiddenSysctl } from './sysctls.ts';
 export interface AdmissionVerdict extends PodVerdict {
   /** Pods that can make room: once they have ended the pod is taken after all. */
   readonly victims?: readonly Pod[];
+  /** What they make room of: the first resource that is short. */
+  readonly short?: string | undefined;
 }
 
 /**
@@ -47,7 +49,10 @@ function rejection(reason: string, message: string): AdmissionVerdict {
 
 function makeRoom(pod: Pod, others: readonly Pod[], shortages: readonly Shortage[]): AdmissionVerdict {
   const victims = podsToPreempt(pod, others, shortages);
-  if (victims !== undefined) return { ...rejection('Preempting', 'it waits for pods to end'), victims };
+  if (victims !== undefined) {
+    const short = shortages[0]?.resource;
+    return { ...rejection('Preempting', 'it waits for pods to end'), victims, short };
+  }
   const what = `no set of running pods found to reclaim resources: ${describeShortages(shortages)}`;
   return rejection(
     'UnexpectedAdmissionError',

@@ -23,6 +23,7 @@ import type { Prober } from '../prober/prober.ts';
 import type { ResourceManagers } from '../resources/resource-managers.ts';
 import type { RuntimeLink } from '../runtime/runtime-link.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
+import type { PodWorkMetrics } from '../stats/pod-work-metrics.ts';
 import { UserNamespaces } from '../userns/user-namespaces.ts';
 import type { VolumeManager } from '../volumes/volume-manager.ts';
 import { ContainerKiller } from './container-killer.ts';
@@ -51,6 +52,7 @@ export interface PodPathOptions {
   readonly objects: PodObjects;
   readonly cache: PodCache;
   readonly stages: StageWatch;
+  readonly work: PodWorkMetrics;
   readonly cgroups: PodCgroups;
   readonly volumes: VolumeManager;
   readonly images: ImageManager;

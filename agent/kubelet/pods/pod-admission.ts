@@ -15,6 +15,7 @@ import type { PodVerdict } from '../plan/pod-status.ts';
 import { PREEMPTED } from '../plan/preemption.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import type { ResourceManagers } from '../resources/resource-managers.ts';
+import type { PodWorkMetrics } from '../stats/pod-work-metrics.ts';
 import type { PodRecord } from './pod-record.ts';
 
 export interface PodAdmissionOptions {
@@ -22,6 +23,7 @@ export interface PodAdmissionOptions {
   readonly allocations: Allocations;
   readonly recorder: EventSink;
   readonly logger: Logger;
+  readonly work: Pick<PodWorkMetrics, 'preempted'>;
   /** Whether the node takes the pod, given those that it has; undefined: it does. */
   readonly admit: (pod: Pod, others: readonly Pod[]) => AdmissionVerdict | undefined;
   /** Processors, memory and devices that are given to single containers. */
@@ -64,7 +66,7 @@ export class PodAdmission {
       rejection = this.ask(record);
     }
     if (rejection?.victims !== undefined) {
-      this.preempt(record, rejection.victims);
+      this.preempt(record, rejection.victims, rejection.short ?? '');
       return { kind: 'waits' };
     }
     const verdict = rejection ?? (await this.giveResources(record, signal));
@@ -86,9 +88,10 @@ export class PodAdmission {
     return this.options.admit(record.pod, this.neighbours.others(record));
   }
 
-  private preempt(record: PodRecord, victims: readonly Pod[]): void {
+  private preempt(record: PodRecord, victims: readonly Pod[], resource: string): void {
     for (const victim of victims) {
       this.options.recorder.event(subjectOf(pods, victim), 'Warning', PREEMPTED.reason, PREEMPTED.message);
+      this.options.work.preempted(resource);
       record.victims.add(uidOf(victim));
       this.neighbours.end(uidOf(victim), PREEMPTED);
     }

@@ -20,6 +20,7 @@ import {
 } from '../plan/cgroup-names.ts';
 import { podCgroupResources, podHugepages } from '../plan/linux-resources.ts';
 import { uidOf } from '../plan/pod-spec.ts';
+import type { PodWorkMetrics } from '../stats/pod-work-metrics.ts';
 import { qosClassOf } from '../../../machinery/meta/pod-resources.ts';
 
 export interface PodCgroupsOptions {
@@ -31,6 +32,7 @@ export interface PodCgroupsOptions {
   readonly podPidsLimit: number;
   /** Whether the pod has processors to itself: then no quota holds it back. */
   readonly ownsCpus: (pod: Pod) => boolean;
+  readonly work: Pick<PodWorkMetrics, 'cgroup'>;
 }
 
 const CLASSES = ['Guaranteed', 'Burstable', 'BestEffort'] as const;
@@ -58,15 +60,16 @@ export class PodCgroups {
 
   /** Makes the pod's group with its limits. @returns what the sandbox is told */
   async ensurePod(pod: Pod): Promise<string> {
-    const { layout, driver, root, podPidsLimit } = this.options;
+    const { layout, driver, root, podPidsLimit, work } = this.options;
     const path = podCgroup(root, qosClassOf(pod), uidOf(pod));
     if (driver === 'cgroupfs') {
-      await ensureCgroup(layout, this.pathOf(path), {
+      const limits = {
         ...this.limitsOf(pod, 'cpu'),
         ...this.limitsOf(pod, 'memory'),
         ...(podPidsLimit > 0 ? { pids: podPidsLimit } : {}),
         hugepages: podHugepages(pod, this.pageSizes),
-      });
+      };
+      await work.cgroup('create', () => ensureCgroup(layout, this.pathOf(path), limits));
     }
     this.onPod();
     return cgroupParent(path, driver);
@@ -85,8 +88,9 @@ export class PodCgroups {
 
   /** Gives the pod's group the limits that the pod has now. @throws the file system's error */
   async resizePod(pod: Pod, resource: 'cpu' | 'memory'): Promise<void> {
-    if (this.options.driver === 'systemd') return;
-    await ensureCgroup(this.options.layout, this.pathOfPod(pod), this.limitsOf(pod, resource));
+    const { driver, layout, work } = this.options;
+    if (driver === 'systemd') return;
+    await work.cgroup('update', () => ensureCgroup(layout, this.pathOfPod(pod), this.limitsOf(pod, resource)));
   }
 
   /** What the sandbox was told, without making anything. */
@@ -101,9 +105,10 @@ export class PodCgroups {
 
   /** Removes the pod's group, whichever class it had. @throws EBUSY while something runs in it */
   async removePod(uid: string): Promise<void> {
-    for (const qos of CLASSES) {
-      await removeCgroupTree(this.options.layout, this.pathOf(podCgroup(this.options.root, qos, uid)));
-    }
+    const { layout, root, work } = this.options;
+    await work.cgroup('destroy', async () => {
+      for (const qos of CLASSES) await removeCgroupTree(layout, this.pathOf(podCgroup(root, qos, uid)));
+    });
   }
 
   /** What runs in the pod's group, in words that name the processes, those that hang in the kernel first; '' for nothing. */

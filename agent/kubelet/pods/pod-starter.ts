@@ -18,6 +18,7 @@ import type { ContainerStart, PodActions } from '../plan/pod-actions.ts';
 import { gracePeriodSeconds, podKey } from '../plan/pod-spec.ts';
 import { detailOf, isUnavailable } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
+import type { PodWorkMetrics } from '../stats/pod-work-metrics.ts';
 import { VolumeError, type PreparedVolumes, type VolumeManager } from '../volumes/volume-manager.ts';
 import { abandonOnAbort } from './abandon.ts';
 import type { ContainerKiller } from './container-killer.ts';
@@ -39,6 +40,7 @@ export interface PodStarterOptions {
   readonly recorder: EventSink;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly work: Pick<PodWorkMetrics, 'containerFailed'>;
 }
 
 const FIRST_RETRY_MS = 1_000;
@@ -157,7 +159,7 @@ export class PodStarter {
     volumes: PreparedVolumes,
     signal: AbortSignal,
   ): Promise<{ started: boolean; retryMs: number | undefined }> {
-    const { containers, clock } = this.options;
+    const { containers, clock, work } = this.options;
     const { container } = start;
     const { waiting } = record;
     if (image.kind === 'pulling') {
@@ -166,6 +168,7 @@ export class PodStarter {
     }
     if (image.kind === 'waiting') {
       waiting.set(container.name, { reason: image.reason, message: image.message });
+      work.containerFailed(start.role, image.reason);
       const retryAtMs = image.retryAtMs ?? clock.now() + MAX_RETRY_MS;
       return { started: false, retryMs: retryAtMs - clock.now() };
     }
@@ -176,6 +179,7 @@ export class PodStarter {
       const message = `unable to find the target container of ${container.name}, or it does not run`;
       this.options.recorder.event(subject, 'Warning', 'Failed', `Error: ${message}`);
       waiting.set(container.name, { reason: 'CreateContainerConfigError', message });
+      work.containerFailed(start.role, 'CreateContainerConfigError');
       return { started: false, retryMs: MAX_RETRY_MS };
     }
     this.options.images.use(record.pod, container.image ?? '', subject, image);
@@ -201,6 +205,7 @@ export class PodStarter {
     } catch (error) {
       if (!(error instanceof StartError)) throw error;
       waiting.set(container.name, { reason: error.reason, message: error.message });
+      work.containerFailed(start.role, error.reason);
       // A container that exists and failed to start is in the crash loop's hands.
       if (error.reason === 'RunContainerError') return { started: false, retryMs: FIRST_RETRY_MS };
       const retryMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(10, record.failures++));

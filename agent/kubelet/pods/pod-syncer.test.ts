@@ -50,6 +50,7 @@ function setup(containers: Partial<Container>[], setting: { running?: string[]; 
     if (error !== undefined) throw error;
     return result;
   };
+  const refused: string[] = [];
   const syncer = new PodSyncer({
     runtime: { stopPodSandbox: (id: string) => call(`stopSandbox ${id}`, undefined) },
     cache: {
@@ -92,6 +93,7 @@ function setup(containers: Partial<Container>[], setting: { running?: string[]; 
     recorder: {
       event: (_: unknown, type: string, reason: string, m: string) => void events.push(`${type} ${reason}: ${m}`),
     },
+    work: { containerFailed: (role: string, reason: string) => void refused.push(`${role} ${reason}`) },
     clock,
     logger: silentLogger,
     backoff: DEFAULT_RESTART_BACKOFF,
@@ -105,6 +107,7 @@ function setup(containers: Partial<Container>[], setting: { running?: string[]; 
     sync,
     calls,
     events,
+    refused,
     fail,
     images,
     failures,
@@ -140,11 +143,12 @@ describe('PodSyncer.sync()', () => {
   });
 
   test('a container that cannot be configured keeps its reason, and the others start', async () => {
-    const { sync, calls, fail, record } = setup([{}, {}]);
+    const { refused, sync, calls, fail, record } = setup([{}, {}]);
     fail.set('start c0', new StartError('CreateContainerConfigError', 'secret "x" not found'));
     expect(await sync()).toEqual({ afterMs: 1_000 });
     expect(calls).toContain('start c1');
     expect(record.waiting.get('c0')?.reason).toBe('CreateContainerConfigError');
+    expect(refused).toEqual(['main CreateContainerConfigError']);
   });
 
   test('a sandbox that fails is told and tried again, ever later; what the runtime has is then uncertain', async () => {

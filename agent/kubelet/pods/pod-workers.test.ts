@@ -83,6 +83,7 @@ function setup(setting: Setting = {}) {
       resizer: { consider: (pod: Pod) => pod, roomChanged: () => undefined, forget: () => Promise.resolve() },
     },
     recorder: { event: () => undefined },
+    work: { preempted: (resource: string) => void calls.push(`preempted for ${resource}`) },
     queue,
     clock,
     logger: silentLogger,
@@ -187,7 +188,7 @@ describe('PodWorkers', () => {
     const victim = pod('v');
     const admit = (p: Pod, others: readonly Pod[]): AdmissionVerdict | undefined =>
       p.metadata.uid === 'c' && others.length > 0
-        ? { reason: 'Preempting', message: 'it waits', victims: others }
+        ? { reason: 'Preempting', message: 'it waits', victims: others, short: 'cpu' }
         : undefined;
     const { workers, clock, calls, hang, hung, views } = setup({ admit });
     workers.updatePod(victim);
@@ -196,7 +197,7 @@ describe('PodWorkers', () => {
     hang.add('stop v 30');
     workers.updatePod(pod('c'));
     await clock.advance(0);
-    expect(calls).toEqual(['sync v', 'stop v 30']);
+    expect(calls).toEqual(['sync v', 'preempted for cpu', 'stop v 30']);
     hung.get('stop v 30')?.end();
     await clock.advance(0);
     expect(calls).toContain('sync c');

@@ -13,6 +13,7 @@ import type { SandboxView } from '../plan/pod-view.ts';
 import { sandboxConfig } from '../plan/sandbox-config.ts';
 import { notEnforced, unsupportedByNode } from '../plan/unsupported.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
+import type { PodWorkMetrics } from '../stats/pod-work-metrics.ts';
 import type { UserNamespaces } from '../userns/user-namespaces.ts';
 import type { Gate } from './gate.ts';
 import type { PodCgroups } from './pod-cgroups.ts';
@@ -33,6 +34,7 @@ export interface SandboxStarterOptions {
   /** Bounds heavy calls, so that a burst does not slow each of them. */
   readonly gate: Gate;
   readonly stages: StageWatch;
+  readonly work: PodWorkMetrics;
 }
 
 /** A sandbox that was made, and what it was made from. */
@@ -70,7 +72,7 @@ export class SandboxStarter {
 
   /** @throws RuntimeError, Error in words, or the signal's reason */
   async start(pod: Pod, attempt: number, signal: AbortSignal): Promise<StartedSandbox> {
-    const { runtime, cache, cgroups, folders, gate, recorder, stages } = this.options;
+    const { runtime, cache, cgroups, folders, gate, recorder, stages, work } = this.options;
     const unsupported = unsupportedByNode(pod);
     if (unsupported !== undefined) throw new Error(unsupported);
     for (const text of notEnforced(pod)) recorder.event(subjectOf(pods, pod), 'Warning', 'FieldNotEnforced', text);
@@ -88,7 +90,7 @@ export class SandboxStarter {
       waitsFor: 'the container runtime, or a CNI plug-in that it called, does not answer; see the log of the runtime',
     };
     const id = await gate.run(
-      () => stages.watch(stage, () => runtime.runPodSandbox(config, handler, { signal })),
+      () => stages.watch(stage, () => work.sandbox(handler, () => runtime.runPodSandbox(config, handler, { signal }))),
       signal,
     );
     const { uid = '', namespace = '', name = '' } = pod.metadata;

@@ -7,6 +7,9 @@ import type { MetricsRegistry } from '../../../machinery/process/metrics.ts';
 
 const REQUEST_BUCKETS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60];
 
+/** Of work queues, in seconds. */
+export const WORK_BUCKETS = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10];
+
 /** @param host that the requests go to, as the label of that name says it */
 export function requestMetrics(registry: MetricsRegistry, host: string): RequestObserver {
   const total = registry.counter(
@@ -34,6 +37,16 @@ export function queueMetrics(registry: MetricsRegistry, name: string, queue: Wor
   const retries = registry.counter('workqueue_retries_total', '[ALPHA] Total number of retries handled by workqueue', [
     'name',
   ]);
-  queue.observer = { added: () => adds.inc(labels), retried: () => retries.inc(labels) };
+  const waited = registry.histogram(
+    'workqueue_queue_duration_seconds',
+    '[ALPHA] How long in seconds an item stays in workqueue before being requested.',
+    ['name'],
+    WORK_BUCKETS,
+  );
+  queue.observer = {
+    added: () => adds.inc(labels),
+    retried: () => retries.inc(labels),
+    taken: waitedMs => waited.observe(waitedMs / 1000, labels),
+  };
   registry.onScrape(() => depth.set(queue.depth, labels));
 }

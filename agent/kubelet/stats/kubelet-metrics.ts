@@ -9,11 +9,11 @@ import { processMetrics } from '../../../machinery/process/process-metrics.ts';
 import { isStaticPod } from '../plan/critical-pod.ts';
 import { isTerminalPhase, uidOf } from '../plan/pod-spec.ts';
 import type { PodView } from '../plan/pod-view.ts';
+import { WORK_BUCKETS } from './client-metrics.ts';
 import { ImageMetrics } from './image-metrics.ts';
 import { operationType } from './plan/operation-type.ts';
 import { PodStartMetrics } from './pod-start-metrics.ts';
 
-const WORK_BUCKETS = [1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10];
 /** Calls of the runtime may take long. */
 const OPERATION_BUCKETS = Array.from({ length: 14 }, (_, i) => Number((0.005 * 2.5 ** i).toPrecision(15)));
 

@@ -4,8 +4,9 @@
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { Counter, Histogram, MetricsRegistry } from '../../../machinery/process/metrics.ts';
-import { findContainer, isTerminalPhase, uidOf, type ContainerRole } from '../plan/pod-spec.ts';
+import { findContainer, isTerminalPhase, uidOf } from '../plan/pod-spec.ts';
 import type { PodView } from '../plan/pod-view.ts';
+import { containerType } from './plan/container-type.ts';
 
 const BUCKETS = [
   0.5, 1, 2, 3, 4, 5, 6, 8, 10, 20, 30, 45, 60, 120, 180, 240, 300, 360, 480, 600, 900, 1200, 1800, 2700, 3600,
@@ -84,7 +85,7 @@ export class PodStartMetrics {
     for (const { id, name, startedAtMs } of view.containers) {
       if (startedAtMs < this.startedAtMs || known.counted.has(id)) continue;
       known.counted.add(id);
-      this.startedContainers.inc([typeOf(findContainer(known.pod, name)?.role)]);
+      this.startedContainers.inc([containerType(findContainer(known.pod, name)?.role)]);
     }
     this.countStart(uid, known.pod, view, nowMs);
   }
@@ -110,9 +111,4 @@ export class PodStartMetrics {
 function initMs(pod: Pod, view: PodView): number {
   const inits = view.containers.filter(({ name }) => findContainer(pod, name)?.role === 'init');
   return inits.reduce((sum, { startedAtMs, finishedAtMs }) => sum + Math.max(0, finishedAtMs - startedAtMs), 0);
-}
-
-function typeOf(role: ContainerRole | undefined): string {
-  if (role === 'init' || role === 'sidecar') return 'init_container';
-  return role === 'ephemeral' ? 'ephemeral_container' : 'container';
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { busyNanos, parseMeminfo, taskCount } from '../../host/machine-usage.ts';
+import { MetricsRegistry } from '../../../machinery/process/metrics.ts';
 import { parseNetDev } from '../../host/network-counters.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { ContainerView, PodView } from '../plan/pod-view.ts';
@@ -11,6 +12,7 @@ import { operationType } from './plan/operation-type.ts';
 import { resourceMetrics } from './plan/resource-metrics.ts';
 import type { DetailSample, NodeSample } from './plan/sample.ts';
 import { summary } from './plan/summary.ts';
+import { PodWorkMetrics } from './pod-work-metrics.ts';
 import { volumeMetrics } from './plan/volume-metrics.ts';
 
 const AT_MS = 1_700_000_000_123;
@@ -309,19 +311,40 @@ test('what /proc tells is read', () => {
   ]);
 });
 
+test('PodWorkMetrics counts what is done for pods, and what fails', async () => {
+  const registry = new MetricsRegistry();
+  const work = new PodWorkMetrics(registry);
+  expect(await work.sandbox('runc', () => Promise.resolve('id'))).toBe('id');
+  await expect(work.sandbox('', () => Promise.reject(new Error('no network')))).rejects.toThrow('no network');
+  await work.cgroup('create', () => Promise.resolve());
+  work.containerFailed('sidecar', 'ErrImagePull');
+  work.preempted('memory');
+  const text = registry.render();
+  for (const line of [
+    'kubelet_run_podsandbox_duration_seconds_count{runtime_handler="runc"} 1',
+    'kubelet_run_podsandbox_errors_total{runtime_handler=""} 1',
+    'kubelet_cgroup_manager_duration_seconds_count{operation_type="create"} 1',
+    'kubelet_started_containers_errors_total{container_type="init_container",code="ErrImagePull"} 1',
+    'kubelet_preemptions{preemption_signal="memory"} 1',
+  ])
+    expect(text).toContain(`${line}\n`);
+  expect(text).not.toContain('kubelet_run_podsandbox_errors_total{runtime_handler="runc"}');
+});
+
 test('volumeMetrics() tells each claim once', () => {
   const volume = { name: 'data', timeMs: 0, capacityBytes: 10, usedBytes: 4 };
   const claim = { namespace: 'shop', name: 'disk' };
   const text = exposition(
     volumeMetrics([
-      { ...volume, claim },
-      { ...volume, claim },
+      { ...volume, claim, abnormal: true },
+      { ...volume, claim, abnormal: true },
       { ...volume, claim: undefined },
     ]),
   );
   expect(text.split('\n').filter(line => !line.startsWith('#'))).toEqual([
     'kubelet_volume_stats_capacity_bytes{namespace="shop",persistentvolumeclaim="disk"} 10',
     'kubelet_volume_stats_used_bytes{namespace="shop",persistentvolumeclaim="disk"} 4',
+    'kubelet_volume_stats_health_status_abnormal{namespace="shop",persistentvolumeclaim="disk"} 1',
     '',
   ]);
 });

@@ -20,6 +20,7 @@ import { NodeVolumeManager } from './node-volume-manager.ts';
 import { imageVolumesRefused } from './plan/image-volume-support.ts';
 import type { TellProgress } from './pod-group.ts';
 import { PodVolumesOnDisk } from './pod-volumes-on-disk.ts';
+import type { StorageMetrics } from './storage-metrics.ts';
 import { TokenSource } from './token-source.ts';
 import type { VolumeKind } from './volume-kind.ts';
 import type { VolumeManager } from './volume-manager.ts';
@@ -33,6 +34,7 @@ export interface VolumeManagerOptions extends Omit<PayloadSources, 'tokens'> {
   readonly recorder: EventSink;
   readonly files: GuardedFiles;
   readonly stages: StageWatch;
+  readonly storage: StorageMetrics;
   /** Has an image pulled for a volume; never waits for the pull. */
   readonly ensureImage: (pod: Pod, source: ImageVolumeSource) => Promise<ImageState>;
   /** As it calls itself; known once it answers. */
@@ -43,7 +45,7 @@ export interface VolumeManagerOptions extends Omit<PayloadSources, 'tokens'> {
 
 export function createVolumeManager(options: VolumeManagerOptions): VolumeManager {
   const { root, client, clock, logger, recorder, stages, files, objects, fieldContext, allocatable } = options;
-  const { ensureImage, runtimeVersion, otherKinds = [] } = options;
+  const { ensureImage, runtimeVersion, storage, otherKinds = [] } = options;
   const sources = { objects, fieldContext, allocatable, tokens: new TokenSource(client, clock) };
   const tell: TellProgress = (pod, reason, message) => recorder.event(subjectOf(pods, pod), 'Warning', reason, message);
   const refusedByRuntime = (use: 'whole' | 'part'): string | undefined => {
@@ -59,6 +61,6 @@ export function createVolumeManager(options: VolumeManagerOptions): VolumeManage
     imageVolumes({ clock, ensureImage, refusedByRuntime }),
     ...otherKinds,
   ];
-  const disk = new PodVolumesOnDisk(root, kinds);
-  return new NodeVolumeManager({ kinds, disk, files, client, clock, logger });
+  const disk = new PodVolumesOnDisk(root, kinds, storage);
+  return new NodeVolumeManager({ kinds, disk, files, client, clock, logger, storage });
 }

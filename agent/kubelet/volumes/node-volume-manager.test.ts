@@ -1,11 +1,13 @@
 import { beforeEach, expect, test } from '@jest/globals';
 import type { Client } from '../../../machinery/client/client.ts';
 import { FakeClock } from '../../../machinery/process/clock.ts';
+import { MetricsRegistry } from '../../../machinery/process/metrics.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
 import type { PersistentVolume, PersistentVolumeClaim, Pod, Volume } from '../../../proto/api/core-v1.ts';
 import { GuardedFiles } from '../../host/files/guarded-files.ts';
 import { NodeVolumeManager } from './node-volume-manager.ts';
 import { PodVolumesOnDisk } from './pod-volumes-on-disk.ts';
+import { StorageMetrics } from './storage-metrics.ts';
 import type { VolumeKind, VolumeRequest } from './volume-kind.ts';
 
 const signal = new AbortController().signal;
@@ -16,10 +18,11 @@ let stuck: Error | undefined;
 let manager: NodeVolumeManager;
 let claim: PersistentVolumeClaim;
 let bound: PersistentVolume;
+let registry: MetricsRegistry;
 
 /** Answers as `failure` and `stuck` say. */
 const kind: VolumeKind = {
-  plugins: [],
+  plugins: ['kubernetes.io~any'],
   owns: (volume, claimed) => volume.emptyDir !== undefined || claimed?.volume.spec.hostPath !== undefined,
   async prepare(request) {
     requests.push(request);
@@ -38,12 +41,15 @@ const client = {
 
 beforeEach(() => {
   requests = [];
+  registry = new MetricsRegistry();
   failure = stuck = undefined;
   claim = { metadata: { name: 'c', uid: 'cu' }, spec: { volumeName: 'disk' }, status: { phase: 'Bound' } };
   bound = { metadata: { name: 'disk' }, spec: { hostPath: { path: '/x' }, claimRef: { uid: 'cu' } } };
+  const storage = new StorageMetrics(registry);
   manager = new NodeVolumeManager({
     kinds: [kind],
-    disk: new PodVolumesOnDisk('/nowhere', [kind]),
+    disk: new PodVolumesOnDisk('/nowhere', [kind], storage),
+    storage,
     files: new GuardedFiles({ workerArgv: [], clock, home: '/' }),
     client,
     clock,
@@ -64,6 +70,16 @@ test('prepare() makes a volume once, and again only when a source asks for it', 
   requests[0]?.refresh();
   await new Promise(setImmediate);
   expect((await manager.prepare(pod('a', { emptyDir: {} }), signal)).get('v')?.hostPath).toBe('/2');
+});
+
+test('how long volumes took to make is counted, and those that cannot be made apart', async () => {
+  await manager.prepare(pod('a', { emptyDir: {} }), signal);
+  failure = new Error('away');
+  await expect(manager.prepare(pod('b', { emptyDir: {} }), signal)).rejects.toThrow('away');
+  for (const status of ['success', 'fail-unknown'])
+    expect(registry.render()).toContain(
+      `storage_operation_duration_seconds_count{volume_plugin="kubernetes.io/any",operation_name="volume_mount",status="${status}",migrated="false"} 1`,
+    );
 });
 
 test('a refresh that fails keeps the old volume and is tried again, until the volume is no longer wanted', async () => {

@@ -14,6 +14,7 @@ import type { GuardedFiles } from '../../host/files/guarded-files.ts';
 import { resolveClaim } from './claims.ts';
 import { isForOnePod, modeProblem, usesOf } from './plan/claim-rules.ts';
 import type { PodVolumesOnDisk } from './pod-volumes-on-disk.ts';
+import type { StorageMetrics } from './storage-metrics.ts';
 import { volumeName, type VolumeKind, type VolumeRequest } from './volume-kind.ts';
 import {
   VolumeError,
@@ -32,6 +33,7 @@ export interface NodeVolumeManagerOptions {
   readonly client: Client;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly storage: StorageMetrics;
 }
 
 interface VolumeState {
@@ -196,7 +198,9 @@ export class NodeVolumeManager implements VolumeManager {
     own.kind ??= this.options.kinds.find(kind => kind.owns(volume, request.bound));
     if (own.kind === undefined) throw new Error(refusal(volume, request.bound?.volume.spec));
     this.checkAlone(state, request);
-    return own.kind.prepare(request, signal);
+    const { kind } = own;
+    const name = request.isBlock ? 'map_volume' : 'volume_mount';
+    return this.options.storage.operation(pluginOf(kind, request), name, () => kind.prepare(request, signal));
   }
 
   private async requestFor(state: PodState, volume: Volume, signal: AbortSignal): Promise<VolumeRequest> {
@@ -250,6 +254,12 @@ export class NodeVolumeManager implements VolumeManager {
       own.cancelRetry = this.options.clock.after(REFRESH_RETRY_MS, () => this.refresh(state, name));
     });
   }
+}
+
+/** As metrics name it: of a CSI volume with its driver. */
+function pluginOf({ plugins }: VolumeKind, { volume, bound }: VolumeRequest): string {
+  const driver = bound === undefined ? volume.csi?.driver : bound.volume.spec.csi?.driver;
+  return `${plugins[0] ?? ''}${driver === undefined ? '' : `:${driver}`}`;
 }
 
 function inTurn<T>(volume: VolumeState, work: () => Promise<T>): Promise<T> {

@@ -3,23 +3,31 @@
  *
  * `pods/UID/volumes/PLUGIN/NAME`, `pods/UID/volumeDevices/PLUGIN/NAME`, `pods/UID/volume-subpaths/...`; the layout is upstream's.
  */
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { releaseMounts } from '../../host/release-mounts.ts';
+import { removeSkeleton } from '../../host/remove-skeleton.ts';
 import { removeTree } from '../../host/remove-tree.ts';
+import type { StorageMetrics } from './storage-metrics.ts';
 import type { VolumeKind, VolumeOnDisk } from './volume-kind.ts';
 
 const SUB_PATHS = 'volume-subpaths';
 const VOLUMES = ['volumes', 'volumeDevices'] as const;
+const VOLUME_LEVELS = 2;
+const SUB_PATH_LEVELS = 3;
+/** Whose files lie on the node's own disk and go with the pod. Those of all others are somebody's data. */
+const HAS_FILES = new Set(['kubernetes.io~empty-dir', 'kubernetes.io~configmap', 'kubernetes.io~downward-api']);
 
 export class PodVolumesOnDisk {
   private readonly root: string;
   private readonly kinds: readonly VolumeKind[];
+  private readonly storage: StorageMetrics;
 
   /** @param root the kubelet's root folder */
-  constructor(root: string, kinds: readonly VolumeKind[]) {
+  constructor(root: string, kinds: readonly VolumeKind[], storage: StorageMetrics) {
     this.root = root;
     this.kinds = kinds;
+    this.storage = storage;
   }
 
   podFolder(uid: string): string {
@@ -45,7 +53,7 @@ export class PodVolumesOnDisk {
     const folder = this.podFolder(uid);
     await releaseMounts(join(folder, SUB_PATHS));
     const places = await this.placesOf(uid);
-    const ends = await Promise.allSettled(places.map(place => this.kindOf(place)?.teardown?.(place, signal)));
+    const ends = await Promise.allSettled(places.map(place => this.teardown(place, signal)));
     const failed = ends.find(end => end.status === 'rejected');
     // One that stays must not keep the others, and must not be taken away behind the back of whoever serves it.
     if (failed !== undefined) {
@@ -54,11 +62,17 @@ export class PodVolumesOnDisk {
       throw failed.reason;
     }
     await releaseMounts(folder);
-    await Promise.all(places.map(place => removeTree(place.folder)));
+    await Promise.all(places.filter(({ plugin }) => HAS_FILES.has(plugin)).map(place => removeTree(place.folder)));
     await Promise.all([
-      ...[...VOLUMES, SUB_PATHS].map(name => rm(join(folder, name), { recursive: true, force: true })),
+      ...VOLUMES.map(name => removeSkeleton(join(folder, name), VOLUME_LEVELS)),
+      removeSkeleton(join(folder, SUB_PATHS), SUB_PATH_LEVELS),
       ...this.kinds.map(kind => kind.forgetPod?.(uid)),
     ]);
+  }
+
+  private teardown(place: VolumeOnDisk, signal: AbortSignal): Promise<void> {
+    const name = place.isBlock ? 'unmap_volume' : 'volume_unmount';
+    return this.storage.operation(place.plugin, name, async () => this.kindOf(place)?.teardown?.(place, signal));
   }
 
   private async placesOf(podUid: string): Promise<VolumeOnDisk[]> {

@@ -9,6 +9,11 @@ const FIGURES = [
   ['inodes', 'Maximum number of inodes in the volume', ({ inodes }: VolumeSample) => inodes],
   ['inodes_free', 'Number of free inodes in the volume', ({ inodesFree }: VolumeSample) => inodesFree],
   ['inodes_used', 'Number of used inodes in the volume', ({ inodesUsed }: VolumeSample) => inodesUsed],
+  [
+    'health_status_abnormal',
+    'Abnormal volume health status. The count is either 1 or 0. 1 indicates the volume is unhealthy, 0 indicates volume is healthy',
+    ({ abnormal }: VolumeSample) => (abnormal === undefined ? undefined : Number(abnormal)),
+  ],
 ] as const;
 
 /** A claim that several pods use is told once. */

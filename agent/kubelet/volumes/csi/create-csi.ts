@@ -35,13 +35,13 @@ export interface Csi {
 const RETRY_MS = 2_000;
 
 export function createCsi(options: CsiOptions): Csi {
-  const { client, clock, logger, nodeName, root, reportInUse } = options;
+  const { client, clock, logger, nodeName, root, storage, reportInUse } = options;
   const node = new NodeDrivers(client, nodeName);
   const inUse = new VolumesInUse(reportInUse);
   const turns = new VolumeTurns(clock);
   const inputs = new PublishInputs(options, new TokenSource(client, clock));
   const stopped = new AbortController();
-  const drivers = new CsiDrivers({ node, clock, logger, onRegistered: driver => void takeUp(driver) });
+  const drivers = new CsiDrivers({ node, clock, logger, storage, onRegistered: driver => void takeUp(driver) });
   const updates = new AllocatableUpdates(clock, driver =>
     drivers.refresh(driver, stopped.signal).catch((error: unknown) => {
       if (!stopped.signal.aborted)

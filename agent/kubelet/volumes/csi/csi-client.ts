@@ -16,6 +16,7 @@ import {
   type NodeStageVolumeRequest,
 } from '../../../../proto/csi/csi.gen.ts';
 import { GrpcChannel, type GrpcMethod } from '../../runtime/grpc-channel.ts';
+import type { StorageMetrics } from '../storage-metrics.ts';
 import { RuntimeError, type GrpcCode } from '../../runtime/runtime-error.ts';
 
 /** The driver may still be at it: only its undoing call tells. Source: upstream's `IsFinalError`. */
@@ -62,12 +63,14 @@ export class CsiClient {
   readonly driver: string;
   readonly endpoint: string;
   private readonly channel: GrpcChannel;
+  private readonly storage: StorageMetrics;
   private capabilities: Promise<ReadonlySet<number>> | undefined;
 
   /** @param endpoint the driver's socket, absolute */
-  constructor(driver: string, endpoint: string) {
+  constructor(driver: string, endpoint: string, storage: StorageMetrics) {
     this.driver = driver;
     this.endpoint = endpoint;
+    this.storage = storage;
     this.channel = new GrpcChannel(endpoint);
   }
 
@@ -123,11 +126,16 @@ export class CsiClient {
     signal: AbortSignal,
     timeoutMs = TIMEOUT_MS,
   ): Promise<Decoded<Res>> {
+    const startedMs = performance.now();
+    let code: GrpcCode = 'OK';
     try {
       return await this.channel.unary(method, request, timeoutMs, { signal });
     } catch (error) {
+      code = error instanceof RuntimeError ? error.grpcCode : 'Canceled';
       if (error instanceof RuntimeError) throw new CsiError(this.driver, error);
       throw error;
+    } finally {
+      this.storage.csiCall(this.driver, method.path, code, (performance.now() - startedMs) / 1000);
     }
   }
 }

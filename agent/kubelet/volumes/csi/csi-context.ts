@@ -5,6 +5,7 @@ import type { Clock } from '../../../../machinery/process/clock.ts';
 import type { Logger } from '../../../../machinery/process/logger.ts';
 import type { PodObjects } from '../../objects/pod-objects.ts';
 import type { GuardedFiles } from '../../../host/files/guarded-files.ts';
+import type { StorageMetrics } from '../storage-metrics.ts';
 import type { StageWatch } from '../../pods/slow-stages.ts';
 
 export interface CsiContext {
@@ -16,6 +17,7 @@ export interface CsiContext {
   readonly files: GuardedFiles;
   readonly recorder: EventSink;
   readonly stages: StageWatch;
+  readonly storage: StorageMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
 }

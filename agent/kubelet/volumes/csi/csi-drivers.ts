@@ -8,6 +8,7 @@ import type { Clock } from '../../../../machinery/process/clock.ts';
 import type { Logger } from '../../../../machinery/process/logger.ts';
 import type { NodeGetInfoResponse } from '../../../../proto/csi/csi.gen.ts';
 import type { Decoded } from '../../../../proto/decoded.ts';
+import type { StorageMetrics } from '../storage-metrics.ts';
 import { CsiClient } from './csi-client.ts';
 import type { NodeDrivers } from './node-drivers.ts';
 
@@ -15,6 +16,7 @@ export interface CsiDriversOptions {
   readonly node: NodeDrivers;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly storage: StorageMetrics;
   /** A driver can be asked from now on. Must not throw. */
   readonly onRegistered: (driver: string) => void;
 }
@@ -40,7 +42,7 @@ export class CsiDrivers implements PluginHandler {
         `none of the CSI versions reported by this driver are supported: ${offered}; this kubelet speaks 1.x`,
       );
     }
-    const client = new CsiClient(name, endpoint);
+    const client = new CsiClient(name, endpoint, this.options.storage);
     try {
       const info = await client.getInfo(signal);
       const toTell = await this.tell(name, info, signal);
