@@ -146,6 +146,8 @@ export class PodSyncer {
   /** A kill may take the whole grace period: its end wakes the worker. */
   private killInBackground(record: PodRecord, kills: readonly ContainerKill[]): void {
     const { killer, cache, logger, clock, wake } = this.options;
+    // The record gets another signal for the pod's own end.
+    const { signal } = record.abort;
     for (const kill of kills) {
       const { id } = kill.container;
       if (record.killing.has(id)) continue;
@@ -163,9 +165,9 @@ export class PodSyncer {
         subject: containerSubject(record.pod, kill.container.name),
       };
       killer
-        .kill(input, record.abort.signal)
+        .kill(input, signal)
         .catch(async (error: unknown) => {
-          if (record.abort.signal.aborted) return;
+          if (signal.aborted) return;
           logger.warn({ err: error, container: id, pod: podKey(record.pod) }, 'Cannot stop a container; trying again');
           await clock.sleep(KILL_RETRY_MS);
         })

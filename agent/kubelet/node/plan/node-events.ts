@@ -30,6 +30,8 @@ export function statusEvents(nodeName: string, older: NodeStatus | undefined, ne
     const reasons = REASONS[type];
     const before = older?.conditions?.find(condition => condition.type === type);
     if (reasons === undefined || before?.status === status) continue;
+    // That a node is not ready before it was is no news.
+    if (type === 'Ready' && status !== 'True' && before === undefined) continue;
     events.push(nowIs(nodeName, reasons[status === 'True' ? 0 : 1]));
   }
   return events;

@@ -107,6 +107,8 @@ test('statusEvents() tells of transitions and of a reboot', () => {
     'NodeReady',
   ]);
   expect(reasons(next, next)).toEqual([]);
+  const starting = nodeStatus(facts, { ...seen, notReady: ['x'] }, undefined);
+  expect(reasons(undefined, starting)).not.toContain('NodeNotReady');
   const ill = { ...seen, notReady: ['x'], pressure: { memory: true, disk: true, pid: true } };
   const rebooted = { ...facts, systemInfo: { ...facts.systemInfo, bootID: 'b2' } };
   expect(statusEvents('a', next, nodeStatus(rebooted, ill, next)).map(({ message }) => message)).toEqual([
