@@ -8,13 +8,9 @@
  * Source: kubernetes.io/docs, "Device Plugins"; `pkg/kubelet/cm/devicemanager/manager.go` 1.36.
  */
 import type { Container, Pod, ResourceStatus } from '../../../../proto/api/core-v1.ts';
-import { subjectOf } from '../../../../machinery/client/event-recorder.ts';
-import { pods } from '../../../../machinery/client/resource.ts';
 import type { NumaNode } from '../../../../machinery/meta/machine-topology.ts';
 import type { Clock } from '../../../../machinery/process/clock.ts';
-import type { Logger } from '../../../../machinery/process/logger.ts';
 import { abandonOnAbort } from '../../pods/abandon.ts';
-import type { StageWatch } from '../../pods/slow-stages.ts';
 import { uidOf } from '../../plan/pod-spec.ts';
 import { CheckpointFile } from '../checkpoint-file.ts';
 import { NotEnoughError } from '../plan/admission-failure.ts';
@@ -40,18 +36,14 @@ import { givenContainers } from '../plan/pod-parts.ts';
 import type { TopologyHint, TopologyHints } from '../plan/topology-policy.ts';
 import type { DeviceExtras } from '../plan/with-extras.ts';
 import type { ResourceGiver } from '../resource-giver.ts';
-import type { ResourceMetrics } from '../resource-metrics.ts';
-import type { DeviceEndpoint } from './device-endpoint.ts';
 import { deviceExtras } from './device-extras.ts';
 import { DeviceRegistry } from './device-registry.ts';
+import { PluginCalls, type PluginCallsOptions } from './plugin-calls.ts';
 
-export interface DeviceManagerOptions {
+export interface DeviceManagerOptions extends PluginCallsOptions {
   /** `kubelet_internal_checkpoint`, absolute. */
   readonly checkpointPath: string;
   readonly clock: Clock;
-  readonly logger: Logger;
-  readonly stages: StageWatch;
-  readonly metrics: ResourceMetrics;
   readonly machine: () => readonly NumaNode[];
   /** The node has more or fewer devices. */
   readonly onAmounts: () => void;
@@ -59,19 +51,18 @@ export interface DeviceManagerOptions {
   readonly wake: (uid: string) => void;
 }
 
-/** After this a person should know. */
-const USUAL_MS = 10_000;
-
 export class DeviceManager implements ResourceGiver {
   readonly registry: DeviceRegistry;
   private readonly options: DeviceManagerOptions;
   private readonly file: CheckpointFile;
+  private readonly calls: PluginCalls;
   private grants: DeviceGrants = new Map();
   private amountsTold = '';
 
   constructor(options: DeviceManagerOptions) {
     this.options = options;
     this.file = new CheckpointFile(options.checkpointPath);
+    this.calls = new PluginCalls(options);
     const { clock, logger, metrics } = options;
     this.registry = new DeviceRegistry({
       clock,
@@ -148,10 +139,7 @@ export class DeviceManager implements ResourceGiver {
       const grant = grantOf(this.grants, uid, container.name, name);
       const endpoint = this.registry.endpoint(name);
       if (grant?.response === undefined) continue;
-      if (endpoint?.mustPrepareStart === true) {
-        const ids = idsOf(grant);
-        await this.watched(pod, endpoint, 'PreStartContainer', () => endpoint.prepareStart(ids, signal));
-      }
+      if (endpoint !== undefined) await this.calls.prepareStart(pod, endpoint, idsOf(grant), signal);
       responses.push(grant.response);
     }
     return deviceExtras(responses);
@@ -188,7 +176,7 @@ export class DeviceManager implements ResourceGiver {
     }
     const endpoint = this.registry.endpoint(resource);
     const first = this.choose(pod, resource, count, nodes);
-    const preferred = endpoint === undefined ? [] : await this.preferenceOf(pod, endpoint, first, count, signal);
+    const preferred = endpoint === undefined ? [] : await this.calls.preferred(pod, endpoint, first, count, signal);
     // Others may have been given some meanwhile.
     const ids = endChoice(this.choose(pod, resource, count, nodes), preferred);
     if (endpoint === undefined) throw new NotEnoughError(`unknown Device Plugin ${resource}`);
@@ -196,9 +184,7 @@ export class DeviceManager implements ResourceGiver {
     this.grants = withGrant(this.grants, uid, container.name, resource, pending);
     const isOurs = (): boolean => grantOf(this.grants, uid, container.name, resource) === pending;
     try {
-      const startedMs = performance.now();
-      const response = await this.watched(pod, endpoint, 'Allocate', () => endpoint.allocate(ids, signal));
-      this.options.metrics.allocated(resource, (performance.now() - startedMs) / 1000);
+      const response = await this.calls.allocate(pod, endpoint, ids, signal);
       if (!isOurs()) throw new NotEnoughError(`the devices of ${resource} were taken back`);
       this.grants = withGrant(this.grants, uid, container.name, resource, { ...pending, response });
       return true;
@@ -216,37 +202,6 @@ export class DeviceManager implements ResourceGiver {
     const known = this.registry.resource(resource);
     if (known === undefined) throw new NotEnoughError(`cannot allocate unregistered device ${resource}`);
     return known;
-  }
-
-  /** Only a wish: a plugin that cannot tell it is not asked again. */
-  private async preferenceOf(
-    pod: Pod,
-    endpoint: DeviceEndpoint,
-    choice: DeviceChoice,
-    count: number,
-    signal: AbortSignal,
-  ): Promise<readonly string[]> {
-    if (!choice.isOpen || !endpoint.hasPreference) return [];
-    try {
-      const available = [...choice.sure, ...choice.candidates];
-      return await endpoint.preferred(available, choice.sure, count, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      const what = 'A device plugin does not say which devices it prefers; choosing without it';
-      this.options.logger.warn({ err: error, resource: endpoint.resource, pod: pod.metadata.name }, what);
-      return [];
-    }
-  }
-
-  private watched<T>(pod: Pod, endpoint: DeviceEndpoint, method: string, act: () => Promise<T>): Promise<T> {
-    const { resource, socketPath } = endpoint;
-    const stage = {
-      subject: subjectOf(pods, pod),
-      doing: `Asking for devices ${resource}`,
-      waitsFor: `the device plugin at ${socketPath} does not answer ${method}; look at its log, and restart it`,
-      usualMs: USUAL_MS,
-    };
-    return this.options.stages.watch(stage, act);
   }
 
   private changed(resource: string): void {
