@@ -11,6 +11,7 @@ import { loadLibc } from '../libc.ts';
 import { readMountinfo } from '../mountinfo.ts';
 import { sendSignal } from '../processes.ts';
 import { BusyMountError, releaseMounts } from '../release-mounts.ts';
+import { removeSkeleton } from '../remove-skeleton.ts';
 import { removeTree } from '../remove-tree.ts';
 import { bindSubPath } from './bind-sub-path.ts';
 import { checkPath } from './check-path.ts';
@@ -108,6 +109,32 @@ test('giveToGroup() goes deeper than names go, but not for ever', async () => {
   await expect(giveToGroup(dir, 4322)).rejects.toThrow('nested deeper than 1000 levels');
   await removeTree(dir);
   await expect(stat(dir)).rejects.toThrow('ENOENT');
+});
+
+describe('removeSkeleton()', () => {
+  test('removes places for folders and for files, and what is not there', async () => {
+    await mkdir(join(dir, 'places', 'a', 'x'), { recursive: true });
+    await writeFile(join(dir, 'places', 'a', 'file'), 'x');
+    await symlink('/etc', join(dir, 'places', 'a', 'link'));
+    await removeSkeleton(join(dir, 'places'), 2);
+    await removeSkeleton(join(dir, 'places'), 2);
+    await expect(stat(join(dir, 'places'))).rejects.toThrow('ENOENT');
+    expect((await stat('/etc')).isDirectory()).toBe(true);
+  });
+
+  test('touches nothing in what was mounted meanwhile, nor what somebody left', async () => {
+    const place = join(dir, 'places', 'a');
+    await mkdir(place, { recursive: true });
+    await mkdir(join(dir, 'data'));
+    await writeFile(join(dir, 'data', 'precious'), '');
+    await run(['mount', '--bind', join(dir, 'data'), place]);
+    await expect(removeSkeleton(join(dir, 'places'), 1)).rejects.toThrow(`something was mounted on ${place} meanwhile`);
+    await releaseMounts(place);
+    await writeFile(join(place, 'left'), '');
+    await expect(removeSkeleton(join(dir, 'places'), 1)).rejects.toThrow(`${place} is not empty`);
+    expect((await stat(join(dir, 'data', 'precious'))).isFile()).toBe(true);
+    expect((await stat(join(place, 'left'))).isFile()).toBe(true);
+  });
 });
 
 describe('bindSubPath()', () => {

@@ -26,7 +26,7 @@ import { CSI_PLUGIN, mountPath, stagePath } from './plan/csi-paths.ts';
 import { csiVolume, lifecycleProblem, needsAttach, type CsiVolume } from './plan/csi-volume.ts';
 import { volumeUsage } from './plan/volume-usage.ts';
 import type { PublishInputs } from './publish-inputs.ts';
-import { readVolumeData, type VolumeData } from './volume-data.ts';
+import { readVolumeData, removeVolumeData, type VolumeData } from './volume-data.ts';
 import type { VolumeExpansion } from './volume-expansion.ts';
 import type { VolumeTurns } from './volume-turns.ts';
 import { otherUsers, stagedVolumes } from './volume-users.ts';
@@ -211,5 +211,6 @@ function volumeOf({ volume, bound, pod, readOnly }: VolumeRequest): CsiVolume {
 async function removeUnused({ folder, isBlock }: VolumeOnDisk): Promise<void> {
   if (isBlock) return rm(folder, { force: true });
   await releaseMounts(folder);
+  await removeVolumeData(folder);
   for (const path of [mountPath(folder), folder]) await rmdir(path).catch(() => undefined);
 }

@@ -2,7 +2,7 @@
  * `vol_data.json`: what it takes to take a volume away, kept beside it, so that neither the API nor anybody's memory is needed. Keys are
  * upstream's.
  */
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../../../machinery/process/write-file-atomic.ts';
 import type { Lifecycle } from './plan/csi-volume.ts';
@@ -39,6 +39,9 @@ export async function writeVolumeData(folder: string, data: VolumeData): Promise
   await writeFileAtomic(join(folder, VOLUME_DATA), JSON.stringify(data));
 }
 
+/** And what a kubelet that was killed had half written. */
 export async function removeVolumeData(folder: string): Promise<void> {
-  await rm(join(folder, VOLUME_DATA), { force: true });
+  const names = await readdir(folder).catch(() => []);
+  const mine = names.filter(name => name === VOLUME_DATA || name.startsWith(`${VOLUME_DATA}.`));
+  await Promise.all(mine.map(name => rm(join(folder, name), { force: true })));
 }
