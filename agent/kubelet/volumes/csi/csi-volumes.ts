@@ -13,6 +13,7 @@ import type { Pod, Volume } from '../../../../proto/api/core-v1.ts';
 import { errorText } from '../../../../machinery/meta/error-text.ts';
 import { uidOf } from '../../plan/pod-spec.ts';
 import { releaseMounts } from '../../../host/release-mounts.ts';
+import { checkAnswers } from '../check-answers.ts';
 import type { BoundClaim, VolumeKind, VolumeOnDisk, VolumeRequest } from '../volume-kind.ts';
 import type { PreparedVolume, VolumeUsage } from '../volume-manager.ts';
 import type { AllocatableUpdates } from './allocatable-updates.ts';
@@ -74,6 +75,11 @@ export class CsiVolumes implements VolumeKind {
       signal.throwIfAborted();
       throw failed(volume.isBlock ? 'MapVolume.SetUpDevice' : 'MountVolume.SetUp', { request, volume }, error);
     }
+  }
+
+  /** A file system that hangs keeps its containers from being started; a device is opened by nobody but the container. */
+  check(_: VolumeRequest, prepared: PreparedVolume, signal: AbortSignal): Promise<void> {
+    return checkAnswers(this.parts.context.files, prepared, signal);
   }
 
   async teardown(place: VolumeOnDisk, signal: AbortSignal): Promise<void> {
