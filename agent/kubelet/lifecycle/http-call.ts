@@ -1,6 +1,7 @@
 /** One HTTP request of a probe or hook: no redirects to elsewhere, certificates not checked, a bounded body. */
 import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import { isIP } from 'node:net';
 import { connectionFailure } from './network-error.ts';
 
 export interface HttpCall {
@@ -26,7 +27,7 @@ const MAX_BODY_BYTES = 10 * 1024;
 export function httpCall(call: HttpCall, signal?: AbortSignal): Promise<HttpAnswer> {
   const where = `${call.scheme}://${call.host}:${call.port}${call.path}`;
   return new Promise((resolve, reject) => {
-    const options: RequestOptions & { rejectUnauthorized: boolean } = {
+    const options: RequestOptions & { rejectUnauthorized: boolean; servername: string } = {
       host: call.host,
       port: call.port,
       path: call.path,
@@ -34,6 +35,8 @@ export function httpCall(call: HttpCall, signal?: AbortSignal): Promise<HttpAnsw
       headers: call.headers,
       agent: false,
       rejectUnauthorized: false,
+      // Whom the connection goes to, whatever the header Host says; an address is no name.
+      servername: isIP(call.host) === 0 ? call.host : '',
       ...(signal === undefined ? {} : { signal }),
     };
     const finishWith = ({ statusCode = 0, headers }: IncomingMessage, body: string): void => {
