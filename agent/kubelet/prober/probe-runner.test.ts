@@ -23,8 +23,11 @@ beforeAll(async () => {
   http = createServer((request, answer) => {
     seen.push(request);
     const [, status = '200', location] = (request.url ?? '').split('/');
+    if (status === 'loop') return answer.writeHead(302, { location: '/loop' }).end();
+    // Each in time, all of them not.
+    if (status === 'slow') return setTimeout(() => answer.writeHead(302, { location: '/slow' }).end(), 25);
     answer.writeHead(Number(status) || 404, location === undefined ? {} : { location: decodeURIComponent(location) });
-    answer.end('body');
+    return answer.end('body');
   });
   // Says for each service what its name says.
   grpc = createHttp2();
@@ -93,6 +96,17 @@ describe('httpGet', () => {
     expect((await run({ httpGet: { port, path: `/302/${encodeURIComponent('http://192.0.2.9/')}` } })).kind).toBe(
       'success',
     );
+  });
+
+  test('follows redirects for so long only, in number and in time', async () => {
+    const before = seen.length;
+    expect(await run({ httpGet: { port, path: '/loop' } })).toEqual({
+      kind: 'failure',
+      output: 'Get "/loop": stopped after 10 redirects',
+    });
+    expect(seen.length - before).toBe(10);
+    const { kind, output } = await run({ httpGet: { port, path: '/slow' } }, 60);
+    expect({ kind, output }).toEqual({ kind: 'failure', output: expect.stringContaining('context deadline exceeded') });
   });
 
   test('nobody there, and nobody who answers, are told apart', async () => {

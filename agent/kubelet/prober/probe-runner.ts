@@ -1,7 +1,7 @@
 /** One try of a probe: exec, httpGet, tcpSocket or grpc. */
 import type { Container, Probe } from '../../../proto/api/core-v1.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
-import { httpCall } from '../lifecycle/http-call.ts';
+import { httpCall, type HttpAnswer, type HttpCall } from '../lifecycle/http-call.ts';
 import { tcpCall } from '../lifecycle/tcp-call.ts';
 import { httpTarget, portNumber } from '../plan/http-target.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
@@ -15,6 +15,8 @@ export interface ProbeResult {
 }
 
 const MAX_OUTPUT_CHARS = 1024;
+/** Upstream's. */
+const MAX_REDIRECTS = 10;
 const EXEC_SLACK_MS = 2_000;
 
 export class ProbeRunner {
@@ -63,7 +65,7 @@ export class ProbeRunner {
         signal,
         timeoutMs: timeoutMs + EXEC_SLACK_MS,
       });
-      const output = Buffer.concat([result.stdout, result.stderr]).toString().slice(0, MAX_OUTPUT_CHARS);
+      const output = textOf(result.stdout, result.stderr).slice(0, MAX_OUTPUT_CHARS);
       return { kind: result.exitCode === 0 ? 'success' : 'failure', output };
     } catch (error) {
       signal.throwIfAborted();
@@ -92,22 +94,32 @@ async function httpGet(
   const target =
     probe.httpGet === undefined ? undefined : httpTarget(container, probe.httpGet, podIP, 'kube-probe/1.36');
   if (target === undefined) return { kind: 'failure', output: `container has no port named "${probe.httpGet?.port}"` };
-  let answer = await httpCall({ ...target, timeoutMs }, signal);
+  const untilMs = performance.now() + timeoutMs;
+  // All together have the time of one.
+  const call = (where: Pick<HttpCall, 'scheme' | 'port' | 'path'>): Promise<HttpAnswer> =>
+    httpCall({ ...target, ...where, timeoutMs: Math.max(1, untilMs - performance.now()) }, signal);
+  let answer = await call(target);
   // A redirect on the same host is followed; one to elsewhere counts as success.
-  for (
-    let hops = 0;
-    hops < 10 && answer.statusCode >= 300 && answer.statusCode < 400 && answer.location !== undefined;
-    hops++
-  ) {
+  for (let hops = 1; answer.statusCode >= 300 && answer.statusCode < 400 && answer.location !== undefined; hops++) {
     const next = new URL(answer.location, `${target.scheme}://${hostText(target.host)}:${target.port}${target.path}`);
     if (next.hostname !== hostText(target.host))
       return { kind: 'success', output: `Probe terminated redirects, Response body: ${answer.body}` };
+    if (hops >= MAX_REDIRECTS) {
+      const output = `Get "${next.pathname}${next.search}": stopped after ${MAX_REDIRECTS} redirects`;
+      return { kind: 'failure', output };
+    }
     const scheme = next.protocol === 'https:' ? 'https' : 'http';
     const port = next.port === '' ? (scheme === 'https' ? 443 : 80) : Number(next.port);
-    answer = await httpCall({ ...target, scheme, port, path: `${next.pathname}${next.search}`, timeoutMs }, signal);
+    answer = await call({ scheme, port, path: `${next.pathname}${next.search}` });
   }
   if (answer.statusCode >= 200 && answer.statusCode < 400) return { kind: 'success', output: answer.body };
   return { kind: 'failure', output: `HTTP probe failed with statuscode: ${answer.statusCode}` };
+}
+
+/** The beginning of what a command wrote, which may be megabytes. */
+function textOf(...outputs: readonly Uint8Array[]): string {
+  const most = 4 * MAX_OUTPUT_CHARS;
+  return Buffer.concat(outputs.map(output => output.subarray(0, most))).toString();
 }
 
 function hostText(host: string): string {
