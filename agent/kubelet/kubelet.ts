@@ -14,6 +14,7 @@ import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import { Logind } from '../host/logind.ts';
 import { durationMs } from './config/plan/kubelet-configuration.ts';
+import { UnusableSettingsError } from './config/plan/unusable-settings-error.ts';
 import { logRotationOf } from './config/plan/policies.ts';
 import { createAllocations } from './allocations/create-allocations.ts';
 import { createImages } from './images/create-images.ts';
@@ -293,7 +294,8 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     for (const folder of [folders.root, podsFolder(folders), folders.podLogs, folders.containerLogs]) {
       await mkdir(folder, { recursive: true, mode: folder === folders.root ? 0o750 : 0o755 });
     }
-    if (configuration.failCgroupV1 && options.cgroupLayout.shape !== 'v2') throw new Error(ON_CGROUP_V1);
+    if (configuration.failCgroupV1 && options.cgroupLayout.shape !== 'v2')
+      throw new UnusableSettingsError(ON_CGROUP_V1);
     await cgroups.prepareNode();
     await Promise.all([allocations.store.load(), path.userNamespaces.load()]);
     const version = await link.connect(signal);

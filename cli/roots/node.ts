@@ -47,6 +47,7 @@ import { kubeletSettings } from './kubelet-settings.ts';
 import { dnsAnswers, nodeIsReady } from './node-checks.ts';
 import { createNodeParts, type NodeParts } from './node-parts.ts';
 import { running, stoppedLast } from './running.ts';
+import { withUsageFailure } from './usage-failure.ts';
 
 /** Who the parts of a node are to the API server. */
 export interface NodeClients {
@@ -247,7 +248,7 @@ export async function startNode(
     // Whoever brings a certificate looks after it as well.
     ...(configuration.tlsCertFile === '' ? [start(serving)] : []),
     ...(options.client === undefined ? [] : [start(rotating('client', options.client))]),
-    progress.step('kubelet', () => start(kubelet)),
+    progress.step('kubelet', () => start(withUsageFailure(kubelet))),
     progress.step('pod network', () => start(network)).then(() => progress.step('cluster DNS', () => start(dns))),
     progress.step('proxy', () => start(proxy)),
   ]);

@@ -1,6 +1,8 @@
 /** What a manager remembers does not go with its settings or the machine: only a person can say what is to become of the pods. */
 import { errorText } from '../../../machinery/meta/error-text.ts';
-export class StateConflictError extends Error {
+import { UnusableSettingsError } from '../config/plan/unusable-settings-error.ts';
+
+export class StateConflictError extends UnusableSettingsError {
   override readonly name = 'StateConflictError';
 
   /** @param path of the state file @param what `CPU`, `memory` */

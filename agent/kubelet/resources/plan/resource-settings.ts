@@ -17,6 +17,7 @@ import { Quantity, tryParseQuantity } from '../../../../machinery/meta/quantity.
 import type { KubeletConfiguration } from '../../config/plan/kubelet-configuration.ts';
 import { chooseCpus } from './cpu-choice.ts';
 import type { CpuPolicy } from './cpu-static.ts';
+import { UnusableSettingsError } from '../../config/plan/unusable-settings-error.ts';
 import type { MemoryPolicy } from './memory-static.ts';
 import { MAX_NUMA_NODE_ID } from './numa-mask.ts';
 import type { TopologyPolicy } from './topology-policy.ts';
@@ -36,7 +37,7 @@ export type ResourceSettings = Pick<
 >;
 
 /** Settings that do not go with this machine: the node does not start. */
-export class ResourceSettingsError extends Error {
+export class ResourceSettingsError extends UnusableSettingsError {
   override readonly name = 'ResourceSettingsError';
 }
 
