@@ -1,8 +1,11 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { createServer as createHttp2 } from 'node:http2';
+import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
+import type { TLSSocket as TlsSocket } from 'node:tls';
 import { createServer as createTcp, type AddressInfo, type Server as TcpServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Container, Probe } from '../../../proto/api/core-v1.ts';
+import { createAuthority } from '../../../machinery/pki/certificate.ts';
 import { FakeClock } from '../../../machinery/process/clock.ts';
 import { HookRunner } from '../lifecycle/hook-runner.ts';
 import { RuntimeError } from '../runtime/runtime-error.ts';
@@ -12,6 +15,9 @@ import { ProbeRunner } from './probe-runner.ts';
 const HERE = '127.0.0.1';
 const seen: IncomingMessage[] = [];
 let http: Server;
+/** What each connection named its server. */
+const serverNames: unknown[] = [];
+let https: HttpsServer;
 let grpc: ReturnType<typeof createHttp2>;
 let silent: TcpServer;
 let port = 0;
@@ -29,6 +35,13 @@ beforeAll(async () => {
     answer.writeHead(Number(status) || 404, location === undefined ? {} : { location: decodeURIComponent(location) });
     return answer.end('body');
   });
+  const { certPem, keyPem } = createAuthority('nobody knows it', Date.now());
+  https = createHttps({ cert: certPem, key: keyPem }, (request, answer) => {
+    serverNames.push((request.socket as TlsSocket).servername);
+    // Relative to here, not to where the first request went.
+    if (request.url === '/302') answer.writeHead(302, { location: '/fine' }).end();
+    else answer.end('secret');
+  });
   // Says for each service what its name says.
   grpc = createHttp2();
   grpc.on('stream', stream => {
@@ -43,14 +56,14 @@ beforeAll(async () => {
   });
   silent = createTcp();
   const closed = createTcp();
-  for (const server of [http, grpc, silent, closed])
+  for (const server of [http, https, grpc, silent, closed])
     await new Promise<void>(done => server.listen(0, HERE, () => done()));
   port = (http.address() as AddressInfo).port;
   closedPort = (closed.address() as AddressInfo).port;
   await new Promise(done => closed.close(done));
 });
 afterAll(() => {
-  for (const server of [http, grpc, silent]) server.close();
+  for (const server of [http, https, grpc, silent]) server.close();
 });
 
 const container = (): Container => ({ name: 'c', ports: [{ name: 'web', containerPort: port }] });
@@ -67,11 +80,11 @@ function run(probe: Probe, timeoutMs = 2_000, by = runner()) {
 describe('httpGet', () => {
   test.each([
     [200, 'success', 'body'],
-    [399, 'success', 'body'],
+    [399, 'success', 'Probe terminated redirects, Response body: body'],
     [400, 'failure', 'HTTP probe failed with statuscode: 400'],
     [503, 'failure', 'HTTP probe failed with statuscode: 503'],
   ])('%i is %s', async (status, kind, output) => {
-    expect(await run({ httpGet: { port, path: `/${status}` } })).toEqual({ kind, output });
+    expect(await run({ httpGet: { port, path: `/${status}` } })).toMatchObject({ kind, output });
   });
 
   test('finds named ports, says who asks, and sends what it is told to', async () => {
@@ -93,9 +106,27 @@ describe('httpGet', () => {
 
   test('follows redirects on the host, and takes one to elsewhere for an answer', async () => {
     expect((await run({ httpGet: { port, path: `/302/${encodeURIComponent('/500')}` } })).kind).toBe('failure');
-    expect((await run({ httpGet: { port, path: `/302/${encodeURIComponent('http://192.0.2.9/')}` } })).kind).toBe(
-      'success',
-    );
+    expect(await run({ httpGet: { port, path: `/302/${encodeURIComponent('http://192.0.2.9/')}` } })).toEqual({
+      kind: 'success',
+      output: 'Probe terminated redirects, Response body: body',
+      isWarning: true,
+    });
+  });
+
+  test('goes by where it was sent last, and follows to HTTP and HTTPS alone', async () => {
+    const { port: httpsPort } = https.address() as AddressInfo;
+    const away = encodeURIComponent(`https://${HERE}:${httpsPort}/302`);
+    expect(await run({ httpGet: { port, path: `/302/${away}` } })).toEqual({ kind: 'success', output: 'secret' });
+    const ftp = await run({ httpGet: { port, path: `/302/${encodeURIComponent(`ftp://${HERE}/`)}` } });
+    expect(ftp.output).toContain('unsupported protocol scheme "ftp"');
+  });
+
+  test('HTTPS of a server with a certificate of its own passes; an address is asked for by no name', async () => {
+    const { port: httpsPort } = https.address() as AddressInfo;
+    const httpHeaders = [{ name: 'Host', value: 'example.org' }];
+    const asked = await run({ httpGet: { port: httpsPort, path: '/fine', scheme: 'HTTPS', httpHeaders } });
+    expect(asked).toEqual({ kind: 'success', output: 'secret' });
+    expect(serverNames.at(-1)).toBe(false);
   });
 
   test('follows redirects for so long only, in number and in time', async () => {

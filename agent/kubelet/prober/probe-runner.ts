@@ -12,11 +12,19 @@ import { grpcHealthCheck } from './grpc-health.ts';
 export interface ProbeResult {
   readonly kind: 'success' | 'failure' | 'unknown';
   readonly output: string;
+  /** It succeeded, but not as somebody would wish; an event says so. */
+  readonly isWarning?: boolean;
 }
 
 const MAX_OUTPUT_CHARS = 1024;
 /** Upstream's. */
 const MAX_REDIRECTS = 10;
+/** Those that are followed; as Go's HTTP client has them. */
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+const SCHEMES = new Map<string, HttpCall['scheme']>([
+  ['http:', 'http'],
+  ['https:', 'https'],
+]);
 const EXEC_SLACK_MS = 2_000;
 
 export class ProbeRunner {
@@ -84,6 +92,10 @@ export class ProbeRunner {
   }
 }
 
+/**
+ * A redirect on the same host is followed; one to elsewhere ends it, and counts as success with a warning.
+ * Source: kubernetes 1.36 `pkg/probe/http/http.go`.
+ */
 async function httpGet(
   probe: Probe,
   container: Container,
@@ -98,22 +110,28 @@ async function httpGet(
   // All together have the time of one.
   const call = (where: Pick<HttpCall, 'scheme' | 'port' | 'path'>): Promise<HttpAnswer> =>
     httpCall({ ...target, ...where, timeoutMs: Math.max(1, untilMs - performance.now()) }, signal);
+  let at = new URL(`${target.scheme}://${hostText(target.host)}:${target.port}${target.path}`);
+  const { hostname } = at;
   let answer = await call(target);
-  // A redirect on the same host is followed; one to elsewhere counts as success.
-  for (let hops = 1; answer.statusCode >= 300 && answer.statusCode < 400 && answer.location !== undefined; hops++) {
-    const next = new URL(answer.location, `${target.scheme}://${hostText(target.host)}:${target.port}${target.path}`);
-    if (next.hostname !== hostText(target.host))
-      return { kind: 'success', output: `Probe terminated redirects, Response body: ${answer.body}` };
+  for (let hops = 1; REDIRECTS.has(answer.statusCode) && answer.location !== undefined; hops++) {
+    at = new URL(answer.location, at);
+    if (at.hostname !== hostname) break;
     if (hops >= MAX_REDIRECTS) {
-      const output = `Get "${next.pathname}${next.search}": stopped after ${MAX_REDIRECTS} redirects`;
+      const output = `Get "${at.pathname}${at.search}": stopped after ${MAX_REDIRECTS} redirects`;
       return { kind: 'failure', output };
     }
-    const scheme = next.protocol === 'https:' ? 'https' : 'http';
-    const port = next.port === '' ? (scheme === 'https' ? 443 : 80) : Number(next.port);
-    answer = await call({ scheme, port, path: `${next.pathname}${next.search}` });
+    const scheme = SCHEMES.get(at.protocol);
+    if (scheme === undefined) {
+      const output = `Get "${at.href}": unsupported protocol scheme "${at.protocol.slice(0, -1)}"`;
+      return { kind: 'failure', output };
+    }
+    const port = at.port === '' ? (scheme === 'https' ? 443 : 80) : Number(at.port);
+    answer = await call({ scheme, port, path: `${at.pathname}${at.search}` });
   }
-  if (answer.statusCode >= 200 && answer.statusCode < 400) return { kind: 'success', output: answer.body };
-  return { kind: 'failure', output: `HTTP probe failed with statuscode: ${answer.statusCode}` };
+  if (answer.statusCode < 200 || answer.statusCode >= 400)
+    return { kind: 'failure', output: `HTTP probe failed with statuscode: ${answer.statusCode}` };
+  if (answer.statusCode < 300) return { kind: 'success', output: answer.body };
+  return { kind: 'success', output: `Probe terminated redirects, Response body: ${answer.body}`, isWarning: true };
 }
 
 /** The beginning of what a command wrote, which may be megabytes. */

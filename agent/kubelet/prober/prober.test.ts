@@ -8,6 +8,9 @@ import { Prober } from './prober.ts';
 
 const probe = (port: number, more = {}) => ({ tcpSocket: { port }, periodSeconds: 5, ...more });
 
+/** Its success is one with a warning. */
+const DOUBTFUL = 9;
+
 /** `answers` by port; what is not there succeeds. */
 function setup(container: Partial<Container>, status?: Pod['status']) {
   const clock = new FakeClock();
@@ -17,7 +20,8 @@ function setup(container: Partial<Container>, status?: Pod['status']) {
   const runner = {
     run: async ({ tcpSocket }: { tcpSocket: { port: number } }, _: unknown, id: string) => {
       asked.push(`${(clock.now() - beganMs) / 1000}s ${id} ${tcpSocket.port}`);
-      return { kind: answers.get(tcpSocket.port) ?? 'success', output: 'said so' };
+      const kind = answers.get(tcpSocket.port) ?? 'success';
+      return { kind, output: 'said so', isWarning: kind === 'success' && tcpSocket.port === DOUBTFUL };
     },
   } as unknown as ProbeRunner;
   const events: string[] = [];
@@ -51,6 +55,14 @@ describe('Prober', () => {
     const { prober, pod, view, shown } = setup({});
     prober.sync(pod, view());
     expect(shown()).toEqual({ ready: true, started: true });
+  });
+
+  test('a success that is not as it should be counts, and is told', async () => {
+    const { clock, prober, pod, view, shown, events } = setup({ readinessProbe: probe(DOUBTFUL) });
+    prober.sync(pod, view());
+    await clock.advance(0);
+    expect(shown().ready).toBe(true);
+    expect(events).toEqual(['Warning ProbeWarning: Readiness probe warning: said so']);
   });
 
   test('readiness is asked at once, then each period, and wakes the pod when it changes', async () => {

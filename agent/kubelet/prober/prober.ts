@@ -200,6 +200,7 @@ export class Prober {
       pod: target.pod,
       seconds: (clock.monotonicMs() - beganMs) / 1000,
     });
+    if (result.isWarning === true) this.tell(target, worker, 'ProbeWarning', `warning: ${result.output}`);
     const more = result.kind === 'unknown' || this.take(target, worker, result.kind, result.output);
     if (more) this.schedule(target, worker, Math.max(0, periodMs - (clock.monotonicMs() - beganMs)));
   }
@@ -209,7 +210,7 @@ export class Prober {
     const before = worker.state.answer;
     worker.state = nextProbeState(worker.state, result, worker.probe);
     const { answer } = worker.state;
-    if (result === 'failure') this.tell(target, worker, output);
+    if (result === 'failure') this.tell(target, worker, 'Unhealthy', `failed: ${output}`);
     if (answer === before) return true;
     const { kind } = worker;
     if (kind !== 'readiness' && answer === 'failure') {
@@ -228,10 +229,10 @@ export class Prober {
     return false;
   }
 
-  private tell(target: Target, worker: Worker, output: string): void {
+  private tell(target: Target, worker: Worker, reason: string, what: string): void {
     const subject = containerSubject(target.pod, target.container.name);
     const kind = `${worker.kind.charAt(0).toUpperCase()}${worker.kind.slice(1)}`;
-    this.options.recorder.event(subject, 'Warning', 'Unhealthy', `${kind} probe failed: ${output}`);
+    this.options.recorder.event(subject, 'Warning', reason, `${kind} probe ${what}`);
   }
 }
 
