@@ -73,7 +73,7 @@ function runner(exec: () => Promise<unknown> = () => Promise.resolve(ok)): Probe
   return new ProbeRunner({ execSync: exec } as unknown as RuntimeService);
 }
 
-function run(probe: Probe, timeoutMs = 2_000, by = runner()) {
+function run(probe: Probe, timeoutMs = 30_000, by = runner()) {
   return by.run(probe, container(), 'id', HERE, timeoutMs, new AbortController().signal);
 }
 
