@@ -1,6 +1,6 @@
 /** Who keeps a mount busy: processes that work in it, run from it or have files of it open. Reads names alone, so that nothing can hang. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { readProcess } from './processes.ts';
+import { readProcess, TICKS_PER_SECOND } from './processes.ts';
 
 /** One process that holds a mount. */
 export interface MountHolder {
@@ -13,8 +13,6 @@ export interface MountHolder {
   readonly how: string;
 }
 
-/** Clock ticks a second that the kernel tells programs, on all architectures that Node runs on. */
-const TICKS_PER_SECOND = 100;
 const MAX_HOLDERS = 3;
 
 /** The first few, in order of their pid. Only those that see the mount where this process does. */

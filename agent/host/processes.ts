@@ -1,5 +1,14 @@
 /** Processes of this machine, from /proc, and signals to them. A process is named by pid and start time: pids come back. */
 import { readdir, readFile } from 'node:fs/promises';
+import { uptime } from 'node:os';
+
+/** Of the kernel's clock in /proc: the same on all architectures that Linux knows for user programs. */
+export const TICKS_PER_SECOND = 100;
+
+/** Clock ticks from boot to now. */
+export function ticksNow(): number {
+  return uptime() * TICKS_PER_SECOND;
+}
 
 /** One process. */
 export interface ProcessInfo {

@@ -17,7 +17,7 @@ import { readCapabilities } from '../../../host/capabilities.ts';
 import { rotateLog } from '../../../host/daemon.ts';
 import { run as runCommand } from '../../../host/exec.ts';
 import { CommandError } from '../../../host/command-error.ts';
-import { readProcess } from '../../../host/processes.ts';
+import { readProcess, ticksNow, TICKS_PER_SECOND } from '../../../host/processes.ts';
 import { CriClient } from '../cri-client.ts';
 import { RuntimeError } from '../runtime-error.ts';
 import { resetContainerd, type ContainerdRemains } from './containerd-reset.ts';
@@ -54,6 +54,10 @@ const STEADY_MS = 60_000;
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 const LOG_CHECK_MS = 600_000;
 const MAX_CONCURRENT_DOWNLOADS = 3;
+const SECOND_LOOK_MS = 60_000;
+const LAST_LOOK_MS = 300_000;
+/** No sandbox takes as long to be made. */
+const SANDBOX_TICKS = 240 * TICKS_PER_SECOND;
 
 export class ContainerdSupervisor implements Component {
   readonly name = 'containerd';
@@ -87,8 +91,8 @@ export class ContainerdSupervisor implements Component {
         try {
           const record = await this.ensureRunning(signal);
           this.settleReady.resolve();
-          void this.endStrays(record);
-          await this.process.waitForEnd(record, signal);
+          const stopLooking = this.lookForStrays(record);
+          await this.process.waitForEnd(record, signal).finally(stopLooking);
           if (signal.aborted) return;
           if (this.clock.monotonicMs() - startedMs > STEADY_MS) restartMs = MIN_RESTART_MS;
           this.logger.warn({ pid: record.pid, restartMs }, 'containerd ended; starting it again');
@@ -230,14 +234,29 @@ export class ContainerdSupervisor implements Component {
     }
   }
 
+  /**
+   * Looks for strays at once, a minute later (what this containerd knew at its start may have been removed since, but for its shim), and
+   * when every sandbox that the one before was making must have been given up.
+   */
+  private lookForStrays({ pid }: ContainerdRecord): () => void {
+    const sinceBirth = async (): Promise<void> => {
+      const process = await readProcess(pid);
+      if (process !== undefined) await this.endStrays(process.startTicks);
+    };
+    const cancels = [
+      this.clock.after(0, () => void sinceBirth()),
+      this.clock.after(SECOND_LOOK_MS, () => void sinceBirth()),
+      this.clock.after(LAST_LOOK_MS, () => void this.endStrays(ticksNow() - SANDBOX_TICKS)),
+    ];
+    return () => cancels.forEach(cancel => cancel());
+  }
+
   /** Never rejects. */
-  private async endStrays({ pid }: ContainerdRecord): Promise<void> {
+  private async endStrays(beforeTicks: number): Promise<void> {
     const { socketPath, stateDir } = this.options;
     const client = new CriClient(socketPath);
     try {
-      const process = await readProcess(pid);
-      if (process === undefined) return;
-      const ended = await endStrayShims(client, { socketPath, stateDir, startTicks: process.startTicks });
+      const ended = await endStrayShims(client, { socketPath, stateDir, beforeTicks });
       if (ended.length > 0) this.logger.info({ sandboxes: ended }, 'Ended what a killed containerd had half made');
     } catch (error) {
       this.logger.warn({ error }, 'Cannot look for what a killed containerd left');
