@@ -54,7 +54,7 @@ const STEADY_MS = 60_000;
 const MAX_LOG_BYTES = 10 * 1024 * 1024;
 const LOG_CHECK_MS = 600_000;
 const MAX_CONCURRENT_DOWNLOADS = 3;
-const SECOND_LOOK_MS = 60_000;
+const LOOKS_MS = [0, 5_000, 20_000, 60_000];
 const LAST_LOOK_MS = 300_000;
 /** No sandbox takes as long to be made. */
 const SANDBOX_TICKS = 240 * TICKS_PER_SECOND;
@@ -235,7 +235,7 @@ export class ContainerdSupervisor implements Component {
   }
 
   /**
-   * Looks for strays at once, a minute later (what this containerd knew at its start may have been removed since, but for its shim), and
+   * Looks for strays at once, again and again for a minute (what this containerd knew at its start may be removed, but for its shim), and
    * when every sandbox that the one before was making must have been given up.
    */
   private lookForStrays({ pid }: ContainerdRecord): () => void {
@@ -244,8 +244,7 @@ export class ContainerdSupervisor implements Component {
       if (process !== undefined) await this.endStrays(process.startTicks);
     };
     const cancels = [
-      this.clock.after(0, () => void sinceBirth()),
-      this.clock.after(SECOND_LOOK_MS, () => void sinceBirth()),
+      ...LOOKS_MS.map(delayMs => this.clock.after(delayMs, () => void sinceBirth())),
       this.clock.after(LAST_LOOK_MS, () => void this.endStrays(ticksNow() - SANDBOX_TICKS)),
     ];
     return () => cancels.forEach(cancel => cancel());
