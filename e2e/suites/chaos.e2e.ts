@@ -179,7 +179,8 @@ test('containerd killed while it makes sandboxes leaves no shim that nobody know
   const ofPods = (await k.pods()).length;
   const shims = (): number[] =>
     pidsNaming(control.containerdSocket).filter(pid => argvOf(pid)[0]?.includes('containerd-shim') === true);
-  await waitFor('one shim a pod', () => shims().length === ofPods);
+  // containerd's keeper looks again and again for a minute.
+  await waitFor('one shim a pod', () => shims().length === ofPods, { timeoutMs: 80_000 });
   await k.run(['delete', 'deployment', 'burst']);
 });
 

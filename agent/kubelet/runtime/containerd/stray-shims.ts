@@ -25,10 +25,13 @@ export async function endStrayShims(cri: CriClient, options: StrayOptions): Prom
   const known = new Set([...sandboxes, ...containers].map(({ id }) => id));
   const stray = older.filter(({ id }) => !known.has(id));
   await killShims(stray);
-  for (const { id } of stray) {
-    const bundle = join(stateDir, 'io.containerd.runtime.v2.task', 'k8s.io', id);
-    await releaseMounts(bundle, { detachBusy: true });
-    await rm(bundle, { recursive: true, force: true });
-  }
+  await Promise.allSettled(
+    stray.map(async ({ id }) => {
+      const bundle = join(stateDir, 'io.containerd.runtime.v2.task', 'k8s.io', id);
+      await releaseMounts(bundle, { detachBusy: true });
+      // containerd may be at it too: what it takes away first is no matter.
+      await rm(bundle, { recursive: true, force: true });
+    }),
+  );
   return stray.map(({ id }) => id);
 }
