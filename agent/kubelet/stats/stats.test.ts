@@ -10,7 +10,8 @@ import { KubeletMetrics } from './kubelet-metrics.ts';
 import { cadvisorMetrics } from './plan/cadvisor-metrics.ts';
 import { operationType } from './plan/operation-type.ts';
 import { resourceMetrics } from './plan/resource-metrics.ts';
-import type { DetailSample, NodeSample } from './plan/sample.ts';
+import type { CgroupDetails } from '../../../machinery/meta/cgroup-details.ts';
+import type { NodeSample } from './plan/sample.ts';
 import { summary } from './plan/summary.ts';
 import { PodWorkMetrics } from './pod-work-metrics.ts';
 import { volumeMetrics } from './plan/volume-metrics.ts';
@@ -80,7 +81,7 @@ const NODE: NodeSample = {
 };
 
 const line = (total: number) => ({ avg10: 1.5, avg60: 0.25, avg300: 0, total });
-const DETAILS: DetailSample = {
+const DETAILS: CgroupDetails = {
   cpuUserNanos: 2_500_000_000,
   cpuSystemNanos: undefined,
   throttling: { periods: 9, throttledPeriods: 3, throttledNanos: 5e8 },

@@ -2,12 +2,12 @@
  * `/metrics/cadvisor`: the families that dashboards of containers read. Pure. A pod as a whole has an empty `container`, as upstream's.
  * Source: cadvisor, `metrics/prometheus.go`; kubernetes `pkg/kubelet/server/server.go`, containerPrometheusLabelsFunc.
  */
+import type { CgroupDetails, DeviceIo } from '../../../../machinery/meta/cgroup-details.ts';
 import type { Family, Series } from './family.ts';
 import {
   containerGroup,
   type ContainerSample,
   type CpuSample,
-  type DetailSample,
   type Details,
   type InterfaceSample,
   type MemorySample,
@@ -22,7 +22,7 @@ interface Group {
   readonly memory: MemorySample | undefined;
   readonly startedAtMs: number;
   readonly processes: number | undefined;
-  readonly details: DetailSample | undefined;
+  readonly details: CgroupDetails | undefined;
   readonly timeMs: number;
 }
 
@@ -223,9 +223,7 @@ function failures(
   });
 }
 
-type Io = DetailSample['io'][0];
-
-const IO: readonly (readonly [name: string, help: string, pick: (io: Io) => number])[] = [
+const IO: readonly (readonly [name: string, help: string, pick: (io: DeviceIo) => number])[] = [
   ['reads_bytes_total', 'Cumulative count of bytes read', io => io.readBytes],
   ['reads_total', 'Cumulative count of reads completed', io => io.reads],
   ['writes_bytes_total', 'Cumulative count of bytes written', io => io.writeBytes],
@@ -233,11 +231,11 @@ const IO: readonly (readonly [name: string, help: string, pick: (io: Io) => numb
 ];
 
 function ioFamilies(groups: readonly Group[]): Family[] {
-  const each = (labelsOf: (io: Io) => Series['labels'], pick: (io: Io) => number): Series[] =>
+  const each = (labelsOf: (io: DeviceIo) => Series['labels'], pick: (io: DeviceIo) => number): Series[] =>
     groups.flatMap(({ labels, details, timeMs }) =>
       (details?.io ?? []).map(io => ({ labels: { ...labels, ...labelsOf(io) }, value: pick(io), timeMs })),
     );
-  const ofDevice = ({ device, major, minor }: Io, operation: string) => ({ device, major, minor, operation });
+  const ofDevice = ({ device, major, minor }: DeviceIo, operation: string) => ({ device, major, minor, operation });
   return [
     ...IO.map(([name, help, pick]) =>
       family(

@@ -2,6 +2,7 @@
  * What a node and its pods use at one moment, in plain words: measured by the sampler, rendered by the plans beside this one. Times are
  * milliseconds since the epoch; whatever the host does not count is undefined.
  */
+import type { CgroupDetails } from '../../../../machinery/meta/cgroup-details.ts';
 
 export interface CpuSample {
   readonly timeMs: number;
@@ -85,50 +86,8 @@ export interface NodeSample {
   readonly complete: boolean;
 }
 
-/** What only dashboards ask of a control group: read when they do. */
-export interface DetailSample {
-  readonly cpuUserNanos: number | undefined;
-  readonly cpuSystemNanos: number | undefined;
-  /** How often a processor quota held it back, since it was made. */
-  readonly throttling:
-    { readonly periods: number; readonly throttledPeriods: number; readonly throttledNanos: number } | undefined;
-  readonly cacheBytes: number | undefined;
-  readonly mappedFileBytes: number | undefined;
-  readonly swapBytes: number | undefined;
-  readonly maxUsageBytes: number | undefined;
-  readonly memoryFailures: number | undefined;
-  readonly oomKills: number | undefined;
-  readonly processes: number;
-  readonly threads: number | undefined;
-  /** Undefined: no limit. */
-  readonly maxThreads: number | undefined;
-  readonly io: readonly {
-    readonly device: string;
-    readonly major: string;
-    readonly minor: string;
-    readonly readBytes: number;
-    readonly writeBytes: number;
-    readonly reads: number;
-    readonly writes: number;
-  }[];
-  readonly pressure: Readonly<Partial<Record<'cpu' | 'memory' | 'io', PressureSample>>>;
-}
-
-/** How long tasks waited for a resource: percentages of the last seconds, and microseconds in all. */
-export interface PressureSample {
-  readonly some: PressureShare;
-  readonly full: PressureShare;
-}
-
-export interface PressureShare {
-  readonly avg10: number;
-  readonly avg60: number;
-  readonly avg300: number;
-  readonly total: number;
-}
-
 /** By control group, below the mount point: `/` is the machine. */
-export type Details = ReadonlyMap<string, DetailSample>;
+export type Details = ReadonlyMap<string, CgroupDetails>;
 
 /** The group of a container, if the runtime makes it where it was told to. */
 export function containerGroup(pod: Pick<PodSample, 'cgroup'>, container: Pick<ContainerSample, 'id'>): string {

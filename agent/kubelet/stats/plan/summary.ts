@@ -2,20 +2,19 @@
  * `/stats/summary`: a sample in the words of stats.k8s.io/v1alpha1. Pure.
  * Source: kubernetes `staging/src/k8s.io/kubelet/pkg/apis/stats/v1alpha1/types.go`.
  */
+import type { CgroupDetails, PressureStall } from '../../../../machinery/meta/cgroup-details.ts';
 import { formatTime } from '../../../../machinery/meta/time.ts';
 import {
   containerGroup,
   type ContainerSample,
   type CpuSample,
   type Details,
-  type DetailSample,
   type DiskSample,
   type FsSample,
   type InterfaceSample,
   type MemorySample,
   type NodeSample,
   type PodSample,
-  type PressureSample,
 } from './sample.ts';
 
 /** What is dearer to find than processors and memory. */
@@ -122,7 +121,7 @@ function cpuAndMemory(
   cpu: CpuSample | undefined,
   memory: MemorySample | undefined,
   limitBytes: number | undefined,
-  details: DetailSample | undefined,
+  details: CgroupDetails | undefined,
 ): object {
   return {
     ...(cpu === undefined
@@ -141,11 +140,11 @@ function cpuAndMemory(
   };
 }
 
-function psi(pressure: PressureSample | undefined): object {
+function psi(pressure: PressureStall | undefined): object {
   return pressure === undefined ? {} : { psi: { full: pressure.full, some: pressure.some } };
 }
 
-function io(timeMs: number, details: DetailSample | undefined): object {
+function io(timeMs: number, details: CgroupDetails | undefined): object {
   const pressure = details?.pressure.io;
   return pressure === undefined ? {} : { io: { time: formatTime(timeMs), ...psi(pressure) } };
 }
