@@ -22,7 +22,7 @@ import { formatTime } from '../../../machinery/meta/time.ts';
 import { addOwnerIndexes, BY_CONTROLLER } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { dueStart, jobFor, jobReference, jobsToClean, planCronStatus } from './plan.ts';
-import { writeStatus } from '../runtime/write-status.ts';
+import { writeStatus } from '../runtime/write-object.ts';
 import { isNamespaceTerminating } from '../runtime/namespace-terminating.ts';
 
 /** Timers are cut short: a clock that was set is noticed within this time. */

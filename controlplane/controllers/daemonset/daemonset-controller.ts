@@ -22,7 +22,7 @@ import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
 import { daemonView, planDaemons, planDaemonStatus } from './plan/daemon-plan.ts';
 import { FailedDaemons } from './failed-daemons.ts';
 import { daemonPod } from './plan/nodes.ts';
-import { writeStatus } from '../runtime/write-status.ts';
+import { writeStatus } from '../runtime/write-object.ts';
 
 /** More writes than this in one run wait for the next. */
 const BURST = 250;

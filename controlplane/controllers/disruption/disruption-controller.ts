@@ -24,7 +24,7 @@ import { runQueue, type Controller, type ControllerContext } from '../runtime/co
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { expectedScale, UnknownScaleError } from './expected-scale.ts';
 import { failSafeStatus, needsExpectedScale, planBudget, staleDisruptionMs } from './plan.ts';
-import { writeStatus } from '../runtime/write-status.ts';
+import { writeStatus } from '../runtime/write-object.ts';
 
 export class DisruptionController implements Controller, Reconciler {
   readonly name = 'disruption-controller';

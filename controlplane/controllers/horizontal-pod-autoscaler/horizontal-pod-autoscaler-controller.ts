@@ -25,7 +25,7 @@ import { newHistory, withRecommendation, withScale, type ScalingHistory } from '
 import { HpaStatus } from './plan/hpa-status.ts';
 import { ScaleTarget } from './scale-target.ts';
 import { TargetPods } from './target-pods.ts';
-import { writeStatus } from '../runtime/write-status.ts';
+import { writeStatus } from '../runtime/write-object.ts';
 
 const PERIOD_MS = 15_000;
 

@@ -29,7 +29,7 @@ import { slowStart } from '../runtime/slow-start.ts';
 import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
 import { isTracked, jobPod, TRACKING_FINALIZER } from './plan/job-pods.ts';
 import { isFinished, planJob, type Backoff, type JobPlan } from './plan/job-plan.ts';
-import { writeStatus } from '../runtime/write-status.ts';
+import { writeStatus } from '../runtime/write-object.ts';
 
 const ORPHAN = 'pod ';
 const OWN_NAME = 'kubernetes.io/job-controller';

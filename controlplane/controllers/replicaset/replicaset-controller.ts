@@ -22,7 +22,7 @@ import { slowStart } from '../runtime/slow-start.ts';
 import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
 import { planReplicas, planStatus } from './plan.ts';
 import type { ReplicaKind } from './replica-kind.ts';
-import { writeStatus } from '../runtime/write-status.ts';
+import { writeStatus } from '../runtime/write-object.ts';
 
 type Failure = { reason: 'FailedCreate' | 'FailedDelete'; message: string };
 

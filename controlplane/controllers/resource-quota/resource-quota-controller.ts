@@ -15,7 +15,7 @@ import { parseTime } from '../../../machinery/meta/time.ts';
 import { aborted, runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { isPodTerminal } from '../runtime/plan/pod-state.ts';
 import { planQuota } from './plan.ts';
-import { writeStatus } from '../runtime/write-status.ts';
+import { writeStatus } from '../runtime/write-object.ts';
 
 const COUNTABLE = kinds.filter(kind => kind.namespaced && kind.kind !== 'Event');
 

@@ -28,7 +28,7 @@ import {
   type StatefulPlan,
   type StatefulView,
 } from './plan/stateful-plan.ts';
-import { writeStatus } from '../runtime/write-status.ts';
+import { writeStatus } from '../runtime/write-object.ts';
 
 /** How long a write may take to show in the informer before the set is looked at without it. */
 const UNSEEN_MS = 5000;

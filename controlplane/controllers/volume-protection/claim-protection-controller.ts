@@ -10,8 +10,8 @@ import { persistentVolumeClaims, pods } from '../../../machinery/client/resource
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { isDeleting, keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { writeObject } from '../runtime/write-object.ts';
 import { CLAIM_FINALIZER, holdsClaims, protectedMetadata } from './plan.ts';
 
 export class ClaimProtectionController implements Controller, Reconciler {
@@ -53,11 +53,7 @@ export class ClaimProtectionController implements Controller, Reconciler {
     const isInUse = isDeleting(claim) && (await this.isInUse(claim, signal));
     const metadata = protectedMetadata(claim.metadata, CLAIM_FINALIZER, isInUse);
     if (metadata === undefined) return 'awaitChange';
-    try {
-      await this.context.client.of(persistentVolumeClaims).update({ ...claim, metadata }, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await writeObject(this.context.client, persistentVolumeClaims, { ...claim, metadata }, signal);
     return 'awaitChange';
   }
 

@@ -5,8 +5,8 @@ import type { Reconciler, ReconcileResult } from '../../../machinery/client/reco
 import { persistentVolumes } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { isDeleting, keyOf } from '../../../machinery/meta/object.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { writeObject } from '../runtime/write-object.ts';
 import { isBound, protectedMetadata, VOLUME_FINALIZER } from './plan.ts';
 
 export class VolumeProtectionController implements Controller, Reconciler {
@@ -36,11 +36,7 @@ export class VolumeProtectionController implements Controller, Reconciler {
     if (volume === undefined) return 'awaitChange';
     const metadata = protectedMetadata(volume.metadata, VOLUME_FINALIZER, isBound(volume));
     if (metadata === undefined) return 'awaitChange';
-    try {
-      await this.context.client.of(persistentVolumes).update({ ...volume, metadata }, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await writeObject(this.context.client, persistentVolumes, { ...volume, metadata }, signal);
     return 'awaitChange';
   }
 }
