@@ -12,7 +12,7 @@ import { pods as podResource } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { isCriticalPod } from '../plan/critical-pod.ts';
-import { gracePeriodSeconds, podKey, uidOf } from '../plan/pod-spec.ts';
+import { gracePeriodSeconds, uidOf } from '../plan/pod-spec.ts';
 import type { PodVerdict } from '../plan/pod-status.ts';
 import { EVICTED, evictionNotice } from './plan/messages.ts';
 import type { PodUsage } from './plan/pod-usage.ts';
@@ -37,6 +37,7 @@ import {
 } from './plan/thresholds.ts';
 import type { PodUsageMeter } from './pod-usage-meter.ts';
 import type { StorageLimitWatch } from './storage-limit-watch.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 
 /** Pods as the workers have them. */
 export interface EvictablePods {
@@ -200,7 +201,7 @@ export class EvictionManager {
 
   private end(pod: Pod, verdict: PodVerdict, why: string, annotations?: Readonly<Record<string, string>>): void {
     const { pods, recorder, onEvicted, logger } = this.options;
-    logger.warn({ pod: podKey(pod), why: verdict.message }, 'Evicting a pod');
+    logger.warn({ pod: keyOf(pod), why: verdict.message }, 'Evicting a pod');
     recorder.event(subjectOf(podResource, pod), 'Warning', EVICTED, verdict.message, annotations);
     pods.end(uidOf(pod), verdict);
     onEvicted(why);

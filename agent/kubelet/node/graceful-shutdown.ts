@@ -13,9 +13,10 @@ import type { Logger } from '../../../machinery/process/logger.ts';
 import type { Logind, ShutdownLock } from '../../host/logind.ts';
 import type { KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
 import { nodeSubject } from './plan/node-subject.ts';
-import { podKey, uidOf } from '../plan/pod-spec.ts';
+import { uidOf } from '../plan/pod-spec.ts';
 import type { PodVerdict } from '../plan/pod-status.ts';
 import { podsByStep, shutdownSteps, shutdownVerdict, type ShutdownStep } from './plan/shutdown-order.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 
 export interface GracefulShutdownOptions {
   readonly configuration: KubeletConfiguration;
@@ -131,7 +132,7 @@ export class GracefulShutdown {
       for (const pod of group) pods.end(uidOf(pod), shutdownVerdict(graceSeconds));
       const left = (): Pod[] => group.filter(pod => !pods.hasEnded(uidOf(pod)));
       await this.until(() => left().length === 0, graceSeconds * 1000, signal);
-      for (const pod of left()) logger.warn({ pod: podKey(pod), graceSeconds }, 'A pod takes longer than its time');
+      for (const pod of left()) logger.warn({ pod: keyOf(pod), graceSeconds }, 'A pod takes longer than its time');
     }
     await this.until(() => unwritten() === 0, WRITE_MS, signal);
     logger.info({}, 'Pods have ended; the machine may');

@@ -43,11 +43,6 @@ export function asContainer(ephemeral: EphemeralContainer): Container {
   return container;
 }
 
-/** `namespace/name`, as events and logs name pods. */
-export function podKey(pod: Pod): string {
-  return `${pod.metadata.namespace ?? ''}/${pod.metadata.name ?? ''}`;
-}
-
 /** `name_namespace(uid)`, as texts of statuses and events name pods. */
 export function podText(pod: Pod): string {
   const { name = '', namespace = '' } = pod.metadata;

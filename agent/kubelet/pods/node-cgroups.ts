@@ -19,6 +19,7 @@ import { parseAmounts } from '../../../machinery/meta/pod-resources.ts';
 import { cpuShares } from '../plan/linux-resources.ts';
 import { podsShare, reservationProblem } from '../node/plan/node-allocatable.ts';
 import { swapRefusal, type NodeSwap } from '../plan/swap.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
 
 export interface NodeCgroupsOptions {
   readonly layout: CgroupLayout;
@@ -121,7 +122,7 @@ export class NodeCgroups {
         recorder.event(node, 'Normal', 'NodeAllocatableEnforced', done);
         return;
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = errorText(error);
         logger.warn({ err: error, cgroup: path }, 'Limits of a control group cannot be set yet');
         recorder.event(
           node,

@@ -15,7 +15,7 @@ import type { ImageManager, ImageState } from '../images/image-manager.ts';
 import type { HookRunner } from '../lifecycle/hook-runner.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import type { ContainerStart, PodActions } from '../plan/pod-actions.ts';
-import { gracePeriodSeconds, podKey } from '../plan/pod-spec.ts';
+import { gracePeriodSeconds } from '../plan/pod-spec.ts';
 import { detailOf, isUnavailable } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import type { PodWorkMetrics } from '../stats/pod-work-metrics.ts';
@@ -27,6 +27,7 @@ import { StartError, type ContainerStarter } from './container-starter.ts';
 import { earliest } from './earliest.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { SandboxStarter, StartedSandbox } from './sandbox-starter.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 
 export interface PodStarterOptions {
   readonly runtime: RuntimeService;
@@ -142,7 +143,7 @@ export class PodStarter {
     const cause = error instanceof SandboxError ? error.cause : error;
     const detail = detailOf(cause);
     // The event tells people; the log is for those who look for more.
-    logger.info({ cause: detail, pod: podKey(record.pod), retryMs }, 'Cannot prepare a pod; trying again');
+    logger.info({ cause: detail, pod: keyOf(record.pod), retryMs }, 'Cannot prepare a pod; trying again');
     if (isUnavailable(cause)) return FIRST_RETRY_MS;
     if (error instanceof VolumeError) recorder.event(subject, 'Warning', error.reason, error.message);
     else if (error instanceof SandboxError) {

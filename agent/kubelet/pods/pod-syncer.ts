@@ -2,7 +2,7 @@
 import type { ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import type { Allocations } from '../allocations/create-allocations.ts';
 import { computePodActions, type ContainerKill, type PodActions } from '../plan/pod-actions.ts';
-import { gracePeriodSeconds, podKey, podText } from '../plan/pod-spec.ts';
+import { gracePeriodSeconds, podText } from '../plan/pod-spec.ts';
 import type { RestartBackoff } from '../plan/restart.ts';
 import type { Prober } from '../prober/prober.ts';
 import { abandonOnAbort } from './abandon.ts';
@@ -12,6 +12,7 @@ import type { PodRecord } from './pod-record.ts';
 import { PodStarter, type PodStarterOptions } from './pod-starter.ts';
 import type { StatusPublisher } from './status-publisher.ts';
 import { VolumeFollower } from './volume-follower.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 
 export interface PodSyncerOptions extends PodStarterOptions {
   readonly prober: Prober;
@@ -168,7 +169,7 @@ export class PodSyncer {
         .kill(input, signal)
         .catch(async (error: unknown) => {
           if (signal.aborted) return;
-          logger.warn({ err: error, container: id, pod: podKey(record.pod) }, 'Cannot stop a container; trying again');
+          logger.warn({ err: error, container: id, pod: keyOf(record.pod) }, 'Cannot stop a container; trying again');
           await clock.sleep(KILL_RETRY_MS);
         })
         .finally(() => {

@@ -9,7 +9,7 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import { containerLogLink, podFolder, podLogFolder, type KubeletFolders } from '../plan/pod-paths.ts';
-import { findContainer, gracePeriodSeconds, podKey } from '../plan/pod-spec.ts';
+import { findContainer, gracePeriodSeconds } from '../plan/pod-spec.ts';
 import type { ContainerView } from '../plan/pod-view.ts';
 import { isNotFound } from '../runtime/runtime-error.ts';
 import type { RuntimeService } from '../runtime/runtime-service.ts';
@@ -20,6 +20,8 @@ import { containerSubject } from './container-subject.ts';
 import type { PodCgroups } from './pod-cgroups.ts';
 import type { PodRecord } from './pod-record.ts';
 import type { StageWatch } from './slow-stages.ts';
+import { errorText } from '../../../machinery/meta/error-text.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 
 export interface PodTerminatorOptions {
   readonly runtime: RuntimeService;
@@ -113,7 +115,7 @@ export class PodTerminator {
     signal.throwIfAborted();
     const failed = kills.find(result => result.status === 'rejected');
     if (failed === undefined) return;
-    const why = failed.reason instanceof Error ? failed.reason.message : String(failed.reason);
+    const why = errorText(failed.reason);
     this.options.recorder.event(subjectOf(pods, record.pod), 'Warning', 'FailedKillPod', `error killing pod: ${why}`);
     throw failed.reason;
   }
@@ -126,14 +128,14 @@ export class PodTerminator {
       cgroups.removePod(record.uid),
     ]);
     if (mounts.status === 'rejected') {
-      const why = mounts.reason instanceof Error ? mounts.reason.message : String(mounts.reason);
+      const why = errorText(mounts.reason);
       if (!signal.aborted) this.options.recorder.event(subjectOf(pods, record.pod), 'Warning', 'FailedUnMount', why);
       throw mounts.reason;
     }
     // A group that is still busy is no reason to keep the pod: it is tried again when the pod is removed.
     if (groups.status === 'fulfilled') record.cgroupRemoved = true;
     else
-      this.options.logger.info({ err: groups.reason, pod: podKey(record.pod) }, 'Control group of a pod stays a while');
+      this.options.logger.info({ err: groups.reason, pod: keyOf(record.pod) }, 'Control group of a pod stays a while');
   }
 
   /** Removes its containers, logs and folders: the API has forgotten it. @throws RuntimeError, or the file system's error */

@@ -4,10 +4,10 @@
  */
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import { podKey } from '../plan/pod-spec.ts';
 import type { VolumeManager } from '../volumes/volume-manager.ts';
 import { Gate } from './gate.ts';
 import type { PodRecord } from './pod-record.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 
 export interface VolumeFollowerOptions {
   readonly volumes: Pick<VolumeManager, 'prepare'>;
@@ -45,7 +45,7 @@ export class VolumeFollower {
       } catch (error) {
         if (signal.aborted) return;
         logger.info(
-          { err: error, pod: podKey(record.pod) },
+          { err: error, pod: keyOf(record.pod) },
           'Volumes of a running pod cannot be followed; trying again',
         );
         await clock.sleep(RETRY_MS, signal).catch(() => undefined);

@@ -11,7 +11,7 @@ import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { durationMs, type KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
 import { nodeSubject } from '../node/plan/node-subject.ts';
-import { podKey, uidOf } from '../plan/pod-spec.ts';
+import { uidOf } from '../plan/pod-spec.ts';
 import { FileSource } from './file-source.ts';
 import type { Manifest } from './manifests.ts';
 import { MirrorPods } from './mirror-pods.ts';
@@ -19,6 +19,7 @@ import { mirroredHash } from './plan/mirror-pod.ts';
 import { CONFIG_SOURCE } from './plan/static-pod.ts';
 import { StaticPods, type StaticPodWorkers } from './static-pods.ts';
 import { UrlSource } from './url-source.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 
 export interface PodSourcesOptions {
   readonly configuration: KubeletConfiguration;
@@ -134,7 +135,7 @@ export function createPodSources(options: PodSourcesOptions): PodSources {
     podRemoved: pod => {
       statics.podRemoved(pod);
       // Its mirror was kept as long as there was something to show.
-      if (uidOf(pod) !== '') mirrors.look(podKey(pod));
+      if (uidOf(pod) !== '') mirrors.look(keyOf(pod));
     },
   };
 }

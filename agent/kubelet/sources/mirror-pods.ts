@@ -14,8 +14,9 @@ import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import { podKey, uidOf } from '../plan/pod-spec.ts';
+import { uidOf } from '../plan/pod-spec.ts';
 import { mirrorAction, mirroredHash, mirrorPod } from './plan/mirror-pod.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 
 export interface MirrorPodsOptions {
   readonly client: Client;
@@ -65,7 +66,7 @@ export class MirrorPods implements Reconciler<string> {
   seen(mirror: Pod): void {
     const hash = mirroredHash(mirror);
     if (hash === undefined) return;
-    const key = podKey(mirror);
+    const key = keyOf(mirror);
     this.mirrors.set(key, mirror);
     this.options.onMirror(hash, mirror.metadata.deletionTimestamp === undefined ? mirror : undefined);
     if (this.actionFor(key).kind !== 'none') this.queue.add(key);
@@ -74,7 +75,7 @@ export class MirrorPods implements Reconciler<string> {
   /** The API has forgotten it. */
   gone(mirror: Pod): void {
     const hash = mirroredHash(mirror);
-    const key = podKey(mirror);
+    const key = keyOf(mirror);
     if (hash === undefined || this.mirrors.get(key)?.metadata.uid !== mirror.metadata.uid) return;
     this.mirrors.delete(key);
     this.options.onMirror(hash, undefined);

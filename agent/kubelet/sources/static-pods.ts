@@ -6,10 +6,11 @@
  *   text under the same name is ended first.
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';
-import { podKey, uidOf } from '../plan/pod-spec.ts';
+import { uidOf } from '../plan/pod-spec.ts';
 import type { PodView } from '../plan/pod-view.ts';
 import { mergeManifests, type StaticPodSet } from './plan/merge-manifests.ts';
 import type { Manifest } from './manifests.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 
 /** What static pods need of the pod workers. */
 export interface StaticPodWorkers {
@@ -72,7 +73,7 @@ export class StaticPods {
 
   /** Nothing is left of a pod: its name is free. */
   podRemoved(pod: Pod): void {
-    const key = podKey(pod);
+    const key = keyOf(pod);
     if (this.wanted.has(key) && !this.given.has(key)) this.settle(key);
   }
 

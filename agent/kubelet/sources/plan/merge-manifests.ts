@@ -7,8 +7,8 @@
  */
 import { canonicalJson, type JsonValue } from '../../../../machinery/meta/json-value.ts';
 import type { Pod } from '../../../../proto/api/core-v1.ts';
-import { podKey } from '../../plan/pod-spec.ts';
 import { CONFIG_SEEN } from './static-pod.ts';
+import { keyOf } from '../../../../machinery/meta/object.ts';
 
 /** What was read of one file or URL; see sources/manifests.ts. */
 interface ReadManifest {
@@ -40,7 +40,7 @@ export function mergeManifests(manifests: readonly ReadManifest[], before: Stati
     const kept = problem === undefined ? [] : [...before.values()].filter(placed => placed.location === location);
     if (problem !== undefined) problems.set(location, problem);
     for (const pod of [...read, ...kept.map(placed => placed.pod)]) {
-      const key = podKey(pod);
+      const key = keyOf(pod);
       const first = pods.get(key);
       if (first !== undefined) {
         problems.set(location, `pod ${key} is defined in ${first.location} already; this one is ignored`);
