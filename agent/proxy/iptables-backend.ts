@@ -7,7 +7,8 @@
  */
 import type { Logger } from '../../machinery/process/logger.ts';
 import { CommandError } from '../node-iptables/index.ts';
-import type { Iptables, SavedTables, TableChange, Conntrack } from '../node-iptables/index.ts';
+import type { Iptables, SavedTables, TableChange } from '../node-iptables/index.ts';
+import type { ProxyBackend, ServiceUpdate } from './backend.ts';
 import { CANARY_CHAIN, HOOKS, PROXY_TABLES } from './plan/iptables-base.ts';
 import { computeDelta, isEmptyDelta, mergeDeltas, renderService, toWritten } from './plan/iptables-delta.ts';
 import type { RenderedService, ServiceDelta, WrittenService } from './plan/iptables-delta.ts';
@@ -20,29 +21,7 @@ import {
   staleServiceChains,
 } from './plan/iptables-full.ts';
 import type { NodeModel, ServicePortModel } from './plan/model.ts';
-import { computeStaleFlows } from './plan/udp-flows.ts';
-import type { UdpFlow } from './plan/udp-flows.ts';
 import { renderRule } from '../node-iptables/plan/render-rule.ts';
-
-/** The models of one service; no ports if it is gone. */
-export interface ServiceUpdate {
-  readonly service: string;
-  readonly ports: readonly ServicePortModel[];
-}
-
-/** What a back end must do; iptables is one. */
-export interface ProxyBackend {
-  /** Makes the kernel have exactly the rules of these services. */
-  replaceAll(updates: Iterable<ServiceUpdate>): Promise<void>;
-  /** Writes what changed. @throws CommandError if nothing could be written; the same call may be made again */
-  update(updates: readonly ServiceUpdate[]): Promise<void>;
-  /** Whether someone removed our rules since. */
-  hasDrifted(): Promise<boolean>;
-  /** Removes everything. */
-  cleanup(): Promise<void>;
-  /** Services that the kernel refused, with the reason. */
-  readonly refused: ReadonlyMap<string, string>;
-}
 
 interface Pending {
   readonly service: string;
@@ -53,17 +32,15 @@ interface Pending {
 const NOTHING: ServiceDelta = { writeChains: new Map(), deleteChains: [], addShared: [], removeShared: [] };
 
 export class IptablesBackend implements ProxyBackend {
+  readonly name = 'iptables';
   readonly refused = new Map<string, string>();
   private readonly iptables: Iptables;
-  private readonly conntrack: Conntrack;
   private readonly node: () => NodeModel;
   private readonly log: Logger;
   private written = new Map<string, WrittenService>();
-  private conntrackMissing = false;
 
-  constructor(options: { iptables: Iptables; conntrack: Conntrack; node: () => NodeModel; log: Logger }) {
+  constructor(options: { iptables: Iptables; node: () => NodeModel; log: Logger }) {
     this.iptables = options.iptables;
-    this.conntrack = options.conntrack;
     this.node = options.node;
     this.log = options.log;
   }
@@ -74,7 +51,6 @@ export class IptablesBackend implements ProxyBackend {
     await this.iptables.apply(baseChanges(saved, node));
 
     this.refused.clear();
-    const before = this.written;
     // Until all is written nothing is known of what the kernel has; a failure leaves it so.
     this.written = new Map();
     const written = new Map<string, WrittenService>();
@@ -99,9 +75,6 @@ export class IptablesBackend implements ProxyBackend {
     const wantedChains = new Set([...written.values()].flatMap(service => [...service.chains.keys()]));
     for (const step of leftoverChains(saved, wantedChains)) await this.iptables.apply(step);
     this.written = written;
-    // After a restart the flows that are there go where they should.
-    if (before.size === 0) return;
-    for (const [service, now] of written) await this.forget(computeStaleFlows(before.get(service)?.udp ?? [], now.udp));
   }
 
   private async writeShared(saved: SavedTables, written: Map<string, WrittenService>, node: NodeModel): Promise<void> {
@@ -180,10 +153,8 @@ export class IptablesBackend implements ProxyBackend {
 
   private async writeDeltas(batch: readonly Pending[]): Promise<void> {
     for (const { service, rendered } of await this.write(batch)) {
-      const before = this.written.get(service)?.udp ?? [];
       if (rendered === undefined) this.written.delete(service);
       else this.written.set(service, toWritten(rendered));
-      await this.forget(computeStaleFlows(before, rendered?.udp ?? []));
     }
   }
 
@@ -200,20 +171,6 @@ export class IptablesBackend implements ProxyBackend {
   private refuse(service: string, reason: string): void {
     this.refused.set(service, reason);
     this.log.error({ service, reason }, 'no rules could be written for a service');
-  }
-
-  private async forget(flows: readonly UdpFlow[]): Promise<void> {
-    if (this.conntrackMissing) return;
-    for (const flow of flows) {
-      try {
-        await this.conntrack.deleteFlows(flow);
-      } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        this.conntrackMissing = error.failure === 'missing';
-        this.log.warn({ flow, error: error.message }, 'UDP flows to a former endpoint could not be deleted');
-        if (this.conntrackMissing) return;
-      }
-    }
   }
 }
 

@@ -23,7 +23,6 @@ const FOREIGN = '-d 203.0.113.1/32 -j RETURN';
 function newProxier(): Proxier {
   const backend = new IptablesBackend({
     iptables,
-    conntrack: new Conntrack({ prefix }),
     node: () => testNode,
     log: silentLogger,
   });
@@ -32,6 +31,7 @@ function newProxier(): Proxier {
     endpointSlices: slices,
     backend,
     node: () => testNode,
+    conntrack: new Conntrack({ prefix }),
     clock: systemClock,
     log: silentLogger,
     driftCheckMs: 400,

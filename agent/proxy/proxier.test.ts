@@ -4,12 +4,13 @@ import { FakeClock } from '../../machinery/process/clock.ts';
 import { silentLogger } from '../../machinery/process/logger.ts';
 import type { Service } from '../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
-import type { ProxyBackend, ServiceUpdate } from './iptables-backend.ts';
+import type { ProxyBackend, ServiceUpdate } from './backend.ts';
 import { Proxier } from './proxier.ts';
 import { ManualInformer, service, slice, testNode } from './testdata/objects.ts';
 
 /** Says what it was asked; a write ends when `finish` is called, or at once. */
 class RecordingBackend implements ProxyBackend {
+  readonly name = 'iptables';
   readonly refused = new Map<string, string>();
   readonly calls: string[] = [];
   drifted = false;

@@ -15,7 +15,7 @@ import type { Informer } from '../../machinery/client/informer.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
-import type { ProxyBackend, ServiceUpdate } from './iptables-backend.ts';
+import type { ProxyBackend, ServiceUpdate } from './backend.ts';
 import { computeServicePorts } from './plan/compute-service-ports.ts';
 import type { NodeModel } from './plan/model.ts';
 

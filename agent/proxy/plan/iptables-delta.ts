@@ -11,8 +11,6 @@ import { PROXY_TABLES } from './iptables-base.ts';
 import type { ProxyTable } from './iptables-base.ts';
 import { computeServiceRules } from './iptables-service.ts';
 import type { NodeModel, ServicePortModel } from './model.ts';
-import { udpStateOf } from './udp-flows.ts';
-import type { UdpState } from './udp-flows.ts';
 
 /** All rules of one service as text. */
 export interface RenderedService {
@@ -20,14 +18,12 @@ export interface RenderedService {
   readonly chains: ReadonlyMap<string, readonly string[]>;
   /** `table chain rule`, see `sharedRule`. */
   readonly shared: readonly string[];
-  readonly udp: readonly UdpState[];
 }
 
 /** What is kept of a service once it was written. */
 export interface WrittenService {
   readonly chains: ReadonlyMap<string, number>;
   readonly shared: readonly string[];
-  readonly udp: readonly UdpState[];
 }
 
 /** One service's share of a transaction. */
@@ -52,13 +48,13 @@ export function renderService(ports: readonly ServicePortModel[], node: NodeMode
       );
     for (const { table, chain, rule } of rules.shared) shared.push(`${table} ${chain} ${renderRule(rule, family)}`);
   }
-  return { chains, shared: [...new Set(shared)], udp: udpStateOf(ports) };
+  return { chains, shared: [...new Set(shared)] };
 }
 
 export function toWritten(rendered: RenderedService): WrittenService {
   const chains = new Map<string, number>();
   for (const [chain, rules] of rendered.chains) chains.set(chain, hashRules(rules));
-  return { chains, shared: rendered.shared, udp: rendered.udp };
+  return { chains, shared: rendered.shared };
 }
 
 /** @param wanted undefined if the service is gone */

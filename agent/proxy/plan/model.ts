@@ -51,6 +51,10 @@ export interface NodeModel {
   readonly localServiceIPs: ReadonlySet<string>;
   /** Node ports answer on 127.0.0.1 too (IPv4; needs route_localnet). */
   readonly localhostNodePorts: boolean;
+  /** On which of the node's own addresses node ports answer: every one, or these of the family. */
+  readonly nodePortAddresses: 'all' | readonly string[];
+  /** Which bit of a packet's mark says that it shall be masqueraded: 14 is 0x4000. */
+  readonly masqueradeBit: number;
 }
 
 /** Something in a service that no rule can be made of; the rest of the service works. */

@@ -12,6 +12,8 @@ export const testNode: NodeModel = {
   clusterCIDR: '10.244.0.0/16',
   localServiceIPs: new Set(['10.96.0.10']),
   localhostNodePorts: true,
+  nodePortAddresses: 'all',
+  masqueradeBit: 14,
 };
 
 export function service(name: string, spec: Partial<ServiceSpec>, loadBalancerIPs: string[] = []): Service {
