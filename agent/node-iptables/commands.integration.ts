@@ -126,7 +126,11 @@ test('Nftables applies one transaction', async () => {
     { kind: 'addElements', set: 'm', elements: ['10.0.0.1 : drop'] },
     { kind: 'addRule', chain: 'pre', statement: 'ip daddr vmap @m' },
   ]);
-  expect(JSON.stringify(await table.list())).toContain('10.0.0.1');
+  expect((await table.listSet('map', 'm'))?.elements).toEqual([{ key: '10.0.0.1', value: 'drop' }]);
+  expect(await table.hasElements('m', ['10.0.0.1'])).toBe(true);
+  expect(await table.hasElements('m', ['10.0.0.2'])).toBe(false);
+  expect((await table.listChain('pre'))?.rules).toHaveLength(1);
+  expect(await table.listChain('nope')).toBeUndefined();
   await table.apply([{ kind: 'deleteTable' }]);
   expect(await table.list()).toBeUndefined();
 });

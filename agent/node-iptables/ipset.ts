@@ -12,9 +12,13 @@ export class Ipset {
     this.options = options;
   }
 
-  /** @throws CommandError */
-  async apply(commands: readonly IpsetCommand[]): Promise<void> {
-    if (commands.length > 0) await runCommand(['ipset', 'restore'], renderIpset(commands), this.options);
+  /**
+   * @param tolerant creating or adding what is there, and removing an entry that is not, is no error
+   * @throws CommandError
+   */
+  async apply(commands: readonly IpsetCommand[], tolerant = false): Promise<void> {
+    const argv = ['ipset', ...(tolerant ? ['-exist'] : []), 'restore'];
+    if (commands.length > 0) await runCommand(argv, renderIpset(commands), this.options);
   }
 
   /** Entries of a set; undefined if it does not exist. */
