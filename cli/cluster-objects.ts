@@ -4,9 +4,19 @@
  */
 import type { Client } from '../machinery/client/client.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
+import { familyOf } from './network-ranges.ts';
 import { configMaps, roleBindings, roles, services } from '../machinery/client/resource.ts';
 
 export interface ClusterSettings {
+  /** One a family at most, the first is of the primary one; so are the ranges. */
+  clusterDns: readonly string[];
+  clusterDomain: string;
+  clusterCidrs: readonly string[];
+  serviceCidrs: readonly string[];
+}
+
+/** As it is published and kept: lists with commas between. */
+export interface ClusterSettingsData {
   clusterDns: string;
   clusterDomain: string;
   clusterCidr: string;
@@ -24,7 +34,9 @@ export async function publishClusterSettings(client: Client, settings: ClusterSe
   const ref = { namespace: NAMESPACE, name: NAME };
   const rbac = 'rbac.authorization.k8s.io';
   await Promise.all([
-    client.of(configMaps).patch(ref, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { ...settings } }, apply),
+    client
+      .of(configMaps)
+      .patch(ref, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { ...toData(settings) } }, apply),
     client.of(roles).patch(
       ref,
       {
@@ -53,7 +65,7 @@ export async function publishClusterSettings(client: Client, settings: ClusterSe
  * The Service `kube-system/kube-dns`: for people and programs that look for it; no rule is made of it.
  * @throws CliError where the cluster was made with another address: its pods ask that one
  */
-export async function publishDnsService(client: Client, clusterDns: string): Promise<void> {
+export async function publishDnsService(client: Client, clusterDns: readonly string[]): Promise<void> {
   const metadata = {
     namespace: 'kube-system',
     name: 'kube-dns',
@@ -67,24 +79,33 @@ export async function publishDnsService(client: Client, clusterDns: string): Pro
   const { items } = await client
     .of(services)
     .list({ namespace: ref.namespace, fieldSelector: `metadata.name=${ref.name}` });
-  const before = items[0]?.spec?.clusterIP;
-  if (before !== undefined && before !== clusterDns) {
-    const message = `This cluster was made with cluster DNS at ${before}, and the configuration now says ${clusterDns}; start it with the --service-cidr and --cluster-dns that it was made with, or remove it (k8ts reset) and make a new one`;
+  const { clusterIPs: before = [] } = items[0]?.spec ?? {};
+  if (before.some((address, i) => (i === 0 || i < clusterDns.length) && address !== clusterDns[i])) {
+    const message = `This cluster was made with cluster DNS at ${before.join()}, and the configuration now says ${clusterDns.join()}; start it with the --service-cidr and --cluster-dns that it was made with, or remove it (k8ts reset) and make a new one`;
     throw new CliError(message, exitCodes.failed);
   }
   await client
     .of(services)
     .patch(
       ref,
-      { apiVersion: 'v1', kind: 'Service', metadata, spec: { clusterIP: clusterDns, ports } },
+      { apiVersion: 'v1', kind: 'Service', metadata, spec: { ...addressesOf(clusterDns), ports } },
       { type: 'apply', fieldManager: FIELD_MANAGER, force: true },
     );
 }
 
+function addressesOf(clusterDns: readonly string[]) {
+  return {
+    clusterIP: clusterDns[0],
+    clusterIPs: clusterDns,
+    ipFamilies: clusterDns.map(familyOf),
+    ipFamilyPolicy: clusterDns.length === 2 ? 'RequireDualStack' : 'SingleStack',
+  };
+}
+
 /** @throws StatusError, or Error naming the setting that is missing */
-export async function readClusterSettings(client: Client): Promise<ClusterSettings> {
+export async function readClusterSettings(client: Client): Promise<ClusterSettingsData> {
   const { data = {} } = await client.of(configMaps).get({ namespace: NAMESPACE, name: NAME });
-  const field = (name: keyof ClusterSettings): string => {
+  const field = (name: keyof ClusterSettingsData): string => {
     const value = data[name];
     if (value === undefined)
       throw new Error(
@@ -97,5 +118,20 @@ export async function readClusterSettings(client: Client): Promise<ClusterSettin
     clusterDomain: field('clusterDomain'),
     clusterCidr: field('clusterCidr'),
     serviceCidr: field('serviceCidr'),
+  };
+}
+
+function toData({ clusterDns, clusterDomain, clusterCidrs, serviceCidrs }: ClusterSettings): ClusterSettingsData {
+  const [clusterCidr, serviceCidr] = [clusterCidrs.join(), serviceCidrs.join()];
+  return { clusterDns: clusterDns.join(), clusterDomain, clusterCidr, serviceCidr };
+}
+
+/** The settings that the data says. */
+export function clusterSettingsOf(data: ClusterSettingsData): ClusterSettings {
+  return {
+    clusterDns: data.clusterDns.split(','),
+    clusterDomain: data.clusterDomain,
+    clusterCidrs: data.clusterCidr.split(','),
+    serviceCidrs: data.serviceCidr.split(','),
   };
 }

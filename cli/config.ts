@@ -4,17 +4,19 @@
  */
 import { hostname } from 'node:os';
 import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
 import { RuntimeConfigError, servedKinds } from '../controlplane/apiserver/registry/runtime-config.ts';
 import { mayKubeletSet } from '../machinery/meta/node-labels.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
+import { proxyProblems } from './proxy-flags.ts';
+import { rangeProblems, withPlainRanges } from './network-ranges.ts';
 
 /** Which commands take an option: `paths` every one that touches the state, `server` and `agent` those that run that part. */
 type Part = 'paths' | 'server' | 'agent' | 'log';
 
 interface OptionRow {
   readonly part: Part;
-  readonly type: 'string' | 'number' | 'boolean' | 'list';
+  /** `byFamily`: one value, or two with a comma between, one for each of IPv4 and IPv6; the first is of the primary family. */
+  readonly type: 'string' | 'number' | 'boolean' | 'list' | 'byFamily';
   readonly default: string | number | boolean | undefined;
   readonly describe: string;
 }
@@ -43,7 +45,12 @@ export const optionTable = {
   'log-level': row('log', 'string', 'info', 'debug, info, warn or error'),
   'log-format': row('log', 'string', 'text', 'text or json'),
 
-  'bind-address': row('server', 'string', '0.0.0.0', 'Address that the API server listens on'),
+  'bind-address': row(
+    'server',
+    'string',
+    '0.0.0.0',
+    'Address that the API server listens on; 0.0.0.0 or :: for all, of both families',
+  ),
   'secure-port': row('server', 'number', 6443, 'Port of the API server'),
   'advertise-address': row(
     'server',
@@ -62,8 +69,26 @@ export const optionTable = {
   'etcd-certfile': row('server', 'string', undefined, 'Certificate to show to etcd (PEM); read again when it changes'),
   'etcd-keyfile': row('server', 'string', undefined, 'Key of that certificate (PEM)'),
   'etcd-prefix': row('server', 'string', '/registry', 'What all keys in etcd begin with'),
-  'cluster-cidr': row('server', 'string', '10.244.0.0/16', 'Range of pod addresses'),
-  'service-cidr': row('server', 'string', '10.96.0.0/16', 'Range of service addresses'),
+  'cluster-cidr': row(
+    'server',
+    'byFamily',
+    '10.244.0.0/16',
+    'Range of pod addresses; two, one of IPv4 and one of IPv6, make a dual-stack cluster',
+  ),
+  'node-cidr-mask-size': row(
+    'server',
+    'number',
+    undefined,
+    "Length of the prefix of a node's part of --cluster-cidr (default: 24, of IPv6 64)",
+  ),
+  'node-cidr-mask-size-ipv4': row('server', 'number', undefined, 'The same of the IPv4 range of two'),
+  'node-cidr-mask-size-ipv6': row('server', 'number', undefined, 'The same of the IPv6 range of two'),
+  'service-cidr': row(
+    'server',
+    'byFamily',
+    '10.96.0.0/16',
+    'Range of service addresses; two, one of IPv4 and one of IPv6, make dual-stack services',
+  ),
   'service-node-port-range': row('server', 'string', '30000-32767', 'Ports that NodePort services get'),
   'runtime-config': row(
     'server',
@@ -81,13 +106,18 @@ export const optionTable = {
   'cluster-domain': row('server', 'string', 'cluster.local', 'DNS domain of the cluster'),
   'cluster-dns': row(
     'server',
-    'string',
+    'byFamily',
     undefined,
-    'Address of the DNS service (default: the tenth of the service range)',
+    'Address of the DNS service (default: the tenth of each service range)',
   ),
 
   'node-name': row('agent', 'string', undefined, "Name of this node (default: the host's name)"),
-  'node-ip': row('agent', 'string', undefined, 'Address of this node (default: that of the default route)'),
+  'node-ip': row(
+    'agent',
+    'byFamily',
+    undefined,
+    "Address of this node, or one of each family (default: that of the default route, of each of the cluster's families)",
+  ),
   'node-external-ip': row('agent', 'list', undefined, 'Addresses that this node has to the outside, for its status'),
   'node-labels': row('agent', 'list', undefined, 'Labels for this node, key=value'),
   'node-taints': row('agent', 'list', undefined, 'Taints for this node, key=value:Effect'),
@@ -110,12 +140,38 @@ export const optionTable = {
   'containerd-binary': row('agent', 'string', 'containerd', 'The containerd to start'),
   'cgroup-root': row('agent', 'string', 'k8ts', 'Parent of all pod cgroups'),
   'pod-bridge': row('agent', 'string', 'k8ts0', 'Bridge that connects the pods of this node'),
+  'proxy-mode': row(
+    'agent',
+    'string',
+    'auto',
+    "auto, iptables, nftables or userspace; auto is iptables where the host's rules are, else nftables",
+  ),
+  'nodeport-addresses': row(
+    'agent',
+    'list',
+    undefined,
+    'Ranges of the addresses of this node on which node ports answer, or primary (default: all its addresses)',
+  ),
+  'proxy-masquerade-bit': row('agent', 'number', 14, 'Bit of the packet mark that asks for masquerading (0 to 31)'),
+  'proxy-localhost-nodeports': row('agent', 'boolean', true, 'Let node ports answer on 127.0.0.1 too'),
+  'proxy-metrics-bind-address': row(
+    'agent',
+    'string',
+    '127.0.0.1:10249',
+    'Where the proxy serves /metrics and /proxyMode; none for nowhere',
+  ),
+  'proxy-healthz-bind-address': row(
+    'agent',
+    'string',
+    '0.0.0.0:10256',
+    'Where the proxy serves /healthz and /livez for load balancers; none for nowhere',
+  ),
   'max-pods': row('agent', 'number', undefined, 'Most pods on this node (default: 110)'),
 } as const satisfies Record<string, OptionRow>;
 
 export type OptionName = keyof typeof optionTable;
 
-type Value<R extends OptionRow> = R['type'] extends 'list'
+type Value<R extends OptionRow> = R['type'] extends 'list' | 'byFamily'
   ? string[]
   : R['type'] extends 'number'
     ? number
@@ -131,9 +187,6 @@ export type Config = {
     : Value<(typeof optionTable)[K]>;
 };
 
-/** The tenth address must be in it. */
-const SMALLEST_SERVICE_RANGE = 28;
-const CIDR = /^(.+)\/(\d{1,3})$/;
 /** Options that are absolute paths. */
 const PATHS = [
   'data-dir',
@@ -165,20 +218,24 @@ export function readConfig(argv: Readonly<Record<string, unknown>>): Config {
   const config: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(optionTable) as [OptionName, OptionRow][]) {
     const given = argv[name] ?? option.default;
-    config[camel(name)] = option.type === 'list' && given !== undefined ? listOf(given) : given;
+    config[camel(name)] = isList(option.type) && given !== undefined ? listOf(given) : given;
   }
   const wrongTypes = typeProblems(config);
   const problems = wrongTypes.length > 0 ? wrongTypes : problemsOf(config as Config);
   if (problems.length > 0)
     throw new CliError(`Wrong configuration:\n${problems.map(p => `  ${p}`).join('\n')}`, exitCodes.usage);
-  return config as Config;
+  return withPlainRanges(config as Config);
+}
+
+function isList(type: OptionRow['type']): boolean {
+  return type === 'list' || type === 'byFamily';
 }
 
 /** What the file gave in the wrong type; flags and environment come in the right one. */
 function typeProblems(config: Readonly<Record<string, unknown>>): string[] {
   return (Object.entries(optionTable) as [OptionName, OptionRow][]).flatMap(([name, { type }]) => {
     const value = config[camel(name)];
-    if (value === undefined || type === 'list') return [];
+    if (value === undefined || isList(type)) return [];
     const isRight = typeof value === type && !Number.isNaN(value);
     return isRight ? [] : [`--${name}: ${typeof value === 'number' ? value : JSON.stringify(value)} is no ${type}`];
   });
@@ -198,11 +255,6 @@ function problemsOf(c: Config): string[] {
   const say = (flag: OptionName, value: unknown, want: string): void => {
     problems.push(`--${flag}: ${JSON.stringify(value)} ${want}`);
   };
-  const cidr = (flag: OptionName, value: string): void => {
-    const [, address = '', bits = ''] = CIDR.exec(value) ?? [];
-    // IPv6 is not there yet: a range that nodes cannot use must not be taken.
-    if (isIP(address) !== 4 || Number(bits) > 32) say(flag, value, 'is no IPv4 range, such as 10.244.0.0/16');
-  };
   const port = (flag: OptionName, value: number | undefined): void => {
     if (value === undefined) return;
     if (!Number.isInteger(value) || value < 1 || value > 65535) say(flag, value, 'is no port (1 to 65535)');
@@ -210,16 +262,12 @@ function problemsOf(c: Config): string[] {
   const address = (flag: OptionName, value: string | undefined): void => {
     if (value !== undefined && isIP(value) === 0) say(flag, value, 'is no IP address');
   };
-  cidr('cluster-cidr', c.clusterCidr);
-  cidr('service-cidr', c.serviceCidr);
-  if (problems.length === 0) rangeProblems(c, say);
+  rangeProblems(c, say);
   port('secure-port', c.securePort);
   port('kubelet-port', c.kubeletPort);
   address('bind-address', c.bindAddress);
   address('advertise-address', c.advertiseAddress);
-  address('node-ip', c.nodeIp);
   for (const external of c.nodeExternalIp ?? []) address('node-external-ip', external);
-  address('cluster-dns', c.clusterDns);
   if (!LEVELS.includes(c.logLevel)) say('log-level', c.logLevel, `is none of ${LEVELS.join(', ')}`);
   if (!['text', 'json'].includes(c.logFormat)) say('log-format', c.logFormat, 'is neither text nor json');
   if (c.nodeName !== undefined && (!NODE_NAME.test(c.nodeName) || c.nodeName.length > 253))
@@ -228,6 +276,7 @@ function problemsOf(c: Config): string[] {
     say('pod-bridge', c.podBridge, 'is no interface name (at most 15 characters)');
   if (c.maxPods !== undefined && (!Number.isInteger(c.maxPods) || c.maxPods < 1))
     say('max-pods', c.maxPods, 'is no positive number');
+  problems.push(...proxyProblems(c));
   const [from = 0, to = 0] = /^(\d+)-(\d+)$/.exec(c.serviceNodePortRange)?.slice(1).map(Number) ?? [];
   if (from < 1 || to > 65535 || from > to)
     say('service-node-port-range', c.serviceNodePortRange, 'is no range of ports, such as 30000-32767');
@@ -263,17 +312,6 @@ function problemsOf(c: Config): string[] {
     if (value !== undefined && !value.startsWith('/')) say(flag, value, 'is no absolute path');
   }
   return problems;
-}
-
-/** Ranges that are each in order, and do not go together. */
-function rangeProblems(c: Config, say: (flag: OptionName, value: unknown, want: string) => void): void {
-  const [pods, services] = [ipaddr.parseCIDR(c.clusterCidr), ipaddr.parseCIDR(c.serviceCidr)];
-  if (pods[0].match(services) || services[0].match(pods))
-    say('service-cidr', c.serviceCidr, `overlaps the range of pod addresses, --cluster-cidr ${c.clusterCidr}`);
-  if (services[1] > SMALLEST_SERVICE_RANGE)
-    say('service-cidr', c.serviceCidr, `is too small; the smallest is a /${SMALLEST_SERVICE_RANGE}`);
-  if (c.clusterDns !== undefined && isIP(c.clusterDns) === 4 && !ipaddr.parse(c.clusterDns).match(services))
-    say('cluster-dns', c.clusterDns, `is not in the range of service addresses, --service-cidr ${c.serviceCidr}`);
 }
 
 function etcdProblems(c: Config, say: (flag: OptionName, value: unknown, want: string) => void): void {

@@ -25,9 +25,10 @@ function withOptions(parts: Parts, besides: readonly OptionName[] = []): (args: 
       const o = optionTable[name];
       if (!parts.includes(o.part) && !besides.includes(name)) continue;
       const fallback = o.default === undefined ? {} : { defaultDescription: String(o.default) };
-      const given = environmentValue(name, o.type === 'list' ? 'string' : o.type, process.env);
+      const type = o.type === 'list' || o.type === 'byFamily' ? 'string' : o.type;
+      const given = environmentValue(name, type, process.env);
       args.option(name, {
-        type: o.type === 'list' ? 'string' : o.type,
+        type,
         describe: o.describe,
         group: GROUPS[o.part],
         requiresArg: o.type !== 'boolean',

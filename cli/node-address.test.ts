@@ -1,11 +1,43 @@
 import { expect, test } from '@jest/globals';
-import { nodeAddress } from './node-address.ts';
+import { nodeAddresses } from './node-address.ts';
 
-test('an address of this machine is taken as it is', () => {
-  expect(nodeAddress('127.0.0.1')).toBe('127.0.0.1');
+const at = (address: string) => {
+  const family = address.includes(':') ? ('IPv6' as const) : ('IPv4' as const);
+  const rest = { netmask: '', mac: '', internal: ['127.0.0.1', '::1'].includes(address), cidr: null };
+  return family === 'IPv6' ? { address, family, scopeid: 0, ...rest } : { address, family, ...rest };
+};
+const lo = ['127.0.0.1', '::1'].map(at);
+const dual = { lo, up0: ['192.0.2.1', 'fe80::1', '2001:db8::1'].map(at) };
+
+test.each([
+  { name: 'IPv4', families: ['IPv4'], interfaces: dual, want: ['192.0.2.1'] },
+  { name: 'IPv6', families: ['IPv6'], interfaces: dual, want: ['2001:db8::1'] },
+  { name: 'both', families: ['IPv6', 'IPv4'], interfaces: dual, want: ['2001:db8::1', '192.0.2.1'] },
+  { name: 'any', families: undefined, interfaces: dual, want: ['192.0.2.1', '2001:db8::1'] },
+  {
+    name: 'none of the second',
+    families: ['IPv4', 'IPv6'],
+    interfaces: { up0: [at('192.0.2.1')] },
+    want: ['192.0.2.1'],
+  },
+  {
+    name: 'named ones',
+    configured: ['2001:DB8:0::1'],
+    families: ['IPv6', 'IPv4'],
+    interfaces: dual,
+    want: ['2001:db8::1'],
+  },
+  { name: 'loopback by name', configured: ['127.0.0.1'], families: ['IPv4'], interfaces: dual, want: ['127.0.0.1'] },
+] as const)('nodeAddresses() finds $name', ({ families, interfaces, want, ...rest }) => {
+  expect(nodeAddresses('configured' in rest ? rest.configured : undefined, families, interfaces)).toEqual(want);
 });
 
-test('an address that no interface has is refused by name, with those that there are', () => {
+test.each([
   // TEST-NET-3 belongs to nobody.
-  expect(() => nodeAddress('203.0.113.9')).toThrow(/--node-ip 203\.0\.113\.9 .*it has .*127\.0\.0\.1/);
+  { configured: ['203.0.113.9'], families: ['IPv4'], want: /--node-ip 203\.0\.113\.9 .*it has .*127\.0\.0\.1/ },
+  { configured: ['192.0.2.1'], families: ['IPv6', 'IPv4'], want: /--node-ip 192\.0\.2\.1 has no IPv6 address/ },
+  { configured: undefined, families: ['IPv6'], want: /has no IPv6 address besides loopback; name one with --node-ip/ },
+] as const)('nodeAddresses($configured) of $families is refused', ({ configured, families, want }) => {
+  const interfaces = configured === undefined ? { lo, up0: ['fe80::1'].map(at) } : dual;
+  expect(() => nodeAddresses(configured, families, interfaces)).toThrow(want);
 });

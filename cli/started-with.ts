@@ -35,7 +35,7 @@ export function changedSettings(running: Settings, wanted: Config): string[] {
   const settings = settingsOf(wanted);
   const names = (Object.keys(optionTable) as OptionName[]).filter(name => name !== SELF);
   return names
-    .filter(name => JSON.stringify(running[name]) !== JSON.stringify(settings[name]))
+    .filter(name => said(running[name]) !== said(settings[name]))
     .map(name => `--${name}: ${said(settings[name])} instead of ${said(running[name])}`);
 }
 

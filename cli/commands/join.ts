@@ -7,7 +7,7 @@ import { CliError, exitCodes } from '../exit-codes.ts';
 import { joinCluster, loadIdentity } from '../join/node-identity.ts';
 import { parseJoinToken } from '../join/join-token.ts';
 import { readKubeletFile } from '../kubelet-file.ts';
-import { nodeAddress } from '../node-address.ts';
+import { nodeAddresses } from '../node-address.ts';
 import { seconds, type Output } from '../output.ts';
 import { pathsOf } from '../paths.ts';
 import { installedUnits } from '../systemd.ts';
@@ -35,7 +35,9 @@ export async function join(config: Config, args: Readonly<Record<string, unknown
     output.line(`This machine joined ${server} before; starting it again (to join anew: k8ts reset)`);
   } else {
     const token = tokenOf(args['token'] as string | undefined);
-    await joinCluster(server, token, { nodeName: nodeNameOf(config), nodeIp: nodeAddress(config.nodeIp) }, paths);
+    // Which families the cluster has is not known yet.
+    const nodeIps = nodeAddresses(config.nodeIp, undefined);
+    await joinCluster(server, token, { nodeName: nodeNameOf(config), nodeIps }, paths);
     output.step('certificates', performance.now() - begin, `signed by ${server}`);
   }
   if (args['foreground'] === true) return runDaemon('agent', config);

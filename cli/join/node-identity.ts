@@ -38,7 +38,7 @@ export interface NodeIdentity {
 /** What the node itself is called and reached by. */
 export interface NodeNames {
   nodeName: string;
-  nodeIp: string;
+  nodeIps: readonly string[];
 }
 
 function files(paths: Paths) {
@@ -123,8 +123,8 @@ function identityClient({ server, caPem, client }: NodeIdentity): Client {
   return clientOf(server, { ca: caPem, cert: client.certPem, key: client.keyPem });
 }
 
-function altNamesOf({ nodeName, nodeIp }: NodeNames): AltNames {
-  return { dnsNames: [nodeName], ipAddresses: [nodeIp] };
+function altNamesOf({ nodeName, nodeIps }: NodeNames): AltNames {
+  return { dnsNames: [nodeName], ipAddresses: [...nodeIps] };
 }
 
 function clientWish(nodeName: string): CertificateWish {

@@ -6,12 +6,18 @@ import { HttpTransport } from '../../machinery/client/http-transport.ts';
 import { RestClient } from '../../machinery/client/rest-client.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
 import { writeFileAtomic } from '../../machinery/process/write-file-atomic.ts';
-import { readClusterSettings, type ClusterSettings } from '../cluster-objects.ts';
+import {
+  clusterSettingsOf,
+  readClusterSettings,
+  type ClusterSettings,
+  type ClusterSettingsData,
+} from '../cluster-objects.ts';
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { loadIdentity, renewClient, renewIdentity, renewServing } from '../join/node-identity.ts';
-import { nodeAddress } from '../node-address.ts';
+import { familyOf } from '../network-ranges.ts';
+import { nodeAddresses } from '../node-address.ts';
 import { readKubeletFile } from '../kubelet-file.ts';
 import { labelsOf, startNode, startRuntime } from './node.ts';
 
@@ -21,7 +27,6 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
   const { config, paths, progress, logger, facts } = context;
   const kubeletFile = await readKubeletFile(config);
   const nodeName = nodeNameOf(config);
-  const nodeIp = nodeAddress(config.nodeIp);
   const known = await loadIdentity(paths);
   if (known === undefined) {
     throw new CliError(
@@ -52,7 +57,8 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
     () => settingsOf(kubelet, join(paths.dataDir, 'agent', 'cluster.json'), context),
     () => known.server,
   );
-  identity = await renewIdentity(known, { nodeName, nodeIp }, systemClock.now(), paths).catch((error: unknown) => {
+  const nodeIps = nodeAddresses(config.nodeIp, cluster.clusterCidrs.map(familyOf));
+  identity = await renewIdentity(known, { nodeName, nodeIps }, systemClock.now(), paths).catch((error: unknown) => {
     logger.warn({ err: error }, 'the certificates of this node cannot be renewed now; going on with those it has');
     return known;
   });
@@ -61,7 +67,7 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
     await runtime,
     { kubelet, host: new URL(known.server).host, services: clientAs('kube-proxy') },
     {
-      nodeIp,
+      nodeIps,
       cluster,
       serving: {
         pair: identity.serving,
@@ -93,10 +99,10 @@ async function settingsOf(client: Client, file: string, { logger, signal }: Daem
     try {
       const settings = await readClusterSettings(client);
       await writeFileAtomic(file, JSON.stringify(settings), 0o644);
-      return settings;
+      return clusterSettingsOf(settings);
     } catch (error) {
       logger.warn({ err: error }, 'the control plane cannot be asked for the settings of the cluster');
-      if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as ClusterSettings;
+      if (existsSync(file)) return clusterSettingsOf(JSON.parse(readFileSync(file, 'utf8')) as ClusterSettingsData);
       await systemClock.sleep(RETRY_MS, signal);
     }
   }

@@ -8,6 +8,7 @@ import { writeKubeconfig } from '../../machinery/client/kubeconfig.ts';
 import { RestClient } from '../../machinery/client/rest-client.ts';
 import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
 import { ServiceAccountTokens } from '../../machinery/pki/service-account-tokens.ts';
+import { hostPort } from '../../machinery/meta/host-port.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
@@ -17,8 +18,8 @@ import { Scheduler } from '../../controlplane/scheduler/scheduler.ts';
 import { publishClusterSettings, publishDnsService, type ClusterSettings } from '../cluster-objects.ts';
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
-import { nodeAddress } from '../node-address.ts';
-import { nthAddress } from '../service-range.ts';
+import { familyOf, nodeMaskSizes, nthAddress } from '../network-ranges.ts';
+import { nodeAddresses } from '../node-address.ts';
 import { loadClusterPki, type ClusterPki } from './cluster-pki.ts';
 import { openStore } from './open-store.ts';
 import { elected } from './elected.ts';
@@ -38,15 +39,16 @@ const SERVICE_ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccount
 export async function startControlPlane(context: DaemonContext): Promise<ControlPlane> {
   const { config, paths, progress, logger, start, facts } = context;
   const clock = systemClock;
-  const advertiseAddress = config.advertiseAddress ?? nodeAddress(config.nodeIp);
+  const ownAddresses = nodeAddresses(config.nodeIp, config.clusterCidr.map(familyOf));
+  const advertiseAddress = config.advertiseAddress ?? ownAddresses[0] ?? '';
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
   const cluster: ClusterSettings = {
-    clusterDns: config.clusterDns ?? nthAddress(config.serviceCidr, 10),
+    clusterDns: config.clusterDns ?? config.serviceCidr.map(cidr => nthAddress(cidr, 10)),
     clusterDomain: config.clusterDomain,
-    clusterCidr: config.clusterCidr,
-    serviceCidr: config.serviceCidr,
+    clusterCidrs: config.clusterCidr,
+    serviceCidrs: config.serviceCidr,
   };
-  const server = `https://${advertiseAddress}:${config.securePort}`;
+  const server = `https://${hostPort(advertiseAddress, config.securePort)}`;
 
   const pki = await progress.step('certificates', () =>
     loadClusterPki(
@@ -60,8 +62,10 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
         ],
         ipAddresses: [
           '127.0.0.1',
+          '::1',
           advertiseAddress,
-          nthAddress(config.serviceCidr, 1),
+          ...ownAddresses,
+          ...config.serviceCidr.map(cidr => nthAddress(cidr, 1)),
           ...(config.tlsSan ?? []).filter(isAddress),
         ],
       },
@@ -78,7 +82,7 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
     bindAddress: config.bindAddress,
     port: config.securePort,
     advertiseAddress,
-    serviceCIDR: config.serviceCidr,
+    serviceCIDR: config.serviceCidr.join(),
     nodePortRange: config.serviceNodePortRange,
     runtimeConfig: config.runtimeConfig,
     serviceAccountKeys: { signingKey: pki.serviceAccountKeyPem },
@@ -167,7 +171,8 @@ async function startControllers(
       logger: logger.child({ part: 'controllers' }),
       authority: pki.authority,
       tokens: new ServiceAccountTokens({ issuer, signingKeyPem: pki.serviceAccountKeyPem, clock }),
-      clusterCidrs: [config.clusterCidr],
+      clusterCidrs: config.clusterCidr,
+      nodeMaskSizes: nodeMaskSizes(config),
       legacyTokenSecrets: config.legacyTokenSecrets,
     });
   const lease = 'kube-controller-manager';

@@ -15,7 +15,7 @@ export function kubeletSettings(
 ): KubeletConfiguration {
   const taints = config.nodeTaints === undefined ? undefined : taintsOf(config.nodeTaints);
   return withDefaults({
-    clusterDNS: [cluster.clusterDns],
+    clusterDNS: [...cluster.clusterDns],
     clusterDomain: cluster.clusterDomain,
     ...file,
     ...(config.maxPods === undefined ? {} : { maxPods: config.maxPods }),

@@ -31,8 +31,13 @@ const TRY_MS = 50;
 /** Asks until an answer without error comes. */
 export function dnsAnswers(address: string, name: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4');
-    const query = encode({ type: 'query', id: 1, flags: 256, questions: [{ type: 'A', name }] });
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const query = encode({
+      type: 'query',
+      id: 1,
+      flags: 256,
+      questions: [{ type: address.includes(':') ? 'AAAA' : 'A', name }],
+    });
     const timer = setInterval(() => socket.send(query, 53, address, () => undefined), TRY_MS);
     const finish = (settle: () => void): void => {
       clearInterval(timer);

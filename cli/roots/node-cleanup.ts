@@ -26,9 +26,9 @@ export interface NodeCleanup {
 const SANDBOX_MS = 5_000;
 
 export function createNodeCleanup(config: Config, paths: Paths, parts: NodeParts): NodeCleanup {
-  const { iptables, conntrack, links, cri, sysctls } = parts;
+  const { iptables, links, cri, sysctls } = parts;
   const log = silentLogger;
-  const serviceRange = new ServiceRange({ links, serviceCIDR: config.serviceCidr, localServiceIPs: [] });
+  const serviceRange = new ServiceRange({ links, serviceCIDR: config.serviceCidr[0] ?? '', localServiceIPs: [] });
   const network = new PodNetwork({
     nodes: emptyInformer(),
     nodeName: '',
@@ -38,14 +38,21 @@ export function createNodeCleanup(config: Config, paths: Paths, parts: NodeParts
     log,
     clock: systemClock,
     sysctls,
-    clusterCIDR: config.clusterCidr,
+    clusterCIDR: config.clusterCidr[0] ?? '',
     localServiceIPs: [],
     bridge: config.podBridge,
     cniConfDir: parts.cniConfDir,
     cniIpamDir: paths.cniState,
   });
-  const model = { nodeName: '', family: 'IPv4', localServiceIPs: new Set<string>(), localhostNodePorts: true } as const;
-  const proxy = new IptablesBackend({ iptables, conntrack, node: () => model, log });
+  const model = {
+    nodeName: '',
+    family: 'IPv4',
+    localServiceIPs: new Set<string>(),
+    localhostNodePorts: true,
+    nodePortAddresses: 'all',
+    masqueradeBit: 14,
+  } as const;
+  const proxy = new IptablesBackend({ iptables, node: () => model, log });
   return {
     async removeSandboxes() {
       const sandboxes = await cri.listPodSandbox(undefined, { timeoutMs: SANDBOX_MS }).catch(() => []);

@@ -59,7 +59,8 @@ export interface NodeClients {
 }
 
 export interface NodeOptions {
-  nodeIp: string;
+  /** One a family, the primary one first. */
+  nodeIps: readonly string[];
   cluster: ClusterSettings;
   /** The kubelet's own certificate. */
   serving: CertificateSource;
@@ -109,10 +110,11 @@ export async function startNode(
   options: NodeOptions,
 ): Promise<void> {
   const { config, paths, progress, logger, start, facts } = context;
-  const { cluster, nodeIp } = options;
+  const { cluster, nodeIps } = options;
   const clock = systemClock;
   const nodeName = nodeNameOf(config);
-  facts.clusterDns = cluster.clusterDns;
+  const [clusterDns = ''] = cluster.clusterDns;
+  facts.clusterDns = cluster.clusterDns.join(', ');
 
   const informers = new SharedInformerFactory({ client: clients.kubelet, clock, logger });
   const serviceInformers = new SharedInformerFactory({ client: clients.services, clock, logger });
@@ -121,8 +123,8 @@ export async function startNode(
 
   const serviceRange = new ServiceRange({
     links: parts.links,
-    serviceCIDR: cluster.serviceCidr,
-    localServiceIPs: [cluster.clusterDns],
+    serviceCIDR: cluster.serviceCidrs[0] ?? '',
+    localServiceIPs: cluster.clusterDns,
   });
   const network = new PodNetwork({
     nodes: nodeInformer,
@@ -131,8 +133,8 @@ export async function startNode(
     iptables: parts.iptables,
     serviceRange,
     sysctls: parts.sysctls,
-    clusterCIDR: cluster.clusterCidr,
-    localServiceIPs: [cluster.clusterDns],
+    clusterCIDR: cluster.clusterCidrs[0] ?? '',
+    localServiceIPs: cluster.clusterDns,
     bridge: config.podBridge,
     cniConfDir: parts.cniConfDir,
     cniIpamDir: paths.cniState,
@@ -142,8 +144,8 @@ export async function startNode(
   const view = new NodeView({
     nodes: nodeInformer,
     nodeName,
-    clusterCIDR: cluster.clusterCidr,
-    localServiceIPs: [cluster.clusterDns],
+    clusterCIDR: cluster.clusterCidrs[0] ?? '',
+    localServiceIPs: cluster.clusterDns,
   });
   const proxy = new Proxier({
     services: serviceInformers.informer(services),
@@ -160,12 +162,12 @@ export async function startNode(
   });
   view.follow(() => proxy.nodeChanged());
   const dns = new DnsServer({
-    listen: [{ address: cluster.clusterDns, port: 53 }],
+    listen: cluster.clusterDns.map(address => ({ address, port: 53 })),
     zone: {
       domain: cluster.clusterDomain,
       ttlSeconds: DNS_TTL_SECONDS,
-      serverIPs: [cluster.clusterDns],
-      ownCIDRs: [cluster.clusterCidr, cluster.serviceCidr],
+      serverIPs: cluster.clusterDns,
+      ownCIDRs: [...cluster.clusterCidrs, ...cluster.serviceCidrs],
     },
     records: new ListerRecords({
       services: serviceInformers.informer(services),
@@ -174,7 +176,7 @@ export async function startNode(
     }),
     forwarder: new Forwarder({
       upstreams: { resolvConf: '/etc/resolv.conf' },
-      ownAddresses: [cluster.clusterDns],
+      ownAddresses: cluster.clusterDns,
       clock,
       log: logger.child({ part: 'dns' }),
     }),
@@ -202,7 +204,7 @@ export async function startNode(
     cgroupLayout: await detectCgroups(),
     cgroupRoot: [config.cgroupRoot],
     nodeName,
-    nodeIPs: [nodeIp],
+    nodeIPs: nodeIps,
     extraAddresses: (config.nodeExternalIp ?? []).map(address => ({ type: 'ExternalIP', address })),
     onNode: node => serving.setNames(namesOfNode(node)),
     labels: options.labels,
@@ -260,8 +262,8 @@ export async function startNode(
     ),
     progress.step(
       'DNS answers',
-      () => dnsAnswers(cluster.clusterDns, `kubernetes.default.svc.${cluster.clusterDomain}`, context.signal),
-      () => cluster.clusterDns,
+      () => dnsAnswers(clusterDns, `kubernetes.default.svc.${cluster.clusterDomain}`, context.signal),
+      () => clusterDns,
     ),
   ]);
 }

@@ -2,7 +2,8 @@
 import { nodes } from '../../machinery/client/resource.ts';
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
-import { nodeAddress } from '../node-address.ts';
+import { familyOf } from '../network-ranges.ts';
+import { nodeAddresses } from '../node-address.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
 import type { KeyPair } from '../../machinery/pki/certificate.ts';
 import type { CertificateNames } from '../../agent/kubelet/certificates/plan/rotation.ts';
@@ -16,13 +17,13 @@ export async function assembleUp(context: DaemonContext): Promise<void> {
   const { config, paths } = context;
   const kubeletFile = await readKubeletFile(config);
   const nodeName = nodeNameOf(config);
-  const nodeIp = nodeAddress(config.nodeIp);
+  const nodeIps = nodeAddresses(config.nodeIp, config.clusterCidr.map(familyOf));
   const [controlPlane, parts] = await Promise.all([startControlPlane(context), startRuntime(context, kubeletFile)]);
   const { pki, cluster, clientAs } = controlPlane;
   const kubelet = clientAs(`system:node:${nodeName}`, ['system:nodes']);
   const issue = (names: CertificateNames): Promise<KeyPair> =>
     issueKubeletServing(paths, pki.authority, nodeName, names, systemClock.now());
-  const own = { pair: await issue({ dnsNames: [nodeName], ipAddresses: [nodeIp] }), renew: issue };
+  const own = { pair: await issue({ dnsNames: [nodeName], ipAddresses: nodeIps }), renew: issue };
   const serving =
     kubeletFile.serverTLSBootstrap === true ? bootstrappedServing(paths, kubelet, nodeName, own.pair) : own;
   await startNode(
@@ -30,7 +31,7 @@ export async function assembleUp(context: DaemonContext): Promise<void> {
     parts,
     { kubelet, host: 'in-process', services: clientAs('system:kube-proxy') },
     {
-      nodeIp,
+      nodeIps,
       cluster,
       serving,
       clientCaPem: pki.authority.certPem,

@@ -58,6 +58,8 @@ export interface ControllersOptions {
   tokens: LegacyTokenIssuer;
   /** Ranges that nodes get their pod addresses from, one a family; none: nodes get none. */
   clusterCidrs: readonly string[];
+  /** Length of the prefix of a node's part of each; default /24, of IPv6 /64. */
+  nodeMaskSizes?: readonly number[];
   /** Default 50,000. */
   nodeGracePeriodMs?: number | undefined;
   /** Ended pods that may stay, default 12,500. */
@@ -148,7 +150,10 @@ class Controllers implements Component {
     ];
     if (clusterCidrs.length > 0) {
       controllers.push(
-        new NodeCidrController(this.contextFor('node-ipam-controller', 'node-controller'), clusterCidrs),
+        new NodeCidrController(this.contextFor('node-ipam-controller', 'node-controller'), {
+          clusterCidrs,
+          nodeMaskSizes: this.options.nodeMaskSizes,
+        }),
       );
     }
     return controllers;

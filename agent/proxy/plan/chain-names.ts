@@ -3,7 +3,7 @@
  * Source: kube-proxy's iptables back end; the hash is base32 of SHA-256 of name, protocol and endpoint.
  */
 import { createHash } from 'node:crypto';
-import { hostPort } from './address.ts';
+import { hostPort } from '../../../machinery/meta/host-port.ts';
 import type { EndpointModel, ServicePortModel } from './model.ts';
 
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';

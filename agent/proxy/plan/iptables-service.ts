@@ -12,7 +12,8 @@
  */
 import { onePort } from '../../node-iptables/plan/rule.ts';
 import type { Match, Rule } from '../../node-iptables/plan/rule.ts';
-import { hostCidr, hostPort } from './address.ts';
+import { hostPort } from '../../../machinery/meta/host-port.ts';
+import { hostCidr } from './address.ts';
 import { endpointChain, serviceChains } from './chain-names.ts';
 import { healthCheckRule } from './iptables-base.ts';
 import type { ProxyTable } from './iptables-base.ts';

@@ -1,76 +1,106 @@
 /**
- * Gives nodes ranges of pod addresses out of the cluster's. Pure.
+ * Gives nodes parts of a cluster range of pod addresses. No I/O.
+ *
+ * Parts are numbered; each number is held as often as somebody holds an address of it, so that two nodes that were given overlapping parts
+ * by hand cost nobody a third one. A freed part comes last again: routes to where it was have time to go.
+ * Source: upstream `pkg/controller/nodeipam/ipam/cidrset`.
  */
+import { ipText, parseNetwork, type IpFamily, type IpNetwork } from '../../../machinery/meta/ip-number.ts';
 
-/** A cluster range and the size of one node's part of it. */
-export interface CidrPool {
-  /** First address of the range. */
-  base: bigint;
-  /** Length of the range's prefix. */
-  prefix: number;
-  nodePrefix: number;
-  family: 4 | 6;
+const NODE_PREFIX = { IPv4: 24, IPv6: 64 } as const;
+
+/** Numbers of parts, both ends included. */
+interface Span {
+  readonly first: number;
+  readonly last: number;
 }
 
-/**
- * @param cidr `10.42.0.0/16`
- * @throws Error when the range is malformed or smaller than one node's part
- */
-export function parsePool(cidr: string, nodePrefix?: number): CidrPool {
-  const [address = '', length = ''] = cidr.split('/');
-  const family = !address.includes(':') ? 4 : 6;
-  const bits = family === 4 ? 32 : 128;
-  const prefix = Number(length);
-  const size = nodePrefix ?? (family === 4 ? 24 : 64);
-  if (!/^\d+$/.test(length) || prefix > bits) throw new Error(`"${cidr}" is no network such as 10.42.0.0/16`);
-  if (size < prefix || size > bits)
-    throw new Error(`Cluster range ${cidr} cannot be split into node ranges of /${size}`);
-  const shift = BigInt(bits - prefix);
-  return { base: (toNumber(address, family) >> shift) << shift, prefix, nodePrefix: size, family };
-}
+export class NodeRanges {
+  readonly family: IpFamily;
+  readonly #network: IpNetwork;
+  readonly #nodePrefix: number;
+  readonly #capacity: number;
+  /** By number, how many hold it; absent: none. */
+  readonly #held = new Map<number, number>();
+  /** Ranges wider than one part: of nodes that got theirs when parts were larger. */
+  readonly #wide: Span[] = [];
+  #next = 0;
 
-/** How many nodes have room. */
-export function capacityOf(pool: CidrPool): number {
-  return 2 ** Math.min(pool.nodePrefix - pool.prefix, 52);
-}
+  /**
+   * @param cidr `10.42.0.0/16`
+   * @param nodePrefix length of the prefix of a node's part
+   * @throws Error when the range is malformed or smaller than one part
+   */
+  constructor(cidr: string, nodePrefix?: number) {
+    this.#network = parseNetwork(cidr);
+    const { family, prefix, bits } = this.#network;
+    this.family = family;
+    this.#nodePrefix = nodePrefix ?? NODE_PREFIX[family];
+    if (this.#nodePrefix < prefix || this.#nodePrefix > bits)
+      throw new Error(`Cluster range ${cidr} cannot be split into node ranges of /${this.#nodePrefix}`);
+    this.#capacity = 2 ** Math.min(this.#nodePrefix - prefix, 52);
+  }
 
-/** The range with number `index`. */
-export function rangeAt(pool: CidrPool, index: number): string {
-  const bits = pool.family === 4 ? 32 : 128;
-  const address = pool.base + (BigInt(index) << BigInt(bits - pool.nodePrefix));
-  return `${toText(address, pool.family)}/${pool.nodePrefix}`;
-}
+  /** Takes a part that nobody holds; undefined if there is none. */
+  take(): string | undefined {
+    // Every number is looked at once at most: as many as are held, and one more.
+    for (let looked = 0; looked < this.#capacity; looked++) {
+      const index = this.#next;
+      const wide = this.#wide.find(span => span.first <= index && index <= span.last);
+      this.#next = ((wide?.last ?? index) + 1) % this.#capacity;
+      if (wide !== undefined) {
+        looked += wide.last - index;
+        continue;
+      }
+      if (this.#held.has(index)) continue;
+      this.#held.set(index, 1);
+      return this.#partAt(index);
+    }
+    return undefined;
+  }
 
-/** The number of a range, or undefined if it is not of this pool. */
-export function indexOf(pool: CidrPool, cidr: string): number | undefined {
-  const [address = '', length = ''] = cidr.split('/');
-  const family = !address.includes(':') ? 4 : 6;
-  if (family !== pool.family || Number(length) !== pool.nodePrefix) return undefined;
-  const bits = family === 4 ? 32 : 128;
-  const offset = (toNumber(address, family) - pool.base) >> BigInt(bits - pool.nodePrefix);
-  return offset >= 0n && offset < BigInt(capacityOf(pool)) ? Number(offset) : undefined;
-}
+  /** Notes that somebody holds a range. @returns false if it is not of this cluster range */
+  occupy(cidr: string): boolean {
+    const span = this.#spanOf(cidr);
+    if (span === undefined) return false;
+    if (span.first === span.last) this.#held.set(span.first, (this.#held.get(span.first) ?? 0) + 1);
+    else this.#wide.push(span);
+    return true;
+  }
 
-/** The lowest number that is free; undefined if none is. */
-export function firstFree(pool: CidrPool, taken: ReadonlySet<number>): number | undefined {
-  const capacity = capacityOf(pool);
-  for (let index = 0; index < capacity; index++) if (!taken.has(index)) return index;
-  return undefined;
-}
+  /** The opposite of `take` and `occupy`: once for each. */
+  release(cidr: string): void {
+    const span = this.#spanOf(cidr);
+    if (span === undefined) return;
+    if (span.first !== span.last) {
+      const at = this.#wide.findIndex(({ first, last }) => first === span.first && last === span.last);
+      if (at >= 0) this.#wide.splice(at, 1);
+      return;
+    }
+    const holders = this.#held.get(span.first) ?? 0;
+    if (holders > 1) this.#held.set(span.first, holders - 1);
+    else this.#held.delete(span.first);
+  }
 
-function toNumber(address: string, family: 4 | 6): bigint {
-  if (family === 4) return address.split('.').reduce((n, part) => (n << 8n) | BigInt(part), 0n);
-  const [left = '', right] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
-  const groups = (text: string): string[] => (text === '' ? [] : text.split(':'));
-  const tail = groups(right ?? '');
-  const head = groups(left);
-  const all =
-    right === undefined ? head : [...head, ...new Array<string>(8 - head.length - tail.length).fill('0'), ...tail];
-  return all.reduce((n, group) => (n << 16n) | BigInt(parseInt(group, 16)), 0n);
-}
+  #spanOf(cidr: string): Span | undefined {
+    let range: IpNetwork;
+    try {
+      range = parseNetwork(cidr);
+    } catch {
+      return undefined;
+    }
+    if (range.family !== this.family) return undefined;
+    const shift = BigInt(this.#network.bits - this.#nodePrefix);
+    const size = 1n << BigInt(range.bits - range.prefix);
+    const first = (range.base - this.#network.base) >> shift;
+    const last = (range.base + size - 1n - this.#network.base) >> shift;
+    const top = BigInt(this.#capacity) - 1n;
+    if (last < 0n || first > top) return undefined;
+    return { first: Number(first < 0n ? 0n : first), last: Number(last > top ? top : last) };
+  }
 
-function toText(address: bigint, family: 4 | 6): string {
-  if (family === 4) return [24n, 16n, 8n, 0n].map(shift => String((address >> shift) & 255n)).join('.');
-  const groups = Array.from({ length: 8 }, (_, i) => ((address >> BigInt(112 - 16 * i)) & 0xffffn).toString(16));
-  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1);
+  #partAt(index: number): string {
+    const { base, bits, family } = this.#network;
+    return `${ipText(base + (BigInt(index) << BigInt(bits - this.#nodePrefix)), family)}/${this.#nodePrefix}`;
+  }
 }
