@@ -3,6 +3,8 @@ import { runCommand } from './run-command.ts';
 import type { CommandOptions } from './run-command.ts';
 import { renderIpset } from './plan/ipset.ts';
 import type { IpsetCommand } from './plan/ipset.ts';
+import { parseIpsetSave } from './plan/ipset-save.ts';
+import type { IpsetSaved } from './plan/ipset-save.ts';
 
 /** Commands run in order and stop at the first that fails; what ran before it stays. */
 export class Ipset {
@@ -17,15 +19,38 @@ export class Ipset {
    * @throws CommandError
    */
   async apply(commands: readonly IpsetCommand[], tolerant = false): Promise<void> {
-    const argv = ['ipset', ...(tolerant ? ['-exist'] : []), 'restore'];
-    if (commands.length > 0) await runCommand(argv, renderIpset(commands), this.options);
+    if (commands.length > 0) await this.restore(renderIpset(commands), tolerant);
   }
 
-  /** Entries of a set; undefined if it does not exist. */
+  /** The same for input rendered before. @throws CommandError */
+  async restore(input: string, tolerant = false): Promise<void> {
+    await runCommand(['ipset', ...(tolerant ? ['-exist'] : []), 'restore'], input, this.options);
+  }
+
+  /** All sets by name, with their entries in an order that does not change. @throws CommandError */
+  async save(): Promise<Map<string, IpsetSaved>> {
+    return parseIpsetSave((await runCommand(['ipset', '-sorted', 'save'], '', this.options)).stdout);
+  }
+
+  /** One set; undefined if it does not exist. @throws CommandError */
+  async saveSet(set: string): Promise<IpsetSaved | undefined> {
+    const result = await runCommand(['ipset', '-sorted', 'save', set], '', this.options, [0, 1]);
+    return result.exitCode === 0 ? parseIpsetSave(result.stdout).get(set) : undefined;
+  }
+
+  /** Names of all sets. */
+  async names(): Promise<string[]> {
+    return (await runCommand(['ipset', 'list', '-n'], '', this.options)).stdout.split('\n').filter(name => name !== '');
+  }
+
+  /** Entries of a set as text; undefined if it does not exist. */
   async entries(set: string): Promise<string[] | undefined> {
-    const result = await runCommand(['ipset', 'save', set], '', this.options, [0, 1]);
-    if (result.exitCode !== 0) return undefined;
-    const prefix = `add ${set} `;
-    return result.stdout.split('\n').flatMap(line => (line.startsWith(prefix) ? [line.slice(prefix.length)] : []));
+    return (await this.saveSet(set))?.entries.map(entry => entry.entry);
+  }
+
+  /** The names of all sets, in no particular order. @throws CommandError */
+  async names(): Promise<string[]> {
+    const { stdout } = await runCommand(['ipset', 'list', '-n'], '', this.options);
+    return stdout.split('\n').filter(name => name !== '');
   }
 }
