@@ -1,15 +1,18 @@
 /** node-iptables: typed iptables, nftables, ipset and conntrack for Node.js. See README.md. */
 export { CommandError } from './command-error.ts';
 export type { CommandFailure } from './command-error.ts';
-export type { CommandOptions } from './run-command.ts';
+export type { CommandInput, CommandOptions } from './run-command.ts';
 export { Conntrack } from './conntrack.ts';
-export type { FlowFilter } from './conntrack.ts';
 export { Ipset } from './ipset.ts';
 export { Iptables } from './iptables.ts';
 export type { IptablesOptions } from './iptables.ts';
 export { applyNft, Nftables } from './nftables.ts';
+export * from './plan/conntrack.ts';
 export * from './plan/diff.ts';
+export * from './plan/address.ts';
 export * from './plan/ipset.ts';
+export * from './plan/ipset-diff.ts';
+export * from './plan/ipset-save.ts';
 export * from './plan/nft.ts';
 export * from './plan/nft-set.ts';
 export * from './plan/nft-ruleset.ts';

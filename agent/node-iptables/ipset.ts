@@ -1,6 +1,6 @@
 /** ipset by its own command. */
-import { runCommand } from './run-command.ts';
-import type { CommandOptions } from './run-command.ts';
+import { absent, runCommand } from './run-command.ts';
+import type { CommandInput, CommandOptions } from './run-command.ts';
 import { renderIpset } from './plan/ipset.ts';
 import type { IpsetCommand } from './plan/ipset.ts';
 import { parseIpsetSave } from './plan/ipset-save.ts';
@@ -22,8 +22,8 @@ export class Ipset {
     if (commands.length > 0) await this.restore(renderIpset(commands), tolerant);
   }
 
-  /** The same for input rendered before. @throws CommandError */
-  async restore(input: string, tolerant = false): Promise<void> {
+  /** The same for input rendered before, whole or in pieces. @throws CommandError */
+  async restore(input: CommandInput, tolerant = false): Promise<void> {
     await runCommand(['ipset', ...(tolerant ? ['-exist'] : []), 'restore'], input, this.options);
   }
 
@@ -34,7 +34,7 @@ export class Ipset {
 
   /** One set; undefined if it does not exist. @throws CommandError */
   async saveSet(set: string): Promise<IpsetSaved | undefined> {
-    const result = await runCommand(['ipset', '-sorted', 'save', set], '', this.options, [0, 1]);
+    const result = await runCommand(['ipset', '-sorted', 'save', set], '', this.options, absent);
     return result.exitCode === 0 ? parseIpsetSave(result.stdout).get(set) : undefined;
   }
 
@@ -46,11 +46,5 @@ export class Ipset {
   /** Entries of a set as text; undefined if it does not exist. */
   async entries(set: string): Promise<string[] | undefined> {
     return (await this.saveSet(set))?.entries.map(entry => entry.entry);
-  }
-
-  /** The names of all sets, in no particular order. @throws CommandError */
-  async names(): Promise<string[]> {
-    const { stdout } = await runCommand(['ipset', 'list', '-n'], '', this.options);
-    return stdout.split('\n').filter(name => name !== '');
   }
 }

@@ -4,8 +4,8 @@
  * - `apply` is atomic per table and touches nothing that the change does not name.
  * - Safe beside other users of iptables: every command waits for the lock.
  */
-import type { CommandOptions } from './run-command.ts';
-import { runCommand } from './run-command.ts';
+import type { CommandInput, CommandOptions, CommandResult, Tolerated } from './run-command.ts';
+import { absent, runCommand } from './run-command.ts';
 import { parseSave } from './plan/parse-save.ts';
 import type { SavedTables } from './plan/parse-save.ts';
 import { splitWords } from './plan/parse-rule.ts';
@@ -22,6 +22,8 @@ export interface IptablesOptions extends CommandOptions {
   /** `nft` or `legacy` to choose one of the two explicitly; the system's default otherwise. */
   readonly variant?: 'nft' | 'legacy';
 }
+
+const noSuchRule = (result: CommandResult): boolean => result.exitCode === 1 && result.stderr.includes('Bad rule');
 
 export class Iptables {
   readonly family: Family;
@@ -41,9 +43,9 @@ export class Iptables {
     if (effective.length > 0) await this.restore(renderRestore(effective, this.family));
   }
 
-  /** The same for input rendered before. */
-  async restore(input: string): Promise<void> {
-    await runCommand([this.program('restore'), '--noflush', '--wait', this.wait()], input, this.options);
+  /** The same for input rendered before, whole or in pieces. @throws CommandError */
+  async restore(input: CommandInput): Promise<void> {
+    await runCommand([this.program('restore'), '--noflush', '--wait', this.wait()], input, this.patient());
   }
 
   /** What the kernel holds, of one table or all that exist. */
@@ -54,7 +56,7 @@ export class Iptables {
 
   /** The rules of one chain as text without `-A CHAIN`; undefined if the chain does not exist. Cheaper than `save`. */
   async listChain(table: TableName, chain: string): Promise<string[] | undefined> {
-    const result = await this.run(['-t', table, '-S', chain], [0, 1]);
+    const result = await this.run(['-t', table, '-S', chain], absent);
     if (result.exitCode !== 0) return undefined;
     const prefix = `-A ${chain} `;
     return result.stdout
@@ -65,12 +67,13 @@ export class Iptables {
 
   /** Whether a chain holds a rule. */
   async hasRule(table: TableName, chain: string, rule: RuleLike): Promise<boolean> {
-    return (await this.run(['-t', table, '-C', chain, ...this.words(rule)], [0, 1])).exitCode === 0;
+    const argv = ['-t', table, '-C', chain, ...this.words(rule)];
+    return (await this.run(argv, result => noSuchRule(result) || absent(result))).exitCode === 0;
   }
 
   /** Sets the counters of one chain, or all of a table, to zero. */
   async zero(table: TableName, chain?: string): Promise<void> {
-    await this.run(['-t', table, '-Z', ...(chain === undefined ? [] : [chain])], [0]);
+    await this.run(['-t', table, '-Z', ...(chain === undefined ? [] : [chain])]);
   }
 
   /** `iptables v1.8.9 (nf_tables)`. @throws CommandError `missing` if there is none */
@@ -78,8 +81,16 @@ export class Iptables {
     return (await runCommand([this.program(''), '--version'], '', this.options)).stdout.trim();
   }
 
-  private run(argv: readonly string[], okCodes: readonly number[]): ReturnType<typeof runCommand> {
-    return runCommand([this.program(''), '--wait', this.wait(), ...argv], '', this.options, okCodes);
+  private run(argv: readonly string[], tolerated?: Tolerated): Promise<CommandResult> {
+    return runCommand([this.program(''), '--wait', this.wait(), ...argv], '', this.patient(), tolerated);
+  }
+
+  // Not stopped while it may still wait for the lock.
+  private patient(): CommandOptions {
+    return {
+      ...this.options,
+      timeoutMs: this.options.timeoutMs ?? Math.max(60_000, Number(this.wait()) * 1000 + 30_000),
+    };
   }
 
   private words(rule: RuleLike): string[] {

@@ -1,7 +1,7 @@
 /** nftables by its own command. */
 import { CommandError } from './command-error.ts';
-import { runCommand } from './run-command.ts';
-import type { CommandOptions } from './run-command.ts';
+import { absent, runCommand } from './run-command.ts';
+import type { CommandInput, CommandOptions } from './run-command.ts';
 import { renderNftChanges } from './plan/nft.ts';
 import type { NftChange, NftCommand, NftFamily } from './plan/nft.ts';
 import { parseNftJson } from './plan/nft-ruleset.ts';
@@ -34,8 +34,8 @@ export class Nftables {
     await applyNft([{ family: this.family, table: this.table, commands }], this.options);
   }
 
-  /** The same for input rendered before. @throws CommandError */
-  async restore(input: string): Promise<void> {
+  /** The same for input rendered before, whole or in pieces; still one transaction. @throws CommandError */
+  async restore(input: CommandInput): Promise<void> {
     await runCommand(['nft', '-f', '-'], input, this.options);
   }
 
@@ -92,7 +92,7 @@ export class Nftables {
   }
 
   private async listing(what: readonly string[]): Promise<NftSavedTable | undefined> {
-    const result = await runCommand(['nft', '-j', 'list', ...what.map(safeName)], '', this.options, [0, 1]);
+    const result = await runCommand(['nft', '-j', 'list', ...what.map(safeName)], '', this.options, absent);
     return result.exitCode === 0 ? this.mine(result.stdout) : undefined;
   }
 
