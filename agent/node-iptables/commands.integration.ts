@@ -62,6 +62,24 @@ describe.each(['nft', 'legacy'] as const)('Iptables with the %s variant', varian
     expect(await iptables.listChain('nat', 'NEW')).toBeUndefined();
   });
 
+  test('listChains() lists chains of two tables by one process, or nothing if one is missing', async () => {
+    const rules = ['-p tcp -j RETURN', '-p udp -j RETURN'];
+    await iptables.apply([
+      {
+        table: 'nat',
+        chains: new Map([
+          ['ONE', rules],
+          ['EMPTY', []],
+        ]),
+      },
+    ]);
+    await iptables.apply([{ table: 'filter', chains: new Map([['ONE', ['-j RETURN']]]) }]);
+    const inNat = ['ONE', 'PREROUTING', 'EMPTY'].map(chain => ({ table: 'nat', chain }) as const);
+    const inFilter = { table: 'filter', chain: 'ONE' } as const;
+    expect(await iptables.listChains([...inNat, inFilter])).toEqual([rules, [], [], ['-j RETURN']]);
+    expect(await iptables.listChains([inFilter, { table: 'nat', chain: 'NONE' }])).toBeUndefined();
+  });
+
   test('apply() inserts, removes and deletes without touching other rules', async () => {
     await iptables.apply([
       {

@@ -9,7 +9,7 @@ import { absent, runCommand } from './run-command.ts';
 import { parseSave } from './plan/parse-save.ts';
 import type { SavedTables } from './plan/parse-save.ts';
 import { splitWords } from './plan/parse-rule.ts';
-import { renderRule } from './plan/render-rule.ts';
+import { renderRule, word } from './plan/render-rule.ts';
 import { isEmptyChange, renderRestore } from './plan/restore.ts';
 import type { RuleLike, TableChange } from './plan/restore.ts';
 import type { Family, TableName } from './plan/rule.ts';
@@ -23,6 +23,9 @@ export interface IptablesOptions extends CommandOptions {
   readonly variant?: 'nft' | 'legacy';
 }
 
+// Of a chain that is not there, legacy's restore names the line alone.
+const noSuchChain = (result: CommandResult): boolean =>
+  absent(result) || (result.exitCode === 1 && /line \d+ failed$/m.test(result.stderr));
 const noSuchRule = (result: CommandResult): boolean => result.exitCode === 1 && result.stderr.includes('Bad rule');
 
 export class Iptables {
@@ -50,8 +53,13 @@ export class Iptables {
 
   /** What the kernel holds, of one table or all that exist. */
   async save(table?: TableName, counters = false): Promise<SavedTables> {
+    return parseSave(await this.saveText(table, counters));
+  }
+
+  /** The same as it was printed: of a hundred thousand rules there are better uses than a value each. */
+  async saveText(table?: TableName, counters = false): Promise<string> {
     const argv = [this.program('save'), ...(table === undefined ? [] : ['-t', table]), ...(counters ? ['-c'] : [])];
-    return parseSave((await runCommand(argv, '', this.options)).stdout);
+    return (await runCommand(argv, '', this.options)).stdout;
   }
 
   /** The rules of one chain as text without `-A CHAIN`; undefined if the chain does not exist. Cheaper than `save`. */
@@ -63,6 +71,28 @@ export class Iptables {
       .split('\n')
       .filter(line => line.startsWith(prefix))
       .map(line => line.slice(prefix.length));
+  }
+
+  /**
+   * The rules of any number of chains by one process, as `listChain` gives them and in the order asked for; undefined if one of the
+   * chains does not exist. Chains of one table stand together, since reading a table is what costs. What only lists commits nothing.
+   */
+  async listChains(
+    chains: readonly { readonly table: TableName; readonly chain: string }[],
+  ): Promise<string[][] | undefined> {
+    const lines = chains.flatMap(({ table, chain }, i) => {
+      const list = `-S ${word(chain)}`;
+      return table === chains[i - 1]?.table ? [list] : [...(i > 0 ? ['COMMIT'] : []), `*${table}`, list];
+    });
+    const argv = [this.program('restore'), '--noflush', '--wait', this.wait()];
+    const result = await runCommand(argv, [...lines, 'COMMIT', ''].join('\n'), this.patient(), noSuchChain);
+    if (result.exitCode !== 0) return undefined;
+    const lists: string[][] = [];
+    for (const line of result.stdout.split('\n')) {
+      if (/^-[NP] /.test(line)) lists.push([]);
+      else if (line.startsWith('-A ')) lists.at(-1)?.push(line.slice(line.indexOf(' ', 3) + 1));
+    }
+    return lists;
   }
 
   /** Whether a chain holds a rule. */
