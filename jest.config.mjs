@@ -7,5 +7,7 @@ export default {
   transform: { '^.+\\.ts$': swc },
   testMatch: ['**/*.test.ts'],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  // A hung test ends; a slow machine is no failure.
+  testTimeout: 60_000,
   cacheDirectory: 'node_modules/.cache/jest',
 };

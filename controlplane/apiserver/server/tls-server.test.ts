@@ -125,15 +125,18 @@ test('a watch over HTTP/1.1 is chunked as it should be, ends, and leaves the con
 });
 
 test('an HTTP/2 connection on which nothing is asked is closed, one that waits for an answer is not', async () => {
-  let release = (): void => {};
+  let [arrived, release] = [(): void => {}, (): void => {}];
+  const received = new Promise<void>(resolve => (arrived = resolve));
   const released = new Promise<void>(resolve => (release = resolve));
   const own = new TlsServer({
     tls: options.tls,
     bindAddress: '127.0.0.1',
     port: 0,
     logger: silentLogger,
-    idleMs: 100,
+    // Long enough for a request to arrive on a slow machine, since a connection that has not asked yet counts as idle.
+    idleMs: 1_000,
     async serve(_request, sink) {
+      arrived();
       await released;
       sink.writeHead(200, {});
       sink.body.end('late');
@@ -141,17 +144,20 @@ test('an HTTP/2 connection on which nothing is asked is closed, one that waits f
   });
   await own.listen();
   const open = (): ClientHttp2Session => connect(`https://127.0.0.1:${own.port}`, { ca: ca.certPem });
-  const [idle, busy] = [open(), open()];
+  const busy = open();
+  const busyClosed = once(busy, 'close');
   const answer = new Promise<string>((resolve, reject) => {
     const stream = busy.request({ ':path': '/' });
     stream.on('data', chunk => resolve(String(chunk)));
     stream.on('error', reject);
   });
-  await once(idle, 'close');
+  await received;
+  // It asks nothing, and is closed after the other one had the same time to be.
+  await once(open(), 'close');
   expect(busy.closed).toBe(false);
   release();
   expect(await answer).toBe('late');
-  await once(busy, 'close');
+  await busyClosed;
   await own.close();
 });
 

@@ -17,6 +17,8 @@ import { constants as crypto } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { hostPort } from '../../../machinery/meta/host-port.ts';
+import { listenHost, peerAddress } from '../../../machinery/process/listen-host.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { peerCertificate } from './peer-certificate.ts';
 import type { UpgradeRequest } from './request.ts';
@@ -85,7 +87,7 @@ export class TlsServer {
 
   /** @throws Error that names address and port */
   listen(): Promise<void> {
-    const { port, bindAddress: host } = this.#options;
+    const { port, bindAddress } = this.#options;
     return new Promise((resolve, reject) => {
       const fail = (error: NodeJS.ErrnoException): void => {
         const why: Readonly<Record<string, string>> = {
@@ -93,10 +95,10 @@ export class TlsServer {
           EADDRNOTAVAIL: 'this machine has no such address; see --bind-address',
         };
         const text = why[error.code ?? ''] ?? error.message;
-        reject(new Error(`The API server cannot listen on ${host}:${port}: ${text}`, { cause: error }));
+        reject(new Error(`The API server cannot listen on ${hostPort(bindAddress, port)}: ${text}`, { cause: error }));
       };
       this.#server.once('error', fail);
-      this.#server.listen({ port, host, exclusive: true }, () => {
+      this.#server.listen({ port, host: listenHost(bindAddress), exclusive: true }, () => {
         this.#server.off('error', fail);
         this.#server.on('error', error => this.#options.logger.error({ err: error }, 'The API server socket failed'));
         resolve();
@@ -128,6 +130,8 @@ export class TlsServer {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
       session.on('error', () => session.destroy());
+      // The server's own event tells of a session once.
+      session.on('timeout', () => this.#onSilence(session));
     });
     server.on('tlsClientError', (error, socket) => {
       this.#options.logger.debug({ err: error }, 'A TLS handshake failed');
@@ -163,7 +167,7 @@ export class TlsServer {
     let connection = this.#connections.get(socket);
     if (connection === undefined) {
       const tls = socket as TLSSocket;
-      connection = { remoteAddress: tls.remoteAddress ?? '', certificate: peerCertificate(tls) };
+      connection = { remoteAddress: peerAddress(tls.remoteAddress), certificate: peerCertificate(tls) };
       this.#connections.set(socket, connection);
     }
     return connection;
@@ -201,7 +205,11 @@ export class TlsServer {
   #count(session: ServerHttp2Session, by: number): void {
     const open = (this.#openStreams.get(session) ?? 0) + by;
     if (open > 0) this.#openStreams.set(session, open);
-    else this.#openStreams.delete(session);
+    else {
+      this.#openStreams.delete(session);
+      // The timer fires once: it may have done so while a request was open.
+      if (!session.destroyed) session.setTimeout(this.#options.idleMs ?? IDLE_MS);
+    }
   }
 
   #sessionConnection(session: ServerHttp2Session): Connection {
