@@ -1,0 +1,76 @@
+/** What of a pod matters to policies: a few hundred bytes of it, so that all pods of a cluster can be kept. */
+import { ipNumber, ipText } from '../../../machinery/meta/ip-number.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
+import { ipFamilyOf } from '../../../machinery/meta/value-shapes.ts';
+import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { Protocol } from './model.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface NamedPort {
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+export interface PolicyPod {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly labels: Labels;
+  /** In canonical form; none for pods without address, on the host's network or at their end: nothing is said of those. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly NamedPort[];
+}
+
+const NO_PORTS: readonly NamedPort[] = [];
+const NO_LABELS: Labels = {};
+
+/** @param addresses instead of those in the status, where they are known sooner */
+export function podFacts(pod: Pod, addresses?: readonly string[]): PolicyPod {
+  const { namespace = '', uid = '', labels = NO_LABELS } = pod.metadata;
+  const told = addresses ?? pod.status?.podIPs?.map(({ ip }) => ip ?? '') ?? [pod.status?.podIP ?? ''];
+  return {
+    key: keyOf(pod),
+    namespace,
+    uid,
+    labels,
+    addresses: hasNoRights(pod) ? [] : told.flatMap(canonicalAddress),
+    ports: namedPorts(pod),
+  };
+}
+
+/** On the host's network it is the node; at its end its address may be another's already. */
+export function hasNoRights({ spec, status }: Pod): boolean {
+  return spec?.hostNetwork === true || status?.phase === 'Succeeded' || status?.phase === 'Failed';
+}
+
+/** Whether two say the same to policies. */
+export function isSamePod(a: PolicyPod, b: PolicyPod): boolean {
+  return (
+    a.uid === b.uid &&
+    a.addresses.join() === b.addresses.join() &&
+    JSON.stringify(a.labels) === JSON.stringify(b.labels) &&
+    JSON.stringify(a.ports) === JSON.stringify(b.ports)
+  );
+}
+
+export function canonicalAddress(address: string): string[] {
+  const family = ipFamilyOf(address);
+  if (family === undefined) return [];
+  return [family === 'IPv4' ? address : ipText(ipNumber(address), family)];
+}
+
+// Containers that run beside the main ones have ports as well.
+function namedPorts({ spec }: Pod): readonly NamedPort[] {
+  const sidecars = (spec?.initContainers ?? []).filter(container => container.restartPolicy === 'Always');
+  const ports = [...(spec?.containers ?? []), ...sidecars].flatMap(container =>
+    (container.ports ?? []).flatMap(({ name, protocol, containerPort }) =>
+      name === undefined || name === '' || containerPort === undefined
+        ? []
+        : [{ name, protocol: (protocol ?? 'TCP') as Protocol, port: containerPort }],
+    ),
+  );
+  return ports.length === 0 ? NO_PORTS : ports;
+}
