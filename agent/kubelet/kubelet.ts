@@ -11,6 +11,7 @@ import type { Node } from '../../proto/api/core-v1.ts';
 import { nodes, pods, services } from '../../machinery/client/resource.ts';
 import { subjectOf } from '../../machinery/client/event-recorder.ts';
 import { WorkQueue } from '../../machinery/client/work-queue.ts';
+import { ipFamilyOf } from '../../machinery/meta/value-shapes.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import { Logind } from '../host/logind.ts';
 import { durationMs } from './config/plan/kubelet-configuration.ts';
@@ -115,11 +116,13 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const podInformer = options.informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
   const nodeInformer = options.informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
   const serviceInformer = options.informers.informer(services);
+  const hostIP = nodeIPs[0] ?? '127.0.0.1';
   const objects = new WatchedObjects(client, clock, logger);
   const cache = new PodCache({
     runtime,
     clock,
     logger,
+    primaryFamily: ipFamilyOf(hostIP) ?? 'IPv4',
     onRelist: (startedAtMs, endedAtMs) => metrics.relisted(startedAtMs, endedAtMs),
   });
   const metrics = new KubeletMetrics(nodeName, clock.now(), () => cache.views());
@@ -180,7 +183,6 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     observer: metrics,
   });
   const runner = new ProbeRunner(runtime);
-  const hostIP = nodeIPs[0] ?? '127.0.0.1';
   const prober = new Prober({
     ...core,
     runner,

@@ -3,6 +3,7 @@
  */
 import type { Client } from '../../machinery/client/client.ts';
 import type { AnyObject } from '../../machinery/client/resource.ts';
+import { hostPort } from '../../machinery/meta/host-port.ts';
 import { schemaOf } from '../../machinery/meta/schema-table.ts';
 import { ServiceAccountTokens } from '../../machinery/pki/service-account-tokens.ts';
 import {
@@ -198,7 +199,7 @@ export function assemble(options: ApiServerOptions): Assembly {
     openApi: new OpenApiDocuments(kinds),
     livez: health.livez,
     readyz: health.readyz,
-    serverAddress: () => `${options.advertiseAddress}:${options.port ?? 6443}`,
+    serverAddress: () => hostPort(options.advertiseAddress, options.port ?? 6443),
     metrics: () => metrics.render(),
     issuer: {
       configuration: () => tokens.discoveryDocument(`${issuer}/openid/v1/jwks`),

@@ -51,7 +51,7 @@ export class HookRunner {
       const { host = '', port } = handler.tcpSocket;
       const number = portNumber(container, port);
       if (number === undefined) throw new Error(`container has no port named "${port}"`);
-      return tcpCall(host === '' ? podIP || '127.0.0.1' : host, number, CALL_TIMEOUT_MS, signal);
+      return tcpCall(host === '' ? podIP || 'localhost' : host, number, CALL_TIMEOUT_MS, signal);
     }
     if (handler.sleep !== undefined) return this.clock.sleep(handler.sleep.seconds * 1000, signal);
     throw new Error('the handler is none of exec, httpGet, tcpSocket and sleep');

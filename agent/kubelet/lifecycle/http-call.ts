@@ -2,6 +2,7 @@
 import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { isIP } from 'node:net';
+import { hostPort } from '../../../machinery/meta/host-port.ts';
 import { connectionFailure } from './network-error.ts';
 
 export interface HttpCall {
@@ -25,7 +26,7 @@ const MAX_BODY_BYTES = 10 * 1024;
 
 /** @throws Error in words when there is no answer in time */
 export function httpCall(call: HttpCall, signal?: AbortSignal): Promise<HttpAnswer> {
-  const where = `${call.scheme}://${call.host}:${call.port}${call.path}`;
+  const where = `${call.scheme}://${hostPort(call.host, call.port)}${call.path}`;
   return new Promise((resolve, reject) => {
     const options: RequestOptions & { rejectUnauthorized: boolean; servername: string } = {
       host: call.host,

@@ -1,4 +1,5 @@
 /** Failures of connections in the words that people know from upstream's probes. */
+import { hostPort } from '../../../machinery/meta/host-port.ts';
 
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connect: connection refused',
@@ -13,5 +14,5 @@ const WORDS: Readonly<Record<string, string>> = {
 export function connectionFailure(host: string, port: number, error: Error): string {
   const words = WORDS[(error as NodeJS.ErrnoException).code ?? ''];
   if (words === undefined) return error.message;
-  return `dial tcp ${host.includes(':') ? `[${host}]` : host}:${port}: ${words}`;
+  return `dial tcp ${hostPort(host, port)}: ${words}`;
 }

@@ -2,6 +2,7 @@
  * Environment variables that name the services of a pod's namespace, Docker-links style.
  * Source: kubernetes.io/docs, "Accessing the Service: environment variables"; `pkg/kubelet/envvars` 1.36.
  */
+import { hostPort } from '../../../machinery/meta/host-port.ts';
 import type { Service } from '../../../proto/api/core-v1.ts';
 
 /** In the order in which they are set; only services with a cluster IP count. */
@@ -20,10 +21,9 @@ export function serviceEnv(services: readonly Service[]): Map<string, string> {
       if (port.name === undefined || port.name === '') continue;
       env.set(`${prefix}_SERVICE_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`, String(port.port));
     }
-    const host = ip.includes(':') ? `[${ip}]` : ip;
     for (const [index, port] of ports.entries()) {
       const protocol = port.protocol ?? 'TCP';
-      const url = `${protocol.toLowerCase()}://${host}:${port.port}`;
+      const url = `${protocol.toLowerCase()}://${hostPort(ip, port.port)}`;
       if (index === 0) env.set(`${prefix}_PORT`, url);
       const portPrefix = `${prefix}_PORT_${port.port}_${protocol.toUpperCase()}`;
       env.set(portPrefix, url);

@@ -8,6 +8,7 @@
  * - One container's hung status call delays nothing else.
  */
 import type { Clock } from '../../../machinery/process/clock.ts';
+import type { IpFamily } from '../../../machinery/meta/ip-number.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import { relistDelayMs } from '../plan/relist-delay.ts';
 import type { ContainerView, PodView, SandboxView } from '../plan/pod-view.ts';
@@ -23,6 +24,8 @@ export interface PodCacheOptions {
   readonly runtime: RuntimeService;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** That of pods' first addresses; default IPv4. */
+  readonly primaryFamily?: IpFamily;
   /** Told of every list of everything. Times in milliseconds since the epoch. */
   readonly onRelist?: ((startedAtMs: number, endedAtMs: number) => void) | undefined;
 }
@@ -236,7 +239,7 @@ export class PodCache {
   async refreshSandbox(sandboxId: string): Promise<SandboxView> {
     const { status } = await this.options.runtime.podSandboxStatus(sandboxId);
     if (status === undefined) throw new Error(`the runtime gave no status of sandbox ${sandboxId}`);
-    const view = toSandboxView(status);
+    const view = toSandboxView(status, this.options.primaryFamily ?? 'IPv4');
     this.pods.putSandbox(view);
     return view;
   }

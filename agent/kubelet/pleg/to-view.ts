@@ -8,10 +8,12 @@ import type {
   PodSandboxStatus,
 } from '../../../proto/cri/runtime.gen.ts';
 import { ContainerState, PodSandboxState } from '../../../proto/cri/runtime.gen.ts';
+import type { IpFamily } from '../../../machinery/meta/ip-number.ts';
 import type { Decoded } from '../../../proto/decoded.ts';
 import type { ActualResources } from '../allocations/plan/applied-resources.ts';
 import { CRI_KEYS } from '../plan/cri-labels.ts';
 import { CPU_PERIOD_US } from '../plan/linux-resources.ts';
+import { podAddresses } from '../plan/pod-addresses.ts';
 import type { ContainerView, ContainerViewState, SandboxView } from '../plan/pod-view.ts';
 import { signalName } from '../plan/stop-signal.ts';
 
@@ -85,7 +87,8 @@ function toResources(linux: Decoded<LinuxContainerResources>): ActualResources {
   };
 }
 
-export function toSandboxView(status: Decoded<PodSandboxStatus>): SandboxView {
+/** @param primary family of the node's first address */
+export function toSandboxView(status: Decoded<PodSandboxStatus>, primary: IpFamily): SandboxView {
   const first = status.network?.ip ?? '';
   const more = (status.network?.additionalIps ?? []).map(({ ip }) => ip);
   return {
@@ -93,7 +96,7 @@ export function toSandboxView(status: Decoded<PodSandboxStatus>): SandboxView {
     attempt: status.metadata?.attempt ?? 0,
     ready: status.state === PodSandboxState.SANDBOX_READY,
     createdAtMs: toMs(status.createdAt),
-    ips: first === '' ? [] : [first, ...more],
+    ips: podAddresses([first, ...more], primary),
   };
 }
 

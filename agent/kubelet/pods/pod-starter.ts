@@ -234,7 +234,7 @@ export class PodStarter {
     const subject = containerSubject(record.pod, container.name);
     record.hooking.add(id);
     try {
-      const ownIP = record.pod.spec.hostNetwork === true ? '127.0.0.1' : podIP;
+      const ownIP = record.pod.spec.hostNetwork === true ? 'localhost' : podIP;
       await hooks.run(handler, container, id, ownIP, signal);
     } catch (error) {
       if (signal.aborted) throw error;

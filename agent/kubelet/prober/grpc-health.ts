@@ -3,6 +3,7 @@
  * Source: grpc.io, "GRPC Health Checking Protocol"; HTTP/2 framing of gRPC.
  */
 import { connect } from 'node:http2';
+import { hostPort } from '../../../machinery/meta/host-port.ts';
 
 /** The answer has seven. */
 const MAX_BODY_BYTES = 1024;
@@ -18,7 +19,7 @@ export function grpcHealthCheck(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   return new Promise(resolve => {
-    const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const authority = hostPort(host, port);
     const session = connect(`http://${authority}`);
     let done = false;
     const finish = (failure: string | undefined): void => {

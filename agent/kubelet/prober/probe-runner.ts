@@ -1,6 +1,7 @@
 /** One try of a probe: exec, httpGet, tcpSocket or grpc. */
 import type { Container, Probe } from '../../../proto/api/core-v1.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
+import { hostPort } from '../../../machinery/meta/host-port.ts';
 import { httpCall, type HttpAnswer, type HttpCall } from '../lifecycle/http-call.ts';
 import { tcpCall } from '../lifecycle/tcp-call.ts';
 import { httpTarget, portNumber } from '../plan/http-target.ts';
@@ -110,7 +111,7 @@ async function httpGet(
   // All together have the time of one.
   const call = (where: Pick<HttpCall, 'scheme' | 'port' | 'path'>): Promise<HttpAnswer> =>
     httpCall({ ...target, ...where, timeoutMs: Math.max(1, untilMs - performance.now()) }, signal);
-  let at = new URL(`${target.scheme}://${hostText(target.host)}:${target.port}${target.path}`);
+  let at = new URL(`${target.scheme}://${hostPort(target.host, target.port)}${target.path}`);
   const { hostname } = at;
   let answer = await call(target);
   for (let hops = 1; REDIRECTS.has(answer.statusCode) && answer.location !== undefined; hops++) {
@@ -138,10 +139,6 @@ async function httpGet(
 function textOf(...outputs: readonly Uint8Array[]): string {
   const most = 4 * MAX_OUTPUT_CHARS;
   return Buffer.concat(outputs.map(output => output.subarray(0, most))).toString();
-}
-
-function hostText(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }
 
 function tcp(

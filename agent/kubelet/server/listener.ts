@@ -1,5 +1,7 @@
 /** Listens until told to stop. */
 import type { Server } from 'node:net';
+import { hostPort } from '../../../machinery/meta/host-port.ts';
+import { listenHost } from '../../../machinery/process/listen-host.ts';
 
 export interface ListenerOptions {
   readonly host: string;
@@ -24,7 +26,7 @@ export class Listener {
       server.once('listening', resolve);
       server.once('error', (error: NodeJS.ErrnoException) => {
         const why = error.code === 'EADDRINUSE' ? `another process holds it; see ${setting}` : error.message;
-        reject(new Error(`${what} cannot listen on ${host}:${port}: ${why}`, { cause: error }));
+        reject(new Error(`${what} cannot listen on ${hostPort(host, port)}: ${why}`, { cause: error }));
       });
     });
     this.listening.catch(() => undefined);
@@ -33,7 +35,7 @@ export class Listener {
   /** Resolves when the signal aborts: no new connection comes then. @throws as `listening` */
   async run(signal: AbortSignal): Promise<void> {
     const { host, port } = this.options;
-    this.server.listen(port, host);
+    this.server.listen(port, listenHost(host));
     await this.listening;
     await new Promise<void>(resolve => {
       if (signal.aborted) resolve();

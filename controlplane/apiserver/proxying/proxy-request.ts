@@ -5,6 +5,7 @@ import { request as httpRequest, type IncomingMessage, type OutgoingHttpHeaders 
 import { request as httpsRequest } from 'node:https';
 import { connect as tcpConnect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
+import { hostPort } from '../../../machinery/meta/host-port.ts';
 import { badRequest, StatusError } from '../../../machinery/meta/status-error.ts';
 import { joinSockets } from '../../../machinery/streaming/join-sockets.ts';
 import type { Request, Response } from '../server/request.ts';
@@ -59,7 +60,7 @@ function passedHeaders(request: Request): OutgoingHttpHeaders {
 }
 
 function unreachable(target: Target, error: Error): StatusError {
-  const text = `error trying to reach service: dial tcp ${target.host}:${target.port}: ${error.message}`;
+  const text = `error trying to reach service: dial tcp ${hostPort(target.host, target.port)}: ${error.message}`;
   return new StatusError('ServiceUnavailable', 503, text, undefined, { cause: error });
 }
 
@@ -107,7 +108,7 @@ async function tunnel(request: Request, target: Target): Promise<Response> {
   const headers = { ...passedHeaders(request), connection: 'Upgrade', upgrade: request.headers['upgrade'] };
   const lines = Object.entries(headers).flatMap(([name, value]) => [value].flat().map(v => `${name}: ${String(v)}`));
   backend.write(
-    `${request.method} ${target.path} HTTP/1.1\r\nhost: ${target.host}:${target.port}\r\n${lines.join('\r\n')}\r\n\r\n`,
+    `${request.method} ${target.path} HTTP/1.1\r\nhost: ${hostPort(target.host, target.port)}\r\n${lines.join('\r\n')}\r\n\r\n`,
   );
   if (head.length > 0) backend.write(head);
   // From here on nobody looks at what passes, the answer's head included.

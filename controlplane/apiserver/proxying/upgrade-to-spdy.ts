@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { hostPort } from '../../../machinery/meta/host-port.ts';
 import { badRequest, internalError, serviceUnavailable, StatusError } from '../../../machinery/meta/status-error.ts';
 import { upgradeRefusal } from '../../../machinery/streaming/upgrade-refusal.ts';
 import type { Target } from './proxy-request.ts';
@@ -40,7 +41,11 @@ export function upgradeToSpdy(target: Target, protocols: readonly string[]): Pro
     });
     request.once('timeout', () => request.destroy(new Error('i/o timeout')));
     request.once('error', error =>
-      reject(serviceUnavailable(`error dialing backend: dial tcp ${host}:${port}: ${error.message}`, { cause: error })),
+      reject(
+        serviceUnavailable(`error dialing backend: dial tcp ${hostPort(host, port)}: ${error.message}`, {
+          cause: error,
+        }),
+      ),
     );
     request.once('response', answer => void refusal(answer).then(reject));
     request.once('upgrade', (_answer, socket, head) => {

@@ -21,6 +21,7 @@ import {
   switchToWebSocket,
   wantsWebSocket,
 } from '../../../../machinery/streaming/websocket-frames.ts';
+import { peerAddress } from '../../../../machinery/process/listen-host.ts';
 import type { Logger } from '../../../../machinery/process/logger.ts';
 import { SpdyGuard } from '../../../../machinery/streaming/spdy-guard.ts';
 import type { SpdyUse } from '../../../../machinery/streaming/spdy-streams.ts';
@@ -136,7 +137,7 @@ async function passThrough(exchange: Exchange, url: string, use: SpdyUse, option
 /** Runtimes believe what clients announce: a frame of forty bytes can cost one gigabytes. */
 function newGuard({ path, request }: Exchange, use: SpdyUse, { logger }: StreamRoutesOptions): SpdyGuard {
   const guard = new SpdyGuard(use);
-  const from = request.socket.remoteAddress;
+  const from = peerAddress(request.socket.remoteAddress);
   guard.once('error', error =>
     logger.warn({ err: error, path, from }, 'A client broke the protocol of its stream: it was ended'),
   );

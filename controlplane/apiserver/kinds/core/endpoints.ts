@@ -1,6 +1,7 @@
 /** Endpoints. Source: Kubernetes `pkg/apis/core/validation` (endpoints) and `pkg/printers`, 1.36. */
 import { requiredError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
+import { hostPort } from '../../../../machinery/meta/host-port.ts';
 import { dns1123Label, dns1123Subdomain, qualifiedName } from '../../../../machinery/meta/names.ts';
 import { ipAddress, portNumber } from '../../../../machinery/meta/value-shapes.ts';
 import type { EndpointAddress, EndpointPort, Endpoints } from '../../../../proto/api/core-v1.ts';
@@ -68,7 +69,7 @@ function endpointsText(endpoints: Endpoints): string {
       for (const { ip } of addresses) {
         if (++count > MAX_SHOWN) continue;
         if (port === undefined) shown.push(ip);
-        else shown.push(ip.includes(':') ? `[${ip}]:${port.port}` : `${ip}:${port.port}`);
+        else shown.push(hostPort(ip, port.port));
       }
     }
   }
