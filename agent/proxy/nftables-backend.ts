@@ -1,0 +1,242 @@
+/**
+ * Writes service models to the kernel by nftables: everything in one transaction at start, elements that differ after.
+ *
+ * - `written` says what the kernel has of each service, as far as we know; it changes only after a write succeeded.
+ * - One write at a time (the Proxier sees to it). nftables has no lock to wait for; nft itself begins anew if another writes meanwhile.
+ * - A service that the kernel refuses is left out and reported; all others are written.
+ */
+import type { Logger } from '../../machinery/process/logger.ts';
+import { CommandError, Nftables } from '../node-iptables/index.ts';
+import type { CommandOptions, NftCommand } from '../node-iptables/index.ts';
+import type { ProxyBackend, ServiceUpdate } from './backend.ts';
+import type { AddressFamily } from './plan/address.ts';
+import type { NodeModel } from './plan/model.ts';
+import { baseRules } from './plan/nftables-base.ts';
+import { computeNftDelta, isEmptyNftDelta, nftCommandsOf } from './plan/nftables-delta.ts';
+import type { NftDelta } from './plan/nftables-delta.ts';
+import { fullNftCommands } from './plan/nftables-full.ts';
+import type { FullWrite } from './plan/nftables-full.ts';
+import { NFT_TABLE, familyWords } from './plan/nftables-names.ts';
+import { elementsOf, planNftService } from './plan/nftables-service.ts';
+import type { NftPort } from './plan/nftables-service.ts';
+
+interface Pending {
+  readonly service: string;
+  readonly ports: readonly NftPort[];
+  readonly delta: NftDelta;
+}
+
+type Services = ReadonlyMap<string, readonly NftPort[]>;
+
+export interface NftablesBackendOptions extends CommandOptions {
+  readonly family: AddressFamily;
+  readonly node: () => NodeModel;
+  readonly log: Logger;
+}
+
+export class NftablesBackend implements ProxyBackend {
+  readonly name = 'nftables';
+  readonly refused = new Map<string, string>();
+  private readonly nft: Nftables;
+  private readonly node: () => NodeModel;
+  private readonly log: Logger;
+  private written = new Map<string, readonly NftPort[]>();
+  private sharedChains = new Set<string>();
+  /** How many services have an endpoint of this address here. */
+  private readonly hairpins = new Map<string, number>();
+  /** Addresses that none has any more; removed with the next write. */
+  private readonly staleHairpins = new Set<string>();
+  private rulesWritten = '';
+
+  constructor(options: NftablesBackendOptions) {
+    this.nft = new Nftables(familyWords(options.family).family, NFT_TABLE, options);
+    this.node = options.node;
+    this.log = options.log;
+  }
+
+  async replaceAll(updates: Iterable<ServiceUpdate>): Promise<void> {
+    const node = this.node();
+    this.refused.clear();
+    const services = new Map<string, readonly NftPort[]>();
+    for (const { service, ports } of updates) {
+      const planned = planNftService(ports, this.written.get(service), node);
+      if (planned.length > 0) services.set(service, planned);
+    }
+    const culprits = await this.writeAll(services, node);
+    this.hairpins.clear();
+    this.staleHairpins.clear();
+    this.written = new Map();
+    for (const [service, ports] of services) if (!culprits.has(service)) this.remember(service, ports);
+    this.rulesWritten = await this.baseRuleHandles();
+    // By itself, to hear why.
+    for (const service of culprits)
+      await this.write([pendingOf(service, undefined, services.get(service) ?? [])], node);
+  }
+
+  async update(updates: readonly ServiceUpdate[]): Promise<void> {
+    const node = this.node();
+    const pending: Pending[] = [];
+    for (const { service, ports } of updates) {
+      this.refused.delete(service);
+      const before = this.written.get(service);
+      const one = pendingOf(service, before, planNftService(ports, before, node));
+      if (!isEmptyNftDelta(one.delta)) pending.push(one);
+      else if (one.ports.length > 0 || before !== undefined) this.remember(service, one.ports);
+    }
+    if (pending.length === 0) return;
+    const stale = [...this.staleHairpins].filter(address => !this.hairpins.has(address));
+    this.staleHairpins.clear();
+    // First, so that an address that comes back with this very write is there after it.
+    const clean: NftCommand[] =
+      stale.length === 0
+        ? []
+        : [{ kind: 'deleteElements', set: 'hairpin', elements: stale.map(address => `${address} . ${address}`) }];
+    await this.write(pending, node, clean);
+  }
+
+  async hasDrifted(): Promise<boolean> {
+    if (this.rulesWritten === '' || (await this.baseRuleHandles()) !== this.rulesWritten) return true;
+    const samples = new Map<string, string>();
+    for (const ports of this.written.values()) {
+      for (const port of ports) {
+        if (port.targets.every(({ map }) => samples.has(map)) && samples.has(`endpoints-${port.transport}`)) continue;
+        for (const [set, key] of elementsOf(port)) if (!samples.has(set)) samples.set(set, key);
+      }
+    }
+    return !(await this.nft.wouldAccept(
+      [...samples].map(([set, key]): NftCommand => ({ kind: 'deleteElements', set, elements: [key] })),
+    ));
+  }
+
+  async cleanup(): Promise<boolean> {
+    const isThere = (await this.nft.chainNames()).size > 0;
+    await this.nft.apply([{ kind: 'removeTable' }]);
+    this.written = new Map();
+    this.sharedChains = new Set();
+    this.rulesWritten = '';
+    return isThere;
+  }
+
+  /** One transaction. @returns services that had to be left out */
+  private async writeAll(services: Services, node: NodeModel): Promise<ReadonlySet<string>> {
+    const refill: FullWrite = { kind: 'refill', foundChains: await this.nft.chainNames() };
+    if (await this.tryAll(services, refill, node)) return new Set();
+    const isOurs = await this.nft.wouldAccept(fullNftCommands([], refill, node).commands);
+    if (!isOurs) this.log.warn({}, 'service rules of another version are replaced');
+    const how: FullWrite = isOurs ? refill : { kind: 'recreate' };
+    if (!isOurs && (await this.tryAll(services, how, node))) return new Set();
+    const culprits = new Set(await this.findCulprits([...services], how, node));
+    const good = new Map([...services].filter(([service]) => !culprits.has(service)));
+    const { commands, newSharedChains } = fullNftCommands(good.values(), how, node);
+    await this.nft.apply(commands);
+    this.sharedChains = new Set(newSharedChains);
+    return culprits;
+  }
+
+  private async tryAll(services: Services, how: FullWrite, node: NodeModel): Promise<boolean> {
+    const { commands, newSharedChains } = fullNftCommands(services.values(), how, node);
+    try {
+      await this.nft.apply(commands);
+      this.sharedChains = new Set(newSharedChains);
+      return true;
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      return false;
+    }
+  }
+
+  /** Halves until those that are refused stand alone; the kernel is only asked, since nothing may be gone for a moment. */
+  private async findCulprits(
+    services: readonly (readonly [string, readonly NftPort[]])[],
+    how: FullWrite,
+    node: NodeModel,
+  ): Promise<readonly string[]> {
+    const { commands } = fullNftCommands(
+      services.map(([, ports]) => ports),
+      how,
+      node,
+    );
+    if (await this.nft.wouldAccept(commands)) return [];
+    const middle = services.length >> 1;
+    if (middle === 0) return services.map(([service]) => service);
+    return [
+      ...(await this.findCulprits(services.slice(0, middle), how, node)),
+      ...(await this.findCulprits(services.slice(middle), how, node)),
+    ];
+  }
+
+  /** Halves what was refused until the culprits stand alone, and remembers what was written. */
+  private async write(batch: readonly Pending[], node: NodeModel, first: readonly NftCommand[] = []): Promise<void> {
+    const { commands, newSharedChains } = nftCommandsOf(
+      batch.map(one => one.delta),
+      this.sharedChains,
+      node,
+    );
+    try {
+      await this.nft.apply([...first, ...commands]);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      const middle = batch.length >> 1;
+      if (middle > 0) {
+        await this.write(batch.slice(0, middle), node, first);
+        await this.write(batch.slice(middle), node);
+        return;
+      }
+      // What was to be removed may be gone because someone flushed: then it is not the service that is at fault.
+      if (await this.hasDrifted()) throw error;
+      for (const { service } of batch) this.refuse(service, error.message);
+      return;
+    }
+    for (const chain of newSharedChains) this.sharedChains.add(chain);
+    for (const { service, ports } of batch) this.remember(service, ports);
+  }
+
+  private remember(service: string, ports: readonly NftPort[]): void {
+    const before = hairpinsOf(this.written.get(service));
+    const now = hairpinsOf(ports);
+    if (ports.length === 0) this.written.delete(service);
+    else this.written.set(service, ports);
+    for (const address of now)
+      if (!before.has(address)) this.hairpins.set(address, (this.hairpins.get(address) ?? 0) + 1);
+    for (const address of before) {
+      if (now.has(address)) continue;
+      const left = (this.hairpins.get(address) ?? 0) - 1;
+      if (left > 0) this.hairpins.set(address, left);
+      else {
+        this.hairpins.delete(address);
+        this.staleHairpins.add(address);
+      }
+    }
+  }
+
+  /** The kernel's numbers of the rules of base chains: other ones are other rules. */
+  private async baseRuleHandles(): Promise<string> {
+    const chains = (await this.nft.list(true))?.chains;
+    return [...baseRules(this.node()).keys()]
+      .map(
+        name =>
+          chains
+            ?.get(name)
+            ?.rules.map(rule => rule.handle)
+            .join(' ') ?? 'absent',
+      )
+      .join(', ');
+  }
+
+  private refuse(service: string, reason: string): void {
+    this.refused.set(service, reason);
+    this.log.error({ service, reason }, 'no rules could be written for a service');
+  }
+}
+
+function pendingOf(service: string, before: readonly NftPort[] | undefined, ports: readonly NftPort[]): Pending {
+  return { service, ports, delta: computeNftDelta(before ?? [], ports) };
+}
+
+function hairpinsOf(ports: readonly NftPort[] | undefined): ReadonlySet<string> {
+  return new Set(ports?.flatMap(port => port.hairpin));
+}
+
+function isRefused(error: unknown): error is CommandError {
+  return error instanceof CommandError && error.failure === 'refused';
+}
