@@ -22,8 +22,8 @@ export interface ProxyBackend {
   update(updates: readonly ServiceUpdate[]): Promise<void>;
   /** Whether someone changed our rules since; to be answered by a look at a few of them, not at all. */
   hasDrifted(): Promise<boolean>;
-  /** Removes everything of this back end in its family, also what an earlier process made; nothing there is no error. */
-  cleanup(): Promise<void>;
+  /** Removes everything of this back end in its family, also what an earlier process made. @returns whether there was anything */
+  cleanup(): Promise<boolean>;
   /** Services that could not be brought into effect while others were, with the reason; kept up to date by every write. */
   readonly refused: ReadonlyMap<string, string>;
   /** How many rules stand, by table: `nat`, `filter`; for metrics. Absent where nothing counts as a rule. */

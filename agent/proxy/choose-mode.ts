@@ -94,7 +94,7 @@ async function defaultOf(options: CommandOptions): Promise<IptablesVariant | und
 
 async function hasLegacyTables(options: CommandOptions): Promise<boolean> {
   const names = ['/proc/net/ip_tables_names', '/proc/net/ip6_tables_names'];
-  const { stdout } = await runCommand(['cat', ...names], '', options, [0, 1]);
+  const { stdout } = await runCommand(['cat', ...names], '', options, () => true);
   return stdout.trim() !== '';
 }
 

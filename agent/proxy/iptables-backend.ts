@@ -126,10 +126,11 @@ export class IptablesBackend implements ProxyBackend {
     return false;
   }
 
-  async cleanup(): Promise<void> {
+  async cleanup(): Promise<boolean> {
     const saved = await this.iptables.save();
     for (const step of cleanupChanges(saved, this.node())) await this.iptables.apply(step);
     this.written = new Map();
+    return [...saved.values()].some(chains => [...chains.keys()].some(chain => chain.startsWith('KUBE-')));
   }
 
   /** Halves what was refused until the culprits stand alone. Returns what was written. */

@@ -29,8 +29,7 @@ function newProxier(): Proxier {
   return new Proxier({
     services: svcs,
     endpointSlices: slices,
-    backend,
-    node: () => testNode,
+    families: [{ backend, node: () => testNode }],
     conntrack: new Conntrack({ prefix }),
     clock: systemClock,
     log: silentLogger,

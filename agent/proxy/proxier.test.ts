@@ -33,8 +33,8 @@ class RecordingBackend implements ProxyBackend {
     return Promise.resolve(this.drifted);
   }
 
-  cleanup(): Promise<void> {
-    return Promise.resolve();
+  cleanup(): Promise<boolean> {
+    return Promise.resolve(true);
   }
 
   finish(): void {
@@ -64,8 +64,7 @@ async function start() {
   const proxier = new Proxier({
     services: svcs,
     endpointSlices: slices,
-    backend,
-    node: () => testNode,
+    families: [{ backend, node: () => testNode }],
     clock,
     log: silentLogger,
   });
@@ -115,12 +114,12 @@ describe('Proxier', () => {
 
   test('does nothing at rest but look for drift, and repairs it', async () => {
     const { backend, clock, end } = await start();
-    await clock.advance(29_000);
+    await clock.advance(9_000);
     expect(backend.calls).toHaveLength(1);
     await clock.advance(2_000);
     expect(backend.calls.slice(1)).toEqual(['drift?']);
     backend.drifted = true;
-    await clock.advance(30_000);
+    await clock.advance(10_000);
     expect(backend.calls.slice(2)).toEqual(['drift?', 'all web=1']);
     await end();
   });
@@ -142,8 +141,7 @@ describe('Proxier', () => {
     const proxier = new Proxier({
       services: svcs,
       endpointSlices: slices,
-      backend,
-      node: () => testNode,
+      families: [{ backend, node: () => testNode }],
       clock: new FakeClock(),
       log: silentLogger,
     });

@@ -1,63 +1,94 @@
 /**
- * kube-proxy: follows Services and EndpointSlices and keeps the kernel's rules as they ask.
+ * kube-proxy: follows Services and EndpointSlices and keeps what forwards their packets as they ask, by one back end an address family.
  *
- * - A change is written at once; changes that come during a write are written together by the next one. There is no period.
  * - Nothing is written before services and slices have been listed: an empty list would cut every connection.
- * - A write that fails is repeated with growing delay as a full one, since it is then unknown what the kernel has.
+ * - A family that cannot be written does not hold up the other.
+ * - Of what several services ask for the oldest holds it; the others are told (see plan/service-claims.ts).
  * - Rules stay when the proxy stops, so that services work while it restarts; `cleanup()` removes them.
  *
- * Source: kube-proxy's iptables back end. Differs: no minimum sync period and no periodic full sync; a check for drift every 30 s
- * instead.
+ * Source: kube-proxy. Differs: no minimum sync period and no periodic full sync; changes of rules by others are looked for instead.
  */
+import type { EventSink } from '../../machinery/client/event-recorder.ts';
 import type { Service } from '../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
 import type { Informer } from '../../machinery/client/informer.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
-import type { ProxyBackend, ServiceUpdate } from './backend.ts';
+import type { Conntrack } from '../node-iptables/index.ts';
+import type { ProxyBackend } from './backend.ts';
+import { FamilySync } from './family-sync.ts';
+import type { ServiceWork, SyncReport } from './family-sync.ts';
+import type { HealthCheckServers } from './health-check-servers.ts';
+import type { AddressFamily } from './plan/address.ts';
 import { computeServicePorts } from './plan/compute-service-ports.ts';
+import { isProxied, keyOf } from './plan/is-proxied.ts';
 import type { NodeModel } from './plan/model.ts';
+import { ServiceClaims } from './plan/service-claims.ts';
+import type { ProxyHealth } from './proxy-health.ts';
+import type { ProxyMetrics } from './proxy-metrics.ts';
+import { ServiceProblems } from './service-problems.ts';
+import { UdpFlowKeeper } from './udp-flow-keeper.ts';
 
 const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 const SERVICE_INDEX = 'proxy.service';
-/** So many changed services, if they are most of all, are written faster by a full write: rules in shared chains at once. */
-const BURST_SERVICES = 1_000;
-const MAX_RETRY_MS = 30_000;
-/** Timers may fire a little early. */
-const TIMER_SLACK_MS = 5;
+const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+/** One address family of the cluster. */
+export interface ProxierFamily {
+  readonly backend: ProxyBackend;
+  /** Read at each write; call `nodeChanged()` when it gives something else. Its `family` never changes. */
+  readonly node: () => NodeModel;
+  /** Back ends of other modes whose rules an earlier process may have left; they are removed once ours stand. */
+  readonly leftovers?: readonly ProxyBackend[];
+}
+
+/** Tells when somebody changed rules. */
+export interface RuleChanges {
+  /** Whether it can tell at the moment. */
+  readonly watching: boolean;
+  /** The returned function ends it. */
+  onChange(listener: () => void): () => void;
+}
 
 export interface ProxierOptions {
   readonly services: Informer<Service>;
   readonly endpointSlices: Informer<EndpointSlice>;
-  readonly backend: ProxyBackend;
-  /** Read at each write; call `nodeChanged()` when it gives something else. */
-  readonly node: () => NodeModel;
+  /** The primary one first; `ready()` waits for that. */
+  readonly families: readonly ProxierFamily[];
+  /** Absent where no rules of the kernel's forward packets. */
+  readonly conntrack?: Conntrack | undefined;
+  readonly ruleChanges?: RuleChanges | undefined;
+  readonly healthChecks?: HealthCheckServers | undefined;
+  readonly health?: ProxyHealth | undefined;
+  readonly metrics?: ProxyMetrics | undefined;
+  readonly events?: EventSink | undefined;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How often the kernel is asked whether our rules are still there; default 30 s. */
+  /** How often the kernel is asked whether our rules are still there, if nothing tells; default 10 s. */
   readonly driftCheckMs?: number;
-  /** Called after each write with its duration. */
-  readonly onSync?: (sync: { kind: 'full' | 'delta'; services: number; durationMs: number }) => void;
+  /** Told of every write. */
+  readonly onSync?: (report: SyncReport) => void;
 }
 
 export class Proxier implements Component {
   readonly name = 'proxy';
   private readonly options: ProxierOptions;
-  private readonly dirty = new Set<string>();
-  private readonly problems = new Map<string, string>();
-  private full = true;
-  private wake: (() => void) | undefined;
+  private readonly syncs: readonly FamilySync[];
+  private readonly claims = new ServiceClaims();
+  private readonly problems: ServiceProblems;
   private readonly firstSync: Promise<void>;
-  private readonly settleFirstSync: { resolve: () => void; reject: (error: unknown) => void };
+  private rejectFirstSync: (error: unknown) => void = () => {};
 
   constructor(options: ProxierOptions) {
     this.options = options;
-    let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
-    this.firstSync = new Promise((resolve, reject) => (settle = { resolve, reject }));
+    this.problems = new ServiceProblems(options.log, options.events);
+    this.syncs = options.families.map(family => this.createSync(family));
+    const stopped = new Promise<void>((_resolve, reject) => (this.rejectFirstSync = reject));
+    this.firstSync = Promise.race([stopped, this.syncs[0]?.written ?? Promise.resolve()]);
     // Nobody may be waiting for it.
     this.firstSync.catch(() => {});
-    this.settleFirstSync = settle ?? { resolve: () => {}, reject: () => {} };
+    stopped.catch(() => {});
   }
 
   ready(): Promise<void> {
@@ -66,141 +97,136 @@ export class Proxier implements Component {
 
   /** The node's zone, addresses or the cluster's range are different now. */
   nodeChanged(): void {
-    this.full = true;
-    this.wake?.();
+    for (const sync of this.syncs) sync.touchAll();
+  }
+
+  /** Says what `source` has to say of a service, once; undefined when it is mended. */
+  report(source: string, service: string, message: string | undefined): void {
+    this.problems.report(source, service, this.serviceOfKey(service), message === undefined ? [] : [message]);
   }
 
   /** Removes all rules. Not while it runs. */
-  cleanup(): Promise<void> {
-    return this.options.backend.cleanup();
+  async cleanup(): Promise<void> {
+    for (const { backend } of this.options.families) await backend.cleanup();
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { services, endpointSlices, clock } = this.options;
+    const { services, endpointSlices, ruleChanges, healthChecks } = this.options;
     endpointSlices.addIndex(SERVICE_INDEX, slice => {
       const service = serviceOf(slice);
       return service === undefined ? [] : [service];
     });
-    const touchService = (service: Service): void =>
-      this.touch(`${service.metadata.namespace}/${service.metadata.name}`);
-    const touchSlice = (slice: EndpointSlice): void => this.touch(serviceOf(slice));
     const removeHandlers = [
-      services.addHandler({ onAdd: touchService, onUpdate: (_, now) => touchService(now), onDelete: touchService }),
-      endpointSlices.addHandler({
-        onAdd: touchSlice,
-        onUpdate: (before, now) => {
-          touchSlice(before);
-          touchSlice(now);
-        },
-        onDelete: touchSlice,
+      services.addHandler({
+        onAdd: service => this.serviceChanged(undefined, service),
+        onUpdate: (before, now) => this.serviceChanged(before, now),
+        onDelete: service => this.serviceChanged(service, undefined),
       }),
+      endpointSlices.addHandler({
+        onAdd: (slice, isInitial) => this.sliceChanged(slice, !isInitial),
+        onUpdate: (before, now) => {
+          if (serviceOf(before) !== serviceOf(now)) this.sliceChanged(before, false);
+          this.sliceChanged(now, true);
+        },
+        onDelete: slice => this.sliceChanged(slice, false),
+      }),
+      ruleChanges?.onChange(() => this.syncs.forEach(sync => sync.suspect())) ?? ((): void => {}),
     ];
-    const onAbort = (): void => this.wake?.();
-    signal.addEventListener('abort', onAbort);
-    let driftDueMs = Infinity;
-    let retryMs = 0;
     try {
       await untilAborted(Promise.all([services.synced(), endpointSlices.synced()]), signal);
-      while (!signal.aborted) {
-        try {
-          const isDue = clock.monotonicMs() >= driftDueMs - TIMER_SLACK_MS;
-          if (this.full || this.dirty.size > 0) await this.sync();
-          else if (isDue) await this.checkDrift();
-          if (isDue || driftDueMs === Infinity)
-            driftDueMs = clock.monotonicMs() + (this.options.driftCheckMs ?? 30_000);
-          retryMs = 0;
-          this.settleFirstSync.resolve();
-        } catch (error) {
-          this.full = true;
-          retryMs = Math.min(Math.max(200, retryMs * 2), MAX_RETRY_MS);
-          this.options.log.error({ error: String(error), retryMs }, 'service rules could not be written');
-        }
-        if (retryMs > 0) await clock.sleep(retryMs, signal).catch(() => {});
-        else await this.untilChanged(driftDueMs, signal);
-      }
+      if (!signal.aborted) await Promise.all(this.syncs.map(sync => sync.run(signal)));
     } finally {
-      signal.removeEventListener('abort', onAbort);
       for (const remove of removeHandlers) remove();
-      this.settleFirstSync.reject(signal.reason ?? new Error('the proxy stopped before its first write'));
+      this.rejectFirstSync(signal.reason ?? new Error('the proxy stopped before its first write'));
+      await healthChecks?.close();
     }
   }
 
-  private touch(service: string | undefined): void {
-    if (service === undefined) return;
-    this.dirty.add(service);
-    this.wake?.();
-  }
-
-  private async sync(): Promise<void> {
-    const { backend, services, clock, onSync } = this.options;
-    const startedMs = clock.monotonicMs();
-    const keys = [...this.dirty];
-    const isBurst = keys.length >= BURST_SERVICES && keys.length * 2 > services.lister.list().length;
-    const kind = this.full || isBurst ? 'full' : 'delta';
-    // Cleared before the first await: what comes during the write must be seen by the next one.
-    this.dirty.clear();
-    this.full = false;
-    let count = keys.length;
-    if (kind === 'full') {
-      const all = services.lister.list();
-      count = all.length;
-      await backend.replaceAll(this.updatesOf(all));
-    } else {
-      await backend.update(keys.map(key => this.updateOf(key)));
-    }
-    onSync?.({ kind, services: count, durationMs: clock.monotonicMs() - startedMs });
-  }
-
-  private async checkDrift(): Promise<void> {
-    if (!(await this.options.backend.hasDrifted())) return;
-    this.options.log.warn({}, 'someone removed service rules; writing all of them again');
-    this.full = true;
-    await this.sync();
-  }
-
-  private *updatesOf(all: readonly Service[]): Iterable<ServiceUpdate> {
-    for (const service of all) yield this.updateOf(`${service.metadata.namespace}/${service.metadata.name}`);
-  }
-
-  private updateOf(key: string): ServiceUpdate {
-    const { services, endpointSlices, node } = this.options;
-    const slash = key.indexOf('/');
-    const service = services.lister.get(key.slice(0, slash), key.slice(slash + 1));
-    if (service === undefined) {
-      this.problems.delete(key);
-      return { service: key, ports: [] };
-    }
-    const { ports, problems } = computeServicePorts(service, endpointSlices.lister.byIndex(SERVICE_INDEX, key), node());
-    this.report(
-      key,
-      problems.map(problem => problem.message),
-    );
-    return { service: key, ports };
-  }
-
-  /** Says once what is wrong with a service. */
-  private report(service: string, messages: readonly string[]): void {
-    const text = messages.join('; ');
-    if (text === (this.problems.get(service) ?? '')) return;
-    if (text === '') this.problems.delete(service);
-    else {
-      this.problems.set(service, text);
-      this.options.log.warn({ service, problems: messages }, 'parts of a service cannot be programmed');
-    }
-  }
-
-  private untilChanged(driftDueMs: number, signal: AbortSignal): Promise<void> {
-    if (this.full || this.dirty.size > 0 || signal.aborted) return Promise.resolve();
-    const { clock } = this.options;
-    return new Promise(resolve => {
-      const done = (): void => {
-        cancel();
-        this.wake = undefined;
-        resolve();
-      };
-      const cancel = clock.after(driftDueMs - clock.monotonicMs(), done);
-      this.wake = done;
+  private createSync({ backend, node, leftovers }: ProxierFamily): FamilySync {
+    const { conntrack, ruleChanges, clock, log, health, metrics, driftCheckMs } = this.options;
+    const { family } = node();
+    return new FamilySync({
+      family,
+      backend,
+      flows: conntrack === undefined ? undefined : new UdpFlowKeeper({ family, conntrack, log }),
+      services: () => this.options.services.lister.list().map(service => keyOf(service)),
+      workOf: key => this.workOf(key, node()),
+      isWatched: () => ruleChanges?.watching === true,
+      driftCheckMs,
+      leftovers: leftovers ?? [],
+      clock,
+      log,
+      onQueued: () => {
+        health?.queued(family);
+        metrics?.queued(family);
+      },
+      onSynced: report => {
+        health?.synced(family);
+        metrics?.synced(report, backend);
+        this.tellRefused(family, backend);
+        this.options.onSync?.(report);
+      },
+      onFailed: (_family, kind) => metrics?.failed(family, backend.name, kind),
     });
+  }
+
+  private serviceChanged(before: Service | undefined, now: Service | undefined): void {
+    const service = now ?? before;
+    if (service === undefined) return;
+    const rivals = this.claims.replace(before, now);
+    for (const key of rivals) this.touch(key);
+    if ((before !== undefined && isProxied(before)) || (now !== undefined && isProxied(now))) {
+      this.options.metrics?.serviceChanged();
+      this.touch(keyOf(service));
+    }
+  }
+
+  /** @param isNews it happened now: how long it takes is measured */
+  private sliceChanged(slice: EndpointSlice, isNews: boolean): void {
+    const key = serviceOf(slice);
+    const sync = this.syncs.find(({ family }) => family === slice.addressType);
+    if (key === undefined || sync === undefined) return;
+    const service = this.serviceOfKey(key);
+    // A service that is not there yet is touched when it comes.
+    if (service === undefined || !isProxied(service)) return;
+    this.options.metrics?.endpointsChanged();
+    const trigger = isNews ? Date.parse(slice.metadata.annotations?.[TRIGGER_TIME] ?? '') : NaN;
+    sync.touch(key, Number.isNaN(trigger) ? undefined : trigger);
+  }
+
+  private touch(service: string): void {
+    for (const sync of this.syncs) sync.touch(service);
+  }
+
+  private workOf(key: string, node: NodeModel): ServiceWork {
+    const { endpointSlices, healthChecks, metrics } = this.options;
+    const service = this.serviceOfKey(key);
+    if (service === undefined) {
+      this.problems.report(node.family, key, undefined, []);
+      healthChecks?.set(node.family, key, undefined);
+      metrics?.localEndpoints(node.family, key, []);
+      return { service: key, ports: [], udp: [] };
+    }
+    const slices = endpointSlices.lister.byIndex(SERVICE_INDEX, key);
+    const plan = computeServicePorts(service, slices, node, claim => this.claims.rivalOf(claim, key));
+    this.problems.report(node.family, key, service, plan.problems);
+    const healthPort = plan.ports.find(port => port.externalPolicy === 'Local')?.healthCheckNodePort;
+    const check = healthPort === undefined ? undefined : { port: healthPort, localEndpoints: plan.readyHere };
+    healthChecks?.set(node.family, key, check);
+    metrics?.localEndpoints(node.family, key, plan.ports);
+    return { service: key, ports: plan.ports, udp: plan.udp };
+  }
+
+  private tellRefused(family: AddressFamily, { name, refused }: ProxyBackend): void {
+    const source = `${family} ${name}`;
+    for (const key of this.problems.keysOf(source))
+      if (!refused.has(key)) this.problems.report(source, key, this.serviceOfKey(key), []);
+    for (const [key, reason] of refused) this.problems.report(source, key, this.serviceOfKey(key), [reason]);
+  }
+
+  private serviceOfKey(key: string): Service | undefined {
+    const slash = key.indexOf('/');
+    return this.options.services.lister.get(key.slice(0, slash), key.slice(slash + 1));
   }
 }
 

@@ -56,9 +56,3 @@ export interface NodeModel {
   /** Which bit of a packet's mark says that it shall be masqueraded: 14 is 0x4000. */
   readonly masqueradeBit: number;
 }
-
-/** Something in a service that no rule can be made of; the rest of the service works. */
-export interface ServiceProblem {
-  readonly service: string;
-  readonly message: string;
-}

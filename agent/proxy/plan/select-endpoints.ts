@@ -3,16 +3,19 @@
  *
  * - Ready ones; if there is none, those that still serve while they terminate, so that a rolling update drops nothing.
  * - Hints narrow the choice to this node or zone only if every ready endpoint has them and at least one is for here.
+ * - Traffic under policy Local takes no heed of hints.
  *
- * Source: kube-proxy's topology rules, KEP-1669, KEP-2433, KEP-3015.
+ * Source: kube-proxy's topology rules (v1.34, pkg/proxy/topology.go), KEP-1669, KEP-2433, KEP-3015, KEP-4444.
  */
 import type { Endpoint, EndpointSlice } from '../../../proto/api/discovery-v1.ts';
-import { familyOf, isPort } from './address.ts';
+import { canonicalAddress, familyOf, isPort } from './address.ts';
 import type { EndpointModel, NodeModel, ServiceProtocol } from './model.ts';
 
 /** An endpoint with all that the choice depends on. */
 export interface Candidate extends EndpointModel {
   readonly ready: boolean;
+  /** It answers, be it ready, terminating or neither. */
+  readonly serving: boolean;
   readonly servingTerminating: boolean;
   readonly forNodes: readonly string[];
   readonly forZones: readonly string[];
@@ -24,25 +27,38 @@ export interface SelectedEndpoints {
   readonly localEndpoints: EndpointModel[];
 }
 
-/** Endpoints of one port by name and protocol, without duplicates; of two equal ones the ready one counts. */
+const NONE: readonly string[] = [];
+
+/**
+ * Endpoints of one port by name and protocol, without duplicates; of two equal ones the ready one counts.
+ * @param complain told of what no rule can be made of, in words
+ */
 export function candidatesOf(
   slices: readonly EndpointSlice[],
   portName: string,
   protocol: ServiceProtocol,
   node: NodeModel,
+  complain: (message: string) => void,
 ): Candidate[] {
   const found = new Map<string, Candidate>();
   for (const slice of slices) {
     if (slice.addressType !== node.family) continue;
-    for (const slicePort of slice.ports ?? []) {
-      const { port } = slicePort;
-      if ((slicePort.name ?? '') !== portName || (slicePort.protocol ?? 'TCP') !== protocol || !isPort(port)) continue;
+    for (const { name, port, protocol: of = 'TCP' } of slice.ports ?? []) {
+      if ((name ?? '') !== portName || of !== protocol) continue;
+      if (!isPort(port)) {
+        complain(`port ${JSON.stringify(name ?? '')} of EndpointSlice ${slice.metadata.name} is ${port ?? 'none'}`);
+        continue;
+      }
       for (const endpoint of slice.endpoints ?? []) {
         const candidate = candidateOf(endpoint, port, node);
-        if (candidate === undefined) continue;
+        if (candidate === undefined) {
+          const text = JSON.stringify(endpoint.addresses[0] ?? '');
+          complain(`endpoint ${text} of EndpointSlice ${slice.metadata.name} is no ${node.family} address`);
+          continue;
+        }
         const key = `${candidate.ip} ${port}`;
         const other = found.get(key);
-        if (other === undefined || (candidate.ready && !other.ready)) found.set(key, candidate);
+        if (other === undefined || isBetter(candidate, other)) found.set(key, candidate);
       }
     }
   }
@@ -63,18 +79,26 @@ export function selectEndpoints(candidates: readonly Candidate[], node: NodeMode
 }
 
 function candidateOf(endpoint: Endpoint, port: number, node: NodeModel): Candidate | undefined {
-  const ip = endpoint.addresses[0];
+  // Others would be the same endpoint's; consumers take the first.
+  const ip = canonicalAddress(endpoint.addresses[0] ?? '');
   if (ip === undefined || familyOf(ip) !== node.family) return undefined;
-  const { ready = true, serving = true, terminating = false } = endpoint.conditions ?? {};
+  const { ready = true, serving = ready, terminating = false } = endpoint.conditions ?? {};
   return {
     ip,
     port,
     local: endpoint.nodeName === node.nodeName,
     ready,
+    serving,
     servingTerminating: serving && terminating,
-    forNodes: endpoint.hints?.forNodes?.map(hint => hint.name) ?? [],
-    forZones: endpoint.hints?.forZones?.map(hint => hint.name) ?? [],
+    forNodes: endpoint.hints?.forNodes?.map(hint => hint.name) ?? NONE,
+    forZones: endpoint.hints?.forZones?.map(hint => hint.name) ?? NONE,
   };
+}
+
+/** An endpoint may stand in two slices for a moment while it moves. */
+function isBetter(one: Candidate, other: Candidate): boolean {
+  if (one.ready !== other.ready) return one.ready;
+  return one.servingTerminating && !other.servingTerminating;
 }
 
 function nearest(ready: readonly Candidate[], node: NodeModel): readonly Candidate[] {

@@ -77,8 +77,10 @@ export class ManualInformer<T extends AnyObject> implements Informer<T> {
 
   remove(object: T): void {
     const key = this.keyOf(object);
-    this.unindex(key, this.objects.get(key));
-    if (this.objects.delete(key)) for (const handler of this.handlers) handler.onDelete?.(object);
+    const last = this.objects.get(key);
+    this.unindex(key, last);
+    this.objects.delete(key);
+    if (last !== undefined) for (const handler of this.handlers) handler.onDelete?.(last);
   }
 
   addHandler(handler: InformerHandler<T>): () => void {
