@@ -8,8 +8,8 @@ import type { CommandInput, CommandOptions, CommandResult, Tolerated } from './r
 import { absent, runCommand } from './run-command.ts';
 import { parseSave } from './plan/parse-save.ts';
 import type { SavedTables } from './plan/parse-save.ts';
-import { splitWords } from './plan/parse-rule.ts';
-import { renderRule, word } from './plan/render-rule.ts';
+import { splitWords, word } from './plan/words.ts';
+import { renderRule } from './plan/render-rule.ts';
 import { isEmptyChange, renderRestore } from './plan/restore.ts';
 import type { RuleLike, TableChange } from './plan/restore.ts';
 import type { Family, TableName } from './plan/rule.ts';

@@ -2,7 +2,7 @@
  * Expressions of nft's JSON as the text that nft's own listing would show: `ip daddr . th dport`, `10.0.0.0/8`,
  * `numgen random mod 2 map { 0 : 10.0.0.1 . 80 }`. Source: libnftables-json(5), version 1.0.6.
  */
-import { NftJsonError } from './nft-json-error.ts';
+import { ParseError } from './parse-error.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -10,9 +10,9 @@ const VERDICTS: readonly string[] = ['accept', 'drop', 'continue', 'return'];
 /** Deeper than any ruleset; a bound against documents made to exhaust the stack. */
 const MAX_DEPTH = 64;
 
-/** @throws NftJsonError on what is no expression */
+/** @throws ParseError on what is no expression */
 export function expressionText(value: unknown, depth = 0): string {
-  if (depth > MAX_DEPTH) throw new NftJsonError('nested too deep', '');
+  if (depth > MAX_DEPTH) throw new ParseError('nft -j', 'nested too deep', '');
   const text = (inner: unknown): string => expressionText(inner, depth + 1);
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
@@ -75,12 +75,12 @@ export function expressionText(value: unknown, depth = 0): string {
   }
 }
 
-/** `drop`, `goto svc`. @throws NftJsonError on what is no verdict */
+/** `drop`, `goto svc`. @throws ParseError on what is no verdict */
 export function verdictText(value: unknown): string {
   const [kind, body] = one(value);
   if (VERDICTS.includes(kind)) return kind;
   if (kind === 'jump' || kind === 'goto') return `${kind} ${expressionText(part(body, 'target'), MAX_DEPTH)}`;
-  throw new NftJsonError('no verdict', value);
+  throw new ParseError('nft -j', 'no verdict', value);
 }
 
 function elementText(item: unknown, depth: number): string {
@@ -115,17 +115,17 @@ function seed(body: Json): string {
 
 function one(value: unknown): readonly [string, Json] {
   const entry = typeof value === 'object' && value !== null ? Object.entries(value)[0] : undefined;
-  if (entry === undefined) throw new NftJsonError('no expression', value);
+  if (entry === undefined) throw new ParseError('nft -j', 'no expression', value);
   return [entry[0], (entry[1] ?? {}) as Json];
 }
 
 function many(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new NftJsonError('no list', value);
+  if (!Array.isArray(value)) throw new ParseError('nft -j', 'no list', value);
   return value;
 }
 
 function part(body: Json, name: string): unknown {
   const value = typeof body === 'object' && Object.hasOwn(body, name) ? body[name] : undefined;
-  if (value === undefined) throw new NftJsonError(`no field ${name}`, body);
+  if (value === undefined) throw new ParseError('nft -j', `no field ${name}`, body);
   return value;
 }

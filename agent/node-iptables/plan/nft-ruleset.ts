@@ -5,7 +5,7 @@
  * Not in the JSON of 1.0.6, and therefore not here: comments of tables and chains, the flag `dynamic`, `auto-merge`.
  * Source: libnftables-json(5), version 1.0.6.
  */
-import { NftJsonError } from './nft-json-error.ts';
+import { ParseError } from './parse-error.ts';
 import { expressionText, verdictText } from './nft-expression-text.ts';
 import type { NftFamily } from './nft.ts';
 import type { Counters } from './rule.ts';
@@ -82,13 +82,13 @@ export interface NftSavedTable {
 /** Tables by `family name`, `ip filter`. A listing of one chain or set gives its table with nothing else in it. */
 export type NftSavedTables = Map<string, NftSavedTable>;
 
-/** @throws NftJsonError on anything that `nft -j list` does not print */
+/** @throws ParseError on anything that `nft -j list` does not print */
 export function parseNftJson(text: string): NftSavedTables {
   let document: unknown;
   try {
     document = JSON.parse(text);
   } catch (cause) {
-    throw new NftJsonError('no JSON', text.slice(0, 100), { cause });
+    throw new ParseError('nft -j', 'no JSON', text.slice(0, 100), { cause });
   }
   const tables: NftSavedTables = new Map();
   for (const item of list(field(document, 'nftables'), document)) {
@@ -120,7 +120,7 @@ function tableOf(tables: NftSavedTables, family: string, name: string, handle = 
 
 function ruleChain(table: NftSavedTable, name: string): NftSavedChain {
   const chain = table.chains.get(name);
-  if (chain === undefined) throw new NftJsonError('rule of an unlisted chain', name);
+  if (chain === undefined) throw new ParseError('nft -j', 'rule of an unlisted chain', name);
   return chain;
 }
 
@@ -238,24 +238,24 @@ function optional(body: unknown, name: string): unknown {
 
 function field(body: unknown, name: string): unknown {
   const value = optional(body, name);
-  if (value === undefined) throw new NftJsonError(`no field ${name}`, body);
+  if (value === undefined) throw new ParseError('nft -j', `no field ${name}`, body);
   return value;
 }
 
 function string(body: unknown, name: string): string {
   const value = field(body, name);
-  if (typeof value !== 'string') throw new NftJsonError(`field ${name} is no string`, body);
+  if (typeof value !== 'string') throw new ParseError('nft -j', `field ${name} is no string`, body);
   return value;
 }
 
 function number(body: unknown, name: string): number {
   const value = field(body, name);
-  if (typeof value !== 'number') throw new NftJsonError(`field ${name} is no number`, body);
+  if (typeof value !== 'number') throw new ParseError('nft -j', `field ${name} is no number`, body);
   return value;
 }
 
 function list(value: unknown, within: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new NftJsonError('no list', within);
+  if (!Array.isArray(value)) throw new ParseError('nft -j', 'no list', within);
   return value;
 }
 
@@ -266,6 +266,6 @@ function words(value: unknown, within: unknown): string[] {
 
 function only(item: unknown): readonly [string, unknown] {
   const entry = isObject(item) ? Object.entries(item)[0] : undefined;
-  if (entry === undefined) throw new NftJsonError('no object with one key', item);
+  if (entry === undefined) throw new ParseError('nft -j', 'no object with one key', item);
   return entry;
 }

@@ -2,165 +2,67 @@
  * One line of `iptables-save` back to a rule. Whatever has no type of its own is kept word for word as `other`, so that
  * rendering a parsed rule never loses a word.
  */
-import type { ConnectionState, Match, PortRange, Rule, Target } from './rule.ts';
+import { ParseError } from './parse-error.ts';
+import { parseMatch } from './parse-match.ts';
+import { parseTarget } from './parse-target.ts';
+import type { Match, Rule } from './rule.ts';
+import { splitWords, toOptions } from './words.ts';
+import type { RuleOption } from './words.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Splits a line as `iptables-restore` does: double quotes group, a backslash inside them escapes. */
-export function splitWords(line: string): string[] {
-  const words: string[] = [];
-  let current = '';
-  let open = false;
-  let started = false;
-  for (let i = 0; i < line.length; i++) {
-    const c = line.charAt(i);
-    if (open) {
-      if (c === '\\' && i + 1 < line.length) current += line.charAt(++i);
-      else if (c === '"') open = false;
-      else current += c;
-    } else if (c === '"') {
-      open = started = true;
-    } else if (c === ' ' || c === '\t' || c === '\n') {
-      if (started) words.push(current);
-      current = '';
-      started = false;
-    } else {
-      current += c;
-      started = true;
-    }
-  }
-  if (started) words.push(current);
-  return words;
-}
+const STARTS_PART: ReadonlySet<string> = new Set(['-m', '-j', '-g']);
 
-/** The rule of words that follow `-A CHAIN`. */
+/**
+ * The rule of words that follow `-A CHAIN`.
+ * @throws ParseError if an option before the first match or target is not known
+ */
 export function parseRule(text: string | readonly string[]): Rule {
-  const words = typeof text === 'string' ? splitWords(text) : text;
+  const options = toOptions(typeof text === 'string' ? splitWords(text) : text);
   const rule: Mutable<Rule> = {};
   const matches: Match[] = [];
-  let negated = false;
-  for (let i = 0; i < words.length;) {
-    const flag = words[i];
-    const value = words[i + 1] ?? '';
-    const negation = negated ? ({ not: true } as const) : {};
-    if (flag === '!') {
-      negated = true;
-      i++;
+  for (let i = 0; i < options.length;) {
+    const option = options[i++];
+    if (option === undefined) break;
+    if (!STARTS_PART.has(option.flag)) {
+      parseBasic(rule, option);
       continue;
     }
-    if (flag === '-m' || flag === '-j' || flag === '-g') {
-      let end = i + 2;
-      while (end < words.length && !['-m', '-j', '-g'].includes(words[end] ?? '')) end++;
-      const args = words.slice(i + 2, end);
-      if (flag === '-m') matches.push(parseMatch(value, args));
-      else rule.target = flag === '-g' ? { kind: 'goto', chain: value } : parseTarget(value, args);
-      i = end;
-    } else {
-      if (flag === '-s') rule.source = { cidr: value, ...negation };
-      else if (flag === '-d') rule.destination = { cidr: value, ...negation };
-      else if (flag === '-i') rule.inInterface = { name: value, ...negation };
-      else if (flag === '-o') rule.outInterface = { name: value, ...negation };
-      else if (flag === '-p') rule.protocol = value;
-      else throw new SyntaxError(`unknown option ${JSON.stringify(flag)} in rule ${JSON.stringify(words.join(' '))}`);
-      i += 2;
+    const start = i;
+    while (i < options.length && !STARTS_PART.has(options[i]?.flag ?? '')) i++;
+    const name = option.values[0];
+    if (name === undefined || option.values.length > 1 || option.not) throw unknown(option);
+    if (option.flag === '-m') matches.push(parseMatch(name, options.slice(start, i)));
+    else if (rule.target !== undefined) throw unknown(option);
+    else if (option.flag === '-j') rule.target = parseTarget(name, options.slice(start, i));
+    else {
+      rule.target = { kind: 'goto', chain: name };
+      i = start;
     }
-    negated = false;
   }
   if (matches.length > 0) rule.matches = matches;
   return rule;
 }
 
-function parseMatch(module: string, args: readonly string[]): Match {
-  const other: Match = { kind: 'other', module, args };
-  const not = args[0] === '!' ? ({ not: true } as const) : {};
-  const [option, value, extra, ...rest] = args[0] === '!' ? args.slice(1) : args;
-  const single = value !== undefined && extra === undefined;
-  switch (module) {
-    case 'comment':
-      return option === '--comment' && single ? { kind: 'comment', text: value } : other;
-    case 'tcp':
-    case 'udp':
-    case 'sctp':
-      return parsePortMatch(module, args) ?? other;
-    case 'mark':
-      return option === '--mark' && single ? { kind: 'mark', ...parseMark(value), ...not } : other;
-    case 'addrtype':
-      if (!single) return other;
-      if (option === '--src-type') return { kind: 'addressType', side: 'source', type: value, ...not };
-      return option === '--dst-type' ? { kind: 'addressType', side: 'destination', type: value, ...not } : other;
-    case 'conntrack':
-      return option === '--ctstate' && single
-        ? { kind: 'state', states: value.split(',') as ConnectionState[], ...not }
-        : other;
-    case 'statistic':
-      return option === '--mode' && value === 'random' && extra === '--probability' && rest.length === 1
-        ? { kind: 'random', probability: Number(rest[0]) }
-        : other;
-    case 'recent':
-      return parseRecent(args) ?? other;
-    case 'set':
-      return option === '--match-set' && value !== undefined && extra !== undefined && rest.length === 0
-        ? { kind: 'set', name: value, flags: extra, ...not }
-        : other;
-    default:
-      return other;
+function parseBasic(rule: Mutable<Rule>, option: RuleOption): void {
+  const { flag, not, values } = option;
+  const negation = not ? ({ not: true } as const) : {};
+  if (flag === '-f' && values.length === 0) {
+    rule.fragments = not ? 'never' : 'only';
+    return;
   }
+  const value = values[0];
+  if (value === undefined || values.length > 1) throw unknown(option);
+  if (flag === '-s') rule.source = { cidr: value, ...negation };
+  else if (flag === '-d') rule.destination = { cidr: value, ...negation };
+  else if (flag === '-i') rule.inInterface = { name: value, ...negation };
+  else if (flag === '-o') rule.outInterface = { name: value, ...negation };
+  else if (flag === '-p') {
+    rule.protocol = value;
+    if (not) rule.protocolNot = true;
+  } else throw unknown(option);
 }
 
-function parsePortMatch(protocol: 'tcp' | 'udp' | 'sctp', args: readonly string[]): Match | undefined {
-  const match: { source?: PortRange; destination?: PortRange } = {};
-  for (let i = 0; i < args.length; i += 2) {
-    const value = args[i + 1];
-    if (value === undefined || !/^\d+(:\d+)?$/.test(value)) return undefined;
-    const [from, to] = value.split(':').map(Number) as [number, number?];
-    if (args[i] === '--sport') match.source = { from, to: to ?? from };
-    else if (args[i] === '--dport') match.destination = { from, to: to ?? from };
-    else return undefined;
-  }
-  return { kind: 'port', protocol, ...match };
-}
-
-function parseRecent(args: readonly string[]): Match | undefined {
-  const rest = [...args];
-  const action = rest.shift()?.slice(2);
-  const take = (flag: string): string | undefined => {
-    const at = rest.indexOf(flag);
-    return at < 0 ? undefined : rest.splice(at, 2)[1];
-  };
-  const name = take('--name');
-  const seconds = take('--seconds');
-  take('--mask');
-  const reap = rest.includes('--reap') ? ({ reap: true } as const) : {};
-  if (name === undefined || rest.some(w => w !== '--reap' && w !== '--rsource')) return undefined;
-  if ((action === 'set' || action === 'remove') && seconds === undefined) return { kind: 'recent', action, name };
-  if ((action === 'rcheck' || action === 'update') && seconds !== undefined) {
-    return { kind: 'recent', action, name, seconds: Number(seconds), ...reap };
-  }
-  return undefined;
-}
-
-function parseTarget(name: string, args: readonly string[]): Target {
-  const [option, value, extra] = args;
-  const single = value !== undefined && extra === undefined;
-  if (option === undefined) {
-    if (name === 'ACCEPT') return { kind: 'accept' };
-    if (name === 'DROP') return { kind: 'drop' };
-    if (name === 'RETURN') return { kind: 'return' };
-    if (name === 'MASQUERADE') return { kind: 'masquerade' };
-    // An own chain and an extension without options look alike; both are a jump to a name.
-    return { kind: 'jump', chain: name };
-  }
-  if (name === 'REJECT' && option === '--reject-with' && single) return { kind: 'reject', with: value };
-  if (name === 'DNAT' && option === '--to-destination' && single) return { kind: 'dnat', to: value };
-  if (name === 'SNAT' && option === '--to-source' && single) return { kind: 'snat', to: value };
-  if (name === 'MASQUERADE' && option === '--random-fully' && value === undefined) {
-    return { kind: 'masquerade', randomFully: true };
-  }
-  if (name === 'MARK' && option === '--set-xmark' && single) return { kind: 'mark', ...parseMark(value) };
-  return { kind: 'other', name, args };
-}
-
-function parseMark(text: string): { value: number; mask: number } {
-  const [value, mask] = text.split('/');
-  return { value: Number(value), mask: mask === undefined ? 0xffffffff : Number(mask) };
+function unknown(option: RuleOption): ParseError {
+  return new ParseError('iptables-save', 'unknown option', option.words.join(' '));
 }

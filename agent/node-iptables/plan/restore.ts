@@ -5,7 +5,8 @@
  * Order within a table: declare (makes the chain or empties it), remove single rules, insert, append, delete chains. So a
  * chain may be deleted in the very change that rewrites whatever still pointed to it.
  */
-import { renderRule, word } from './render-rule.ts';
+import { renderRule } from './render-rule.ts';
+import { word } from './words.ts';
 import { BUILT_IN_CHAINS } from './rule.ts';
 import type { Family, Rule, TableName } from './rule.ts';
 

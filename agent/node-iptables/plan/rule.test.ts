@@ -4,7 +4,8 @@ import { address, canonicalRule } from '../testdata/arbitrary-rules.ts';
 import { diffChains } from './diff.ts';
 import { renderIpset } from './ipset.ts';
 import { renderNft } from './nft.ts';
-import { parseRule, splitWords } from './parse-rule.ts';
+import { parseRule } from './parse-rule.ts';
+import { splitWords } from './words.ts';
 import { parseSave } from './parse-save.ts';
 import { renderRule } from './render-rule.ts';
 import { isEmptyChange, renderRestore } from './restore.ts';
@@ -45,10 +46,10 @@ const CASES: { name: string; rule: Rule; text: string }[] = [
   {
     name: 'an unknown module, word for word',
     rule: {
-      matches: [{ kind: 'other', module: 'limit', args: ['--limit', '5/min'] }],
-      target: { kind: 'other', name: 'LOG', args: ['--log-prefix', 'a b'] },
+      matches: [{ kind: 'other', module: 'ttl', args: ['--ttl-lt', '5'] }],
+      target: { kind: 'other', name: 'NFLOG', args: ['--nflog-prefix', 'a b'] },
     },
-    text: '-m limit --limit 5/min -j LOG --log-prefix "a b"',
+    text: '-m ttl --ttl-lt 5 -j NFLOG --nflog-prefix "a b"',
   },
   {
     name: 'a set',

@@ -27,6 +27,25 @@ export interface PortRange {
   readonly to: number;
 }
 
+/** A port or range that a packet has or, with `not`, has not. */
+export interface PortMatch extends PortRange {
+  readonly not?: true;
+}
+
+/** Of the flags in `mask` exactly those in `set` are set: `SYN`, `ACK`, `FIN`, `RST`, `URG`, `PSH`, `ALL`, `NONE`. */
+export interface TcpFlags {
+  readonly mask: readonly string[];
+  readonly set: readonly string[];
+  readonly not?: true;
+}
+
+/** First and last address, both included. */
+export interface AddressRange {
+  readonly from: string;
+  readonly to: string;
+  readonly not?: true;
+}
+
 export type ConnectionState = 'INVALID' | 'NEW' | 'RELATED' | 'ESTABLISHED' | 'UNTRACKED' | 'SNAT' | 'DNAT';
 
 /** One `-m module` of a rule; what this library has no type for stays `other`, word for word. */
@@ -35,18 +54,35 @@ export type Match =
   | {
       readonly kind: 'port';
       readonly protocol: 'tcp' | 'udp' | 'sctp';
-      readonly source?: PortRange;
-      readonly destination?: PortRange;
+      readonly source?: PortMatch;
+      readonly destination?: PortMatch;
+      /** Of TCP alone. */
+      readonly flags?: TcpFlags;
     }
+  /** Up to 15 ports, a range counts as two. */
+  | {
+      readonly kind: 'ports';
+      readonly side: 'source' | 'destination' | 'either';
+      readonly ports: readonly PortRange[];
+      readonly not?: true;
+    }
+  /** `8`, `3/4`, `any`; of IPv6 by `version`. */
+  | { readonly kind: 'icmp'; readonly version: 4 | 6; readonly type: string; readonly not?: true }
   | { readonly kind: 'mark'; readonly value: number; readonly mask: number; readonly not?: true }
+  | { readonly kind: 'connectionMark'; readonly value: number; readonly mask: number; readonly not?: true }
   | {
       readonly kind: 'addressType';
       readonly side: 'source' | 'destination';
       readonly type: string;
       readonly not?: true;
     }
+  | { readonly kind: 'addressRange'; readonly source?: AddressRange; readonly destination?: AddressRange }
   | { readonly kind: 'state'; readonly states: readonly ConnectionState[]; readonly not?: true }
-  | { readonly kind: 'random'; readonly probability: number }
+  /** `rate` as `iptables-save` prints it, `5/min`; `burst` 5 if it says nothing. */
+  | { readonly kind: 'limit'; readonly rate: string; readonly burst?: number }
+  | { readonly kind: 'random'; readonly probability: number; readonly not?: true }
+  /** Packet number `packet` (from 0) of every `every`. */
+  | { readonly kind: 'nth'; readonly every: number; readonly packet: number; readonly not?: true }
   | { readonly kind: 'recent'; readonly action: 'set' | 'remove'; readonly name: string }
   | {
       readonly kind: 'recent';
@@ -69,7 +105,22 @@ export type Target =
   | { readonly kind: 'dnat'; readonly to: string }
   | { readonly kind: 'snat'; readonly to: string }
   | { readonly kind: 'masquerade'; readonly randomFully?: true }
+  /** To the machine itself; without a port to the packet's own. */
+  | { readonly kind: 'redirect'; readonly toPorts?: PortRange }
   | { readonly kind: 'mark'; readonly value: number; readonly mask: number }
+  | { readonly kind: 'connectionMark'; readonly action: 'set'; readonly value: number; readonly mask: number }
+  | {
+      readonly kind: 'connectionMark';
+      readonly action: 'save' | 'restore';
+      readonly packetMask: number;
+      readonly connectionMask: number;
+    }
+  /** `level` 0 to 7, 4 if it says nothing. */
+  | { readonly kind: 'log'; readonly prefix?: string; readonly level?: number }
+  /** The largest TCP segment: a number, or what the path carries. */
+  | { readonly kind: 'segmentSize'; readonly bytes: number | 'path' }
+  /** The connection is not followed. */
+  | { readonly kind: 'noTrack' }
   | { readonly kind: 'other'; readonly name: string; readonly args: readonly string[] };
 
 /** One rule. Matches keep their order; a rule without target only counts. */
@@ -79,6 +130,10 @@ export interface Rule {
   readonly inInterface?: InterfaceMatch;
   readonly outInterface?: InterfaceMatch;
   readonly protocol?: string;
+  /** Any protocol but that. */
+  readonly protocolNot?: true;
+  /** Of IPv4: second and later fragments, or anything but those. */
+  readonly fragments?: 'only' | 'never';
   readonly matches?: readonly Match[];
   readonly target?: Target;
 }

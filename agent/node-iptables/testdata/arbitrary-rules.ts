@@ -1,6 +1,6 @@
 /** Arbitrary canonical rules for property tests. */
 import * as fc from 'fast-check';
-import { canonicalProbability } from '../plan/render-rule.ts';
+import { canonicalProbability } from '../plan/numbers.ts';
 import type { ConnectionState, Match, Rule, Target } from '../plan/rule.ts';
 
 const STATES: ConnectionState[] = ['INVALID', 'NEW', 'RELATED', 'ESTABLISHED', 'UNTRACKED', 'SNAT', 'DNAT'];
