@@ -61,7 +61,7 @@ deps: ## Install the Debian packages that k8ts needs
 
 .PHONY: test-deps
 test-deps: ## Install the Debian packages that the tests need besides
-	@deploy/debian-packages.sh etcd-server etcd-client docker-registry
+	@deploy/debian-packages.sh etcd-server etcd-client docker-registry wrk
 
 .PHONY: test
 test: test-deps dist/k8ts.mjs ## Everything: checks, unit tests, and the suites on real containerd, kernel and kubectl

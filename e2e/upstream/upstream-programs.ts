@@ -61,7 +61,6 @@ export async function startNodePrograms(control: Host, node: Host): Promise<void
   const socket = await startContainerd(node);
   const user = { commonName: `system:node:${node.name}`, organizations: ['system:nodes'] };
   const kubelet = await kubeconfig(control, node, 'kubelet', user);
-  const proxy = await kubeconfig(control, node, 'proxy', { commonName: 'system:kube-proxy' });
   const serving = { certPath: node.path('upstream', 'serving.crt'), keyPath: node.path('upstream', 'serving.key') };
   const names = { subject: user, usages: ['server'] as const, dnsNames: [node.name], ipAddresses: [node.address] };
   await writeKeyPair(serving, issued(control, { ...names, usages: [...names.usages] }));
@@ -91,6 +90,12 @@ export async function startNodePrograms(control: Host, node: Host): Promise<void
     '--read-only-port=0',
     '--v=2',
   ]);
+  await startProxyProgram(control, node);
+}
+
+/** kube-proxy alone. */
+export async function startProxyProgram(control: Host, node: Host): Promise<void> {
+  const proxy = await kubeconfig(control, node, 'proxy', { commonName: 'system:kube-proxy' });
   launch(node, 'kube-proxy', [
     program('kube-proxy'),
     `--kubeconfig=${proxy}`,

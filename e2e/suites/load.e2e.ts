@@ -1,0 +1,158 @@
+/**
+ * What clients of a Service notice of a rolling update: nothing. Every request is a connection of its own (wrk), by the cluster address and by a
+ * node port, while all pods are replaced; also while 100 services change a second, and while the agent of the node that they come
+ * through is killed. On both packet filters. E2E_LOAD_PODS says how many pods (50 in `make chaos`).
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { newCluster, type Cluster } from '../machine/cluster.ts';
+import type { Kubectl } from '../machine/kubectl.ts';
+import { inNamespace } from '../machine/network-namespace.ts';
+import { killHard } from '../machine/processes.ts';
+import { deployment, service } from './objects.ts';
+
+jest.setTimeout(300_000);
+
+const PODS = Number(process.env['E2E_LOAD_PODS'] ?? 12);
+const CONNECTIONS = 8;
+const TREE = fileURLToPath(new URL('../..', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../load/one-request-a-connection.lua', import.meta.url));
+const SERVICES = fileURLToPath(new URL('../load/services/main.ts', import.meta.url));
+
+interface Seen {
+  readonly requests: number;
+  readonly errors: Readonly<Record<string, number>>;
+}
+
+const NO_ERRORS = { connect: 0, read: 0, write: 0, status: 0, timeout: 0 };
+
+/** A program in a host's network until it is told to end. */
+class Running {
+  private readonly child: ChildProcess;
+  private output = '';
+  private readonly ended: Promise<unknown>;
+
+  constructor(namespace: string, argv: readonly string[]) {
+    const [program = '', ...args] = inNamespace(namespace, argv);
+    this.child = spawn(program, args, { cwd: TREE, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.ended = once(this.child, 'close');
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream?.on('data', chunk => (this.output += String(chunk)));
+  }
+
+  async says(text: string): Promise<void> {
+    while (!this.output.includes(text)) {
+      if (this.child.exitCode !== null) throw new Error(`it ended: ${this.output}`);
+      await sleep(50);
+    }
+  }
+
+  /** @returns the JSON that it prints at its end */
+  async end<T>(signal: 'SIGINT' | 'SIGTERM'): Promise<T> {
+    this.child.kill(signal);
+    await this.ended;
+    const line = this.output.split('\n').findLast(l => l.startsWith('{'));
+    if (line === undefined) throw new Error(`it told nothing: ${this.output}`);
+    return JSON.parse(line) as T;
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+}
+
+describe.each(['nftables', 'iptables'])('with %s', mode => {
+  let cluster: Cluster;
+  let k: Kubectl;
+  let clusterIP = '';
+  let nodePort = '';
+
+  beforeAll(async () => {
+    cluster = newCluster('load', { workers: 1, settings: { 'proxy-mode': mode } });
+    await cluster.start();
+    k = await cluster.kubectl.newNamespace('load');
+    // As long as requests may still be on their way: what the proxies of all nodes need, and be it a start of the agent.
+    const lifecycle = { preStop: { sleep: { seconds: 8 } } };
+    const spec = { terminationGracePeriodSeconds: 20 };
+    const web = deployment('web', { replicas: PODS, container: { lifecycle, readinessProbe }, spec });
+    await k.apply(web, service('web', { type: 'NodePort' }));
+    await k.run(['rollout', 'status', 'deployment/web', '--timeout=120s'], { timeoutMs: 130_000 });
+    const { spec: made } = await k.json<{ spec: { clusterIP: string; ports: { nodePort: number }[] } }>([
+      'get',
+      'service',
+      'web',
+    ]);
+    [clusterIP, nodePort] = [made.clusterIP, String(made.ports[0]?.nodePort)];
+  });
+  afterAll(async () => cluster?.close());
+
+  const readinessProbe = { httpGet: { port: 8080, path: '/' }, periodSeconds: 1 };
+
+  /** Replaces all pods under load. @returns what the clients saw */
+  async function update(meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<Seen[]> {
+    const [worker] = cluster.workers;
+    if (worker === undefined) throw new Error('there is no worker');
+    const wrk = (namespace: string, target: string): Running =>
+      new Running(namespace, [
+        'wrk',
+        '-t1',
+        `-c${CONNECTIONS}`,
+        '-d280s',
+        '--timeout',
+        '5s',
+        '-s',
+        SCRIPT,
+        `http://${target}/`,
+      ]);
+    // From the node whose agent may be killed, and through it from elsewhere.
+    const clients = [
+      wrk(worker.namespace, `${clusterIP}:80`),
+      wrk(cluster.network.namespace, `${worker.address}:${nodePort}`),
+    ];
+    try {
+      await sleep(1_000);
+      await k.run(['rollout', 'restart', 'deployment/web']);
+      await meanwhile();
+      await k.run(['rollout', 'status', 'deployment/web', '--timeout=200s'], { timeoutMs: 210_000 });
+      // The last of the old ones go after the update has ended.
+      await sleep(9_000);
+      return await Promise.all(clients.map(client => client.end<Seen>('SIGINT')));
+    } finally {
+      for (const client of clients) client.kill();
+    }
+  }
+
+  function expectNothingLost(seen: readonly Seen[]): void {
+    for (const { requests, errors } of seen) {
+      expect(errors).toEqual(NO_ERRORS);
+      expect(requests).toBeGreaterThan(100);
+    }
+  }
+
+  test('an update of all pods loses no request, while 100 services change a second', async () => {
+    const { control } = cluster;
+    const argv = [process.execPath, '--import', 'tsx', SERVICES, control.kubeconfig, k.namespace, 'churn', '100'];
+    const churn = new Running(control.namespace, argv);
+    try {
+      await churn.says('changing');
+      expectNothingLost(await update());
+      expect((await churn.end<{ changes: number }>('SIGTERM')).changes).toBeGreaterThan(500);
+    } finally {
+      churn.kill();
+    }
+  });
+
+  test('nor does one in whose middle the agent of a node is killed', async () => {
+    const [worker] = cluster.workers;
+    if (worker === undefined) throw new Error('there is no worker');
+    const seen = await update(async () => {
+      await sleep(2_000);
+      killHard(worker.pid ?? 0);
+      await cluster.join(worker);
+    });
+    expectNothingLost(seen);
+  });
+});
