@@ -2,11 +2,15 @@
  * Looks at the host and decides, once, with what rules are written here (see plan/decide-mode.ts). It changes nothing: a legacy iptables
  * that nobody uses is not even asked, since asking loads its tables.
  */
-import { CommandError, Iptables } from '../node-iptables/index.ts';
+import { CommandError, Iptables, Nftables } from '../node-iptables/index.ts';
 import type { CommandOptions, SavedTables } from '../node-iptables/index.ts';
 import { runCommand } from '../node-iptables/run-command.ts';
 import { decideMode } from './plan/decide-mode.ts';
 import type { FilterFacts, IptablesVariant, ModeChoice, ProxyMode } from './plan/decide-mode.ts';
+
+import type { NodeModel, ServicePortModel } from './plan/model.ts';
+import { fullNftCommands } from './plan/nftables-full.ts';
+import { planNftService } from './plan/nftables-service.ts';
 
 export type { ModeChoice, PacketFilter, ProxyMode } from './plan/decide-mode.ts';
 
@@ -14,24 +18,31 @@ export type { ModeChoice, PacketFilter, ProxyMode } from './plan/decide-mode.ts'
 const OWN_CHAIN = /^(KUBE|K8TS|CNI)-/;
 const OWN_JUMP = /(?:^|\s)-[jg] (KUBE|K8TS|CNI)-/;
 
-/** What the nftables back end asks of the kernel: NAT, verdict maps with intervals and concatenations. Checked, not applied. */
-const NFT_PROBE = `
-table ip k8ts-probe {
-  map verdicts { type ipv4_addr . inet_proto . inet_service : verdict; }
-  chain services {
-    fib daddr type local counter
-    numgen random mod 2 vmap { 0 : drop, 1 : accept }
-  }
-  chain nat {
-    type nat hook prerouting priority dstnat
-    ip daddr . meta l4proto . th dport vmap @verdicts
-  }
-  chain masquerade {
-    type nat hook postrouting priority srcnat
-    meta mark & 0x4000 == 0x4000 masquerade fully-random
-  }
-}
-`;
+/** A service with a bit of all that the nftables back end asks of the kernel. */
+const PROBE_SERVICE: ServicePortModel = {
+  name: 'k8ts/probe',
+  protocol: 'TCP',
+  port: 80,
+  clusterIP: '192.0.2.1',
+  externalIPs: [],
+  loadBalancerIPs: ['192.0.2.2'],
+  sourceRanges: ['192.0.2.0/24'],
+  nodePort: 30_000,
+  affinitySeconds: 60,
+  internalPolicy: 'Cluster',
+  externalPolicy: 'Local',
+  clusterEndpoints: [{ ip: '192.0.2.3', port: 80, local: true }],
+  localEndpoints: [{ ip: '192.0.2.3', port: 80, local: true }],
+};
+
+const PROBE_NODE: NodeModel = {
+  nodeName: '',
+  family: 'IPv4',
+  localServiceIPs: new Set(),
+  localhostNodePorts: true,
+  nodePortAddresses: 'all',
+  masqueradeBit: 14,
+};
 
 /** @throws ModeError if the mode that was asked for cannot work here */
 export async function chooseMode(wanted: ProxyMode | 'auto', options: CommandOptions = {}): Promise<ModeChoice> {
@@ -45,7 +56,7 @@ export class ModeError extends Error {}
 
 async function lookAtHost(options: CommandOptions): Promise<FilterFacts> {
   const [nftables, defaultVariant, nft, legacy] = await Promise.all([
-    works(['nft', '-c', '-f', '-'], NFT_PROBE, options),
+    hasNftables(options),
     defaultOf(options),
     variantFacts('nft', options),
     variantFacts('legacy', options),
@@ -98,10 +109,12 @@ async function hasLegacyTables(options: CommandOptions): Promise<boolean> {
   return stdout.trim() !== '';
 }
 
-async function works(argv: readonly string[], input: string, options: CommandOptions): Promise<boolean> {
+/** Checked by the kernel, not applied. */
+async function hasNftables(options: CommandOptions): Promise<boolean> {
+  const ports = planNftService([PROBE_SERVICE], undefined, PROBE_NODE);
+  const { commands } = fullNftCommands([ports], { kind: 'recreate' }, PROBE_NODE);
   try {
-    await runCommand(argv, input, options);
-    return true;
+    return await new Nftables('ip', 'k8ts-probe', options).wouldAccept(commands);
   } catch (error) {
     if (error instanceof CommandError) return false;
     throw error;

@@ -20,6 +20,7 @@ export class PatientServer {
   private readonly server: Server;
   private cancelRetry: () => void = () => {};
   private hasProblem = false;
+  private closed = false;
 
   constructor(options: PatientServerOptions) {
     this.options = options;
@@ -31,6 +32,7 @@ export class PatientServer {
   }
 
   async close(): Promise<void> {
+    this.closed = true;
     this.cancelRetry();
     if (!this.server.listening) return;
     this.server.closeAllConnections();
@@ -42,12 +44,15 @@ export class PatientServer {
   }
 
   private failed(error: Error): void {
+    if (this.closed) return;
     if (!this.hasProblem) this.options.onProblem(error.message);
     this.hasProblem = true;
     this.cancelRetry = this.options.clock.after(RETRY_MS, () => this.listen());
   }
 
   private succeeded(): void {
+    // It was asked to listen before it was closed.
+    if (this.closed) return void this.server.close();
     if (this.hasProblem) this.options.onProblem(undefined);
     this.hasProblem = false;
   }
