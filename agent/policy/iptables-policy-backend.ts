@@ -84,7 +84,14 @@ export class IptablesPolicyBackend implements PolicyBackend {
   private async look(): Promise<Found> {
     const tables = new Map<IpFamily, SavedTables>();
     for (const [family, iptables] of this.options.families) tables.set(family, await iptables.save('mangle'));
-    return { tables, sets: new Set((await this.options.ipset.names()).filter(isOwnSet)) };
+    const sets = new Map<string, string[]>();
+    for (const [name, { entries }] of await this.options.ipset.save())
+      if (isOwnSet(name))
+        sets.set(
+          name,
+          entries.map(({ entry }) => entry),
+        );
+    return { tables, sets };
   }
 
   private async carryOut(steps: readonly IptablesStep[]): Promise<void> {

@@ -14,6 +14,7 @@ import { PendingSet } from './plan/pending-set.ts';
 import { elementsOf, selectsPod } from './plan/peer-selector.ts';
 import { planChain } from './plan/pod-chains.ts';
 import type { PlannedChain, SetSource } from './plan/pod-chains.ts';
+import { isSamePod } from './plan/pod-facts.ts';
 import type { Labels, PolicyPod } from './plan/pod-facts.ts';
 
 interface UsedChain {
@@ -57,6 +58,11 @@ export class PolicyState {
     return this.policies.size > 0;
   }
 
+  /** Whether no pod of this node is isolated. */
+  get isIdle(): boolean {
+    return this.assigned.size === 0;
+  }
+
   /** Whether what follows depends on pods of other nodes. */
   get needsPeers(): boolean {
     for (const { users, source } of this.sets.values()) if (users > 0 && 'selector' in source) return true;
@@ -68,6 +74,16 @@ export class PolicyState {
     const used = new Set<string>();
     for (const key of this.localPods) for (const policy of this.policiesOf(key)) used.add(policy.key);
     return used;
+  }
+
+  /** Whether a policy selects that pod of this node. */
+  isSelected(key: string): boolean {
+    return this.localPods.has(key) && this.policiesOf(key).length > 0;
+  }
+
+  /** How many policies there are. */
+  get policyCount(): number {
+    return this.policies.size;
   }
 
   /** How many pods of this node are isolated in at least one direction. */
@@ -98,7 +114,9 @@ export class PolicyState {
   /** @param local it runs on this node */
   putPod(pod: PolicyPod, local: boolean): void {
     const { key, namespace } = pod;
-    if (this.pods.get(key)?.uid !== pod.uid) this.removePod(key);
+    const before = this.pods.get(key);
+    if (before !== undefined && isSamePod(before, pod)) return;
+    if (before?.uid !== pod.uid) this.removePod(key);
     this.pods.set(key, pod);
     let siblings = this.podsOfNamespace.get(namespace);
     if (siblings === undefined) this.podsOfNamespace.set(namespace, (siblings = new Set()));

@@ -30,6 +30,8 @@ export interface ReflectorOptions<T extends AnyObject> {
   client: ResourceClient<T>;
   scope: InformerScope;
   target: ReflectorTarget<T>;
+  /** What of each object is kept, for those who need little of many: lists then come page by page, and no more than one page is held whole. */
+  keep?: ((object: T) => T) | undefined;
   clock: Clock;
   logger: Logger;
   /** In [0, 1); default Math.random. */
@@ -45,6 +47,7 @@ export class Reflector<T extends AnyObject> {
   private readonly options: ReflectorOptions<T>;
   private readonly backoff: Backoff;
   private readonly random: () => number;
+  private readonly keep: ((object: T) => T) | undefined;
   /** Undefined: list before watching. */
   private version: string | undefined;
   /** What a list must be at least as new as: `0` takes the server's cache as it is, empty asks for the newest. */
@@ -54,6 +57,7 @@ export class Reflector<T extends AnyObject> {
   constructor(options: ReflectorOptions<T>) {
     this.options = options;
     this.random = options.random ?? Math.random;
+    this.keep = options.keep ?? (options.scope.metadataOnly === true ? metadataOf : undefined);
     this.backoff = new Backoff({ random: this.random });
   }
 
@@ -75,9 +79,8 @@ export class Reflector<T extends AnyObject> {
   private async list(signal: AbortSignal): Promise<void> {
     const { client, scope, target } = this.options;
     const whole = { ...scope, resourceVersion: this.listAt, signal };
-    const { items, resourceVersion } = await (scope.metadataOnly === true
-      ? this.listPages(signal)
-      : client.list(whole));
+    const { keep } = this;
+    const { items, resourceVersion } = await (keep === undefined ? client.list(whole) : this.listPages(keep, signal));
     if (signal.aborted) return;
     target.replace(items);
     this.seen(resourceVersion);
@@ -85,15 +88,18 @@ export class Reflector<T extends AnyObject> {
   }
 
   /** Page by page, so that no more than one page of whole objects is held at a time. */
-  private async listPages(signal: AbortSignal): Promise<{ items: T[]; resourceVersion: string }> {
+  private async listPages(
+    keep: (object: T) => T,
+    signal: AbortSignal,
+  ): Promise<{ items: T[]; resourceVersion: string }> {
     const { client, scope } = this.options;
     const notOlder = this.listAt === '' ? {} : { resourceVersionMatch: 'NotOlderThan' as const };
     let page = await client.list({ ...scope, ...notOlder, resourceVersion: this.listAt, limit: PAGE, signal });
     const { resourceVersion } = page;
-    const items = page.items.map(metadataOf);
+    const items = page.items.map(keep);
     while (page.continue !== undefined && page.continue !== '') {
       page = await client.list({ ...scope, continue: page.continue, limit: PAGE, signal });
-      for (const object of page.items) items.push(metadataOf(object));
+      for (const object of page.items) items.push(keep(object));
     }
     return { items, resourceVersion };
   }
@@ -114,7 +120,7 @@ export class Reflector<T extends AnyObject> {
     for await (const { type, object } of stream) {
       if (signal.aborted) return true;
       if (events++ === 0) this.onSuccess();
-      const kept = scope.metadataOnly === true ? metadataOf(object) : object;
+      const kept = this.keep?.(object) ?? object;
       if (type === 'DELETED') target.remove(kept);
       else if (type !== 'BOOKMARK') target.put(kept);
       this.seen(object.metadata.resourceVersion);

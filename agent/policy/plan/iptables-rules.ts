@@ -10,8 +10,9 @@
  * ```
  * They stand in `mangle`, which sees packets before `filter` does: what others accept there, first or not, was judged already.
  *
- * Sets have no transactions; the order makes up for it. A pod is put among those of its new chain before it leaves those of its old one:
- * in between both must let a packet through.
+ * Sets have no transactions; the order makes up for it. First goes what shall pass no more, then pods get the chains that they lack (who has
+ * two must pass both), then comes what shall pass from now on, and at last pods leave the chains that they had. So whatever passes on the
+ * way passed before or will pass after.
  */
 import type { IpFamily } from '../../../machinery/meta/ip-number.ts';
 import type { Match, Rule, Target } from '../../node-iptables/plan/rule.ts';

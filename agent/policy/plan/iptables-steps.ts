@@ -34,7 +34,8 @@ export interface Standing {
 /** What an earlier process, or nobody, left in the kernel. */
 export interface Found {
   readonly tables: ReadonlyMap<IpFamily, SavedTables>;
-  readonly sets: ReadonlySet<string>;
+  /** Entries of our sets. */
+  readonly sets: ReadonlyMap<string, readonly string[]>;
 }
 
 const FAMILIES: readonly IpFamily[] = ['IPv4', 'IPv6'];
@@ -52,20 +53,14 @@ export function replaceSteps(model: PolicyModel, found: Found, families: readonl
     ...families.map(answeredSet),
   ];
   const stale = staleChains(found, wanted);
+  const members = ({ name, direction }: PolicyChain): string[] =>
+    [...model.pods].filter(([, pod]) => pod[direction] === name).map(([address]) => address);
   return [
     {
       kind: 'sets',
       commands: [
-        ...model.sets.flatMap(set => exchange(ruleSet(set.name), set.family, set.content, texts(set))),
-        ...families.flatMap(family =>
-          exchange(
-            answeredSet(family),
-            family,
-            'addresses',
-            model.answered.filter(a => familyOfAddress(a) === family),
-          ),
-        ),
-        // Pods move only when their chains stand.
+        ...model.sets.flatMap(set => withdrawn(set, found)),
+        ...families.map(family => create(answeredSet(family), family, 'addresses')),
         ...chains.map(({ name, family }) => create(podSet(name), family, 'addresses')),
       ],
     },
@@ -87,10 +82,19 @@ export function replaceSteps(model: PolicyModel, found: Found, families: readonl
     }),
     {
       kind: 'sets',
-      commands: chains.flatMap(({ name, family, direction }) => {
-        const members = [...model.pods].filter(([, pod]) => pod[direction] === name).map(([address]) => address);
-        return exchange(podSet(name), family, 'addresses', members);
-      }),
+      commands: [
+        ...families.flatMap(family =>
+          exchange(
+            answeredSet(family),
+            family,
+            'addresses',
+            model.answered.filter(address => familyOfAddress(address) === family),
+          ),
+        ),
+        ...chains.flatMap(chain => added(podSet(chain.name), members(chain))),
+        ...model.sets.flatMap(set => added(ruleSet(set.name), texts(set))),
+        ...chains.flatMap(chain => exchange(podSet(chain.name), chain.family, 'addresses', members(chain))),
+      ],
     },
     ...families.flatMap((family): IptablesStep[] => {
       const own = [...(found.tables.get(family)?.get('mangle')?.keys() ?? [])].filter(isOwnChain);
@@ -99,7 +103,7 @@ export function replaceSteps(model: PolicyModel, found: Found, families: readonl
       if (deleteChains.length === 0) return [];
       return [{ kind: 'rules', family, change: { table: 'mangle', chains: shared, deleteChains } }];
     }),
-    { kind: 'destroy', sets: [...found.sets].filter(name => isOwnSet(name) && !kept.includes(name)) },
+    { kind: 'destroy', sets: [...found.sets.keys()].filter(name => isOwnSet(name) && !kept.includes(name)) },
   ];
 }
 
@@ -121,21 +125,31 @@ export function changeSteps(change: PolicyChange, standing: Standing, families: 
     const chains = new Map([...sharedChains(family, namesOf(present, family), isolated), ...own]);
     return [{ kind: 'rules', family, change: { table: 'mangle', chains, deleteChains } }];
   };
-  const { pods: moving } = change;
   return joined([
     {
       kind: 'sets',
       commands: [
-        ...change.changeSets.flatMap(({ name, content, remove, add }): IpsetCommand[] => [
-          ...remove.map(element => ({ kind: 'del', set: ruleSet(name), entry: entryText(content, element) }) as const),
-          ...add.map(element => ({ kind: 'add', set: ruleSet(name), entry: entryText(content, element) }) as const),
-        ]),
+        ...change.changeSets.flatMap(({ name, content, remove }) =>
+          remove.map(element => ({ kind: 'del', set: ruleSet(name), entry: entryText(content, element) }) as const),
+        ),
         ...change.addSets.flatMap(set => filled(ruleSet(set.name), set.family, set.content, texts(set))),
         ...change.addChains.flatMap(({ name, family }) => filled(podSet(name), family, 'addresses', [])),
       ],
     },
     ...families.flatMap(family => rules(family, 'before')),
-    { kind: 'sets', commands: [...moved(moving, 'add'), ...moved(moving, 'del')] },
+    {
+      kind: 'sets',
+      commands: [
+        ...moved(change.pods, 'add'),
+        ...change.changeSets.flatMap(({ name, content, add }) =>
+          added(
+            ruleSet(name),
+            add.map(element => entryText(content, element)),
+          ),
+        ),
+        ...moved(change.pods, 'del'),
+      ],
+    },
     ...families.flatMap(family => rules(family, 'after')),
     {
       kind: 'destroy',
@@ -161,7 +175,7 @@ export function cleanupSteps(found: Found): IptablesStep[] {
       if (own.length + remove.length === 0) return [];
       return [{ kind: 'rules', family, change: { table: 'mangle', remove, deleteChains: own } }];
     }),
-    { kind: 'destroy', sets: [...found.sets].filter(isOwnSet) },
+    { kind: 'destroy', sets: [...found.sets.keys()].filter(isOwnSet) },
   ];
 }
 
@@ -197,13 +211,24 @@ function exchange(set: string, family: IpFamily, content: SetContent, entries: r
   ];
 }
 
+/** What a set that is there holds and shall not; one that is not there is made with all that it shall. */
+function withdrawn(set: PolicySet, { sets }: Found): IpsetCommand[] {
+  const name = ruleSet(set.name);
+  const found = sets.get(name);
+  if (found === undefined) return filled(name, set.family, set.content, texts(set));
+  // Networks never change, and the kernel writes some of them otherwise.
+  if (set.content === 'networks') return [];
+  const wanted = new Set(texts(set));
+  return found.filter(entry => !wanted.has(entry)).map(entry => ({ kind: 'del', set: name, entry }));
+}
+
+function added(set: string, entries: readonly string[]): IpsetCommand[] {
+  return entries.map(entry => ({ kind: 'add', set, entry }));
+}
+
 /** A set that no rule looks into yet. */
 function filled(set: string, family: IpFamily, content: SetContent, entries: readonly string[]): IpsetCommand[] {
-  return [
-    create(set, family, content),
-    { kind: 'flush', set },
-    ...entries.map(entry => ({ kind: 'add', set, entry }) as const),
-  ];
+  return [create(set, family, content), { kind: 'flush', set }, ...added(set, entries)];
 }
 
 function create(set: string, family: IpFamily, content: SetContent): IpsetCommand {

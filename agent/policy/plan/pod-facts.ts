@@ -17,6 +17,7 @@ export interface PolicyPod {
   /** `namespace/name`. */
   readonly key: string;
   readonly namespace: string;
+  /** Tells it from another of its name. */
   readonly uid: string;
   readonly labels: Labels;
   /** In canonical form; none for pods without address, on the host's network or at their end: nothing is said of those. */
@@ -29,12 +30,12 @@ const NO_LABELS: Labels = {};
 
 /** @param addresses instead of those in the status, where they are known sooner */
 export function podFacts(pod: Pod, addresses?: readonly string[]): PolicyPod {
-  const { namespace = '', uid = '', labels = NO_LABELS } = pod.metadata;
+  const { namespace = '', labels = NO_LABELS } = pod.metadata;
   const told = addresses ?? pod.status?.podIPs?.map(({ ip }) => ip ?? '') ?? [pod.status?.podIP ?? ''];
   return {
     key: keyOf(pod),
     namespace,
-    uid,
+    uid: identityOf(pod),
     labels,
     addresses: hasNoRights(pod) ? [] : told.flatMap(canonicalAddress),
     ports: namedPorts(pod),
@@ -44,6 +45,18 @@ export function podFacts(pod: Pod, addresses?: readonly string[]): PolicyPod {
 /** On the host's network it is the node; at its end its address may be another's already. */
 export function hasNoRights({ spec, status }: Pod): boolean {
   return spec?.hostNetwork === true || status?.phase === 'Succeeded' || status?.phase === 'Failed';
+}
+
+/** Whether a file or a URL is where it comes from, not the API server. */
+export function isStatic({ metadata }: Pod): boolean {
+  const source = metadata.annotations?.['kubernetes.io/config.source'];
+  return source !== undefined && source !== 'api';
+}
+
+/** What tells a pod from another of its name: of a static one its hash, which its mirror has too. */
+export function identityOf({ metadata }: Pod): string {
+  const { annotations, uid = '' } = metadata;
+  return annotations?.['kubernetes.io/config.mirror'] ?? annotations?.['kubernetes.io/config.hash'] ?? uid;
 }
 
 /** Whether two say the same to policies. */

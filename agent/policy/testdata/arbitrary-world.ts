@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { LabelSelector } from '../../../proto/api/meta-v1.ts';
-import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../../../proto/api/networking-v1.ts';
+import type { IPBlock, NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from '../../../proto/api/networking-v1.ts';
 
 export type Step =
   | { readonly kind: 'policy'; readonly policy: NetworkPolicy }
@@ -23,7 +23,7 @@ const selector: fc.Arbitrary<LabelSelector> = fc.oneof(
   fc.constantFrom('Exists', 'DoesNotExist').map(operator => ({ matchExpressions: [{ key: 'app', operator }] })),
 );
 
-const block = fc.constantFrom(
+const block: fc.Arbitrary<IPBlock> = fc.constantFrom(
   { cidr: '0.0.0.0/0' },
   { cidr: '10.244.0.0/16', except: ['10.244.0.0/30'] },
   { cidr: '0.0.0.0/0', except: ['10.244.0.5/32', '192.0.2.0/24'] },

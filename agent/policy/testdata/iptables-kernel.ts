@@ -44,7 +44,7 @@ export class IptablesKernel {
       });
       tables.set(family, new Map([['mangle', new Map(saved)]]));
     }
-    return { tables, sets: new Set(this.sets.keys()) };
+    return { tables, sets: new Map([...this.sets].map(([name, entries]) => [name, [...entries]])) };
   }
 
   /** Names of everything, to see what was left behind. */
@@ -122,17 +122,12 @@ export class IptablesKernel {
     const chains = this.tables.get(packet.from.includes(':') ? 'IPv6' : 'IPv4');
     for (const rule of chains?.get(chain) ?? []) {
       if (!this.isMatch(rule, packet)) continue;
-      switch (rule.target?.kind) {
-        case 'accept':
-        case 'drop':
-          return rule.target.kind;
-        case 'return':
-          return 'continue';
-        case 'jump': {
-          const verdict = this.run(rule.target.chain, packet);
-          if (verdict !== 'continue') return verdict;
-        }
-      }
+      const { target } = rule;
+      if (target?.kind === 'accept' || target?.kind === 'drop') return target.kind;
+      if (target?.kind === 'return') return 'continue';
+      if (target?.kind !== 'jump') throw new Error(`unknown target ${target?.kind}`);
+      const verdict = this.run(target.chain, packet);
+      if (verdict !== 'continue') return verdict;
     }
     return 'continue';
   }

@@ -59,6 +59,7 @@ export class NftKernel {
         if (!this.chains.delete(command.chain)) throw new Error(`no chain ${command.chain}`);
         return;
       case 'addRule':
+        if (typeof command.statement !== 'string') throw new Error('statements are text here');
         this.rulesOf(command.chain).push(command.statement);
         return;
       case 'addElements':
