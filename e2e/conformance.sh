@@ -3,6 +3,7 @@
 #   CONFORMANCE_SUITE=DIR   the folder of the suite's scripts: build.sh, images.sh, load.sh SOCKET, run.sh --focus REGEX --report DIR ...
 #   FOCUS=REGEX             which specs (default: all of them)
 #   PARALLEL=N TIMEOUT=S    specs at a time (2), seconds before a run is cut short (5400)
+#   PROXY_MODE=MODE        iptables, nftables; see k8ts up --help (auto)
 #   KEEP=1                  leaves the lab up
 # e2e/conformance-passing.txt lists the specs that pass. One of the list that fails is a regression and fails this run; those that pass and
 # are not in it yet are told, and are written to it with UPDATE=1.
@@ -20,7 +21,7 @@ lab() { npx --no-install tsx e2e/lab/main.ts "$@"; }
 lab down >/dev/null 2>&1
 [ "${KEEP:-}" = 1 ] || trap 'lab down >/dev/null 2>&1' EXIT
 trap 'exit 130' INT TERM
-lab up --nodes "${WORKERS:-1}" --conformance || exit 1
+lab up --nodes "${WORKERS:-1}" --conformance --proxy-mode "${PROXY_MODE:-auto}" || exit 1
 state=$(lab status --output json)
 export KUBECONFIG; KUBECONFIG=$(node -pe 'JSON.parse(process.argv[1]).kubeconfig' "$state")
 for socket in $(node -pe 'JSON.parse(process.argv[1]).nodes.map(n => n.containerd).join(" ")' "$state"); do

@@ -58,7 +58,7 @@ export async function measureProxy(sizes: readonly number[], say: (text: string)
 }
 
 async function measureMode(mode: Mode, sizes: readonly number[], say: (text: string) => void): Promise<ProxyFigures> {
-  const cluster = newCluster('bench-proxy', { workers: 1, settings: { 'proxy-mode': mode } });
+  const cluster = newCluster('bench-proxy', { workers: 1, nodeSettings: { 'proxy-mode': mode } });
   const { control } = cluster;
   try {
     await cluster.build();

@@ -2,7 +2,7 @@
  * `make lab`, `make lab-down`: a cluster of one control node and some workers, each a network namespace with its own k8ts and containerd,
  * that stays up until it is taken away.
  *
- *   tsx e2e/lab/main.ts up [--nodes N] [--conformance]    tsx e2e/lab/main.ts down|status [--output json]
+ *   tsx e2e/lab/main.ts up [--nodes N] [--conformance] [--proxy-mode MODE]    tsx e2e/lab/main.ts down|status [--output json]
  *
  * The host's own namespace reaches the nodes, the pods and the services through one veth; nothing else of the host is touched.
  */
@@ -40,7 +40,7 @@ function tell(cluster: Cluster, json: boolean): void {
   console.log('Take it away with: make lab-down');
 }
 
-async function up(workers: number, conformance: boolean, json: boolean): Promise<void> {
+async function up(workers: number, conformance: boolean, proxyMode: string, json: boolean): Promise<void> {
   const running = find();
   if (running !== undefined) {
     const cluster = new Cluster(running, { workers: running.workers });
@@ -56,7 +56,13 @@ async function up(workers: number, conformance: boolean, json: boolean): Promise
     ...(conformance ? { 'runtime-config': CONFORMANCE_VERSIONS } : {}),
   };
   const begin = performance.now();
-  const cluster = await named(NAME, { workers, settings, keep: true, reachable: [CLUSTER_CIDR, SERVICE_CIDR] });
+  const cluster = await named(NAME, {
+    workers,
+    settings,
+    nodeSettings: { 'proxy-mode': proxyMode },
+    keep: true,
+    reachable: [CLUSTER_CIDR, SERVICE_CIDR],
+  });
   if (!json) console.log(`✔ ${workers + 1} nodes ${((performance.now() - begin) / 1000).toFixed(1)} s`);
   tell(cluster, json);
 }
@@ -75,6 +81,7 @@ const { values, positionals } = parseArgs({
   options: {
     nodes: { type: 'string', default: '2' },
     conformance: { type: 'boolean', default: false },
+    'proxy-mode': { type: 'string', default: 'auto' },
     output: { type: 'string', default: 'text' },
   },
 });
@@ -92,7 +99,7 @@ await sweepEstates();
 switch (positionals[0]) {
   case 'up':
     try {
-      await up(workers, values.conformance, json);
+      await up(workers, values.conformance, values['proxy-mode'], json);
     } catch (error) {
       console.error(error instanceof Error ? error.message : error);
       console.error('What was made stays for a look (/tmp/k8ts-e2e); make lab-down takes it away');

@@ -11,6 +11,8 @@ export interface ClusterOptions {
   readonly workers?: number;
   /** For the control node. */
   readonly settings?: Settings;
+  /** For every node. */
+  readonly nodeSettings?: Settings;
   /** It stays when this process ends. */
   readonly keep?: boolean;
   /** The host's own namespace may reach the hosts, and these ranges by way of the control node. */
@@ -30,10 +32,10 @@ export class Cluster {
     this.estate = estate;
     this.options = options;
     this.network = new LabNetwork(estate);
-    this.control = new Host(estate, this.network, 'cp', 1, options.settings);
+    this.control = new Host(estate, this.network, 'cp', 1, { ...options.nodeSettings, ...options.settings });
     this.workers = Array.from(
       { length: options.workers ?? 0 },
-      (_, i) => new Host(estate, this.network, `w${i + 1}`, i + 2),
+      (_, i) => new Host(estate, this.network, `w${i + 1}`, i + 2, options.nodeSettings),
     );
     this.kubectl = new Kubectl(this.control);
   }

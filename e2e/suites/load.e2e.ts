@@ -71,7 +71,7 @@ describe.each(['nftables', 'iptables'])('with %s', mode => {
   let nodePort = '';
 
   beforeAll(async () => {
-    cluster = newCluster('load', { workers: 1, settings: { 'proxy-mode': mode } });
+    cluster = newCluster('load', { workers: 1, nodeSettings: { 'proxy-mode': mode } });
     await cluster.start();
     k = await cluster.kubectl.newNamespace('load');
     // As long as requests may still be on their way: what the proxies of all nodes need, and be it a start of the agent.
