@@ -7,6 +7,7 @@ import { isIP } from 'node:net';
 import { RuntimeConfigError, servedKinds } from '../controlplane/apiserver/registry/runtime-config.ts';
 import { mayKubeletSet } from '../machinery/meta/node-labels.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
+import { networkProblems } from './network-flags.ts';
 import { proxyProblems } from './proxy-flags.ts';
 import { rangeProblems, withPlainRanges } from './network-ranges.ts';
 
@@ -139,6 +140,14 @@ export const optionTable = {
   ),
   'containerd-binary': row('agent', 'string', 'containerd', 'The containerd to start'),
   'cgroup-root': row('agent', 'string', 'k8ts', 'Parent of all pod cgroups'),
+  'pod-network': row(
+    'agent',
+    'string',
+    'auto',
+    "Way to other nodes' pods: routes (one network segment), vxlan (across routers), auto (by node), or none (another network's)",
+  ),
+  'vxlan-id': row('agent', 'number', 84, 'Number of the VXLAN network of pods; the same on all nodes'),
+  'vxlan-port': row('agent', 'number', 8472, 'UDP port of VXLAN; the same on all nodes'),
   'pod-bridge': row('agent', 'string', 'k8ts0', 'Bridge that connects the pods of this node'),
   'proxy-mode': row(
     'agent',
@@ -272,8 +281,7 @@ function problemsOf(c: Config): string[] {
   if (!['text', 'json'].includes(c.logFormat)) say('log-format', c.logFormat, 'is neither text nor json');
   if (c.nodeName !== undefined && (!NODE_NAME.test(c.nodeName) || c.nodeName.length > 253))
     say('node-name', c.nodeName, 'is no DNS name in lower case');
-  if (c.podBridge.length > 15 || !/^[\w.-]+$/.test(c.podBridge))
-    say('pod-bridge', c.podBridge, 'is no interface name (at most 15 characters)');
+  problems.push(...networkProblems(c));
   if (c.maxPods !== undefined && (!Number.isInteger(c.maxPods) || c.maxPods < 1))
     say('max-pods', c.maxPods, 'is no positive number');
   problems.push(...proxyProblems(c));

@@ -30,24 +30,20 @@ export class CniDirectory {
     this.dir = dir;
   }
 
-  /**
-   * Makes our configuration say `text`, unless another network's is there: that one is then used and ours goes.
-   * @returns the name of the other one, if any
-   */
-  async write(text: string): Promise<string | undefined> {
+  /** The first configuration of another network; undefined if there is none. */
+  async foreign(): Promise<string | undefined> {
     await mkdir(this.dir, { recursive: true, mode: 0o755 });
+    return foreignConfigs(await readdir(this.dir))[0];
+  }
+
+  /** Makes our configuration say `text`. */
+  async write(text: string): Promise<void> {
     const file = path.join(this.dir, CNI_CONFIG_FILE);
-    const foreign = foreignConfigs(await readdir(this.dir))[0];
-    if (foreign !== undefined) {
-      await rm(file, { force: true });
-      return foreign;
-    }
-    if ((await readFile(file, 'utf8').catch(() => '')) === text) return undefined;
+    if ((await readFile(file, 'utf8').catch(() => '')) === text) return;
     // The runtime watches the directory: it must never see half a file, nor the temporary one as a configuration.
     const temporary = path.join(this.dir, `.${CNI_CONFIG_FILE}.tmp`);
     await writeFile(temporary, text, { mode: 0o644 });
     await rename(temporary, file);
-    return undefined;
   }
 
   /** Removes our configuration. */

@@ -1,223 +1,223 @@
-/** Two nodes as network namespaces, with pods made by the real CNI plugins. Needs root and containernetworking-plugins. */
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+/** Three nodes as network namespaces, a router between them, and pods made by the real CNI plugins. Needs root. */
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { nodes as nodeResource } from '../../machinery/client/resource.ts';
-import { systemClock } from '../../machinery/process/clock.ts';
-import { silentLogger } from '../../machinery/process/logger.ts';
-import type { Node } from '../../proto/api/core-v1.ts';
-import { run } from '../host/exec.ts';
-import { Links } from '../host/links.ts';
-import type { Run } from '../host/exec.ts';
-import { Iptables } from '../node-iptables/index.ts';
-import { ManualInformer } from '../proxy/testdata/objects.ts';
-import { findCniPlugins } from './cni-directory.ts';
-import { PodNetwork } from './pod-network.ts';
-import { ServiceRange } from './service-range.ts';
-
-const id = `net${process.pid}`;
-const names = ['a', 'b'] as const;
-type Name = (typeof names)[number];
-const nodes = new ManualInformer<Node>(nodeResource);
-const stop = new AbortController();
-let dir = '';
-let pluginDir = '';
-const networks = new Map<Name, { network: PodNetwork; running: Promise<void>; inside: Run; confDir: string }>();
-
-function nodeObject(name: Name): Node {
-  const index = names.indexOf(name);
-  return {
-    metadata: { name },
-    spec: { podCIDR: `10.244.${index}.0/24`, podCIDRs: [`10.244.${index}.0/24`] },
-    status: { addresses: [{ type: 'InternalIP', address: `192.0.2.${index + 1}` }] },
-  };
-}
-
-function inNamespace(name: string): Run {
-  return (argv, options) => run(['nsenter', `--net=/run/netns/${name}`, ...argv], options);
-}
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { NAMES, NODES, NetworkLab } from './testdata/network-lab.ts';
 
 async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 50; i++) {
+  for (let i = 0; i < 100; i++) {
     if (await check()) return;
     await new Promise(resolve => setTimeout(resolve, 50));
   }
   throw new Error(`still not: ${what}`);
 }
 
-/** What a runtime does for a pod: the plugins of the configuration, in order. Gives the pod's address. */
-async function addPod(node: Name, pod: string, ports: unknown[] = []): Promise<string> {
-  const { inside, confDir } = networks.get(node) as { inside: Run; confDir: string };
-  await run(['ip', 'netns', 'add', `${id}-${pod}`]);
-  const config = JSON.parse(await readFile(path.join(confDir, '10-k8ts.conflist'), 'utf8')) as {
-    cniVersion: string;
-    name: string;
-    plugins: { type: string }[];
-  };
-  let prevResult: unknown;
-  for (const plugin of config.plugins) {
-    const input = JSON.stringify({
-      ...plugin,
-      cniVersion: config.cniVersion,
-      name: config.name,
-      prevResult,
-      runtimeConfig: { portMappings: ports },
+describe.each(['iptables', 'nftables'] as const)('PodNetwork with %s', filter => {
+  const lab = new NetworkLab(`net${process.pid}${filter[0]}`);
+  const addresses = new Map<string, string[]>();
+  const addressOf = (pod: string, family: 4 | 6 = 4): string => addresses.get(pod)?.[family === 4 ? 0 : 1] ?? '';
+  const ready = (name: (typeof NAMES)[number]) =>
+    eventually(`${name} ready`, () => Promise.resolve(lab.node(name).network.status().ready));
+  const has = (place: string, what: string | RegExp, ...argv: string[]) =>
+    eventually(`${place}: ${String(what)}`, async () => (await lab.text(place, ...argv)).search(what) >= 0);
+
+  beforeAll(() => lab.up(filter), 60_000);
+  afterAll(() => lab.down(), 30_000);
+
+  test('it is not ready before the node has a range', () => {
+    expect(lab.node('a').network.status()).toMatchObject({ ready: false, reason: 'NoPodCIDR' });
+  });
+
+  test('pods of one segment and across the router reach each other, by both families', async () => {
+    for (const name of NAMES) lab.nodes.set(lab.nodeObject(name));
+    for (const name of NAMES) await ready(name);
+    for (const name of NAMES) addresses.set(`p${name}`, await lab.addPod(name, `p${name}`));
+    expect(NAMES.map(name => addressOf(`p${name}`))).toEqual([
+      expect.stringMatching(/^10\.244\.0\./),
+      expect.stringMatching(/^10\.244\.1\./),
+      expect.stringMatching(/^10\.244\.2\./),
+    ]);
+    for (const from of NAMES)
+      for (const to of NAMES)
+        for (const family of [4, 6] as const)
+          expect([from, to, family, await lab.answers(`p${from}`, addressOf(`p${to}`, family))]).toEqual([
+            from,
+            to,
+            family,
+            true,
+          ]);
+    const routes = await lab.text('a', 'ip', 'route', 'show', 'proto', '84');
+    expect(routes).toMatch(/10\.244\.1\.0\/24 via 192\.0\.2\.2 dev up0/);
+    expect(routes).toMatch(/10\.244\.2\.0\/24 via 10\.244\.2\.1 dev k8ts-vxlan src 10\.244\.0\.1 onlink/);
+  }, 30_000);
+
+  test('a pod’s packets fit into the tunnel, and its link had no wait for its address', async () => {
+    const [link] = JSON.parse(await lab.text('pa', 'ip', '-j', 'address', 'show', 'eth0')) as {
+      mtu: number;
+      addr_info: { tentative?: boolean; scope: string }[];
+    }[];
+    expect(link?.mtu).toBe(1450 - 50);
+    expect(link?.addr_info.filter(one => one.scope === 'global' && one.tentative === true)).toEqual([]);
+  });
+
+  test('pods are seen by their own address among themselves, by the node’s elsewhere', async () => {
+    lab.serve('pc', 8080);
+    lab.serve('router', 8080);
+    for (const place of ['pc', 'router'])
+      await eventually('served', async () => (await lab.seenAs(place, '127.0.0.1', 8080)) !== undefined);
+    for (const family of [4, 6] as const)
+      expect(await lab.seenAs('pa', addressOf('pc', family), 8080)).toBe(addressOf('pa', family));
+    // The node itself is seen by its address on the bridge, through the tunnel.
+    expect(await lab.seenAs('a', addressOf('pc'), 8080)).toBe('10.244.0.1');
+    expect(await lab.seenAs('pa', '192.0.2.254', 8080)).toBe(NODES.a.addresses[0]);
+    expect(await lab.seenAs('pa', '2001:db8:1::254', 8080)).toBe(NODES.a.addresses[1]);
+  });
+
+  test('pods and the node reach the addresses that the node answers; other service addresses lead nowhere', async () => {
+    for (const from of ['pa', 'a'])
+      for (const to of ['10.96.0.10', 'fd00:96::a']) expect(await lab.answers(from, to)).toBe(true);
+    expect(await lab.answers('pa', '10.96.7.7')).toBe(false);
+    expect(await lab.text('a', 'ip', 'route', 'get', '10.96.7.7')).toMatch(/dev k8ts-svc .*src 192\.0\.2\.1/s);
+    expect(await lab.text('a', 'ip', 'route', 'get', 'fd00:96::7')).toMatch(/dev k8ts-svc .*src (?!fd00:96::a)/s);
+    lab.node('a').network.setLocalServiceIPs(['10.96.0.11', 'fd00:96::b']);
+    await has('a', /10\.96\.0\.11[^]*fd00:96::b/, 'ip', 'address', 'show', 'k8ts-local');
+    expect(await lab.text('a', 'ip', 'address', 'show', 'k8ts-local')).not.toMatch(/10\.96\.0\.10|fd00:96::a/);
+    lab.node('a').network.setLocalServiceIPs(['10.96.0.10', 'fd00:96::a']);
+    await has('a', '10.96.0.10', 'ip', 'address', 'show', 'k8ts-local');
+  });
+
+  test('host ports lead to their pods from everywhere, and go with them', async () => {
+    const port = (hostPort: number, protocol: string, hostIP = '') => ({
+      hostPort,
+      containerPort: 80,
+      protocol,
+      hostIP,
     });
-    const env = {
-      PATH: process.env['PATH'],
-      CNI_COMMAND: 'ADD',
-      CNI_CONTAINERID: pod,
-      CNI_NETNS: `/run/netns/${id}-${pod}`,
-      CNI_IFNAME: 'eth0',
-      CNI_PATH: pluginDir,
-    };
-    prevResult = JSON.parse((await inside([path.join(pluginDir, plugin.type)], { input, env })).stdout);
-  }
-  return (prevResult as { ips: { address: string }[] }).ips[0]?.address.split('/')[0] ?? '';
-}
+    await lab.addPod('b', 'hp', [
+      port(8081, 'tcp'),
+      port(8082, 'tcp', '192.0.2.2'),
+      port(8083, 'sctp'),
+      port(53, 'udp'),
+    ]);
+    lab.serve('hp', 80);
+    await eventually('the port', async () => (await lab.seenAs('pa', '192.0.2.2', 8081)) !== undefined);
+    for (const from of ['a', 'pb', 'hp', 'router', 'b'])
+      expect([from, await lab.seenAs(from, '192.0.2.2', 8081)]).not.toContain(undefined);
+    expect(await lab.seenAs('router', '192.0.2.2', 8081)).toBe('192.0.2.254');
+    expect(await lab.seenAs('b', '127.0.0.1', 8081)).toBeDefined();
+    expect(await lab.seenAs('router', '192.0.2.2', 8082)).toBe('192.0.2.254');
+    expect(await lab.seenAs('b', '127.0.0.1', 8082)).toBeUndefined();
+    expect(await lab.seenAs('router', '2001:db8:1::2', 8081)).toBe('2001:db8:1::254');
+    // The node's own DNS is not the pod's.
+    const dns =
+      filter === 'iptables'
+        ? await lab.text('b', 'iptables-save', '-t', 'nat')
+        : await lab.text('b', 'nft', 'list', 'ruleset');
+    expect(dns).toMatch(
+      filter === 'iptables'
+        ? /! -d 10\.96\.0\.10\/32 .*--dports 53/
+        : /ip daddr != 10\.96\.0\.10 fib daddr type local jump/,
+    );
+    if (filter === 'iptables') return;
+    await lab.removePod('b', 'hp');
+    await eventually('the port is free', async () => !(await lab.text('b', 'nft', 'list', 'ruleset')).includes('8081'));
+  }, 30_000);
 
-const answersPing = (from: string, to: string): Promise<boolean> =>
-  inNamespace(`${id}-${from}`)([
-    'node',
-    '-e',
-    `require('node:net').connect(1, '${to}').on('error', e => process.exit(e.code === 'ECONNREFUSED' ? 0 : 1)).setTimeout(1000, () => process.exit(1))`,
-  ]).then(
-    () => true,
-    () => false,
-  );
+  test('a second look changes nothing', async () => {
+    const rules = async () =>
+      filter === 'iptables'
+        ? (await lab.text('a', 'iptables-save')).replace(/^#.*$/gm, '').replace(/\[\d+:\d+\]/g, '')
+        : lab.text('a', 'nft', '-a', 'list', 'ruleset');
+    const before = await rules();
+    lab.nodes.set({ ...lab.nodeObject('b'), metadata: { name: 'b', labels: { x: 'y' } } });
+    lab.nodes.set(lab.nodeObject('b'));
+    await new Promise(resolve => setTimeout(resolve, 300));
+    expect(await rules()).toBe(before);
+  });
 
-beforeAll(async () => {
-  const plugins = await findCniPlugins();
-  if (plugins.kind === 'missing') throw new Error(plugins.message);
-  pluginDir = plugins.dir;
-  dir = await mkdtemp(path.join(tmpdir(), `${id}-`));
-  for (const name of names) await run(['ip', 'netns', 'add', `${id}-${name}`]);
-  await run([
-    'ip',
-    '-n',
-    `${id}-a`,
-    'link',
-    'add',
-    'up0',
-    'mtu',
-    '1450',
-    'type',
-    'veth',
-    'peer',
-    'name',
-    'up0',
-    'netns',
-    `${id}-b`,
-  ]);
-  for (const name of names) {
-    const inside = inNamespace(`${id}-${name}`);
-    const orders = ['link set lo up', `addr add 192.0.2.${names.indexOf(name) + 1}/24 dev up0`, 'link set up0 up'];
-    await inside(['ip', '-batch', '-'], { input: orders.join('\n') });
-    const links = new Links(inside);
-    const confDir = path.join(dir, name, 'net.d');
-    const network = new PodNetwork({
-      nodes,
-      nodeName: name,
-      links,
-      cniConfDir: confDir,
-      cniIpamDir: path.join(dir, name, 'ipam'),
-      iptables: new Iptables({ prefix: ['nsenter', `--net=/run/netns/${id}-${name}`] }),
-      serviceRange: new ServiceRange({ links, serviceCIDR: '10.96.0.0/16', localServiceIPs: ['10.96.0.10'] }),
-      sysctls: {
-        set: async (key, value) => {
-          await inside(['sysctl', '-qw', `${key}=${value}`]);
-          return 'already';
-        },
-      },
-      clusterCIDR: '10.244.0.0/16',
-      localServiceIPs: ['10.96.0.10'],
-      clock: systemClock,
-      log: silentLogger,
+  describe('what somebody else takes away is there again at once', () => {
+    test.each([
+      ['the bridge', 'pa', 'pb', ['ip', 'link', 'del', 'k8ts0']],
+      ['a route', 'pa', 'pb', ['ip', 'route', 'del', '10.244.1.0/24']],
+      ['all routes of ours', 'pa', 'pc', ['ip', 'route', 'flush', 'proto', '84']],
+      ['the tunnel', 'pa', 'pc', ['ip', 'link', 'del', 'k8ts-vxlan']],
+      ['forwarding', 'pa', 'pb', ['sysctl', '-qw', 'net.ipv4.ip_forward=0']],
+      ['the bridge’s addresses', 'pa', 'pc', ['ip', 'address', 'flush', 'dev', 'k8ts0']],
+    ])('%s', async (_, from, to, argv) => {
+      expect(await lab.answers(from, addressOf(to))).toBe(true);
+      await lab.in('a')(argv);
+      await eventually('mended', () => lab.answers(from, addressOf(to)));
+      await eventually('mended for IPv6', () => lab.answers(from, addressOf(to, 6)));
+      expect(lab.node('a').network.status().ready).toBe(true);
     });
-    networks.set(name, { network, running: network.run(stop.signal), inside, confDir });
-    await network.ready();
-  }
-}, 30_000);
 
-afterAll(async () => {
-  stop.abort();
-  for (const { running } of networks.values()) await running;
-  const all = (await readdir('/run/netns')).filter(name => name.startsWith(`${id}-`));
-  for (const name of all) await run(['ip', 'netns', 'del', name]);
-  await rm(dir, { recursive: true, force: true });
-});
+    test('the service range and IPv6 forwarding', async () => {
+      await lab.in('a')(['ip', 'link', 'del', 'k8ts-svc']);
+      await lab.in('a')(['ip', 'link', 'del', 'k8ts-local']);
+      await lab.in('a')(['sysctl', '-qw', 'net.ipv6.conf.all.forwarding=0']);
+      await eventually('answered', () => lab.answers('pa', '10.96.0.10'));
+      await has('a', /dev k8ts-svc/, 'ip', 'route', 'get', '10.96.7.7');
+      await eventually('forwarded', () => lab.answers('pa', addressOf('pb', 6)));
+    });
 
-test('it is not ready before the node has a range', () => {
-  expect(networks.get('a')?.network.status()).toMatchObject({ ready: false, reason: 'NoPodCIDR' });
-});
+    test('the configuration of CNI', async () => {
+      const file = path.join(lab.node('a').confDir, '10-k8ts.conflist');
+      await rm(file);
+      await eventually('there', () =>
+        readFile(file).then(
+          () => true,
+          () => false,
+        ),
+      );
+    });
+  });
 
-test('pods of two nodes reach each other, with the link’s MTU', async () => {
-  nodes.set(nodeObject('a'));
-  nodes.set(nodeObject('b'));
-  for (const name of names)
-    await eventually(`${name} ready`, async () => networks.get(name)?.network.status().ready === true);
-  const one = await addPod('a', 'p1');
-  const two = await addPod('b', 'p2');
-  expect([one, two]).toEqual([expect.stringMatching(/^10\.244\.0\./), expect.stringMatching(/^10\.244\.1\./)]);
-  expect(await answersPing('p1', two)).toBe(true);
-  expect(await answersPing('p2', one)).toBe(true);
-  const link = JSON.parse((await inNamespace(`${id}-p1`)(['ip', '-j', 'link', 'show', 'eth0'])).stdout) as {
-    mtu: number;
-  }[];
-  expect(link[0]?.mtu).toBe(1450);
-});
+  test('pods follow the MTU of the node’s link', async () => {
+    await lab.in('a')(['ip', 'link', 'set', 'up0', 'mtu', '1400']);
+    await has('pa', 'mtu 1350', 'ip', 'link', 'show', 'eth0');
+    await has('a', 'mtu 1350', 'ip', 'link', 'show', 'k8ts-vxlan');
+    const config = path.join(lab.node('a').confDir, '10-k8ts.conflist');
+    await eventually('configured', async () => (await readFile(config, 'utf8')).includes('"mtu": 1350'));
+    await lab.in('a')(['ip', 'link', 'set', 'up0', 'mtu', '1450']);
+    await has('pa', 'mtu 1400', 'ip', 'link', 'show', 'eth0');
+  });
 
-test('pods and the node reach the address that the node answers; other service addresses lead nowhere', async () => {
-  expect(await answersPing('p1', '10.96.0.10')).toBe(true);
-  expect(await answersPing('a', '10.96.0.10')).toBe(true);
-  expect(await answersPing('p1', '10.96.7.7')).toBe(false);
-  const routes = await inNamespace(`${id}-a`)(['ip', 'route', 'get', '10.96.7.7']);
-  expect(routes.stdout).toMatch(/dev k8ts-svc .*src 192\.0\.2\.1/s);
-});
+  test('a node whose address changes is followed, and one that leaves takes all along', async () => {
+    await lab.in('c')(['ip', 'address', 'del', '198.51.100.3/24', 'dev', 'up0']);
+    await lab.in('c')(['ip', 'address', 'add', '198.51.100.33/24', 'dev', 'up0']);
+    await lab.in('c')(['ip', 'route', 'replace', 'default', 'via', '198.51.100.254']);
+    lab.nodes.set(lab.nodeObject('c', { addresses: ['198.51.100.33', NODES.c.addresses[1]] }));
+    await has('a', 'dst 198.51.100.33', 'bridge', 'fdb', 'show', 'dev', 'k8ts-vxlan');
+    await eventually('reached', () => lab.answers('pa', addressOf('pc')));
+    lab.nodes.remove(lab.nodeObject('c'));
+    await eventually('gone', async () => !(await lab.text('a', 'ip', 'route')).includes('10.244.2.'));
+    expect(await lab.text('a', 'ip', '-6', 'route')).not.toContain('fd00:10:0:3::');
+    expect(await lab.text('a', 'ip', 'link')).not.toContain('k8ts-vxlan');
+    expect(await lab.text('b', 'ip', 'neigh')).not.toContain('10.244.2.1');
+  });
 
-test('a host port leads to its pod', async () => {
-  const pod = await addPod('b', 'p3', [{ hostPort: 8081, containerPort: 1, protocol: 'tcp' }]);
-  expect(pod).toMatch(/^10\.244\.1\./);
-  const rules = await new Iptables({ prefix: ['nsenter', `--net=/run/netns/${id}-b`] }).save('nat');
-  expect(JSON.stringify([...(rules.get('nat')?.values() ?? [])])).toContain(`${pod}:1`);
-});
+  test('another network’s configuration is left alone', async () => {
+    const { confDir, network } = lab.node('b');
+    const file = path.join(confDir, '05-other.conflist');
+    await writeFile(file, '{}');
+    await eventually('given way', () => Promise.resolve(network.status().reason === 'OtherNetwork'));
+    expect(await readdir(confDir)).toEqual(['05-other.conflist']);
+    await rm(file);
+    await eventually('taken over', async () => (await readdir(confDir)).includes('10-k8ts.conflist'));
+  });
 
-test('a second run changes nothing', async () => {
-  const a = networks.get('a');
-  const before = await a?.inside(['iptables-save']);
-  nodes.set({ ...nodeObject('b'), metadata: { name: 'b', labels: { x: 'y' } } });
-  nodes.set(nodeObject('b'));
-  const strip = (text: string | undefined) => text?.replace(/^#.*$/gm, '').replace(/\[\d+:\d+\]/g, '');
-  expect(strip((await a?.inside(['iptables-save']))?.stdout)).toBe(strip(before?.stdout));
-});
-
-test('a node that leaves takes its route along', async () => {
-  const podRoutes = async () => (await inNamespace(`${id}-a`)(['ip', 'route', 'show', 'proto', '84'])).stdout;
-  expect(await podRoutes()).toContain('10.244.1.0/24 via 192.0.2.2');
-  nodes.remove(nodeObject('b'));
-  await eventually('route gone', async () => !(await podRoutes()).includes('10.244.1.0/24'));
-});
-
-test('another network’s configuration is left alone', async () => {
-  const a = networks.get('a');
-  const file = path.join(a?.confDir ?? '', '05-other.conflist');
-  await writeFile(file, '{}');
-  nodes.set(nodeObject('b'));
-  await eventually('given way', async () => a?.network.status().reason === 'OtherNetwork');
-  expect(await readdir(a?.confDir ?? '')).toEqual(['05-other.conflist']);
-  await rm(file);
-});
-
-test('cleanup() leaves nothing', async () => {
-  stop.abort();
-  for (const { running, network, inside } of networks.values()) {
-    await running;
-    const removed = await network.cleanup();
-    expect(removed).toContain('rules of the pod network');
-    expect((await inside(['iptables-save'])).stdout).not.toContain('K8TS');
-    expect((await inside(['ip', 'link'])).stdout).not.toContain('k8ts');
-    expect((await inside(['ip', 'route', 'show', 'proto', '84'])).stdout).toBe('');
-    expect(await network.cleanup()).toEqual([]);
-  }
+  test('cleanup() leaves nothing', async () => {
+    await lab.stopAll();
+    for (const name of NAMES) {
+      const { network } = lab.node(name);
+      expect(await network.cleanup()).toContain('rules of the pod network');
+      for (const command of ['iptables-save', 'ip6tables-save'])
+        expect(await lab.text(name, command)).not.toMatch(/K8TS|CNI-(DN|HOSTPORT)/);
+      expect(await lab.text(name, 'nft', 'list', 'tables')).not.toContain('k8ts');
+      expect(await lab.text(name, 'ip', 'link')).not.toContain('k8ts');
+      expect(await lab.text(name, 'ip', 'route', 'show', 'proto', '84')).toBe('');
+      expect(await lab.text(name, 'ip', '-6', 'route', 'show', 'proto', '84')).toBe('');
+      expect(await network.cleanup()).toEqual([]);
+    }
+  }, 30_000);
 });

@@ -1,12 +1,15 @@
 /**
- * The node's pod network: kernel settings, the service range's way to nowhere, the CNI configuration, rules for masquerading and
- * forwarding, and routes to the pods of other nodes.
+ * The node's pod network: kernel settings, the service range's way to nowhere, the CNI configuration, the bridge, rules for masquerading
+ * and forwarding, and the ways to the pods of other nodes.
  *
  * - What stands is compared with what is wanted, and only the difference is written; a second run changes nothing.
  * - It follows Node objects: a new node's route is there as soon as it has a range and an address, and goes with it.
+ * - What somebody else changes (links, routes, forwarding, the configuration) is told by the kernel and repaired at once; rules, which
+ *   nobody tells of, with the next regular look.
  * - Another network's configuration in the CNI directory is left alone; then no configuration, rule or route of ours is made.
  * - Nothing is removed when it stops: pods go on. `cleanup()` removes all.
  */
+import { mkdir } from 'node:fs/promises';
 import type { Informer } from '../../machinery/client/informer.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
@@ -14,32 +17,37 @@ import type { Logger } from '../../machinery/process/logger.ts';
 import type { Node } from '../../proto/api/core-v1.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
 import type { Links } from '../host/links.ts';
-import type { Sysctls } from '../host/sysctl.ts';
-import type { Iptables } from '../node-iptables/index.ts';
-import { CniDirectory, findCniPlugins } from './cni-directory.ts';
+import { LinkMonitor } from '../host/link-monitor.ts';
+import { Attachments, CNI_CACHE_DIR } from './attachments.ts';
+import { CNI_PLUGIN_DIRS, CniDirectory, findCniPlugins } from './cni-directory.ts';
+import { KernelSettings, type KernelSettingsOptions } from './kernel-settings.ts';
+import type { NetworkRules } from './network-rules.ts';
+import { NodeLinks, type NetworkFacts } from './node-links.ts';
+import type { Attachment } from './plan/attachment.ts';
 import { renderCniConfig } from './plan/cni-config.ts';
-import { networkRuleChanges, networkRuleCleanup } from './plan/network-rules.ts';
-import {
-  ROUTE_PROTOCOL,
-  computeNodeRoutes,
-  diffRoutes,
-  internalIPs,
-  nodeFingerprint,
-  podCIDRsOf,
-} from './plan/node-routes.ts';
-import type { PodRoute } from './plan/node-routes.ts';
+import { isRelevant } from './plan/link-event.ts';
+import { linkMtu, podMtu } from './plan/link-changes.ts';
+import { nodeFingerprint, peerOf, peersOf, type Peer } from './plan/peers.ts';
+import { ALL_TUNNEL_DEVICES, planPodRoutes, type Encapsulation } from './plan/pod-routes.ts';
+import { ruleModels } from './plan/rule-model.ts';
 import type { ServiceRange } from './service-range.ts';
+import { Wakeups } from './wakeups.ts';
+import { WatchedDirectories } from './watch-directories.ts';
 
-export interface PodNetworkOptions {
+export interface PodNetworkOptions extends Pick<KernelSettingsOptions, 'sysctls'> {
   readonly nodes: Informer<Node>;
   readonly nodeName: string;
   readonly links: Links;
-  readonly iptables: Iptables;
+  readonly rules: NetworkRules;
   readonly serviceRange: ServiceRange;
-  /** Kernel settings, with a memory of what they were; `undo` belongs to whoever resets the node. */
-  readonly sysctls: Pick<Sysctls, 'set'>;
-  readonly clusterCIDR: string;
-  readonly localServiceIPs: readonly string[];
+  /** Of pods, one a family. */
+  readonly clusterCIDRs: readonly string[];
+  /** How packets get to other nodes' pods; `none` leaves the whole network to somebody else. Default `auto`. */
+  readonly mode?: Encapsulation | 'none';
+  /** Default 84. */
+  readonly vxlanId?: number;
+  /** UDP; default 8472, Linux' own. */
+  readonly vxlanPort?: number;
   /** Default `k8ts0`; at most 15 characters. */
   readonly bridge?: string;
   /** The runtime's CNI configuration directory. */
@@ -47,10 +55,17 @@ export interface PodNetworkOptions {
   readonly cniIpamDir: string;
   /** Where plugins are looked for; see CNI_PLUGIN_DIRS. */
   readonly cniPluginDirs?: readonly string[];
+  /** Where the runtime remembers what it attached; see CNI_CACHE_DIR. */
+  readonly cniCacheDir?: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How often rules and routes are compared with the kernel when nothing changes; default 60 s. */
+  /** How often rules are compared with the kernel when nothing changes; default 20 s. */
   readonly checkMs?: number;
+  /** Of another network namespace than this process's: words before commands, and how its settings are read. */
+  readonly elsewhere?: {
+    readonly prefix: readonly string[];
+    readonly readSysctl: (key: string) => Promise<string | undefined>;
+  };
 }
 
 /** Whether pods can get a network here, as the node's condition says it. */
@@ -60,38 +75,58 @@ export interface NetworkStatus {
   readonly message: string;
 }
 
-/** Kernel settings, and whether the network works without. */
-const SYSCTLS = [
-  { name: 'net.ipv4.ip_forward', value: '1', required: true },
-  // Without it, answers between pods of one bridge bypass the rules that would turn their address back.
-  { name: 'net.bridge.bridge-nf-call-iptables', value: '1', required: false },
-  // Node ports on 127.0.0.1; the proxy's firewall chain keeps neighbours out.
-  { name: 'net.ipv4.conf.all.route_localnet', value: '1', required: false },
-] as const;
+export const DEFAULT_VXLAN = { id: 84, port: 8472 } as const;
 
+const CHECK_MS = 20_000;
+const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 
 export class PodNetwork implements Component {
   readonly name = 'network';
   private readonly options: PodNetworkOptions;
   private readonly cni: CniDirectory;
+  private readonly attachments: Attachments;
+  private readonly nodeLinks: NodeLinks;
+  private readonly settings: KernelSettings;
+  private readonly wakeups: Wakeups;
+  private readonly directories: WatchedDirectories;
+  private readonly cacheDirectory: WatchedDirectories;
+  private readonly isSetUp: Promise<void>;
+  private readonly settleSetUp: { resolve: () => void; reject: (error: unknown) => void };
   private readonly bridge: string;
   private current: NetworkStatus = {
     ready: false,
     reason: 'NetworkStarting',
     message: 'the pod network is being set up',
   };
-  private wake: (() => void) | undefined;
-  private dirty = true;
-  private readonly isSetUp: Promise<void>;
-  private readonly settleSetUp: { resolve: () => void; reject: (error: unknown) => void };
-  private readonly unreachable = new Set<string>();
-  private readonly absent = new Set<string>();
+  /** Links whose changes matter. */
+  private ownLinks: ReadonlySet<string> = new Set();
+  private conflicts = '';
+  /** That rules were written for. */
+  private hostPorts = '';
 
   constructor(options: PodNetworkOptions) {
+    const { log, clock, links, sysctls, elsewhere, cniIpamDir } = options;
     this.options = options;
     this.bridge = options.bridge ?? 'k8ts0';
     this.cni = new CniDirectory(options.cniConfDir);
+    this.attachments = new Attachments({ cacheDir: options.cniCacheDir ?? CNI_CACHE_DIR, ipamDir: cniIpamDir });
+    this.nodeLinks = new NodeLinks({
+      links,
+      bridge: this.bridge,
+      vxlanId: options.vxlanId ?? DEFAULT_VXLAN.id,
+      vxlanPort: options.vxlanPort ?? DEFAULT_VXLAN.port,
+      attachments: () => this.attachments.list(),
+      log,
+    });
+    this.settings = new KernelSettings({
+      sysctls,
+      log,
+      ...(elsewhere === undefined ? {} : { read: elsewhere.readSysctl }),
+    });
+    this.wakeups = new Wakeups(clock);
+    this.directories = new WatchedDirectories(() => this.wakeups.disturb());
+    this.cacheDirectory = new WatchedDirectories(() => void this.checkHostPorts());
     let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
     this.isSetUp = new Promise((resolve, reject) => (settle = { resolve, reject }));
     this.isSetUp.catch(() => {});
@@ -107,160 +142,178 @@ export class PodNetwork implements Component {
     return this.current;
   }
 
+  /** Which service addresses the node answers from now on. */
+  setLocalServiceIPs(addresses: readonly string[]): void {
+    this.options.serviceRange.setLocalServiceIPs(addresses);
+    this.wakeups.wake();
+  }
+
   async run(signal: AbortSignal): Promise<void> {
-    const { nodes, clock, log } = this.options;
-    const touch = (): void => {
-      this.dirty = true;
-      this.wake?.();
-    };
+    const { nodes, clock, elsewhere } = this.options;
+    const { wakeups } = this;
+    const wake = (): void => wakeups.wake();
     const removeHandler = nodes.addHandler({
-      onAdd: touch,
+      onAdd: wake,
       // Heartbeats change a Node all the time; only ranges and addresses matter.
-      onUpdate: (before, now) => void (nodeFingerprint(before) !== nodeFingerprint(now) && touch()),
-      onDelete: touch,
+      onUpdate: (before, now) => void (nodeFingerprint(before) !== nodeFingerprint(now) && wake()),
+      onDelete: wake,
     });
-    signal.addEventListener('abort', touch);
-    let retryMs = 0;
+    const monitor = new LinkMonitor({
+      clock,
+      onLine: line => void (isRelevant(line, this.ownLinks) && wakeups.disturb()),
+      onGap: () => wakeups.disturb(),
+      ...(elsewhere === undefined ? {} : { prefix: elsewhere.prefix }),
+    });
+    signal.addEventListener('abort', wake);
+    const monitoring = monitor.run(signal);
     try {
-      while (!signal.aborted) {
-        this.dirty = false;
-        try {
-          await this.converge();
-          retryMs = 0;
-        } catch (error) {
-          retryMs = Math.min(Math.max(500, retryMs * 2), MAX_RETRY_MS);
-          this.set({
-            ready: false,
-            reason: 'NetworkSetupFailed',
-            message: errorText(error),
-          });
-          log.error({ error: String(error), retryMs }, 'the pod network could not be set up');
-        }
-        await this.untilChanged(clock, retryMs > 0 ? retryMs : (this.options.checkMs ?? 60_000));
-      }
+      await this.loop(signal);
     } finally {
-      signal.removeEventListener('abort', touch);
+      signal.removeEventListener('abort', wake);
       removeHandler();
+      this.directories.close();
+      this.cacheDirectory.close();
       this.settleSetUp.reject(signal.reason ?? new Error('the pod network stopped before it was set up'));
+      await monitoring;
     }
   }
 
   /** Removes everything that `run` made; says what. */
   async cleanup(): Promise<string[]> {
-    const { links, iptables, serviceRange } = this.options;
+    const { rules, serviceRange } = this.options;
     const removed: string[] = [];
-    const changes = networkRuleCleanup(await iptables.save());
-    if (changes.some(change => (change.deleteChains?.length ?? 0) > 0)) removed.push('rules of the pod network');
-    await iptables.apply(changes);
-    const routes = await this.podRoutes();
-    await links.batch(routes.map(deleteRoute));
-    if (routes.length > 0) removed.push(`${routes.length} routes to other nodes`);
+    if (await rules.cleanup()) removed.push('rules of the pod network');
+    removed.push(...(await this.nodeLinks.cleanup()));
     if (await serviceRange.cleanup()) removed.push('route of the service range');
-    if ((await links.list()).some(link => link.ifname === this.bridge)) {
-      await links.batch([`link del ${this.bridge}`]);
-      removed.push(`bridge ${this.bridge}`);
-    }
     await this.cni.cleanup();
+    await this.attachments.cleanup();
     return removed;
   }
 
-  private async converge(): Promise<void> {
-    const { nodes, nodeName, iptables, serviceRange, clusterCIDR, localServiceIPs } = this.options;
-    await this.ensureSysctls();
-    await serviceRange.ensure();
+  private async loop(signal: AbortSignal): Promise<void> {
+    const { checkMs = CHECK_MS, log } = this.options;
+    let retryMs = 0;
+    while (!signal.aborted) {
+      const disturbed = this.wakeups.begin();
+      try {
+        const changes = await this.converge();
+        retryMs = 0;
+        if (disturbed) this.wakeups.repaired(changes.length);
+        if (disturbed && changes.length > 0)
+          log.warn({ changes: changes.slice(0, 20) }, 'the pod network was changed by somebody else, and is as it was');
+      } catch (error) {
+        retryMs = Math.min(Math.max(FIRST_RETRY_MS, retryMs * 2), MAX_RETRY_MS);
+        this.set({ ready: false, reason: 'NetworkSetupFailed', message: errorText(error) });
+        log.error({ error: String(error), retryMs }, 'the pod network could not be set up');
+      }
+      await this.wakeups.wait(retryMs > 0 ? retryMs : checkMs);
+    }
+  }
+
+  /** @returns what was changed of links, routes and settings */
+  private async converge(): Promise<readonly string[]> {
+    const { nodes, nodeName, serviceRange, clusterCIDRs, mode = 'auto' } = this.options;
+    const facts = await this.nodeLinks.look();
+    const wasOff = await this.settings.ensure([...new Set(clusterCIDRs.map(familyOf))], facts.routes);
+    const changes = [...(wasOff ? ['kernel settings'] : []), ...(await serviceRange.ensure(facts))];
     this.settleSetUp.resolve();
-    if (!nodes.hasSynced()) return;
-    const self = nodes.lister.get(undefined, nodeName);
-    const podCIDRs = self === undefined ? [] : podCIDRsOf(self);
-    if (self === undefined || podCIDRs.length === 0) {
-      return this.set({ ready: false, reason: 'NoPodCIDR', message: `node ${nodeName} has no spec.podCIDR yet` });
+    this.ownLinks = new Set(serviceRange.linkNames);
+    if (mode === 'none') {
+      await this.cni.cleanup();
+      this.set({
+        ready: true,
+        reason: 'PodNetworkOff',
+        message: 'pods get their network from elsewhere (none of ours)',
+      });
+      return changes;
+    }
+    if (!nodes.hasSynced()) return changes;
+    const node = nodes.lister.get(undefined, nodeName);
+    const self = node === undefined ? undefined : peerOf(node);
+    if (self === undefined || self.ranges.length === 0) {
+      this.set({ ready: false, reason: 'NoPodCIDR', message: `node ${nodeName} has no spec.podCIDR yet` });
+      return changes;
+    }
+    return [...changes, ...(await this.connect(self, mode, facts))];
+  }
+
+  private async connect(self: Peer, mode: Encapsulation, facts: NetworkFacts): Promise<readonly string[]> {
+    const { nodes, rules, serviceRange, clusterCIDRs } = this.options;
+    const foreign = await this.cni.foreign();
+    await this.followDirectories();
+    if (foreign !== undefined) {
+      await this.cni.cleanup();
+      this.set({ ready: true, reason: 'OtherNetwork', message: `the network is left to ${foreign}` });
+      return [];
     }
     const plugins = await findCniPlugins(this.options.cniPluginDirs);
-    if (plugins.kind === 'missing')
-      return this.set({ ready: false, reason: 'CNIPluginsMissing', message: plugins.message });
-
-    const mtu = await this.findMtu(internalIPs(self));
-    const config = renderCniConfig({ podCIDRs, bridge: this.bridge, mtu, ipamDir: this.options.cniIpamDir });
-    const foreign = await this.cni.write(config);
-    if (foreign !== undefined) {
-      return this.set({ ready: true, reason: 'OtherNetwork', message: `the network is left to ${foreign}` });
+    if (plugins.kind === 'missing') {
+      this.set({ ready: false, reason: 'CNIPluginsMissing', message: plugins.message });
+      return [];
     }
-    const podCIDR = podCIDRs.find(cidr => !cidr.includes(':'));
-    await iptables.apply(networkRuleChanges(await this.savedRules(), { clusterCIDR, podCIDR, localServiceIPs }));
-    await this.writeRoutes(computeNodeRoutes(nodes.lister.list(), nodeName));
-    this.set({ ready: true, reason: 'NetworkReady', message: `pods get addresses of ${podCIDRs.join(', ')}` });
+    const { others, conflicts } = peersOf(nodes.lister.list(), self);
+    this.tellConflicts(conflicts);
+    const routes = planPodRoutes(self, others, mode, facts.routes);
+    const mtu = podMtu(this.findMtu(self, facts), routes.tunnels);
+    const { changes, failed } = await this.nodeLinks.ensure({ self, routes, mtu }, facts);
+    await this.cni.write(
+      renderCniConfig({
+        podCIDRs: self.ranges,
+        bridge: this.bridge,
+        mtu,
+        ipamDir: this.options.cniIpamDir,
+        portmap: !rules.hasHostPorts,
+        localServiceIPs: serviceRange.localIPs,
+      }),
+    );
+    const models = ruleModels({
+      clusterCIDRs,
+      podCIDRs: self.ranges,
+      localServiceIPs: serviceRange.localIPs,
+      attachments: await this.withHostPorts(),
+    });
+    await rules.ensure(models);
+    const problems = [...conflicts, ...routes.unreachable, ...failed.map(one => `${one.command}: ${one.reason}`)];
+    const message = `pods get addresses of ${self.ranges.join(', ')}`;
+    this.set({ ready: true, reason: 'NetworkReady', message: [message, ...problems.slice(0, 5)].join('; ') });
+    return changes;
   }
 
-  private async ensureSysctls(): Promise<void> {
-    for (const { name, value, required } of SYSCTLS) {
-      const outcome = await this.options.sysctls.set(name, value);
-      if (outcome === 'set')
-        this.options.log.info({ sysctl: name, value }, 'kernel setting changed; a reset of the node undoes it');
-      if (outcome !== 'absent' || this.absent.has(name)) continue;
-      if (required) throw new Error(`this kernel has no ${name}`);
-      this.absent.add(name);
-      this.options.log.warn(
-        { sysctl: name },
-        'this kernel lacks a setting; services may not work between pods of this node',
-      );
-    }
+  private async followDirectories(): Promise<void> {
+    const { cniConfDir, rules, cniCacheDir = CNI_CACHE_DIR, cniPluginDirs = CNI_PLUGIN_DIRS } = this.options;
+    await this.directories.follow([cniConfDir, ...cniPluginDirs]);
+    if (!rules.hasHostPorts) return;
+    // As libcni makes it, which may not have had to yet.
+    await mkdir(cniCacheDir, { recursive: true, mode: 0o700 });
+    await this.cacheDirectory.follow([cniCacheDir]);
   }
 
-  private async writeRoutes(wanted: readonly PodRoute[]): Promise<void> {
-    const { links, log } = this.options;
-    const { replace, remove } = diffRoutes(wanted, await this.podRoutes());
-    const orders = [...remove.map(deleteRoute), ...replace.map(replaceRoute)];
-    try {
-      await links.batch(orders);
-      this.unreachable.clear();
-    } catch {
-      // One node without a common network must not keep the others from theirs.
-      for (const route of remove) await links.batch([deleteRoute(route)]).catch(() => {});
-      for (const route of replace) {
-        await links.batch([replaceRoute(route)]).catch((error: unknown) => {
-          if (this.unreachable.has(route.destination)) return;
-          this.unreachable.add(route.destination);
-          log.warn({ ...route, error: String(error) }, 'no route to the pods of another node');
-        });
-      }
-    }
+  private async withHostPorts(): Promise<readonly Attachment[]> {
+    if (!this.options.rules.hasHostPorts) return [];
+    const attachments = (await this.attachments.list()).filter(({ hostPorts }) => hostPorts.length > 0);
+    this.hostPorts = JSON.stringify(attachments);
+    return attachments;
   }
 
-  /** Of the link that carries the node's address, else of the default route's. */
-  private async findMtu(nodeIPs: readonly string[]): Promise<number> {
-    const all = await this.options.links.addresses();
-    const carrier = all.find(l => l.ifname !== 'lo' && l.addr_info.some(info => nodeIPs.includes(info.local)));
-    if (carrier !== undefined) return carrier.mtu;
-    const dev = (await this.options.links.routes()).find(route => route.dst === 'default')?.dev;
-    return all.find(link => link.ifname === dev)?.mtu ?? 1500;
+  /** Each pod that comes or goes is told here; those without host ports cost no more than this. */
+  private async checkHostPorts(): Promise<void> {
+    const before = this.hostPorts;
+    await this.withHostPorts();
+    if (this.hostPorts !== before) this.wakeups.wake();
   }
 
-  /** Routes that bear our protocol number, but for those to a link of ours. */
-  private async podRoutes(): Promise<PodRoute[]> {
-    const { links } = this.options;
-    const all = [...(await links.routes(4)), ...(await links.routes(6))];
-    return all
-      .filter(route => route.protocol === String(ROUTE_PROTOCOL) && route.gateway !== undefined)
-      .map(route => ({ destination: withLength(route.dst), via: route.gateway }));
+  private findMtu(self: Peer, { links, routes }: NetworkFacts): number {
+    const device = routes.find(({ dst }) => dst === 'default')?.dev;
+    const carriers = links.filter(link => link.addr_info.some(({ local }) => self.addresses.includes(local)));
+    const names = [...carriers.map(({ ifname }) => ifname), ...(device === undefined ? [] : [device])];
+    this.ownLinks = new Set([...this.ownLinks, this.bridge, ...ALL_TUNNEL_DEVICES, ...names]);
+    return linkMtu(links, self.addresses, device);
   }
 
-  /** Only the chains that matter: a table may hold the rules of thousands of services. */
-  private async savedRules(): ReturnType<Iptables['save']> {
-    const chains = {
-      nat: ['POSTROUTING', 'K8TS-POSTROUTING'],
-      filter: ['FORWARD', 'INPUT', 'K8TS-FORWARD', 'K8TS-INPUT'],
-    };
-    const saved: Awaited<ReturnType<Iptables['save']>> = new Map();
-    for (const table of ['nat', 'filter'] as const) {
-      const found = new Map();
-      for (const name of chains[table]) {
-        const rules = await this.options.iptables.listChain(table, name);
-        if (rules !== undefined)
-          found.set(name, { counters: { packets: 0, bytes: 0 }, rules: rules.map(text => ({ text })) });
-      }
-      saved.set(table, found);
-    }
-    return saved;
+  private tellConflicts(conflicts: readonly string[]): void {
+    const text = conflicts.join('; ');
+    if (text !== this.conflicts && text !== '') this.options.log.warn({ conflicts }, 'pod ranges that cannot be right');
+    this.conflicts = text;
   }
 
   private set(status: NetworkStatus): void {
@@ -268,31 +321,8 @@ export class PodNetwork implements Component {
     this.current = status;
     this.options.log.info({ ...status }, 'pod network');
   }
-
-  private untilChanged(clock: Clock, delayMs: number): Promise<void> {
-    if (this.dirty) return Promise.resolve();
-    return new Promise(resolve => {
-      const done = (): void => {
-        cancel();
-        this.wake = undefined;
-        resolve();
-      };
-      const cancel = clock.after(delayMs, done);
-      this.wake = done;
-    });
-  }
 }
 
-function replaceRoute(route: PodRoute): string {
-  return `route replace ${route.destination} via ${route.via} proto ${ROUTE_PROTOCOL}`;
-}
-
-function deleteRoute(route: PodRoute): string {
-  return `route del ${route.destination} proto ${ROUTE_PROTOCOL}`;
-}
-
-// `ip` leaves the length of a host route out.
-function withLength(destination: string): string {
-  if (destination.includes('/')) return destination;
-  return `${destination}/${destination.includes(':') ? 128 : 32}`;
+function familyOf(range: string): 'IPv4' | 'IPv6' {
+  return range.includes(':') ? 'IPv6' : 'IPv4';
 }

@@ -1,20 +1,13 @@
 /**
- * The packet-filter rules of the pod network: what leaves the cluster is masqueraded, what is to or from pods is forwarded, and what
- * the node answers on service addresses (cluster DNS) is let in. Own chains; the proxy's stand before them.
+ * The pod network's rules for iptables: what leaves the cluster is masqueraded, what is to or from pods is forwarded, and what the node
+ * answers on service addresses (cluster DNS) is let in. Own chains; the proxy's stand before them. Host ports are portmap's.
  */
 import { renderRule } from '../../node-iptables/plan/render-rule.ts';
 import type { SavedTables } from '../../node-iptables/plan/parse-save.ts';
 import type { TableChange } from '../../node-iptables/plan/restore.ts';
 import type { Match, Rule } from '../../node-iptables/plan/rule.ts';
-
-/** What the rules depend on; IPv4. */
-export interface NetworkRuleOptions {
-  readonly clusterCIDR: string;
-  /** The node's own range; undefined while it has none. */
-  readonly podCIDR: string | undefined;
-  /** Service addresses that the node itself answers. */
-  readonly localServiceIPs: readonly string[];
-}
+import { CNI_NETWORK_NAME } from './cni-config.ts';
+import { MULTICAST, isEmptyModel, type RuleModel } from './rule-model.ts';
 
 const TABLES = ['nat', 'filter'] as const;
 const note = (text: string): Match[] => [{ kind: 'comment', text: `k8ts ${text}` }];
@@ -37,19 +30,19 @@ function hookRule(hook: Hook): string {
   return renderRule({ matches: note('pod network'), target: { kind: 'jump', chain: hook.to } });
 }
 
-function wantedChains(table: 'nat' | 'filter', options: NetworkRuleOptions): Map<string, Rule[]> {
-  const { clusterCIDR, podCIDR } = options;
+function wantedChains(table: 'nat' | 'filter', model: RuleModel): Map<string, Rule[]> {
+  const { clusterCIDRs, podCIDR, family } = model;
   if (table === 'nat') {
     const masquerade: Rule[] =
       podCIDR === undefined
         ? []
         : [
-            {
-              destination: { cidr: clusterCIDR },
+            ...clusterCIDRs.map((cidr): Rule => ({
+              destination: { cidr },
               matches: note('pods keep their address among themselves'),
               target: { kind: 'return' },
-            },
-            { destination: { cidr: '224.0.0.0/4' }, matches: note('multicast'), target: { kind: 'return' } },
+            })),
+            { destination: { cidr: MULTICAST[family] }, matches: note('multicast'), target: { kind: 'return' } },
             {
               source: { cidr: podCIDR },
               matches: note('what leaves the cluster'),
@@ -61,15 +54,15 @@ function wantedChains(table: 'nat' | 'filter', options: NetworkRuleOptions): Map
   return new Map<string, Rule[]>([
     [
       'K8TS-FORWARD',
-      [
-        { source: { cidr: clusterCIDR }, matches: note('from pods'), target: { kind: 'accept' } },
-        { destination: { cidr: clusterCIDR }, matches: note('to pods'), target: { kind: 'accept' } },
-      ],
+      clusterCIDRs.flatMap((cidr): Rule[] => [
+        { source: { cidr }, matches: note('from pods'), target: { kind: 'accept' } },
+        { destination: { cidr }, matches: note('to pods'), target: { kind: 'accept' } },
+      ]),
     ],
     [
       'K8TS-INPUT',
-      options.localServiceIPs.map(ip => ({
-        destination: { cidr: `${ip}/32` },
+      model.localServiceIPs.map(ip => ({
+        destination: { cidr: `${ip}/${family === 'ipv4' ? 32 : 128}` },
         matches: note('service answered by the node'),
         target: { kind: 'accept' },
       })),
@@ -78,13 +71,16 @@ function wantedChains(table: 'nat' | 'filter', options: NetworkRuleOptions): Map
 }
 
 /** What must be written so that all rules stand; empty changes if they do. */
-export function networkRuleChanges(saved: SavedTables, options: NetworkRuleOptions): TableChange[] {
+export function iptablesRuleChanges(saved: SavedTables, model: RuleModel): TableChange[] {
+  if (isEmptyModel(model)) return iptablesRuleCleanup(saved);
   return TABLES.map(table => {
     const found = saved.get(table);
     const chains = new Map(
-      [...wantedChains(table, options)].filter(([name, rules]) => {
+      [...wantedChains(table, model)].filter(([name, rules]) => {
         const there = found?.get(name)?.rules;
-        return there?.length !== rules.length || rules.some((rule, i) => renderRule(rule) !== there[i]?.text);
+        return (
+          there?.length !== rules.length || rules.some((rule, i) => renderRule(rule, model.family) !== there[i]?.text)
+        );
       }),
     );
     const missing = HOOKS.filter(
@@ -99,21 +95,30 @@ export function networkRuleChanges(saved: SavedTables, options: NetworkRuleOptio
 /** What portmap makes once and leaves behind when the last host port is gone. */
 const PORTMAP_CHAINS = ['CNI-HOSTPORT-DNAT', 'CNI-HOSTPORT-MASQ', 'CNI-HOSTPORT-SETMARK'] as const;
 
-/** Removes portmap's own chains if no pod, of any network, has a host port any more. */
+const PORTMAP_TOP = 'CNI-HOSTPORT-DNAT';
+/** In the comment of each of our pods' rules; iptables-save quotes the quotes. */
+const PORTMAP_OURS = `dnat name: \\"${CNI_NETWORK_NAME}\\" id:`;
+
+/** Removes the host ports of our pods that portmap made, and its own chains if no pod, of any network, has a host port any more. */
 function portmapCleanup(saved: SavedTables): TableChange[] {
   const nat = saved.get('nat');
   const there = PORTMAP_CHAINS.filter(name => nat?.has(name) === true);
-  if (nat === undefined || there.length === 0 || [...nat.keys()].some(name => name.startsWith('CNI-DN-'))) return [];
+  if (nat === undefined || there.length === 0) return [];
+  const ours = (nat.get(PORTMAP_TOP)?.rules ?? []).filter(({ text }) => text.includes(PORTMAP_OURS));
+  const chains = new Set(ours.flatMap(({ text }) => / -j (CNI-DN-\S+)$/.exec(text)?.[1] ?? []));
+  const removeOurs = ours.map(({ text }) => ({ chain: PORTMAP_TOP, rule: text }));
+  const areOthersLeft = [...nat.keys()].some(name => name.startsWith('CNI-DN-') && !chains.has(name));
+  if (areOthersLeft) return [{ table: 'nat', remove: removeOurs, deleteChains: [...chains] }];
   const isJump = (text: string): boolean => there.some(name => text.endsWith(` -j ${name}`));
   const jumps = [...nat].filter(([, chain]) => chain.policy !== undefined);
   const remove = jumps.flatMap(([chain, { rules }]) =>
     rules.filter(r => isJump(r.text)).map(r => ({ chain, rule: r.text })),
   );
-  return [{ table: 'nat', remove, deleteChains: there }];
+  return [{ table: 'nat', remove, deleteChains: [...there, ...chains] }];
 }
 
 /** Removes all rules. */
-export function networkRuleCleanup(saved: SavedTables): TableChange[] {
+export function iptablesRuleCleanup(saved: SavedTables): TableChange[] {
   const own = TABLES.flatMap(table => {
     const found = saved.get(table);
     if (found === undefined) return [];

@@ -1,0 +1,167 @@
+/** The pod network's rules in the kernel, by the packet filter that this node uses. */
+import type { Logger } from '../../machinery/process/logger.ts';
+import {
+  applyNft,
+  CommandError,
+  Nftables,
+  type CommandOptions,
+  type Iptables,
+  type SavedTables,
+} from '../node-iptables/index.ts';
+import { iptablesRuleChanges, iptablesRuleCleanup } from './plan/iptables-rules.ts';
+import { NETWORK_TABLE, nftablesRules } from './plan/nftables-rules.ts';
+import type { RuleModel } from './plan/rule-model.ts';
+
+export interface NetworkRules {
+  /** Whether host ports are rules of ours; else portmap's. */
+  readonly hasHostPorts: boolean;
+  /** Compares with the kernel and writes what is missing; nothing if all stands. @throws CommandError */
+  ensure(models: readonly RuleModel[]): Promise<void>;
+  /** @returns whether there were any @throws CommandError */
+  cleanup(): Promise<boolean>;
+}
+
+/** Nobody forwards or masquerades by rules here. */
+export const noRules: NetworkRules = {
+  hasHostPorts: false,
+  ensure: () => Promise.resolve(),
+  cleanup: () => Promise.resolve(false),
+};
+
+/** Rules of one sort and none of the others, which an earlier start may have left: those go once the new ones stand. */
+export class SoleRules implements NetworkRules {
+  private readonly used: NetworkRules;
+  private readonly others: readonly NetworkRules[];
+  private readonly log: Logger;
+  private areOthersGone = false;
+
+  constructor(used: NetworkRules, others: readonly NetworkRules[], log: Logger) {
+    this.used = used;
+    this.others = others;
+    this.log = log;
+  }
+
+  get hasHostPorts(): boolean {
+    return this.used.hasHostPorts;
+  }
+
+  async ensure(models: readonly RuleModel[]): Promise<void> {
+    await this.used.ensure(models);
+    if (this.areOthersGone) return;
+    this.areOthersGone = true;
+    if (await this.removeOthers()) this.log.info({}, 'rules of the pod network for another packet filter are removed');
+  }
+
+  async cleanup(): Promise<boolean> {
+    const had = await cleanupIfThere(this.used);
+    return (await this.removeOthers()) || had;
+  }
+
+  private async removeOthers(): Promise<boolean> {
+    let found = false;
+    for (const other of this.others) if (await cleanupIfThere(other)) found = true;
+    return found;
+  }
+}
+
+/** Where there is no such command, or the kernel knows no such rules, there are none either. */
+async function cleanupIfThere(rules: NetworkRules): Promise<boolean> {
+  try {
+    return await rules.cleanup();
+  } catch (error) {
+    if (error instanceof CommandError) return false;
+    throw error;
+  }
+}
+
+const CHAINS = {
+  nat: ['POSTROUTING', 'K8TS-POSTROUTING'],
+  filter: ['FORWARD', 'INPUT', 'K8TS-FORWARD', 'K8TS-INPUT'],
+} as const;
+
+export class IptablesRules implements NetworkRules {
+  readonly hasHostPorts = false;
+  private readonly families: readonly Iptables[];
+
+  /** @param families one each; IPv6's is not asked for a cluster without */
+  constructor(families: readonly Iptables[]) {
+    this.families = families;
+  }
+
+  async ensure(models: readonly RuleModel[]): Promise<void> {
+    for (const iptables of this.families) {
+      const model = models.find(({ family }) => family === iptables.family);
+      if (model !== undefined) await iptables.apply(iptablesRuleChanges(await savedRules(iptables), model));
+    }
+  }
+
+  async cleanup(): Promise<boolean> {
+    let found = false;
+    for (const iptables of this.families) {
+      const changes = iptablesRuleCleanup(await iptables.save());
+      found ||= changes.some(change => (change.deleteChains?.length ?? 0) > 0);
+      await iptables.apply(changes);
+    }
+    return found;
+  }
+}
+
+/** Only the chains that matter: a table may hold the rules of thousands of services. */
+async function savedRules(iptables: Iptables): Promise<SavedTables> {
+  const saved: SavedTables = new Map();
+  for (const table of ['nat', 'filter'] as const) {
+    const found = new Map();
+    for (const name of CHAINS[table]) {
+      const rules = await iptables.listChain(table, name);
+      if (rules !== undefined)
+        found.set(name, { counters: { packets: 0, bytes: 0 }, rules: rules.map(text => ({ text })) });
+    }
+    saved.set(table, found);
+  }
+  return saved;
+}
+
+const NFT_FAMILIES = { ipv4: 'ip', ipv6: 'ip6' } as const;
+
+/** A family's table is small and written whole; it stands if it is listed as it was right after, to the number of each rule. */
+export class NftablesRules implements NetworkRules {
+  readonly hasHostPorts = true;
+  private readonly options: CommandOptions;
+  private readonly written = new Map<RuleModel['family'], { rules: string; listing: string }>();
+
+  constructor(options: CommandOptions = {}) {
+    this.options = options;
+  }
+
+  async ensure(models: readonly RuleModel[]): Promise<void> {
+    for (const model of models) {
+      const change = nftablesRules(model);
+      const rules = JSON.stringify(change.commands);
+      const last = this.written.get(model.family);
+      if (last?.rules === rules && last.listing === (await this.listing(model.family))) continue;
+      this.written.delete(model.family);
+      await applyNft([change], this.options);
+      this.written.set(model.family, { rules, listing: await this.listing(model.family) });
+    }
+  }
+
+  async cleanup(): Promise<boolean> {
+    let found = false;
+    for (const family of ['ipv4', 'ipv6'] as const) {
+      if ((await this.table(family).list()) === undefined) continue;
+      found = true;
+      await this.table(family).apply([{ kind: 'removeTable' }]);
+    }
+    this.written.clear();
+    return found;
+  }
+
+  private async listing(family: RuleModel['family']): Promise<string> {
+    const table = await this.table(family).list();
+    return JSON.stringify([...(table?.chains ?? [])]);
+  }
+
+  private table(family: RuleModel['family']): Nftables {
+    return new Nftables(NFT_FAMILIES[family], NETWORK_TABLE, this.options);
+  }
+}

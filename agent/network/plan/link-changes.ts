@@ -1,0 +1,125 @@
+/**
+ * What `ip` has to be told so that the bridge and the tunnels' devices are as they should be; nothing if they are.
+ *
+ * Addresses of IPv6 are added without duplicate detection (`nodad`): nobody answers for a tentative one, so that the first pods of a
+ * node would be without their gateway for a second.
+ */
+import type { AddressedLink } from '../../host/plan/link-facts.ts';
+import { gatewayOf, plainAddress, type Tunnel } from './pod-routes.ts';
+import { macAddressOf, tunnelMacOf } from './mac-address.ts';
+
+export interface BridgeSpec {
+  readonly name: string;
+  readonly nodeName: string;
+  /** The node's pod ranges; of each it holds the gateway's address. */
+  readonly ranges: readonly string[];
+  readonly mtu: number;
+}
+
+export interface TunnelSettings {
+  /** The network's number in each packet. */
+  readonly vxlanId: number;
+  readonly vxlanPort: number;
+}
+
+export interface TunnelDevice extends TunnelSettings {
+  readonly name: string;
+  readonly nodeName: string;
+  readonly ranges: readonly string[];
+  readonly local: string;
+  readonly mtu: number;
+}
+
+/** Bytes that VXLAN puts around a packet: Ethernet 14, VXLAN 8, UDP 8 and the underlay's IP header. */
+export function tunnelOverhead(local: string): number {
+  return 14 + 8 + 8 + (local.includes(':') ? 40 : 20);
+}
+
+/** Of what pods send: as their link can carry it, less what a tunnel needs if there is one. */
+export function podMtu(linkMtu: number, tunnels: readonly Pick<Tunnel, 'local'>[]): number {
+  return linkMtu - Math.max(0, ...tunnels.map(({ local }) => tunnelOverhead(local)));
+}
+
+/** The MTU of the link that carries one of the node's addresses, else of the default route's, else Ethernet's. */
+export function linkMtu(
+  links: readonly AddressedLink[],
+  nodeAddresses: readonly string[],
+  defaultDevice: string | undefined,
+): number {
+  const carrier = links.find(
+    link => link.ifname !== 'lo' && link.addr_info.some(({ local }) => nodeAddresses.includes(local)),
+  );
+  return (carrier ?? links.find(link => link.ifname === defaultDevice))?.mtu ?? 1500;
+}
+
+/** @throws Error if a link of that name is no bridge */
+export function bridgeChanges(spec: BridgeSpec, links: readonly AddressedLink[]): string[] {
+  const { name, mtu } = spec;
+  const found = links.find(link => link.ifname === name);
+  if (found !== undefined && found.linkinfo?.info_kind !== 'bridge')
+    throw new Error(
+      `The link ${name} is no bridge; take it away (ip link del ${name}) or name another by --pod-bridge`,
+    );
+  const mac = macAddressOf('k8ts bridge', spec.nodeName, name);
+  return [
+    ...(found === undefined ? [`link add name ${name} address ${mac} mtu ${mtu} type bridge`] : []),
+    ...(found !== undefined && found.mtu !== mtu ? [`link set dev ${name} mtu ${mtu}`] : []),
+    ...upChange(name, found),
+    ...addressChanges(
+      name,
+      spec.ranges.map(range => `${gatewayOf(range)}/${range.split('/')[1]}`),
+      found,
+    ),
+  ];
+}
+
+/** A device that differs is made anew: it holds nothing that is not written again. */
+export function tunnelChanges(device: TunnelDevice, links: readonly AddressedLink[]): string[] {
+  const { name, local, vxlanId, vxlanPort, mtu } = device;
+  const mac = tunnelMacOf(device.nodeName);
+  const standing = links.find(link => link.ifname === name);
+  const data = standing?.linkinfo?.info_data;
+  const isRight =
+    standing?.address === mac &&
+    standing.linkinfo?.info_kind === 'vxlan' &&
+    data?.id === vxlanId &&
+    data.port === vxlanPort &&
+    [data.local, data.local6].some(one => one !== undefined && plainAddress(one) === plainAddress(local));
+  const found = isRight ? standing : undefined;
+  return [
+    ...(standing !== undefined && !isRight ? [`link del dev ${name}`] : []),
+    ...(found === undefined
+      ? [
+          `link add name ${name} address ${mac} mtu ${mtu} type vxlan id ${vxlanId} local ${local} dstport ${vxlanPort} nolearning`,
+        ]
+      : []),
+    ...(found !== undefined && found.mtu !== mtu ? [`link set dev ${name} mtu ${mtu}`] : []),
+    ...upChange(name, found),
+    // Its own address is what packets get that are masqueraded into the tunnel.
+    ...addressChanges(
+      name,
+      device.ranges.map(range => hostRange(gatewayOf(range))),
+      found,
+    ),
+  ];
+}
+
+function hostRange(address: string): string {
+  return `${address}/${address.includes(':') ? 128 : 32}`;
+}
+
+function upChange(name: string, found: AddressedLink | undefined): string[] {
+  return found?.flags.includes('UP') === true ? [] : [`link set dev ${name} up`];
+}
+
+function addressChanges(name: string, wanted: readonly string[], found: AddressedLink | undefined): string[] {
+  const held = (found?.addr_info ?? [])
+    .filter(({ family, scope }) => family === 'inet' || scope !== 'link')
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+  return [
+    ...held.filter(one => !wanted.includes(one)).map(one => `addr del ${one} dev ${name}`),
+    ...wanted
+      .filter(one => !held.includes(one))
+      .map(one => `addr add ${one} dev ${name}${one.includes(':') ? ' nodad' : ''}`),
+  ];
+}

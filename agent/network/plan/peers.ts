@@ -1,0 +1,74 @@
+/**
+ * What of the Node objects the pod network goes by: each node's addresses and pod ranges, and which of those ranges cannot be right.
+ */
+import type { Node } from '../../../proto/api/core-v1.ts';
+import { doOverlap, isWithin, networkText, parseNetwork } from '../../../machinery/meta/ip-number.ts';
+
+/** A node as its neighbours see it. */
+export interface Peer {
+  readonly name: string;
+  /** Addresses of type InternalIP. */
+  readonly addresses: readonly string[];
+  /** Pod ranges in canonical form, one a family. */
+  readonly ranges: readonly string[];
+}
+
+export interface Peers {
+  /** All but this node, the oldest first; each range is of one node alone. */
+  readonly others: readonly Peer[];
+  /** What was left out, a sentence each. */
+  readonly conflicts: readonly string[];
+}
+
+/** What of a Node object matters to its peers. Equal text, equal routes. */
+export function nodeFingerprint(node: Node): string {
+  return [node.metadata.name, internalIPs(node).join(), podCIDRsOf(node).join()].join(' ');
+}
+
+/** The node's pod ranges, one a family. */
+export function podCIDRsOf(node: Node): readonly string[] {
+  const { podCIDRs, podCIDR } = node.spec ?? {};
+  return podCIDRs ?? (podCIDR === undefined || podCIDR === '' ? [] : [podCIDR]);
+}
+
+/** Addresses of type InternalIP. */
+export function internalIPs(node: Node): string[] {
+  return (node.status?.addresses ?? []).filter(a => a.type === 'InternalIP').map(a => a.address);
+}
+
+/** This node as others see it. */
+export function peerOf(node: Node): Peer {
+  const ranges = podCIDRsOf(node).map(cidr => networkText(parseNetwork(cidr)));
+  return { name: node.metadata.name ?? '', addresses: internalIPs(node), ranges };
+}
+
+/** Of two nodes that claim one range the older keeps it; a range with a node's address in it would lead to nowhere. */
+export function peersOf(nodes: readonly Node[], self: Peer): Peers {
+  const conflicts: string[] = [];
+  const owners = new Map(self.ranges.map(range => [range, self.name]));
+  const own = self.ranges.map(parseNetwork);
+  const byAge = nodes.filter(node => node.metadata.name !== self.name).sort((a, b) => (ageKey(a) < ageKey(b) ? -1 : 1));
+  const others = byAge.map(node => {
+    const peer = peerOf(node);
+    const problemOf = (range: string): string | undefined => {
+      const owner = owners.get(range);
+      if (owner !== undefined) return `node ${owner} has it too`;
+      const network = parseNetwork(range);
+      if (own.some(one => doOverlap(one, network))) return 'it overlaps the range of this node';
+      const within = [...self.addresses, ...peer.addresses].find(address => isWithin(address, network));
+      return within === undefined ? undefined : `the address ${within} of a node is in it`;
+    };
+    const ranges = peer.ranges.filter(range => {
+      const problem = problemOf(range);
+      if (problem === undefined) owners.set(range, peer.name);
+      else conflicts.push(`pod range ${range} of node ${peer.name} is left out: ${problem}`);
+      return problem === undefined;
+    });
+    return { ...peer, ranges };
+  });
+  return { others, conflicts };
+}
+
+function ageKey(node: Node): string {
+  return `${node.metadata.creationTimestamp ?? ''} ${node.metadata.name ?? ''}`;
+}
