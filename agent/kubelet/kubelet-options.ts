@@ -1,5 +1,5 @@
 /** What a kubelet is made from. Whatever is left out has upstream's default. */
-import type { Node, NodeAddress } from '../../proto/api/core-v1.ts';
+import type { Node, NodeAddress, Pod } from '../../proto/api/core-v1.ts';
 import type { Client } from '../../machinery/client/client.ts';
 import type { EventSink } from '../../machinery/client/event-recorder.ts';
 import type { InformerFactory } from '../../machinery/client/informer.ts';
@@ -15,6 +15,9 @@ import type { CredentialProviders } from './images/create-images.ts';
 import type { ContainerEventsOptions } from './runtime/container-events.ts';
 import type { SampleDownloads } from './runtime/images/download-progress.ts';
 import type { ImageService, RuntimeService } from './runtime/runtime-service.ts';
+
+/** @throws Error in words, if the pod must not start; it is tried again */
+export type OnPodAddresses = (pod: Pod, ips: readonly string[], signal: AbortSignal) => Promise<void>;
 
 export interface KubeletOptions {
   /** Settings by upstream's names, whole. */
@@ -54,6 +57,13 @@ export interface KubeletOptions {
 
   /** Sandboxes made at once; default 6. More only makes each slower. */
   readonly parallelSandboxes?: number;
+  /**
+   * Called when the network of a pod stands, before anything runs in it and again before each start in it; containers wait for it.
+   * @param ips first one first; none on the host's network
+   */
+  readonly onPodAddresses?: OnPodAddresses | undefined;
+  /** Further reasons why the node is not ready, in sentences. */
+  readonly problems?: () => readonly string[];
   /** Told whenever the node object is newly known. */
   readonly onNode?: (node: Node) => void;
   /** In [0, 1), for jitter. */

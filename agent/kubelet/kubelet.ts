@@ -211,6 +211,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     allocatable,
     nodeSwap: () => housekeeping.swap(),
     services: serviceInformer.lister,
+    onPodAddresses: options.onPodAddresses,
     parallelSandboxes: options.parallelSandboxes,
   });
   const workers: PodWorkers = new PodWorkers({
@@ -314,6 +315,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
         ...(ready ? [] : ['the kubelet is starting: the runtime or the API has not been listed yet']),
         ...runtimeSilence(cache.silentMs()),
         ...shutdown.problems(),
+        ...(options.problems?.() ?? []),
       ],
       onNode: next => {
         node = next;
