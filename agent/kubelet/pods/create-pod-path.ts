@@ -11,6 +11,7 @@ import type { MachineInfo } from '../../host/machine-info.ts';
 import type { Allocations } from '../allocations/create-allocations.ts';
 import type { KubeletConfiguration } from '../config/plan/kubelet-configuration.ts';
 import { maxPodsOf, restartBackoffOf } from '../config/plan/policies.ts';
+import type { OnPodAddresses } from '../kubelet-options.ts';
 import type { ImageManager } from '../images/image-manager.ts';
 import { HookRunner } from '../lifecycle/hook-runner.ts';
 import { StopSignalSender } from '../lifecycle/stop-signal-sender.ts';
@@ -63,6 +64,7 @@ export interface PodPathOptions {
   readonly allocatable: () => Record<string, string>;
   readonly nodeSwap: () => NodeSwap | undefined;
   readonly services: Lister<Service>;
+  readonly onPodAddresses: OnPodAddresses | undefined;
   /** Default `SANDBOXES_AT_ONCE`. */
   readonly parallelSandboxes?: number | undefined;
   /** Runs the pod's worker again. */

@@ -12,6 +12,7 @@ import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { ImageManager, ImageState } from '../images/image-manager.ts';
+import type { OnPodAddresses } from '../kubelet-options.ts';
 import type { HookRunner } from '../lifecycle/hook-runner.ts';
 import type { PodCache } from '../pleg/pod-cache.ts';
 import type { ContainerStart, PodActions } from '../plan/pod-actions.ts';
@@ -38,6 +39,8 @@ export interface PodStarterOptions {
   readonly containers: ContainerStarter;
   readonly killer: ContainerKiller;
   readonly hooks: HookRunner;
+  /** See KubeletOptions. */
+  readonly onPodAddresses?: OnPodAddresses | undefined;
   readonly recorder: EventSink;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -68,6 +71,7 @@ export class PodStarter {
     let volumes: PreparedVolumes;
     try {
       [volumes, sandbox] = await this.prepare(record, actions, signal);
+      await this.options.onPodAddresses?.(pod, sandbox.view.ips, signal);
       record.failures = 0;
     } catch (error) {
       if (signal.aborted) throw error;
