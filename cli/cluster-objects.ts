@@ -3,6 +3,7 @@
  * and the Service of cluster DNS, whose address each node answers by itself (see agent/dns).
  */
 import type { Client } from '../machinery/client/client.ts';
+import { dnsModeOf, type DnsMode } from './dns-mode.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 import { familyOf } from './network-ranges.ts';
 import { configMaps, roleBindings, roles, services } from '../machinery/client/resource.ts';
@@ -10,6 +11,7 @@ import { configMaps, roleBindings, roles, services } from '../machinery/client/r
 export interface ClusterSettings {
   /** One a family at most, the first is of the primary one; so are the ranges. */
   clusterDns: readonly string[];
+  clusterDnsMode: DnsMode;
   clusterDomain: string;
   clusterCidrs: readonly string[];
   serviceCidrs: readonly string[];
@@ -18,6 +20,8 @@ export interface ClusterSettings {
 /** As it is published and kept: lists with commas between. */
 export interface ClusterSettingsData {
   clusterDns: string;
+  /** Absent in clusters that were made before there was a choice. */
+  clusterDnsMode?: string | undefined;
   clusterDomain: string;
   clusterCidr: string;
   serviceCidr: string;
@@ -62,7 +66,7 @@ export async function publishClusterSettings(client: Client, settings: ClusterSe
 }
 
 /**
- * The Service `kube-system/kube-dns`: for people and programs that look for it; no rule is made of it.
+ * The Service `kube-system/kube-dns`: for people and programs that look for it. As long as it has no endpoints no rule is made of it.
  * @throws CliError where the cluster was made with another address: its pods ask that one
  */
 export async function publishDnsService(client: Client, clusterDns: readonly string[]): Promise<void> {
@@ -105,7 +109,7 @@ function addressesOf(clusterDns: readonly string[]) {
 /** @throws StatusError, or Error naming the setting that is missing */
 export async function readClusterSettings(client: Client): Promise<ClusterSettingsData> {
   const { data = {} } = await client.of(configMaps).get({ namespace: NAMESPACE, name: NAME });
-  const field = (name: keyof ClusterSettingsData): string => {
+  const field = (name: Exclude<keyof ClusterSettingsData, 'clusterDnsMode'>): string => {
     const value = data[name];
     if (value === undefined)
       throw new Error(
@@ -115,21 +119,29 @@ export async function readClusterSettings(client: Client): Promise<ClusterSettin
   };
   return {
     clusterDns: field('clusterDns'),
+    clusterDnsMode: data['clusterDnsMode'],
     clusterDomain: field('clusterDomain'),
     clusterCidr: field('clusterCidr'),
     serviceCidr: field('serviceCidr'),
   };
 }
 
-function toData({ clusterDns, clusterDomain, clusterCidrs, serviceCidrs }: ClusterSettings): ClusterSettingsData {
+function toData({
+  clusterDns,
+  clusterDnsMode,
+  clusterDomain,
+  clusterCidrs,
+  serviceCidrs,
+}: ClusterSettings): ClusterSettingsData {
   const [clusterCidr, serviceCidr] = [clusterCidrs.join(), serviceCidrs.join()];
-  return { clusterDns: clusterDns.join(), clusterDomain, clusterCidr, serviceCidr };
+  return { clusterDns: clusterDns.join(), clusterDnsMode, clusterDomain, clusterCidr, serviceCidr };
 }
 
 /** The settings that the data says. */
 export function clusterSettingsOf(data: ClusterSettingsData): ClusterSettings {
   return {
     clusterDns: data.clusterDns.split(','),
+    clusterDnsMode: dnsModeOf(data.clusterDnsMode) ?? 'auto',
     clusterDomain: data.clusterDomain,
     clusterCidrs: data.clusterCidr.split(','),
     serviceCidrs: data.serviceCidr.split(','),

@@ -8,7 +8,8 @@ import { RuntimeConfigError, servedKinds } from '../controlplane/apiserver/regis
 import { mayKubeletSet } from '../machinery/meta/node-labels.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 import { networkProblems } from './network-flags.ts';
-import { proxyProblems } from './proxy-flags.ts';
+import { DNS_MODES, dnsModeOf } from './dns-mode.ts';
+import { proxyProblems, socketOf } from './proxy-flags.ts';
 import { rangeProblems, withPlainRanges } from './network-ranges.ts';
 
 /** Which commands take an option: `paths` every one that touches the state, `server` and `agent` those that run that part. */
@@ -111,6 +112,12 @@ export const optionTable = {
     undefined,
     'Address of the DNS service (default: the tenth of each service range)',
   ),
+  'cluster-dns-mode': row(
+    'server',
+    'string',
+    'auto',
+    'Who answers there: auto (each node, until the Service kube-system/kube-dns has endpoints), builtin (each node) or external (nobody of ours)',
+  ),
 
   'node-name': row('agent', 'string', undefined, "Name of this node (default: the host's name)"),
   'node-ip': row(
@@ -174,6 +181,12 @@ export const optionTable = {
     'string',
     '0.0.0.0:10256',
     'Where the proxy serves /healthz and /livez for load balancers; none for nowhere',
+  ),
+  'dns-metrics-bind-address': row(
+    'agent',
+    'string',
+    '127.0.0.1:9153',
+    'Where cluster DNS serves /metrics, /ready and /health besides port 9153 of its own address; none for nowhere else',
   ),
   'max-pods': row('agent', 'number', undefined, 'Most pods on this node (default: 110)'),
 } as const satisfies Record<string, OptionRow>;
@@ -277,6 +290,14 @@ function problemsOf(c: Config): string[] {
   address('bind-address', c.bindAddress);
   address('advertise-address', c.advertiseAddress);
   for (const external of c.nodeExternalIp ?? []) address('node-external-ip', external);
+  if (dnsModeOf(c.clusterDnsMode) === undefined)
+    say('cluster-dns-mode', c.clusterDnsMode, `is none of ${DNS_MODES.join(', ')}`);
+  if (c.dnsMetricsBindAddress !== 'none' && socketOf(c.dnsMetricsBindAddress) === undefined)
+    say(
+      'dns-metrics-bind-address',
+      c.dnsMetricsBindAddress,
+      'is no address with port, such as 127.0.0.1:9153, nor none',
+    );
   if (!LEVELS.includes(c.logLevel)) say('log-level', c.logLevel, `is none of ${LEVELS.join(', ')}`);
   if (!['text', 'json'].includes(c.logFormat)) say('log-format', c.logFormat, 'is neither text nor json');
   if (c.nodeName !== undefined && (!NODE_NAME.test(c.nodeName) || c.nodeName.length > 253))

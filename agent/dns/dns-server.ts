@@ -1,54 +1,52 @@
 /**
  * Cluster DNS, on every node.
  *
- * The node itself holds the cluster's DNS service address (agent/network, ServiceRange), and this server answers there: pods, pods on
+ * The node itself holds the cluster's DNS service addresses (agent/network, ServiceRange), and this server answers there: pods, pods on
  * the host network and host processes reach it over the same address without any rule or hop in between, and it keeps answering while
- * the API server or another node is away. The proxy leaves the address alone (NodeModel.localServiceIPs).
+ * the API server or another node is away. As long as the Service with that address has no endpoints, the proxy leaves the address alone
+ * (NodeModel.localServiceIPs); see DnsHandover for the rest.
  *
- * The control plane has to create what people and programs look for: Service kube-system/kube-dns (clusterIP as configured, label
- * k8s-app=kube-dns, ports dns 53/UDP and dns-tcp 53/TCP, no selector). Its EndpointSlice is optional; nothing here reads it. To hand the
- * address over to CoreDNS: do not run this server, give neither ServiceRange nor the proxy the address, and give the Service a selector.
- *
- * - Ready when it is bound and services are known; before, cluster names get SERVFAIL, so that clients ask again instead of
- *   believing that a name does not exist.
+ * - Ready when it is bound and services are known.
  */
-import { createSocket } from 'node:dgram';
-import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram';
-import { createServer } from 'node:net';
-import type { Server, Socket } from 'node:net';
+import type { Socket } from 'node:dgram';
+import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
-import { addressesOf, decodeQuery, encodeAnswer, retarget } from './dns-message.ts';
-import type { Query } from './dns-message.ts';
+import { AnswerCache } from './answer-cache.ts';
+import type { DnsMetrics } from './dns-metrics.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { ListerRecords } from './lister-records.ts';
-import { answerQuestion } from './plan/answer-question.ts';
-import type { ZoneOptions } from './plan/answer-question.ts';
-import { truncatedResponse } from './plan/raw-response.ts';
-import type { ZoneRecord } from './plan/zone-records.ts';
+import type { ZoneOptions } from './plan/zone-records.ts';
+import { programmingSeconds } from './plan/programming-seconds.ts';
+import { Resolver } from './resolver.ts';
+import { listenTcp } from './tcp-listener.ts';
+import type { TcpListener } from './tcp-listener.ts';
+import { listenUdp } from './udp-listener.ts';
+import type { ListenAddress } from './udp-listener.ts';
 
 export interface DnsServerOptions {
   /** Where to answer; the port is 53 unless for tests. */
-  readonly listen: readonly { readonly address: string; readonly port: number }[];
+  readonly listen: readonly ListenAddress[];
   readonly zone: ZoneOptions;
   readonly records: ListerRecords;
   readonly forwarder: Forwarder;
+  readonly metrics: DnsMetrics;
+  readonly clock: Clock;
   readonly log: Logger;
 }
-
-const TCP_IDLE_MS = 10_000;
-const MAX_TCP_CLIENTS = 200;
-const MAX_ALIASES = 8;
 
 export class DnsServer implements Component {
   readonly name = 'dns';
   private readonly options: DnsServerOptions;
+  private readonly cache = new AnswerCache();
+  private readonly resolver: Resolver;
   private readonly isReady: Promise<void>;
   private readonly settleReady: { resolve: () => void; reject: (error: unknown) => void };
-  private readonly clients = new Set<Socket>();
+  private isListening = false;
 
   constructor(options: DnsServerOptions) {
     this.options = options;
+    this.resolver = new Resolver({ ...options, cache: this.cache });
     let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
     this.isReady = new Promise((resolve, reject) => (settle = { resolve, reject }));
     this.isReady.catch(() => {});
@@ -59,15 +57,36 @@ export class DnsServer implements Component {
     return this.isReady;
   }
 
+  /** Whether it answers, and for the cluster's names too. */
+  canAnswer(): boolean {
+    return this.isListening && this.options.records.hasSynced();
+  }
+
+  /** Sets the gauges; before a scrape. */
+  measure(): void {
+    const { metrics, zone, forwarder } = this.options;
+    metrics.cacheHolds(zone.domain, this.cache.size);
+    metrics.cacheHolds('.', forwarder.cachedAnswers);
+  }
+
   async run(signal: AbortSignal): Promise<void> {
-    const udp: UdpSocket[] = [];
-    const tcp: Server[] = [];
+    const { listen, records, metrics, clock, log } = this.options;
+    const udp: Socket[] = [];
+    const tcp: TcpListener[] = [];
+    const unfollow = records.follow({
+      changed: service => this.cache.changed(service),
+      headless: slice => {
+        const seconds = programmingSeconds(slice, clock.now());
+        if (seconds !== undefined) metrics.programmed(seconds);
+      },
+    });
     try {
-      for (const at of this.options.listen) {
-        udp.push(await this.bindUdp(at));
-        tcp.push(await this.bindTcp(at));
+      for (const at of listen) {
+        udp.push(await listenUdp(at, this.resolver.answer.bind(this.resolver), log));
+        tcp.push(await listenTcp(at, this.resolver.answer.bind(this.resolver), log));
       }
-      this.options.records.synced().then(this.settleReady.resolve, this.settleReady.reject);
+      this.isListening = true;
+      records.synced().then(this.settleReady.resolve, this.settleReady.reject);
       await new Promise<void>(resolve => {
         if (signal.aborted) resolve();
         signal.addEventListener('abort', () => resolve(), { once: true });
@@ -76,135 +95,11 @@ export class DnsServer implements Component {
       this.settleReady.reject(error);
       throw error;
     } finally {
+      this.isListening = false;
+      unfollow();
       for (const socket of udp) socket.close();
-      for (const client of this.clients) client.destroy();
-      await Promise.all(tcp.map(server => new Promise(resolve => server.close(resolve))));
+      await Promise.all(tcp.map(listener => listener.close()));
       this.settleReady.reject(signal.reason ?? new Error('cluster DNS stopped'));
     }
   }
-
-  /** The answer to one packet; undefined if it deserves none. */
-  async answer(bytes: Buffer, transport: 'udp' | 'tcp'): Promise<Buffer | undefined> {
-    const decoded = decodeQuery(bytes);
-    if (decoded.kind === 'ignore') return undefined;
-    if (decoded.kind === 'bad') return decoded.reply;
-    const { query } = decoded;
-    try {
-      return await this.answerQuery(query, transport === 'udp' ? query.udpBytes : undefined);
-    } catch (error) {
-      this.options.log.warn(
-        { name: query.name, type: query.type, error: String(error) },
-        'a question could not be answered',
-      );
-      return encodeAnswer(query, { rcode: 'SERVFAIL', authoritative: false }, undefined);
-    }
-  }
-
-  private async answerQuery(query: Query, maxBytes: number | undefined): Promise<Buffer> {
-    const { records, zone, forwarder } = this.options;
-    const aliases: ZoneRecord[] = [];
-    let current = query;
-    for (;;) {
-      const answer = answerQuestion(current, records, zone);
-      if (answer.kind !== 'forward' && !records.hasSynced()) {
-        return encodeAnswer(query, { rcode: 'SERVFAIL', authoritative: false }, maxBytes);
-      }
-      if (answer.kind === 'answer') {
-        const answers = [...aliases, ...answer.answers];
-        return encodeAnswer(query, { ...answer, answers, authoritative: true }, maxBytes);
-      }
-      if (answer.kind === 'forward') {
-        const response = await forwarder.forward(current);
-        if (response === undefined)
-          return encodeAnswer(query, { rcode: 'SERVFAIL', authoritative: false, answers: aliases }, maxBytes);
-        if (aliases.length === 0)
-          return maxBytes !== undefined && response.length > maxBytes ? truncatedResponse(response) : response;
-        return encodeAnswer(
-          query,
-          { rcode: 'NOERROR', authoritative: true, answers: [...aliases, ...addressesOf(response)] },
-          maxBytes,
-        );
-      }
-      aliases.push(answer.record);
-      if (aliases.length > MAX_ALIASES)
-        return encodeAnswer(query, { rcode: 'SERVFAIL', authoritative: false }, maxBytes);
-      current = retarget(query, answer.target);
-    }
-  }
-
-  private bindUdp({ address, port }: { address: string; port: number }): Promise<UdpSocket> {
-    const socket = createSocket(address.includes(':') ? { type: 'udp6', ipv6Only: true } : { type: 'udp4' });
-    socket.on('message', (message: Buffer, from: RemoteInfo) => {
-      void this.answer(message, 'udp').then(reply => {
-        // The client may be gone, and the socket closed meanwhile.
-        if (reply !== undefined) trySend(socket, reply, from);
-      });
-    });
-    return new Promise((resolve, reject) => {
-      socket.once('error', cause => {
-        socket.close();
-        reject(cannotBind(address, port, 'UDP', cause));
-      });
-      socket.bind({ address, port, exclusive: true }, () => {
-        socket.removeAllListeners('error');
-        socket.on('error', error => this.options.log.warn({ error: error.message }, 'DNS over UDP'));
-        resolve(socket);
-      });
-    });
-  }
-
-  private bindTcp({ address, port }: { address: string; port: number }): Promise<Server> {
-    const server = createServer(socket => this.serveTcp(socket));
-    server.maxConnections = MAX_TCP_CLIENTS;
-    return new Promise((resolve, reject) => {
-      server.once('error', cause => reject(cannotBind(address, port, 'TCP', cause)));
-      server.listen({ host: address, port, exclusive: true }, () => {
-        server.removeAllListeners('error');
-        server.on('error', error => this.options.log.warn({ error: error.message }, 'DNS over TCP'));
-        resolve(server);
-      });
-    });
-  }
-
-  /** Questions of one connection, answered in order. */
-  private serveTcp(socket: Socket): void {
-    let received = Buffer.alloc(0);
-    let busy = Promise.resolve();
-    this.clients.add(socket);
-    socket.setTimeout(TCP_IDLE_MS, () => socket.destroy());
-    socket.on('close', () => this.clients.delete(socket));
-    socket.on('error', () => socket.destroy());
-    socket.on('data', data => {
-      received = received.length === 0 ? data : Buffer.concat([received, data]);
-      while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
-        const length = received.readUInt16BE(0);
-        const message = received.subarray(2, 2 + length);
-        received = received.subarray(2 + length);
-        socket.pause();
-        busy = busy.then(async () => {
-          const reply = await this.answer(message, 'tcp');
-          if (reply === undefined) return void socket.destroy();
-          const header = Buffer.alloc(2);
-          header.writeUInt16BE(reply.length);
-          if (!socket.destroyed) socket.write(Buffer.concat([header, reply]));
-          socket.resume();
-        });
-      }
-    });
-  }
-}
-
-function trySend(socket: UdpSocket, reply: Buffer, to: RemoteInfo): void {
-  try {
-    socket.send(reply, to.port, to.address);
-  } catch {
-    // Closed: the process is ending.
-  }
-}
-
-function cannotBind(address: string, port: number, transport: string, cause: Error): Error {
-  const step = 'is another DNS server running there, and does the node hold the address?';
-  return new Error(`Cluster DNS cannot listen on ${address}:${port} (${transport}): ${cause.message}; ${step}`, {
-    cause,
-  });
 }

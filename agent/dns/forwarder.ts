@@ -1,128 +1,157 @@
 /**
- * Asks the host's own name servers what the cluster does not know.
+ * Asks other name servers what the cluster does not know: those of the host, or those that the cluster's administrator names.
  *
- * - The same question is asked once at a time, whoever waits for it; that also ends loops: a question that comes back to us finds
- *   itself under way and waits for itself until its time is over, without a second packet.
- * - Bounded in what is under way and in what is kept. Servers that did not answer are asked last for a while.
+ * - The same question is asked once at a time, whoever waits for it. Bounded in what is under way and in what is kept.
+ * - What is kept answers at once; what is kept too long answers those who would get none.
  * - Addresses of our own are never upstream.
  */
 import { randomInt } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
-import { encodeForward } from './dns-message.ts';
-import type { Query } from './dns-message.ts';
-import { parseRawResponse, renewResponse } from './plan/raw-response.ts';
+import type { DnsMetrics } from './dns-metrics.ts';
+import type { Query } from './plan/decode-query.ts';
+import { encodeForward } from './plan/encode-query.ts';
+import type { ForwardRules, Upstream } from './plan/forward-rules.ts';
+import { serversFor } from './plan/forward-rules.ts';
+import { isTruncated, parseRawResponse, rcodeOf, renewResponse, staleResponse } from './plan/raw-response.ts';
 import type { RawResponse } from './plan/raw-response.ts';
 import { upstreamsOf } from './plan/resolv-conf.ts';
+import { MAX_FRESH_SECONDS, ResponseCache } from './response-cache.ts';
+import { Upstreams } from './upstreams.ts';
 import { exchange } from './upstream-exchange.ts';
-import type { Exchange, Upstream } from './upstream-exchange.ts';
+import type { Exchange } from './upstream-exchange.ts';
 
 export interface ForwarderOptions {
-  /** The host's, or fixed servers. */
-  readonly upstreams: { readonly resolvConf: string } | readonly Upstream[];
+  /** The host's. */
+  readonly resolvConf: string;
   /** Our own addresses. */
   readonly ownAddresses: readonly string[];
   readonly clock: Clock;
   readonly log: Logger;
+  readonly metrics: DnsMetrics;
+  readonly rules?: ForwardRules;
   readonly exchange?: Exchange;
   readonly maxInFlight?: number;
   readonly cacheBytes?: number;
 }
 
-const TRY_MS = 1_500;
-const MAX_CACHE_SECONDS = 30;
-const AVOID_MS = 10_000;
 const REREAD_MS = 5_000;
-
-interface Kept {
-  readonly response: RawResponse;
-  readonly atMs: number;
-}
+/** RFC 8767: whoever has an old answer need not wait for a new one longer than this. */
+const STALE_AFTER_MS = 500;
+const STALE_TTL_SECONDS = 5;
+const SERVFAIL = 2;
 
 export class Forwarder {
   private readonly options: ForwarderOptions;
-  private readonly exchange: Exchange;
-  private readonly underWay = new Map<string, Promise<Kept | undefined>>();
-  private readonly cache: LRUCache<string, Kept>;
-  private readonly avoidUntilMs = new Map<string, number>();
-  private upstreams: readonly Upstream[] = [];
+  private readonly upstreams: Upstreams;
+  private readonly underWay = new Map<string, Promise<RawResponse | undefined>>();
+  private readonly cache: ResponseCache;
+  private rules: ForwardRules;
+  private hostServers: readonly Upstream[] = [];
   private fileAgeMs = -1;
   private readAtMs = -Infinity;
 
   constructor(options: ForwarderOptions) {
     this.options = options;
-    this.exchange = options.exchange ?? exchange;
-    this.cache = new LRUCache({
-      maxSize: options.cacheBytes ?? 1024 * 1024,
-      sizeCalculation: ({ response }) => response.bytes.length + 200,
-    });
+    this.rules = options.rules ?? { upstreams: undefined, stubDomains: new Map() };
+    this.cache = new ResponseCache(options.clock, options.cacheBytes);
+    this.upstreams = new Upstreams({ ...options, exchange: options.exchange ?? exchange });
   }
 
-  /** The answer as bytes with the query's id; undefined if no server could be asked. */
-  async forward(query: Query): Promise<Buffer | undefined> {
-    const { clock } = this.options;
-    const key = `${query.name} ${query.type} ${query.edns?.dnssecOk ?? ''} ${query.checkingDisabled}`;
-    const kept = this.cache.get(key);
-    if (kept !== undefined) {
-      const ageSeconds = Math.floor((clock.monotonicMs() - kept.atMs) / 1000);
-      if (ageSeconds < kept.response.ttlSeconds) return renewResponse(kept.response, query.id, ageSeconds);
-      this.cache.delete(key);
-    }
-    let asked = this.underWay.get(key);
-    if (asked === undefined) {
-      if (this.underWay.size >= (this.options.maxInFlight ?? 1_000)) return undefined;
-      asked = this.ask(query).finally(() => this.underWay.delete(key));
-      this.underWay.set(key, asked);
-    }
-    const answer = await asked;
-    if (answer === undefined) return undefined;
-    if (answer.response.ttlSeconds > 0) this.cache.set(key, answer);
-    return renewResponse(answer.response, query.id, 0);
+  /** Whom to ask from now on. */
+  setRules(rules: ForwardRules): void {
+    this.rules = rules;
+    this.cache.clear();
+    this.upstreams.retain([...this.hostServers, ...(rules.upstreams ?? []), ...[...rules.stubDomains.values()].flat()]);
   }
 
-  private async ask(query: Query): Promise<Kept | undefined> {
-    const { clock, log } = this.options;
-    const upstreams = await this.findUpstreams();
-    const nowMs = clock.monotonicMs();
-    const isAvoided = (upstream: Upstream): number => Number((this.avoidUntilMs.get(upstream.address) ?? 0) > nowMs);
-    let refused: Kept | undefined;
-    for (const upstream of [...upstreams].sort((a, b) => isAvoided(a) - isAvoided(b))) {
-      try {
-        const bytes = await this.exchange(upstream, encodeForward(randomInt(0x10000), query), TRY_MS);
-        const response = parseRawResponse(bytes, MAX_CACHE_SECONDS);
-        if (response === undefined) throw new Error('the answer cannot be read');
-        this.avoidUntilMs.delete(upstream.address);
-        const kept = { response, atMs: clock.monotonicMs() };
-        const rcode = (bytes[3] ?? 0) & 0x0f;
-        // Server failure or refusal: another server may know better.
-        if (rcode !== 2 && rcode !== 5) return kept;
-        refused = kept;
-      } catch (error) {
-        if (isAvoided(upstream) === 0)
-          log.warn({ upstream: upstream.address, error: String(error) }, 'a name server did not answer');
-        this.avoidUntilMs.set(upstream.address, clock.monotonicMs() + AVOID_MS);
+  get cachedAnswers(): number {
+    return this.cache.size;
+  }
+
+  /** Whether that question is our own, come back from a server that should know better. */
+  isLoopCheck(name: string): boolean {
+    return this.upstreams.isLoopCheck(name);
+  }
+
+  /** The answer as bytes for that client, at once if it is kept; undefined if no server could be asked. */
+  forward(query: Query): Buffer | Promise<Buffer | undefined> {
+    const key = keyOf(query);
+    const found = this.cache.find(key);
+    const { metrics } = this.options;
+    if (found?.kind === 'fresh') {
+      metrics.cacheHit('.', found.response.isNegative);
+      if (found.isWorn) {
+        metrics.prefetched();
+        void this.askOnce(key, query);
       }
+      return renewResponse(found.response, query, found.ageSeconds);
     }
-    return refused;
+    metrics.cacheMiss('.');
+    return this.wait(query, this.askOnce(key, query), found?.response);
+  }
+
+  private async wait(
+    query: Query,
+    asked: Promise<RawResponse | undefined>,
+    stale: RawResponse | undefined,
+  ): Promise<Buffer | undefined> {
+    const answer = await (stale === undefined ? asked : Promise.race([asked, this.patience()]));
+    if (answer !== undefined && (stale === undefined || rcodeOf(answer.bytes) !== SERVFAIL))
+      return renewResponse(answer, query, 0);
+    if (stale === undefined) return undefined;
+    this.options.metrics.servedStale();
+    return staleResponse(stale, query, STALE_TTL_SECONDS);
+  }
+
+  private patience(): Promise<undefined> {
+    return new Promise(resolve => this.options.clock.after(STALE_AFTER_MS, () => resolve(undefined)));
+  }
+
+  private askOnce(key: string, query: Query): Promise<RawResponse | undefined> {
+    const before = this.underWay.get(key);
+    if (before !== undefined) return before;
+    if (this.underWay.size >= (this.options.maxInFlight ?? 1_000)) {
+      this.options.metrics.forwardRejected();
+      return Promise.resolve(undefined);
+    }
+    const asked = this.ask(query)
+      .then(response => {
+        if (response !== undefined) this.cache.keep(key, response);
+        return response;
+      })
+      .finally(() => this.underWay.delete(key));
+    this.underWay.set(key, asked);
+    return asked;
+  }
+
+  private async ask(query: Query): Promise<RawResponse | undefined> {
+    const servers = serversFor(query.name.toLowerCase(), this.rules) ?? (await this.findHostServers());
+    const bytes = await this.upstreams.ask(servers, encodeForward(randomInt(0x10000), query));
+    return bytes === undefined ? undefined : parseRawResponse(bytes, isTruncated(bytes) ? 0 : MAX_FRESH_SECONDS);
   }
 
   /** The file is looked at again when a question comes, not by the clock. */
-  private async findUpstreams(): Promise<readonly Upstream[]> {
-    const { upstreams, ownAddresses, clock, log } = this.options;
-    if (!('resolvConf' in upstreams)) return upstreams;
-    if (clock.monotonicMs() - this.readAtMs < REREAD_MS) return this.upstreams;
+  private async findHostServers(): Promise<readonly Upstream[]> {
+    const { resolvConf, ownAddresses, clock, log } = this.options;
+    if (clock.monotonicMs() - this.readAtMs < REREAD_MS) return this.hostServers;
     this.readAtMs = clock.monotonicMs();
     try {
-      const { mtimeMs } = await stat(upstreams.resolvConf);
-      if (mtimeMs === this.fileAgeMs) return this.upstreams;
-      const text = await readFile(upstreams.resolvConf, 'utf8');
-      this.upstreams = upstreamsOf(text, ownAddresses).map(address => ({ address, port: 53 }));
+      const { mtimeMs } = await stat(resolvConf);
+      if (mtimeMs === this.fileAgeMs) return this.hostServers;
+      const text = await readFile(resolvConf, 'utf8');
+      this.hostServers = upstreamsOf(text, ownAddresses).map(address => ({ address, port: 53 }));
       this.fileAgeMs = mtimeMs;
     } catch (error) {
-      log.warn({ file: upstreams.resolvConf, error: String(error) }, 'the host’s name servers could not be read');
+      log.warn({ file: resolvConf, error: String(error) }, 'the host’s name servers could not be read');
     }
-    return this.upstreams;
+    return this.hostServers;
   }
+}
+
+/** What an answer depends on; names that differ in case alone have the same. */
+function keyOf({ question, edns, checkingDisabled }: Query): string {
+  const flags = (edns === undefined ? 0 : edns.dnssecOk ? 2 : 1) + (checkingDisabled ? 4 : 0);
+  return `${flags}${question.toString('latin1').toLowerCase()}`;
 }

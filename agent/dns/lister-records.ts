@@ -1,11 +1,11 @@
 /**
- * The cluster's records straight from the informers: two small indexes by address are all that is kept for DNS.
+ * The cluster's records straight from the informers: small indexes by address and service are all that is kept for DNS.
  */
 import type { Informer } from '../../machinery/client/informer.ts';
 import type { Namespace, Service } from '../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
-import type { ClusterRecords } from './plan/answer-question.ts';
 import { fullAddress } from './plan/reverse-name.ts';
+import type { ClusterRecords } from './plan/zone-records.ts';
 
 const SERVICE_IP_INDEX = 'dns.ip';
 const SLICE_SERVICE_INDEX = 'dns.service';
@@ -20,23 +20,27 @@ export interface RecordInformers {
   readonly namespaces?: Informer<Namespace>;
 }
 
+/** Called at once when an object changes; must not throw. */
+export interface RecordChanges {
+  /** `namespace/name` of the service that the change is about; empty if it is about a namespace. */
+  changed(service: string): void;
+  /** A slice of a headless service is known, new or changed. */
+  headless(slice: EndpointSlice): void;
+}
+
 export class ListerRecords implements ClusterRecords {
   private readonly informers: RecordInformers;
 
   constructor(informers: RecordInformers) {
     this.informers = informers;
-    informers.services.addIndex(SERVICE_IP_INDEX, ({ spec }) =>
-      (spec.clusterIPs ?? [spec.clusterIP ?? '']).filter(ip => ip !== '' && ip !== 'None').map(fullAddress),
-    );
-    informers.endpointSlices.addIndex(SLICE_SERVICE_INDEX, ({ metadata }) => {
-      const service = metadata.labels?.[SERVICE_NAME_LABEL];
-      return service === undefined ? [] : [`${metadata.namespace}/${service}`];
+    informers.services.addIndex(SERVICE_IP_INDEX, ({ spec }) => clusterIPsOf(spec).map(fullAddress));
+    informers.endpointSlices.addIndex(SLICE_SERVICE_INDEX, slice => {
+      const service = serviceOf(slice);
+      return service === '' ? [] : [service];
     });
     // Only addresses of headless services have names of their own.
-    informers.endpointSlices.addIndex(SLICE_IP_INDEX, ({ metadata, endpoints }) =>
-      metadata.labels?.[HEADLESS_LABEL] === undefined
-        ? []
-        : (endpoints ?? []).flatMap(e => e.addresses.map(fullAddress)),
+    informers.endpointSlices.addIndex(SLICE_IP_INDEX, slice =>
+      isHeadless(slice) ? (slice.endpoints ?? []).flatMap(e => e.addresses.map(fullAddress)) : [],
     );
   }
 
@@ -46,6 +50,31 @@ export class ListerRecords implements ClusterRecords {
 
   async synced(): Promise<void> {
     await Promise.all([this.informers.services.synced(), this.informers.endpointSlices.synced()]);
+  }
+
+  /** Tells of every change from now on; the returned function ends that. */
+  follow({ changed, headless }: RecordChanges): () => void {
+    const { services, endpointSlices, namespaces } = this.informers;
+    const ofService = ({ metadata }: Service): void => changed(`${metadata.namespace}/${metadata.name}`);
+    const ofSlice = (slice: EndpointSlice): void => changed(serviceOf(slice));
+    const ofNamespace = (): void => changed('');
+    const removeHandlers = [
+      services.addHandler({ onAdd: ofService, onUpdate: (_, now) => ofService(now), onDelete: ofService }),
+      endpointSlices.addHandler({
+        onAdd: (slice, isInitial) => {
+          ofSlice(slice);
+          if (!isInitial && isHeadless(slice)) headless(slice);
+        },
+        onUpdate: (before, now) => {
+          ofSlice(before);
+          ofSlice(now);
+          if (isHeadless(now)) headless(now);
+        },
+        onDelete: ofSlice,
+      }),
+      ...(namespaces === undefined ? [] : [namespaces.addHandler({ onAdd: ofNamespace, onDelete: ofNamespace })]),
+    ];
+    return () => removeHandlers.forEach(remove => remove());
   }
 
   service(namespace: string, name: string): Service | undefined {
@@ -69,4 +98,17 @@ export class ListerRecords implements ClusterRecords {
   headlessSlicesByIP(ip: string): readonly EndpointSlice[] {
     return this.informers.endpointSlices.lister.byIndex(SLICE_IP_INDEX, ip);
   }
+}
+
+function clusterIPsOf({ clusterIP, clusterIPs }: Service['spec']): string[] {
+  return (clusterIPs ?? [clusterIP ?? '']).filter(ip => ip !== '' && ip !== 'None');
+}
+
+function serviceOf({ metadata }: EndpointSlice): string {
+  const service = metadata.labels?.[SERVICE_NAME_LABEL];
+  return service === undefined ? '' : `${metadata.namespace}/${service}`;
+}
+
+function isHeadless({ metadata }: EndpointSlice): boolean {
+  return metadata.labels?.[HEADLESS_LABEL] !== undefined;
 }

@@ -15,6 +15,7 @@ import type { Logger } from '../../machinery/process/logger.ts';
 import { createApiServer } from '../../controlplane/apiserver/api-server.ts';
 import { createControllers } from '../../controlplane/controllers/create-controllers.ts';
 import { Scheduler } from '../../controlplane/scheduler/scheduler.ts';
+import { dnsModeOf } from '../dns-mode.ts';
 import { publishClusterSettings, publishDnsService, type ClusterSettings } from '../cluster-objects.ts';
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
@@ -44,6 +45,7 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
   const cluster: ClusterSettings = {
     clusterDns: config.clusterDns ?? config.serviceCidr.map(cidr => nthAddress(cidr, 10)),
+    clusterDnsMode: dnsModeOf(config.clusterDnsMode) ?? 'auto',
     clusterDomain: config.clusterDomain,
     clusterCidrs: config.clusterCidr,
     serviceCidrs: config.serviceCidr,
@@ -123,7 +125,8 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
     without.has('scheduler') ? undefined : startScheduler(context, clientAs),
     without.has('controllers') ? undefined : startControllers(context, clientAs, pki, issuer),
     publishClusterSettings(admin, cluster),
-    publishDnsService(admin, cluster.clusterDns),
+    // Whoever brings another DNS brings its Service as well.
+    cluster.clusterDnsMode === 'external' ? undefined : publishDnsService(admin, cluster.clusterDns),
   ]);
   return { pki, cluster, advertiseAddress, clientAs };
 }

@@ -1,6 +1,6 @@
 /** When a starting node may say that it is up: its Node is Ready, and DNS answers where pods ask it. */
 import { createSocket } from 'node:dgram';
-import { encode } from 'dns-packet';
+import { encodeQuery } from '../../agent/dns/plan/encode-query.ts';
 import type { Informer } from '../../machinery/client/informer.ts';
 import type { Node } from '../../proto/api/core-v1.ts';
 
@@ -32,12 +32,7 @@ const TRY_MS = 50;
 export function dnsAnswers(address: string, name: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-    const query = encode({
-      type: 'query',
-      id: 1,
-      flags: 256,
-      questions: [{ type: address.includes(':') ? 'AAAA' : 'A', name }],
-    });
+    const query = encodeQuery(1, name, address.includes(':') ? 'AAAA' : 'A');
     const timer = setInterval(() => socket.send(query, 53, address, () => undefined), TRY_MS);
     const finish = (settle: () => void): void => {
       clearInterval(timer);

@@ -6,13 +6,10 @@ import { mkdirSync } from 'node:fs';
 import type { Client } from '../../machinery/client/client.ts';
 import type { RestClient } from '../../machinery/client/rest-client.ts';
 import { EventRecorder } from '../../machinery/client/event-recorder.ts';
-import { endpointSlices, namespaces, nodes, services } from '../../machinery/client/resource.ts';
+import { endpointSlices, nodes, services } from '../../machinery/client/resource.ts';
 import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
-import { DnsServer } from '../../agent/dns/dns-server.ts';
-import { Forwarder } from '../../agent/dns/forwarder.ts';
-import { ListerRecords } from '../../agent/dns/lister-records.ts';
 import { detectCgroups } from '../../agent/host/cgroup-layout.ts';
 import { GuardedFiles } from '../../agent/host/files/guarded-files.ts';
 import { readMachineInfo } from '../../agent/host/machine-info.ts';
@@ -33,19 +30,18 @@ import {
 } from '../../agent/kubelet/runtime/images/own-images.ts';
 import { requestMetrics } from '../../agent/kubelet/stats/client-metrics.ts';
 import { createKubeletApi } from '../../agent/kubelet/server/create-kubelet-api.ts';
-import { PodNetwork } from '../../agent/network/pod-network.ts';
-import { ServiceRange } from '../../agent/network/service-range.ts';
-import { IptablesBackend } from '../../agent/proxy/iptables-backend.ts';
-import { NodeView } from '../../agent/proxy/node-view.ts';
-import { Proxier } from '../../agent/proxy/proxier.ts';
 import { nodeNameOf, type Config } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { ClusterSettings } from '../cluster-objects.ts';
 import { kubernetesVersion } from '../version.ts';
+import { createDns } from './dns.ts';
 import { kubeletSettings } from './kubelet-settings.ts';
 import { dnsAnswers, nodeIsReady } from './node-checks.ts';
+import { createNodeNetwork } from './node-network.ts';
 import { createNodeParts, type NodeParts } from './node-parts.ts';
+import { choosePacketFilter } from './packet-filter.ts';
+import { createProxy } from './proxy.ts';
 import { running, stoppedLast } from './running.ts';
 import { withUsageFailure } from './usage-failure.ts';
 
@@ -72,8 +68,6 @@ export interface NodeOptions {
   kubeletFile: ConfigurationFile;
   labels: Readonly<Record<string, string>>;
 }
-
-const DNS_TTL_SECONDS = 5;
 
 /** The runtime alone: it can start before there is an API server. */
 export async function startRuntime(
@@ -114,6 +108,11 @@ export async function startNode(
   const clock = systemClock;
   const nodeName = nodeNameOf(config);
   const [clusterDns = ''] = cluster.clusterDns;
+  const filter = await choosePacketFilter(config.proxyMode);
+  logger.info(
+    { part: 'proxy', mode: filter.mode, packetFilter: filter.packetFilter, reason: filter.reason },
+    'how services are forwarded',
+  );
   facts.clusterDns = cluster.clusterDns.join(', ');
 
   const informers = new SharedInformerFactory({ client: clients.kubelet, clock, logger });
@@ -121,67 +120,38 @@ export async function startNode(
   const recorder = new EventRecorder({ client: clients.kubelet, clock, logger, component: 'kubelet', host: nodeName });
   const nodeInformer = serviceInformers.informer(nodes);
 
-  const serviceRange = new ServiceRange({
-    links: parts.links,
-    serviceCIDR: cluster.serviceCidrs[0] ?? '',
-    localServiceIPs: cluster.clusterDns,
-  });
-  const network = new PodNetwork({
-    nodes: nodeInformer,
-    nodeName,
-    links: parts.links,
-    iptables: parts.iptables,
-    serviceRange,
-    sysctls: parts.sysctls,
-    clusterCIDR: cluster.clusterCidrs[0] ?? '',
-    localServiceIPs: cluster.clusterDns,
-    bridge: config.podBridge,
-    cniConfDir: parts.cniConfDir,
-    cniIpamDir: paths.cniState,
-    clock,
-    log: logger.child({ part: 'network' }),
-  });
-  const view = new NodeView({
-    nodes: nodeInformer,
-    nodeName,
-    clusterCIDR: cluster.clusterCidrs[0] ?? '',
-    localServiceIPs: cluster.clusterDns,
-  });
-  const proxy = new Proxier({
-    services: serviceInformers.informer(services),
-    endpointSlices: serviceInformers.informer(endpointSlices),
-    backend: new IptablesBackend({
-      iptables: parts.iptables,
-      conntrack: parts.conntrack,
-      log: logger.child({ part: 'proxy' }),
-      node: () => view.current(),
-    }),
-    node: () => view.current(),
-    clock,
-    log: logger.child({ part: 'proxy' }),
-  });
-  view.follow(() => proxy.nodeChanged());
-  const dns = new DnsServer({
-    listen: cluster.clusterDns.map(address => ({ address, port: 53 })),
-    zone: {
-      domain: cluster.clusterDomain,
-      ttlSeconds: DNS_TTL_SECONDS,
-      serverIPs: cluster.clusterDns,
-      ownCIDRs: [...cluster.clusterCidrs, ...cluster.serviceCidrs],
-    },
-    records: new ListerRecords({
-      services: serviceInformers.informer(services),
-      endpointSlices: serviceInformers.informer(endpointSlices),
-      namespaces: serviceInformers.informer(namespaces),
-    }),
-    forwarder: new Forwarder({
-      upstreams: { resolvConf: '/etc/resolv.conf' },
-      ownAddresses: cluster.clusterDns,
-      clock,
-      log: logger.child({ part: 'dns' }),
-    }),
+  const dns = createDns({
+    cluster,
+    informers: serviceInformers,
+    metricsSocket: config.dnsMetricsBindAddress,
+    hasRules: filter.packetFilter !== 'none',
     log: logger.child({ part: 'dns' }),
   });
+  const network = createNodeNetwork(
+    { config, paths, parts },
+    {
+      nodes: nodeInformer,
+      nodeName,
+      clusterCIDRs: cluster.clusterCidrs,
+      serviceCIDRs: cluster.serviceCidrs,
+      localServiceIPs: dns.held,
+      filter,
+      clock,
+      log: logger.child({ part: 'network' }),
+    },
+  );
+  const proxy = createProxy({
+    config,
+    cluster,
+    filter,
+    client: clients.services,
+    services: serviceInformers.informer(services),
+    endpointSlices: serviceInformers.informer(endpointSlices),
+    nodes: nodeInformer,
+    localServiceIPs: dns.answeredHere,
+    log: logger.child({ part: 'proxy' }),
+  });
+  dns.follow(() => proxy.localServiceIPsChanged());
   const configuration = kubeletSettings(options.kubeletFile, { config, paths, cluster });
   const kubelet = createKubelet({
     configuration,
@@ -242,6 +212,7 @@ export async function startNode(
     logger: logger.child({ part: 'kubelet-server' }),
   });
 
+  const dnsServer = dns.server;
   await start(stoppedLast('node-events', () => recorder.stop()));
   await Promise.all([
     start(running('node-informers', signal => informers.run(signal))),
@@ -251,8 +222,16 @@ export async function startNode(
     ...(configuration.tlsCertFile === '' ? [start(serving)] : []),
     ...(options.client === undefined ? [] : [start(rotating('client', options.client))]),
     progress.step('kubelet', () => start(withUsageFailure(kubelet))),
-    progress.step('pod network', () => start(network)).then(() => progress.step('cluster DNS', () => start(dns))),
-    progress.step('proxy', () => start(proxy)),
+    progress
+      .step('pod network', () => start(network))
+      .then(() => (dnsServer === undefined ? undefined : progress.step('cluster DNS', () => start(dnsServer)))),
+    ...dns.components.map(start),
+    ...proxy.components.map(start),
+    progress.step(
+      'proxy',
+      () => start(proxy.proxier),
+      () => filter.mode,
+    ),
   ]);
   await Promise.all([
     progress.step(
@@ -260,11 +239,14 @@ export async function startNode(
       () => nodeIsReady(nodeInformer, nodeName, context.signal),
       () => nodeName,
     ),
-    progress.step(
-      'DNS answers',
-      () => dnsAnswers(clusterDns, `kubernetes.default.svc.${cluster.clusterDomain}`, context.signal),
-      () => clusterDns,
-    ),
+    // Others who answer are pods, and may come later.
+    dnsServer === undefined
+      ? undefined
+      : progress.step(
+          'DNS answers',
+          () => dnsAnswers(clusterDns, `kubernetes.default.svc.${cluster.clusterDomain}`, context.signal),
+          () => clusterDns,
+        ),
   ]);
 }
 

@@ -1,4 +1,27 @@
-/** What the cluster zone is asked and what it says. The record shapes are those of the `dns-packet` library. */
+/** What the cluster's zone is made of, what it is asked and what it says. */
+import type { Service } from '../../../proto/api/core-v1.ts';
+import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
+
+/** Where the objects are. Answers are read-only. */
+export interface ClusterRecords {
+  service(namespace: string, name: string): Service | undefined;
+  slices(namespace: string, service: string): readonly EndpointSlice[];
+  hasNamespace(namespace: string): boolean;
+  /** The service with that cluster IP; IPv6 in full length. */
+  serviceByIP(ip: string): Service | undefined;
+  /** Slices of headless services that hold that address. */
+  headlessSlicesByIP(ip: string): readonly EndpointSlice[];
+}
+
+export interface ZoneOptions {
+  /** `cluster.local`, in lower case. */
+  readonly domain: string;
+  readonly ttlSeconds: number;
+  /** Where this server answers; the address of the zone's name server. */
+  readonly serverIPs: readonly string[];
+  /** Ranges of pods and services, of both families: reverse names in them are never asked upstream. */
+  readonly ownCIDRs: readonly string[];
+}
 
 /** One question; class IN. The name is as the client wrote it, without the last dot. */
 export interface Question {
@@ -45,7 +68,7 @@ export type ZoneAnswer =
       /** The SOA record of the zone, if the answer says that there is nothing. */
       readonly authorities: readonly ZoneRecord[];
     }
-  /** The name is another one's, and whoever asked for an address wants that of the other. */
+  /** The name is another one's, and whoever asked wants the records of the other. */
   | { readonly kind: 'alias'; readonly record: ZoneRecord; readonly target: string }
   /** Not of the cluster: upstream servers know. */
   | { readonly kind: 'forward' };
