@@ -6,13 +6,13 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { endpoints, pods, services } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { ensure } from '../runtime/ensure.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
 import { selects, watchServicePods } from '../runtime/watch-service-pods.ts';
+import { TriggerTimes } from '../runtime/trigger-times.ts';
 import { MANAGED_BY, MANAGER, planEndpoints } from './plan.ts';
 
 export class EndpointsController implements Controller, Reconciler {
@@ -22,6 +22,7 @@ export class EndpointsController implements Controller, Reconciler {
   private readonly services: Informer<Service>;
   private readonly pods: Informer<Pod>;
   private readonly endpoints: Informer<Endpoints>;
+  private readonly triggers = new TriggerTimes();
 
   constructor(context: ControllerContext) {
     this.context = context;
@@ -48,16 +49,16 @@ export class EndpointsController implements Controller, Reconciler {
     const service = this.services.lister.get(namespace, name);
     const old = this.endpoints.lister.get(namespace, name);
     if (service === undefined) {
+      this.triggers.forget(key);
       if (old?.metadata.labels?.[MANAGED_BY] === MANAGER) await this.remove(old, signal);
       return 'awaitChange';
     }
     if (service.metadata.deletionTimestamp !== undefined || !hasPodSelector(service)) return 'awaitChange';
     const selected = this.pods.lister.list(namespace).filter(pod => selects(service, pod));
-    const next = planEndpoints(service, selected, old);
+    const next = planEndpoints(service, selected, old, this.triggers.next(service, selected));
+    if (next === undefined) return 'awaitChange';
     if (old === undefined) await ensure(client, endpoints, next, signal);
-    else if (!jsonEquals(old.subsets ?? [], next.subsets ?? []) || !jsonEquals(old.metadata, next.metadata)) {
-      await client.of(endpoints).update(next, { signal });
-    }
+    else await client.of(endpoints).update(next, { signal });
     return 'awaitChange';
   }
 

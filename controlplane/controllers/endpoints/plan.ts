@@ -2,7 +2,8 @@
  * The Endpoints object of a service. Pure. Source: upstream `pkg/controller/endpoint/endpoints_controller.go`.
  */
 import type { EndpointAddress, EndpointSubset, Endpoints, Pod, Service } from '../../../proto/api/core-v1.ts';
-import { canonicalJson } from '../../../machinery/meta/json-value.ts';
+import { canonicalJson, jsonEquals } from '../../../machinery/meta/json-value.ts';
+import { withTriggerTime } from '../runtime/plan/trigger-time.ts';
 import { isPodReady } from '../runtime/plan/pod-state.ts';
 import { addressOf, addressTypesOf, hostnameIn, isHeadless, resolvePorts } from '../runtime/plan/service-endpoints.ts';
 
@@ -12,8 +13,18 @@ const HEADLESS = 'service.kubernetes.io/headless';
 const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';
 const MAX_ADDRESSES = 1000;
 
-/** Metadata keeps what others wrote there. @param old the object as it stands */
-export function planEndpoints(service: Service, pods: readonly Pod[], old: Endpoints | undefined): Endpoints {
+/**
+ * Metadata keeps what others wrote there.
+ * @param old the object as it stands
+ * @param triggeredAtMs when what this answers to happened
+ * @returns undefined if the object is as it should be
+ */
+export function planEndpoints(
+  service: Service,
+  pods: readonly Pod[],
+  old: Endpoints | undefined,
+  triggeredAtMs: number | undefined,
+): Endpoints | undefined {
   const { subsets, truncated } = subsetsOf(service, pods);
   const { namespace, name } = service.metadata;
   const labels: Record<string, string> = { ...service.metadata.labels, [MANAGED_BY]: MANAGER };
@@ -26,7 +37,9 @@ export function planEndpoints(service: Service, pods: readonly Pod[], old: Endpo
   else delete metadata.annotations;
   const endpoints: Endpoints = { apiVersion: 'v1', kind: 'Endpoints', metadata };
   if (subsets.length > 0) endpoints.subsets = subsets;
-  return endpoints;
+  const isSame = jsonEquals(old?.subsets ?? [], subsets) && jsonEquals(old?.metadata, metadata);
+  if (old !== undefined && isSame) return undefined;
+  return { ...endpoints, metadata: withTriggerTime(metadata, triggeredAtMs) };
 }
 
 function subsetsOf(service: Service, pods: readonly Pod[]): { subsets: EndpointSubset[]; truncated: boolean } {

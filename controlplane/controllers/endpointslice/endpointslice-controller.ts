@@ -3,6 +3,7 @@
  */
 import type { Node, Pod, Service } from '../../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
+import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { endpointSlices, nodes, pods, services } from '../../../machinery/client/resource.ts';
@@ -12,8 +13,10 @@ import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
 import { selects, watchServicePods } from '../runtime/watch-service-pods.ts';
-import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME } from './plan.ts';
+import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME } from './plan/slice-plan.ts';
 import { isNamespaceTerminating } from '../runtime/namespace-terminating.ts';
+import { TriggerTimes } from '../runtime/trigger-times.ts';
+import { ZoneShares } from './zone-shares.ts';
 
 const BY_SERVICE = 'service';
 const ZONE = 'topology.kubernetes.io/zone';
@@ -26,6 +29,8 @@ export class EndpointSliceController implements Controller, Reconciler {
   private readonly pods: Informer<Pod>;
   private readonly nodes: Informer<Node>;
   private readonly slices: Informer<EndpointSlice>;
+  private readonly shares: ZoneShares;
+  private readonly triggers = new TriggerTimes();
 
   constructor(context: ControllerContext) {
     this.context = context;
@@ -35,6 +40,7 @@ export class EndpointSliceController implements Controller, Reconciler {
     this.nodes = context.informers.informer(nodes);
     this.slices = context.informers.informer(endpointSlices);
     this.slices.addIndex(BY_SERVICE, slice => (isOurs(slice) ? [serviceKey(slice)] : []));
+    this.shares = new ZoneShares(this.nodes, key => this.queue.add(key));
     watchServicePods(this.queue, this.services, this.pods);
     const wake = (slice: EndpointSlice): void => {
       if (isOurs(slice)) this.queue.add(serviceKey(slice));
@@ -53,11 +59,22 @@ export class EndpointSliceController implements Controller, Reconciler {
     const { namespace, name } = splitKey(key);
     const service = this.services.lister.get(namespace, name);
     // Slices of a service that is gone go with it, by their owner reference.
-    if (service === undefined || service.metadata.deletionTimestamp !== undefined || !hasPodSelector(service))
+    if (service === undefined || service.metadata.deletionTimestamp !== undefined || !hasPodSelector(service)) {
+      this.shares.forget(key);
+      this.triggers.forget(key);
       return 'awaitChange';
+    }
     const selected = this.pods.lister.list(namespace).filter(pod => selects(service, pod));
-    const zoneOf = (node: string) => this.nodes.lister.get(undefined, node)?.metadata.labels?.[ZONE];
-    const plan = planSlices(service, selected, this.slices.lister.byIndex(BY_SERVICE, key), zoneOf);
+    const plan = planSlices({
+      service,
+      pods: selected,
+      slices: this.slices.lister.byIndex(BY_SERVICE, key),
+      zoneOf: node => this.nodes.lister.get(undefined, node)?.metadata.labels?.[ZONE],
+      ratios: this.shares.ratios(),
+      triggeredAtMs: this.triggers.next(service, selected),
+    });
+    for (const { type, reason, message } of this.shares.settle(key, plan.hints))
+      this.context.events.event(subjectOf(services, service), type, reason, message);
     const client = this.context.client.of(endpointSlices);
     // New homes before old ones go: an endpoint that moves is never nowhere.
     try {

@@ -34,8 +34,6 @@ function serviceWarnings(spec: ServiceSpec): string[] {
     const why = 'no load balancer is made by k8ts; the service answers on its cluster address and node ports';
     warnings.push(`spec.type: ${why}`);
   }
-  if (spec.trafficDistribution !== undefined)
-    warnings.push('spec.trafficDistribution: has no effect yet; traffic goes to all endpoints alike');
   if ((spec.healthCheckNodePort ?? 0) > 0)
     warnings.push('spec.healthCheckNodePort: nothing answers health checks on this port yet');
   return warnings;

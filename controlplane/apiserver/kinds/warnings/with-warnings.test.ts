@@ -69,12 +69,6 @@ describe('withWarnings()', () => {
       { spec: { type: 'LoadBalancer' } },
       'spec.type: no load balancer is made by k8ts; the service answers on its cluster address and node ports',
     ],
-    [
-      '',
-      'Service',
-      { spec: { trafficDistribution: 'PreferClose' } },
-      'spec.trafficDistribution: has no effect yet; traffic goes to all endpoints alike',
-    ],
   ])('names the field of %s/%s', (group, kind, content, expected) => {
     expect(warnings(group, kind, content)).toEqual([expected]);
   });
