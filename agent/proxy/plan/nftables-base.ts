@@ -99,7 +99,8 @@ export function baseRules(node: NodeModel): ReadonlyMap<string, readonly string[
           ]
         : [],
     ],
-    [REJECT_CHAIN, [`reject with ${unreachable}`]],
+    // The kernel sends ICMP errors to one host about once a second; resets it sends as many as there are.
+    [REJECT_CHAIN, ['meta l4proto tcp reject with tcp reset', `reject with ${unreachable}`]],
     // The bit goes first: a packet that passes the stack twice must not be masqueraded twice.
     [MASQUERADE_CHAIN, [`meta mark set meta mark & ${hex(~(1 << node.masqueradeBit))}`, 'masquerade fully-random']],
   ]);
