@@ -18,6 +18,8 @@ export * from './plan/ipset-save.ts';
 export * from './plan/nft.ts';
 export * from './plan/nft-set.ts';
 export * from './plan/nft-ruleset.ts';
+export type { NftExpression } from './plan/nft-expression.ts';
+export * from './plan/nft-statement.ts';
 export { ParseError } from './plan/parse-error.ts';
 export { canonicalProbability } from './plan/numbers.ts';
 export * from './plan/parse-rule.ts';

@@ -6,12 +6,10 @@
  * Source: libnftables-json(5), version 1.0.6.
  */
 import { ParseError } from './parse-error.ts';
-import { expressionText, verdictText } from './nft-expression-text.ts';
+import { expressionText, verdictText } from './nft-expression.ts';
+import type { NftStatementJson } from './nft-statement.ts';
 import type { NftFamily } from './nft.ts';
 import type { Counters } from './rule.ts';
-
-/** A statement as nft gives it: an object with one key, its kind. */
-export type NftStatementJson = Readonly<Record<string, unknown>>;
 
 /** A rule as listed. */
 export interface NftSavedRule {

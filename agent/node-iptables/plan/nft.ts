@@ -5,6 +5,8 @@
  * nft 1.0.6 has no `destroy`; the `remove…` commands do the same by declaring a thing and then deleting it.
  * Source: nft(8), version 1.0.6.
  */
+import { statementsText } from './nft-statement.ts';
+import type { NftStatement } from './nft-statement.ts';
 import { quoted, safeName, safeText } from './nft-text.ts';
 import { renderSetBody } from './nft-set.ts';
 import type { NftSetSpec } from './nft-set.ts';
@@ -39,6 +41,9 @@ export type NftElement =
       readonly counter?: { readonly packets: number; readonly bytes: number };
     };
 
+/** Statements of a rule: as text in nft's language, or in the shape of its JSON. */
+export type NftRuleBody = string | readonly NftStatement[];
+
 /** What to do, in order. */
 export type NftCommand =
   | { readonly kind: 'addTable'; readonly comment?: string }
@@ -52,7 +57,7 @@ export type NftCommand =
   | {
       readonly kind: 'addRule' | 'insertRule';
       readonly chain: string;
-      readonly statement: string;
+      readonly statement: NftRuleBody;
       readonly comment?: string;
       readonly handle?: number;
     }
@@ -60,7 +65,7 @@ export type NftCommand =
       readonly kind: 'replaceRule';
       readonly chain: string;
       readonly handle: number;
-      readonly statement: string;
+      readonly statement: NftRuleBody;
       readonly comment?: string;
     }
   | { readonly kind: 'deleteRule'; readonly chain: string; readonly handle: number }
@@ -166,8 +171,10 @@ function declareSet(at: string, what: 'set' | 'map', name: string, spec: NftSetS
   return `add ${what} ${at} ${safeName(name)}${block(renderSetBody(spec))}`;
 }
 
-function renderStatement(rule: { readonly statement: string; readonly comment?: string }): string {
-  return safeText(rule.statement) + (rule.comment === undefined ? '' : ` comment ${quoted(rule.comment)}`);
+function renderStatement(rule: { readonly statement: NftRuleBody; readonly comment?: string }): string {
+  const { statement, comment } = rule;
+  const text = typeof statement === 'string' ? statement : statementsText(statement);
+  return safeText(text) + (comment === undefined ? '' : ` comment ${quoted(comment)}`);
 }
 
 function renderHook(hook: NftHook | undefined): string {
