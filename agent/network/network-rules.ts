@@ -3,6 +3,7 @@ import type { Logger } from '../../machinery/process/logger.ts';
 import {
   applyNft,
   CommandError,
+  isEmptyChange,
   Nftables,
   type CommandOptions,
   type Iptables,
@@ -15,8 +16,8 @@ import type { RuleModel } from './plan/rule-model.ts';
 export interface NetworkRules {
   /** Whether host ports are rules of ours; else portmap's. */
   readonly hasHostPorts: boolean;
-  /** Compares with the kernel and writes what is missing; nothing if all stands. @throws CommandError */
-  ensure(models: readonly RuleModel[]): Promise<void>;
+  /** Compares with the kernel and writes what is missing; says whether something was. @throws CommandError */
+  ensure(models: readonly RuleModel[]): Promise<boolean>;
   /** @returns whether there were any @throws CommandError */
   cleanup(): Promise<boolean>;
 }
@@ -24,7 +25,7 @@ export interface NetworkRules {
 /** Nobody forwards or masquerades by rules here. */
 export const noRules: NetworkRules = {
   hasHostPorts: false,
-  ensure: () => Promise.resolve(),
+  ensure: () => Promise.resolve(false),
   cleanup: () => Promise.resolve(false),
 };
 
@@ -45,11 +46,12 @@ export class SoleRules implements NetworkRules {
     return this.used.hasHostPorts;
   }
 
-  async ensure(models: readonly RuleModel[]): Promise<void> {
-    await this.used.ensure(models);
-    if (this.areOthersGone) return;
+  async ensure(models: readonly RuleModel[]): Promise<boolean> {
+    const changed = await this.used.ensure(models);
+    if (this.areOthersGone) return changed;
     this.areOthersGone = true;
     if (await this.removeOthers()) this.log.info({}, 'rules of the pod network for another packet filter are removed');
+    return changed;
   }
 
   async cleanup(): Promise<boolean> {
@@ -88,11 +90,17 @@ export class IptablesRules implements NetworkRules {
     this.families = families;
   }
 
-  async ensure(models: readonly RuleModel[]): Promise<void> {
+  async ensure(models: readonly RuleModel[]): Promise<boolean> {
+    let changed = false;
     for (const iptables of this.families) {
       const model = models.find(({ family }) => family === iptables.family);
-      if (model !== undefined) await iptables.apply(iptablesRuleChanges(await savedRules(iptables), model));
+      if (model === undefined) continue;
+      const changes = iptablesRuleChanges(await savedRules(iptables), model);
+      if (changes.every(isEmptyChange)) continue;
+      await iptables.apply(changes);
+      changed = true;
     }
+    return changed;
   }
 
   async cleanup(): Promise<boolean> {
@@ -133,7 +141,8 @@ export class NftablesRules implements NetworkRules {
     this.options = options;
   }
 
-  async ensure(models: readonly RuleModel[]): Promise<void> {
+  async ensure(models: readonly RuleModel[]): Promise<boolean> {
+    let changed = false;
     for (const model of models) {
       const change = nftablesRules(model);
       const rules = JSON.stringify(change.commands);
@@ -142,7 +151,9 @@ export class NftablesRules implements NetworkRules {
       this.written.delete(model.family);
       await applyNft([change], this.options);
       this.written.set(model.family, { rules, listing: await this.listing(model.family) });
+      changed = true;
     }
+    return changed;
   }
 
   async cleanup(): Promise<boolean> {

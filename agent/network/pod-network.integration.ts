@@ -4,8 +4,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { NAMES, NODES, NetworkLab } from './testdata/network-lab.ts';
 
-async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 100; i++) {
+async function eventually(what: string, check: () => Promise<boolean>, withinMs = 5_000): Promise<void> {
+  for (let i = 0; i < withinMs / 50; i++) {
     if (await check()) return;
     await new Promise(resolve => setTimeout(resolve, 50));
   }
@@ -159,6 +159,22 @@ describe.each(['iptables', 'nftables'] as const)('PodNetwork with %s', filter =>
       await has('a', /dev k8ts-svc/, 'ip', 'route', 'get', '10.96.7.7');
       await eventually('forwarded', () => lab.answers('pa', addressOf('pb', 6)));
     });
+
+    test('rules', async () => {
+      const list = () =>
+        filter === 'iptables' ? lab.text('a', 'iptables-save') : lab.text('a', 'nft', 'list', 'ruleset');
+      const [first, second] = [/K8TS-POSTROUTING/, /what leaves the cluster/];
+      expect(await list()).toMatch(second);
+      await lab.in('a')(filter === 'iptables' ? ['iptables', '-t', 'nat', '-F'] : ['nft', 'flush', 'ruleset']);
+      expect(await list()).not.toMatch(second);
+      // Looked at no more often than every ten seconds, since the proxy changes rules all the time.
+      await eventually(
+        'there',
+        async () => second.test(await list()) && first.test(await list()) === (filter === 'iptables'),
+        12_000,
+      );
+      expect(await lab.seenAs('pa', '192.0.2.254', 8080)).toBe(NODES.a.addresses[0]);
+    }, 30_000);
 
     test('the configuration of CNI', async () => {
       const file = path.join(lab.node('a').confDir, '10-k8ts.conflist');

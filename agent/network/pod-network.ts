@@ -59,13 +59,23 @@ export interface PodNetworkOptions extends Pick<KernelSettingsOptions, 'sysctls'
   readonly cniCacheDir?: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How often rules are compared with the kernel when nothing changes; default 20 s. */
+  /** Tells when somebody changes rules; without, they are looked at more often. */
+  readonly ruleChanges?: RuleChanges | undefined;
+  /** How often all is compared with the kernel when nothing is told; default 20 s, or a minute if changes of rules are told too. */
   readonly checkMs?: number;
   /** Of another network namespace than this process's: words before commands, and how its settings are read. */
   readonly elsewhere?: {
     readonly prefix: readonly string[];
     readonly readSysctl: (key: string) => Promise<string | undefined>;
   };
+}
+
+/** Tells when somebody, be it this process, changes rules. */
+export interface RuleChanges {
+  /** Whether it can tell at the moment. */
+  readonly watching: boolean;
+  /** The returned function ends it. */
+  onChange(listener: () => void): () => void;
 }
 
 /** Whether pods can get a network here, as the node's condition says it. */
@@ -78,6 +88,10 @@ export interface NetworkStatus {
 export const DEFAULT_VXLAN = { id: 84, port: 8472 } as const;
 
 const CHECK_MS = 20_000;
+const WATCHED_CHECK_MS = 60_000;
+/** Whoever changes rules may not be done; and the proxy changes its own all the time. */
+const RULES_SETTLE_MS = 500;
+const RULES_GAP_MS = 10_000;
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 
@@ -104,6 +118,8 @@ export class PodNetwork implements Component {
   private conflicts = '';
   /** That rules were written for. */
   private hostPorts = '';
+  private rulesCheckedMs = -Infinity;
+  private isRulesCheckPlanned = false;
 
   constructor(options: PodNetworkOptions) {
     const { log, clock, links, sysctls, elsewhere, cniIpamDir } = options;
@@ -149,7 +165,7 @@ export class PodNetwork implements Component {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { nodes, clock, elsewhere } = this.options;
+    const { nodes, clock, elsewhere, ruleChanges } = this.options;
     const { wakeups } = this;
     const wake = (): void => wakeups.wake();
     const removeHandler = nodes.addHandler({
@@ -158,6 +174,7 @@ export class PodNetwork implements Component {
       onUpdate: (before, now) => void (nodeFingerprint(before) !== nodeFingerprint(now) && wake()),
       onDelete: wake,
     });
+    const removeRulesHandler = ruleChanges?.onChange(() => this.suspectRules());
     const monitor = new LinkMonitor({
       clock,
       onLine: line => void (isRelevant(line, this.ownLinks) && wakeups.disturb()),
@@ -171,6 +188,7 @@ export class PodNetwork implements Component {
     } finally {
       signal.removeEventListener('abort', wake);
       removeHandler();
+      removeRulesHandler?.();
       this.directories.close();
       this.cacheDirectory.close();
       this.settleSetUp.reject(signal.reason ?? new Error('the pod network stopped before it was set up'));
@@ -191,7 +209,7 @@ export class PodNetwork implements Component {
   }
 
   private async loop(signal: AbortSignal): Promise<void> {
-    const { checkMs = CHECK_MS, log } = this.options;
+    const { ruleChanges, log } = this.options;
     let retryMs = 0;
     while (!signal.aborted) {
       const disturbed = this.wakeups.begin();
@@ -206,8 +224,20 @@ export class PodNetwork implements Component {
         this.set({ ready: false, reason: 'NetworkSetupFailed', message: errorText(error) });
         log.error({ error: String(error), retryMs }, 'the pod network could not be set up');
       }
+      const { checkMs = ruleChanges?.watching === true ? WATCHED_CHECK_MS : CHECK_MS } = this.options;
       await this.wakeups.wait(retryMs > 0 ? retryMs : checkMs);
     }
+  }
+
+  private suspectRules(): void {
+    if (this.isRulesCheckPlanned) return;
+    const { clock } = this.options;
+    this.isRulesCheckPlanned = true;
+    const dueMs = Math.max(clock.monotonicMs() + RULES_SETTLE_MS, this.rulesCheckedMs + RULES_GAP_MS);
+    clock.after(dueMs - clock.monotonicMs(), () => {
+      this.isRulesCheckPlanned = false;
+      this.wakeups.disturb();
+    });
   }
 
   /** @returns what was changed of links, routes and settings */
@@ -272,11 +302,12 @@ export class PodNetwork implements Component {
       localServiceIPs: serviceRange.localIPs,
       attachments: await this.withHostPorts(),
     });
-    await rules.ensure(models);
+    const rulesWritten = await rules.ensure(models);
+    this.rulesCheckedMs = this.options.clock.monotonicMs();
     const problems = [...conflicts, ...routes.unreachable, ...failed.map(one => `${one.command}: ${one.reason}`)];
     const message = `pods get addresses of ${self.ranges.join(', ')}`;
     this.set({ ready: true, reason: 'NetworkReady', message: [message, ...problems.slice(0, 5)].join('; ') });
-    return changes;
+    return rulesWritten ? [...changes, 'rules'] : changes;
   }
 
   private async followDirectories(): Promise<void> {

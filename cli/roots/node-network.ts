@@ -10,7 +10,7 @@ import {
   noRules,
   type NetworkRules,
 } from '../../agent/network/network-rules.ts';
-import { PodNetwork } from '../../agent/network/pod-network.ts';
+import { PodNetwork, type NetworkStatus, type PodNetworkOptions } from '../../agent/network/pod-network.ts';
 import { ServiceRange } from '../../agent/network/service-range.ts';
 import { Iptables } from '../../agent/node-iptables/iptables.ts';
 import type { ModeChoice } from '../../agent/proxy/choose-mode.ts';
@@ -26,6 +26,7 @@ export interface NodeNetworkOptions {
   readonly serviceCIDRs: readonly string[];
   readonly localServiceIPs: readonly string[];
   readonly filter: Pick<ModeChoice, 'packetFilter' | 'iptablesVariant'>;
+  readonly ruleChanges?: PodNetworkOptions['ruleChanges'];
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -49,6 +50,11 @@ export function createNodeNetwork(
     bridge: config.podBridge,
     cniIpamDir: paths.cniState,
   });
+}
+
+/** Why pods have no network here, as the node's condition says it. */
+export function problemsOf({ ready, reason, message }: NetworkStatus): string[] {
+  return ready ? [] : [`pod network not ready: ${reason}: ${message}`];
 }
 
 /** What the packet filter of this node has, and nothing of ours in the other one, where an earlier start may have chosen it. */

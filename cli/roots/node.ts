@@ -38,7 +38,7 @@ import { kubernetesVersion } from '../version.ts';
 import { createDns } from './dns.ts';
 import { kubeletSettings } from './kubelet-settings.ts';
 import { dnsAnswers, nodeIsReady } from './node-checks.ts';
-import { createNodeNetwork } from './node-network.ts';
+import { createNodeNetwork, problemsOf } from './node-network.ts';
 import { createNodeParts, type NodeParts } from './node-parts.ts';
 import { choosePacketFilter } from './packet-filter.ts';
 import { createProxy } from './proxy.ts';
@@ -127,19 +127,6 @@ export async function startNode(
     hasRules: filter.packetFilter !== 'none',
     log: logger.child({ part: 'dns' }),
   });
-  const network = createNodeNetwork(
-    { config, paths, parts },
-    {
-      nodes: nodeInformer,
-      nodeName,
-      clusterCIDRs: cluster.clusterCidrs,
-      serviceCIDRs: cluster.serviceCidrs,
-      localServiceIPs: dns.held,
-      filter,
-      clock,
-      log: logger.child({ part: 'network' }),
-    },
-  );
   const proxy = createProxy({
     config,
     cluster,
@@ -151,6 +138,20 @@ export async function startNode(
     localServiceIPs: dns.answeredHere,
     log: logger.child({ part: 'proxy' }),
   });
+  const network = createNodeNetwork(
+    { config, paths, parts },
+    {
+      nodes: nodeInformer,
+      nodeName,
+      clusterCIDRs: cluster.clusterCidrs,
+      serviceCIDRs: cluster.serviceCidrs,
+      localServiceIPs: dns.held,
+      filter,
+      ruleChanges: proxy.ruleEvents,
+      clock,
+      log: logger.child({ part: 'network' }),
+    },
+  );
   dns.follow(() => proxy.localServiceIPsChanged());
   const configuration = kubeletSettings(options.kubeletFile, { config, paths, cluster });
   const kubelet = createKubelet({
@@ -176,6 +177,7 @@ export async function startNode(
     nodeName,
     nodeIPs: nodeIps,
     extraAddresses: (config.nodeExternalIp ?? []).map(address => ({ type: 'ExternalIP', address })),
+    problems: () => problemsOf(network.status()),
     onNode: node => serving.setNames(namesOfNode(node)),
     labels: options.labels,
     version: kubernetesVersion,

@@ -16,7 +16,7 @@ import { silentLogger } from '../../../machinery/process/logger.ts';
 import type { Node } from '../../../proto/api/core-v1.ts';
 import { run, type Run } from '../../host/exec.ts';
 import { Links } from '../../host/links.ts';
-import { Iptables } from '../../node-iptables/index.ts';
+import { Iptables, RuleEvents } from '../../node-iptables/index.ts';
 import { ManualInformer } from '../../proxy/testdata/objects.ts';
 import { findCniPlugins } from '../cni-directory.ts';
 import { IptablesRules, NftablesRules } from '../network-rules.ts';
@@ -209,7 +209,10 @@ export class NetworkLab {
     const links = new Links(inside);
     const [confDir, cacheDir] = ['net.d', 'cache'].map(one => path.join(this.dir, name, one)) as [string, string];
     const readSysctl = async (key: string): Promise<string> => (await inside(['sysctl', '-n', key])).stdout.trim();
+    const ruleEvents = new RuleEvents({ prefix });
+    void ruleEvents.run(this.stop.signal);
     const network = new PodNetwork({
+      ruleChanges: ruleEvents,
       nodes: this.nodes,
       nodeName: name,
       links,
