@@ -1,167 +1,274 @@
 /**
  * Writes service models to the kernel by iptables: everything at start, differences after.
  *
- * - `written` says what the kernel has of each service, as far as we know; it changes only after a write succeeded.
- * - One write at a time (the Proxier sees to it).
+ * - The ledger says what the kernel has, as far as we know; it learns of a write only after that succeeded.
+ * - Every table is written by itself, nat first: a service that gains its first endpoint answers from then on, and no longer needs the
+ *   rejection that the filter table has of it.
  * - A service whose rules the kernel refuses is left out and reported; all others are written.
  */
 import type { Logger } from '../../machinery/process/logger.ts';
-import { CommandError } from '../node-iptables/index.ts';
-import type { Iptables, SavedTables, TableChange } from '../node-iptables/index.ts';
+import { CommandError, isEmptyChange } from '../node-iptables/index.ts';
+import type { Iptables } from '../node-iptables/index.ts';
 import type { ProxyBackend, ServiceUpdate } from './backend.ts';
-import { CANARY_CHAIN, HOOKS, PROXY_TABLES } from './plan/iptables-base.ts';
-import { computeDelta, isEmptyDelta, mergeDeltas, renderService, toWritten } from './plan/iptables-delta.ts';
-import type { RenderedService, ServiceDelta, WrittenService } from './plan/iptables-delta.ts';
-import {
-  CHAINS_PER_BATCH,
-  baseChanges,
-  cleanupChanges,
-  leftoverChains,
-  sharedChanges,
-  staleServiceChains,
-} from './plan/iptables-full.ts';
-import type { NodeModel, ServicePortModel } from './plan/model.ts';
-import { renderRule } from '../node-iptables/plan/render-rule.ts';
+import { BASE_CHAINS, PROXY_TABLES, hooks } from './plan/iptables-base.ts';
+import type { Hairpin, ProxyTable } from './plan/iptables-base.ts';
+import { ROOT_CHAINS } from './plan/iptables-branches.ts';
+import { cleanupChanges, deletions, missingHooks } from './plan/iptables-full.ts';
+import { ChainHash, readKernel } from './plan/iptables-kernel.ts';
+import type { KernelTable } from './plan/iptables-kernel.ts';
+import { RuleLedger } from './plan/iptables-ledger.ts';
+import type { LedgerStep, ServiceRules } from './plan/iptables-ledger.ts';
+import { renderService } from './plan/iptables-render.ts';
+import type { NodeModel } from './plan/model.ts';
 
-interface Pending {
-  readonly service: string;
-  readonly rendered: RenderedService | undefined;
-  readonly delta: ServiceDelta;
+/** Chains made or deleted by one transaction at most: in more of them the kernel's tools become slow with the square of it. */
+const CHAINS_PER_BATCH = 1_000;
+/** So many chains are looked at beside the most telling ones when someone asks for drift, others each time. */
+const CHAINS_PER_LOOK = 200;
+
+export interface IptablesBackendOptions {
+  readonly iptables: Iptables;
+  readonly node: () => NodeModel;
+  readonly log: Logger;
 }
-
-const NOTHING: ServiceDelta = { writeChains: new Map(), deleteChains: [], addShared: [], removeShared: [] };
 
 export class IptablesBackend implements ProxyBackend {
   readonly name = 'iptables';
   readonly refused = new Map<string, string>();
-  private readonly iptables: Iptables;
-  private readonly node: () => NodeModel;
-  private readonly log: Logger;
-  private written = new Map<string, WrittenService>();
+  private readonly options: IptablesBackendOptions;
+  private ledger: RuleLedger | undefined;
+  private hairpin: Hairpin = 'oneRule';
+  private batchSize: number | undefined;
+  private readonly nextLooks: Partial<Record<ProxyTable, IterableIterator<string>>> = {};
 
-  constructor(options: { iptables: Iptables; node: () => NodeModel; log: Logger }) {
-    this.iptables = options.iptables;
-    this.node = options.node;
-    this.log = options.log;
+  constructor(options: IptablesBackendOptions) {
+    this.options = options;
   }
 
   async replaceAll(updates: Iterable<ServiceUpdate>): Promise<void> {
-    const node = this.node();
-    const saved = new Map([...(await this.iptables.save('nat')), ...(await this.iptables.save('filter'))]);
-    await this.iptables.apply(baseChanges(saved, node));
-
-    this.refused.clear();
+    const node = this.options.node();
     // Until all is written nothing is known of what the kernel has; a failure leaves it so.
-    this.written = new Map();
-    const written = new Map<string, WrittenService>();
-    let batch: Pending[] = [];
-    let chains = 0;
-    for (const { service, ports } of updates) {
-      const rendered = this.render(service, ports, node);
-      if (rendered === undefined) continue;
-      const writeChains = staleServiceChains(saved, rendered);
-      written.set(service, toWritten(rendered));
-      if (writeChains.size === 0) continue;
-      batch.push({ service, rendered, delta: { ...NOTHING, writeChains } });
-      chains += writeChains.size;
-      if (chains < CHAINS_PER_BATCH) continue;
-      await this.write(batch);
-      batch = [];
-      chains = 0;
-    }
-    await this.write(batch);
-    for (const service of this.refused.keys()) written.delete(service);
-    await this.writeShared(saved, written, node);
-    const wantedChains = new Set([...written.values()].flatMap(service => [...service.chains.keys()]));
-    for (const step of leftoverChains(saved, wantedChains)) await this.iptables.apply(step);
-    this.written = written;
-  }
-
-  private async writeShared(saved: SavedTables, written: Map<string, WrittenService>, node: NodeModel): Promise<void> {
-    const shared = [...new Set([...written.values()].flatMap(service => service.shared))];
-    try {
-      await this.iptables.apply(sharedChanges(saved, shared, node));
-    } catch (error) {
-      if (!isRefused(error)) throw error;
-      // One of them is at fault: start from empty chains and find it.
-      await this.iptables.apply(sharedChanges(saved, [], node));
-      await this.write(
-        [...written].map(([service, { shared: addShared }]) => ({ service, delta: { ...NOTHING, addShared } })),
-      );
-      for (const service of this.refused.keys()) written.delete(service);
-    }
+    this.ledger = undefined;
+    this.refused.clear();
+    const kernel = { nat: await this.read('nat'), filter: await this.read('filter') };
+    const ledger = new RuleLedger(kernel, node);
+    await this.writeBase(ledger);
+    const services = await this.writeServiceChains(ledger, updates, node);
+    await this.write(ledger, services, kernel);
+    for (const table of PROXY_TABLES) await this.deleteStrays(ledger, table);
+    this.ledger = ledger;
   }
 
   async update(updates: readonly ServiceUpdate[]): Promise<void> {
-    const node = this.node();
-    const pending: Pending[] = [];
-    for (const { service, ports } of updates) {
-      this.refused.delete(service);
-      const rendered = ports.length === 0 ? undefined : this.render(service, ports, node);
-      const delta = computeDelta(this.written.get(service), rendered);
-      if (!isEmptyDelta(delta)) pending.push({ service, rendered, delta });
-    }
-    let batch: Pending[] = [];
-    let chains = 0;
-    for (const one of pending) {
-      batch.push(one);
-      chains += one.delta.writeChains.size + one.delta.deleteChains.length;
-      if (chains < CHAINS_PER_BATCH) continue;
-      await this.writeDeltas(batch);
-      batch = [];
-      chains = 0;
-    }
-    if (batch.length > 0) await this.writeDeltas(batch);
+    const { ledger } = this;
+    if (ledger === undefined) throw new Error('update() before replaceAll()');
+    const node = this.options.node();
+    for (const { service } of updates) this.refused.delete(service);
+    for await (const batch of this.batches(ledger, updates, node)) await this.write(ledger, batch);
   }
 
   async hasDrifted(): Promise<boolean> {
-    const family = this.iptables.family;
+    const { ledger } = this;
+    if (ledger === undefined) return false;
+    const asked = PROXY_TABLES.flatMap(table => {
+      const builtIn = new Set(hooks(table).map(hook => hook.chain));
+      const telling = new Set([
+        ...builtIn,
+        ...BASE_CHAINS[table],
+        ...ROOT_CHAINS[table],
+        ...this.nextLook(ledger, table),
+      ]);
+      return [...telling].map(chain => ({ table, chain }));
+    });
+    const found = await this.options.iptables.listChains(asked);
+    if (found === undefined) return true;
+    const { family } = this.options.node();
     for (const table of PROXY_TABLES) {
-      if (((await this.iptables.listChain(table, CANARY_CHAIN))?.length ?? 0) === 0) return true;
-    }
-    for (const hook of HOOKS.filter(h => h.table === 'nat')) {
-      const rules = await this.iptables.listChain('nat', hook.chain);
-      if (rules?.includes(renderRule(hook.rule, family)) !== true) return true;
+      const lists = new Map(
+        asked.flatMap(({ chain, ...of }, i) => (of.table === table ? [[chain, found[i] ?? []]] : [])),
+      );
+      if (missingHooks(table, lists, family).length > 0) return true;
+      for (const [chain, rules] of lists) {
+        const known = ledger.chain(table, chain);
+        if (known !== undefined && known.hash !== ChainHash.of(chain, rules).hash) return true;
+      }
     }
     return false;
   }
 
   async cleanup(): Promise<boolean> {
-    const saved = await this.iptables.save();
-    for (const step of cleanupChanges(saved, this.node())) await this.iptables.apply(step);
-    this.written = new Map();
-    return [...saved.values()].some(chains => [...chains.keys()].some(chain => chain.startsWith('KUBE-')));
+    this.ledger = undefined;
+    const { iptables } = this.options;
+    let wasThere = false;
+    try {
+      const perStep = await this.chainsPerBatch();
+      for (const table of PROXY_TABLES) {
+        for (const change of cleanupChanges(table, await this.read(table), perStep)) {
+          wasThere ||= !isEmptyChange(change);
+          await iptables.apply([change]);
+        }
+      }
+    } catch (error) {
+      // Without iptables there is nothing of it.
+      if (!(error instanceof CommandError) || (error.failure !== 'missing' && error.failure !== 'unsupported'))
+        throw error;
+    }
+    return wasThere;
   }
 
-  /** Halves what was refused until the culprits stand alone. Returns what was written. */
-  private async write<T extends { service: string; delta: ServiceDelta }>(batch: readonly T[]): Promise<readonly T[]> {
-    if (batch.length === 0) return [];
-    const changes: TableChange[] = mergeDeltas(batch.map(one => one.delta));
+  ruleCounts(): ReadonlyMap<string, number> {
+    return this.ledger?.ruleCounts() ?? new Map();
+  }
+
+  private async read(table: ProxyTable): Promise<KernelTable> {
+    return readKernel(table, await this.options.iptables.saveText(table));
+  }
+
+  private async writeBase(ledger: RuleLedger): Promise<void> {
     try {
-      await this.iptables.apply(changes);
-      return batch;
+      for (const table of PROXY_TABLES) await this.carryOut(ledger.planBase(table, this.hairpin));
+    } catch (error) {
+      if (!isRefused(error) || this.hairpin === 'ruleAnEndpoint') throw error;
+      this.hairpin = 'ruleAnEndpoint';
+      this.options.log.warn(
+        { error: error.message },
+        'the kernel has no xt_bpf, it seems; every endpoint gets a chain and rules of its own, which costs time with thousands of services',
+      );
+      await this.writeBase(ledger);
+    }
+  }
+
+  /** Writes all chains of services that are not there yet. Nothing leads to new ones before this is done. */
+  private async writeServiceChains(
+    ledger: RuleLedger,
+    updates: Iterable<ServiceUpdate>,
+    node: NodeModel,
+  ): Promise<ServiceRules[]> {
+    const done: ServiceRules[] = [];
+    // The next batch is made while this one is being written.
+    let writing: Promise<unknown> = Promise.resolve();
+    for await (const batch of this.batches(ledger, updates, node)) {
+      await writing;
+      writing = this.writeOwn(ledger, batch);
+      // It is waited for in the next round, which may not come.
+      writing.catch(() => {});
+      for (const { service, rules } of batch) {
+        if (rules === undefined) continue;
+        const chains = new Map([...rules.chains.keys()].map(chain => [chain, 'written'] as const));
+        done.push({ service, rules: { chains, shared: rules.shared } });
+      }
+    }
+    await writing;
+    return done.filter(({ service }) => !this.refused.has(service));
+  }
+
+  private async *batches(
+    ledger: RuleLedger,
+    updates: Iterable<ServiceUpdate>,
+    node: NodeModel,
+  ): AsyncGenerator<ServiceRules[]> {
+    const limit = await this.chainsPerBatch();
+    let batch: ServiceRules[] = [];
+    let chains = 0;
+    for (const update of updates) {
+      const rendered = this.render(update, node);
+      if (rendered === undefined) continue;
+      batch.push(rendered);
+      for (const [chain, rules] of rendered.rules?.chains ?? [])
+        if (rules !== 'written' && ledger.isStale('nat', chain, rules)) chains++;
+      if (chains < limit) continue;
+      yield batch;
+      batch = [];
+      chains = 0;
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  /** Chains of these services alone; halves what was refused until the culprits stand alone. */
+  private async writeOwn(ledger: RuleLedger, batch: readonly ServiceRules[]): Promise<void> {
+    const stale = new Map<string, readonly string[]>();
+    for (const { rules } of batch)
+      for (const [chain, list] of rules?.chains ?? [])
+        if (list !== 'written' && ledger.isStale('nat', chain, list)) stale.set(chain, list);
+    if (stale.size === 0) return;
+    try {
+      await this.carryOut(ledger.step('nat', stale, []));
     } catch (error) {
       if (!isRefused(error)) throw error;
-      const middle = batch.length >> 1;
-      if (middle > 0)
-        return [...(await this.write(batch.slice(0, middle))), ...(await this.write(batch.slice(middle)))];
-      // A rule to remove may be gone because someone flushed: then it is not the service that is at fault.
-      if (await this.hasDrifted()) throw error;
-      for (const { service } of batch) this.refuse(service, error.message);
-      return [];
+      const [one, ...others] = batch;
+      if (one !== undefined && others.length === 0) return this.refuse(one.service, error.message);
+      for (const half of halves(batch)) await this.writeOwn(ledger, half);
     }
   }
 
-  private async writeDeltas(batch: readonly Pending[]): Promise<void> {
-    for (const { service, rendered } of await this.write(batch)) {
-      if (rendered === undefined) this.written.delete(service);
-      else this.written.set(service, toWritten(rendered));
-    }
-  }
-
-  private render(service: string, ports: readonly ServicePortModel[], node: NodeModel): RenderedService | undefined {
+  /** @param kernel given if everything is to be made right, hooks and shared chains too */
+  private async write(
+    ledger: RuleLedger,
+    batch: readonly ServiceRules[],
+    kernel?: Record<ProxyTable, KernelTable>,
+  ): Promise<void> {
+    const { family } = this.options.node();
+    let isHalfDone = false;
     try {
-      return renderService(ports, node);
+      for (const { table, change, written } of ledger.plan(batch, kernel !== undefined)) {
+        const insert = kernel === undefined ? [] : missingHooks(table, kernel[table].foreign, family);
+        await this.carryOut({ table, change: { ...change, insert }, written });
+        for (const { chain, rule } of insert)
+          kernel?.[table].foreign.set(chain, [...(kernel[table].foreign.get(chain) ?? []), rule]);
+        isHalfDone = true;
+      }
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      const [one, ...others] = batch;
+      // A chain that rules lead to may be gone because someone flushed: then it is not the service that is at fault.
+      if (one === undefined || (others.length === 0 && (await this.hasDrifted()))) throw error;
+      if (others.length > 0) {
+        for (const half of halves(batch)) await this.write(ledger, half, kernel);
+        return;
+      }
+      this.refuse(one.service, error.message);
+      if (!isHalfDone) return;
+      ledger.forget(one.service);
+      await this.write(ledger, [], kernel ?? { nat: await this.read('nat'), filter: await this.read('filter') });
+      await this.deleteStrays(ledger, 'nat');
+    }
+  }
+
+  private async deleteStrays(ledger: RuleLedger, table: ProxyTable): Promise<void> {
+    for (const { deleteChains } of deletions(table, ledger.strays(table), await this.chainsPerBatch()))
+      await this.carryOut(ledger.step(table, new Map(), deleteChains ?? []));
+  }
+
+  private async carryOut({ change, written }: LedgerStep): Promise<void> {
+    await this.options.iptables.apply([change]);
+    written();
+  }
+
+  /** The next chains to look at, in turn. */
+  private nextLook(ledger: RuleLedger, table: ProxyTable): string[] {
+    const names: string[] = [];
+    const walk = (this.nextLooks[table] ??= ledger.chainNames(table));
+    while (names.length < CHAINS_PER_LOOK) {
+      const next = walk.next();
+      if (next.done === true) {
+        delete this.nextLooks[table];
+        break;
+      }
+      names.push(next.value);
+    }
+    return names.filter(chain => ledger.chain(table, chain) !== undefined);
+  }
+
+  /** Legacy iptables reads and writes the whole table at each call, so it is called once. */
+  private async chainsPerBatch(): Promise<number> {
+    this.batchSize ??= (await this.options.iptables.version()).includes('nf_tables') ? CHAINS_PER_BATCH : Infinity;
+    return this.batchSize;
+  }
+
+  private render({ service, ports }: ServiceUpdate, node: NodeModel): ServiceRules | undefined {
+    if (ports.length === 0) return { service, rules: undefined };
+    try {
+      return { service, rules: renderService(ports, node, this.hairpin) };
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       this.refuse(service, error.message);
@@ -171,10 +278,15 @@ export class IptablesBackend implements ProxyBackend {
 
   private refuse(service: string, reason: string): void {
     this.refused.set(service, reason);
-    this.log.error({ service, reason }, 'no rules could be written for a service');
+    this.options.log.error({ service, reason }, 'no rules could be written for a service');
   }
 }
 
 function isRefused(error: unknown): error is CommandError {
   return error instanceof CommandError && error.failure === 'refused';
+}
+
+function halves<T>(list: readonly T[]): [readonly T[], readonly T[]] {
+  const middle = list.length >> 1;
+  return [list.slice(0, middle), list.slice(middle)];
 }

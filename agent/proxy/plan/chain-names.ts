@@ -39,7 +39,8 @@ export function isServiceChain(chain: string): boolean {
   return /^KUBE-(SVC|SVL|EXT|FW|SEP)-[A-Z2-7]{16}$/.test(chain);
 }
 
-function chainHash(text: string): string {
+/** 16 characters. */
+export function chainHash(text: string): string {
   const digest = createHash('sha256').update(text).digest();
   let name = '';
   // 16 characters of 5 bits are the first 10 bytes.

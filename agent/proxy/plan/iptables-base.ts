@@ -1,69 +1,93 @@
 /**
- * The rules that stand whatever services there are: marks, masquerading, and the jumps from the kernel's chains into ours.
+ * The rules that stand whatever services there are: marks, masquerading, what is forwarded, and the jumps from the kernel's chains into ours.
  * Source: kube-proxy's iptables back end; chain names and their meaning are what firewall tools and people rely on.
  */
 import { onePort, orMark, xorMark } from '../../node-iptables/plan/rule.ts';
-import type { Match, Rule, TableName } from '../../node-iptables/plan/rule.ts';
+import type { Family, Match, Rule, TableName } from '../../node-iptables/plan/rule.ts';
+import { hostCidr } from './address.ts';
+import type { AddressFamily } from './address.ts';
+import type { RootChain } from './iptables-branches.ts';
 import type { NodeModel } from './model.ts';
-
-/** The bit that says: masquerade on the way out. */
-export const MASQUERADE_MARK = 0x4000;
-
-export const CANARY_CHAIN = 'KUBE-PROXY-CANARY';
 
 /** Tables that hold our rules. */
 export const PROXY_TABLES = ['nat', 'filter'] as const;
 
 export type ProxyTable = (typeof PROXY_TABLES)[number];
 
-/** Chains that every service adds rules to; what stands after those rules is `sharedTail`. */
-export const SHARED_CHAINS: Record<ProxyTable, readonly string[]> = {
-  nat: ['KUBE-SERVICES', 'KUBE-NODEPORTS'],
-  filter: ['KUBE-SERVICES', 'KUBE-EXTERNAL-SERVICES', 'KUBE-NODEPORTS', 'KUBE-PROXY-FIREWALL'],
+/** Holds what the table's other chains add up to: whoever brings back rules of an earlier time brings back another sum. */
+export const CANARY_CHAIN = 'KUBE-PROXY-CANARY';
+
+/** Chains whose rules never depend on services. */
+export const BASE_CHAINS: Record<ProxyTable, readonly string[]> = {
+  nat: ['KUBE-MARK-MASQ', 'KUBE-POSTROUTING', CANARY_CHAIN],
+  filter: ['KUBE-FORWARD', 'KUBE-FIREWALL', CANARY_CHAIN],
 };
+
+/**
+ * How a pod that reaches itself through its service is masqueraded, as it must be to see an answer from the service's address.
+ *
+ * - `oneRule`: a rule for all services compares the packet's addresses (xt_bpf). Then endpoints need no chains of their own.
+ * - `ruleAnEndpoint`: for kernels without xt_bpf; what kube-proxy does.
+ */
+export type Hairpin = 'oneRule' | 'ruleAnEndpoint';
 
 const note = (text: string): Match => ({ kind: 'comment', text });
 const isNew: Match = { kind: 'state', states: ['NEW'] };
-const marked = (not: boolean): Match => ({
-  kind: 'mark',
-  value: MASQUERADE_MARK,
-  mask: MASQUERADE_MARK,
-  ...(not ? { not: true } : {}),
-});
+
+export function iptablesFamily(family: AddressFamily): Family {
+  return family === 'IPv4' ? 'ipv4' : 'ipv6';
+}
 
 /** The last rules of a shared chain. */
-export function sharedTail(table: ProxyTable, chain: string): Rule[] {
-  if (table !== 'nat' || chain !== 'KUBE-SERVICES') return [];
+export function rootTail(table: ProxyTable, root: RootChain, node: NodeModel): Rule[] {
+  if (table === 'nat' && root === 'KUBE-SERVICES')
+    return toNode(
+      node,
+      'KUBE-NODEPORTS',
+      'kubernetes service nodeports; NOTE: this must be the last rule in this chain',
+    );
+  if (root === 'KUBE-EXTERNAL-SERVICES')
+    return toNode(node, 'KUBE-EXTERNAL-NODEPORTS', 'kubernetes service nodeports without endpoints');
+  return [];
+}
+
+/** Jumps of packets for those of the node's addresses on which node ports answer. */
+function toNode(node: NodeModel, chain: string, comment: string): Rule[] {
+  const target = { kind: 'jump', chain } as const;
+  const matches = [note(comment)];
+  if (node.nodePortAddresses !== 'all')
+    return node.nodePortAddresses.map(ip => ({ destination: { cidr: hostCidr(ip) }, matches, target }));
+  const loopback = node.family === 'IPv4' ? '127.0.0.0/8' : '::1/128';
+  const withLoopback = node.family === 'IPv4' && node.localhostNodePorts;
   return [
     {
-      matches: [
-        note('kubernetes service nodeports; NOTE: this must be the last rule in this chain'),
-        { kind: 'addressType', side: 'destination', type: 'LOCAL' },
-      ],
-      target: { kind: 'jump', chain: 'KUBE-NODEPORTS' },
+      ...(withLoopback ? {} : { destination: { cidr: loopback, not: true } }),
+      matches: [...matches, { kind: 'addressType', side: 'destination', type: 'LOCAL' }],
+      target,
     },
   ];
 }
 
-/** Chains of our own whose rules never depend on services. */
-export function baseChains(table: ProxyTable, node: NodeModel): Map<string, Rule[]> {
-  const canary: Rule = { matches: [note('kept to notice a flush')], target: { kind: 'return' } };
+/** `BASE_CHAINS` with their rules, without the canary. */
+export function baseChains(table: ProxyTable, node: NodeModel, hairpin: Hairpin): Map<string, Rule[]> {
+  const mark = 2 ** node.masqueradeBit;
+  const marked = (not: boolean): Match => ({ kind: 'mark', value: mark, mask: mark, ...(not ? { not: true } : {}) });
   if (table === 'nat') {
     return new Map<string, Rule[]>([
-      ['KUBE-MARK-MASQ', [{ target: orMark(MASQUERADE_MARK) }]],
+      ['KUBE-MARK-MASQ', [{ target: orMark(mark) }]],
       [
         'KUBE-POSTROUTING',
         [
+          ...(hairpin === 'oneRule' ? [hairpinRule(node.family)] : []),
           { matches: [marked(true)], target: { kind: 'return' } },
           // Cleared first: a packet that passes the stack twice must not be masqueraded twice.
-          { target: xorMark(MASQUERADE_MARK) },
+          { target: xorMark(mark) },
           {
             matches: [note('kubernetes service traffic requiring SNAT')],
             target: { kind: 'masquerade', randomFully: true },
           },
         ],
       ],
-      [CANARY_CHAIN, [canary]],
     ]);
   }
   return new Map<string, Rule[]>([
@@ -81,9 +105,40 @@ export function baseChains(table: ProxyTable, node: NodeModel): Map<string, Rule
         },
       ],
     ],
-    ['KUBE-FIREWALL', node.family === 'IPv4' && node.localhostNodePorts ? [blockIncomingLocalnet] : []],
-    [CANARY_CHAIN, [canary]],
+    ['KUBE-FIREWALL', guardsLoopback(node) ? [blockIncomingLocalnet] : []],
   ]);
+}
+
+function hairpinRule(family: AddressFamily): Rule {
+  return {
+    matches: [
+      { kind: 'state', states: ['DNAT'] },
+      { kind: 'other', module: 'bpf', args: ['--bytecode', sourceIsDestination(family)] },
+      note('a pod that reaches itself through its service'),
+    ],
+    target: { kind: 'jump', chain: 'KUBE-MARK-MASQ' },
+  };
+}
+
+/**
+ * A program of the classic packet filter: 65535 if the source address is the destination address, else 0. Each instruction is
+ * `code jumpIfTrue jumpIfFalse operand`. Source: linux/filter.h.
+ */
+function sourceIsDestination(family: AddressFamily): string {
+  const [source, destination, words] = family === 'IPv4' ? [12, 16, 1] : [8, 24, 4];
+  const load = 0x20;
+  const copyToX = 0x07;
+  const jumpIfEqualToX = 0x1d;
+  const end = 0x06;
+  const program = Array.from({ length: words }, (_, word) => [
+    `${load} 0 0 ${source + 4 * word}`,
+    `${copyToX} 0 0 0`,
+    `${load} 0 0 ${destination + 4 * word}`,
+    // From the last comparison it is one instruction to the end that says no, and 4 more from each before.
+    `${jumpIfEqualToX} 0 ${1 + 4 * (words - 1 - word)} 0`,
+  ]).flat();
+  program.push(`${end} 0 0 65535`, `${end} 0 0 0`);
+  return `${program.length},${program.join(',')}`;
 }
 
 // route_localnet lets neighbours on the same network reach 127.0.0.1; this takes that back.
@@ -97,6 +152,10 @@ const blockIncomingLocalnet: Rule = {
   target: { kind: 'drop' },
 };
 
+function guardsLoopback(node: NodeModel): boolean {
+  return node.family === 'IPv4' && node.localhostNodePorts;
+}
+
 /** A jump from one of the kernel's chains into one of ours. */
 export interface Hook {
   readonly table: TableName;
@@ -105,7 +164,11 @@ export interface Hook {
 }
 
 /** In the order in which they are inserted at the head, so the last of a chain comes to stand first. */
-export const HOOKS: readonly Hook[] = [
+export function hooks(table: ProxyTable): readonly Hook[] {
+  return HOOKS.filter(hook => hook.table === table);
+}
+
+const HOOKS: readonly Hook[] = [
   hook('nat', 'PREROUTING', 'KUBE-SERVICES', 'kubernetes service portals'),
   hook('nat', 'OUTPUT', 'KUBE-SERVICES', 'kubernetes service portals'),
   hook('nat', 'POSTROUTING', 'KUBE-POSTROUTING', 'kubernetes postrouting rules'),

@@ -1,28 +1,34 @@
 /**
- * One service port as iptables rules: chains of its own in the nat table, and rules that it adds to shared chains.
+ * One service port as iptables rules: chains of its own in the nat table, and rules that it adds to branches of the shared chains.
  *
  * ```
  * KUBE-SERVICES  -d clusterIP ------------------> KUBE-SVC (or KUBE-SVL under policy Local)
  *                -d externalIP, load balancer --> [KUBE-FW ->] KUBE-EXT -> KUBE-SVC or KUBE-SVL
  * KUBE-NODEPORTS --dport nodePort --------------> KUBE-EXT
- * KUBE-SVC, KUBE-SVL  by affinity, else by chance -> KUBE-SEP -> DNAT
+ * KUBE-SVC, KUBE-SVL  by chance ----------------> DNAT
+ *                     by affinity, else by chance -> KUBE-SEP, which remembers the client -> DNAT
  * ```
  * A service port without endpoints has no chain; the filter table rejects its packets at once. One that has endpoints, but none here
  * under policy Local, is dropped: another node may answer.
+ *
+ * Differs: kube-proxy gives every endpoint a chain. Each change makes the kernel walk all chains and rules of the table, so a third of
+ * them is worth three times the speed; see `Hairpin`. Nor does any rule carry a comment which only repeats what the way to it says.
  */
+import { canonicalCidr } from '../../node-iptables/plan/address.ts';
 import { onePort } from '../../node-iptables/plan/rule.ts';
-import type { Match, Rule } from '../../node-iptables/plan/rule.ts';
+import type { Match, Rule, Target } from '../../node-iptables/plan/rule.ts';
 import { hostPort } from '../../../machinery/meta/host-port.ts';
 import { hostCidr } from './address.ts';
 import { endpointChain, serviceChains } from './chain-names.ts';
 import { healthCheckRule } from './iptables-base.ts';
-import type { ProxyTable } from './iptables-base.ts';
+import type { Hairpin } from './iptables-base.ts';
+import { addressBranch, portBranch } from './iptables-branches.ts';
+import type { Branch, RootChain } from './iptables-branches.ts';
 import type { EndpointModel, NodeModel, ServicePortModel } from './model.ts';
 
-/** A rule that a service adds to a chain which all services share. */
+/** A rule that a service adds to a chain which others share. */
 export interface SharedRule {
-  readonly table: ProxyTable;
-  readonly chain: string;
+  readonly branch: Branch;
   readonly rule: Rule;
 }
 
@@ -35,7 +41,7 @@ export interface ServiceRules {
 
 const note = (text: string): Match => ({ kind: 'comment', text: text.slice(0, 255) });
 
-export function computeServiceRules(port: ServicePortModel, node: NodeModel): ServiceRules {
+export function computeServiceRules(port: ServicePortModel, node: NodeModel, hairpin: Hairpin): ServiceRules {
   const chains = new Map<string, Rule[]>();
   const shared: SharedRule[] = [];
   const names = serviceChains(port);
@@ -47,13 +53,16 @@ export function computeServiceRules(port: ServicePortModel, node: NodeModel): Se
   const externalEndpoints = externalLocal ? port.localEndpoints : port.clusterEndpoints;
   const hasAny = port.clusterEndpoints.length > 0 || port.localEndpoints.length > 0;
   const internalChain = internalLocal ? names.local : names.cluster;
+  const protocol = port.protocol === 'TCP' ? 'tcp' : port.protocol === 'UDP' ? 'udp' : 'sctp';
+  const isAffine = port.affinitySeconds !== undefined;
+  const usesEndpointChains = isAffine || hairpin === 'ruleAnEndpoint';
 
   // What clients inside the cluster use.
   if (port.clusterIP !== undefined) {
     if (internalEndpoints.length > 0) {
-      shared.push(jumpTo('KUBE-SERVICES', internalChain, 'cluster IP', port.clusterIP));
+      shared.push(jump(internalChain, 'cluster IP', port.clusterIP));
     } else {
-      shared.push(refuse('KUBE-SERVICES', hasAny ? 'has no local endpoints' : 'has no endpoints', port.clusterIP));
+      shared.push(refuse('KUBE-SERVICES', port.clusterIP));
     }
   }
   // What clients outside use.
@@ -61,18 +70,26 @@ export function computeServiceRules(port: ServicePortModel, node: NodeModel): Se
     const isLoadBalancer = !port.externalIPs.includes(ip);
     const guarded = isLoadBalancer && port.sourceRanges.length > 0;
     const what = isLoadBalancer ? 'loadbalancer IP' : 'external IP';
-    if (hasAny) shared.push(jumpTo('KUBE-SERVICES', guarded ? names.firewall : names.external, what, ip));
-    if (guarded && hasAny) shared.push(drop('KUBE-PROXY-FIREWALL', 'traffic not accepted by the firewall', ip));
-    if (externalEndpoints.length === 0) shared.push(refuseExternal(ip));
+    if (hasAny) shared.push(jump(guarded ? names.firewall : names.external, what, ip));
+    if (guarded && hasAny) {
+      const rule = to(ip, port.port, 'traffic not accepted by the firewall', { kind: 'drop' });
+      shared.push({ branch: addressBranch('filter', 'KUBE-PROXY-FIREWALL', ip), rule });
+    }
+    if (externalEndpoints.length === 0) shared.push(refuse('KUBE-EXTERNAL-SERVICES', ip));
   }
   if (port.nodePort !== undefined) {
-    if (hasAny) shared.push(jumpTo('KUBE-NODEPORTS', names.external, 'node port', undefined, port.nodePort));
-    if (externalEndpoints.length === 0) shared.push(refuseExternal(undefined, port.nodePort));
+    if (hasAny) {
+      const rule = to(undefined, port.nodePort, 'node port', { kind: 'jump', chain: names.external });
+      shared.push({ branch: portBranch('nat', 'KUBE-NODEPORTS', protocol, port.nodePort), rule });
+    }
+    if (externalEndpoints.length === 0) {
+      const rule = to(undefined, port.nodePort, whyRefused(), refusal());
+      shared.push({ branch: portBranch('filter', 'KUBE-EXTERNAL-NODEPORTS', protocol, port.nodePort), rule });
+    }
   }
   if (externalLocal && port.healthCheckNodePort !== undefined) {
     shared.push({
-      table: 'filter',
-      chain: 'KUBE-NODEPORTS',
+      branch: portBranch('filter', 'KUBE-NODEPORTS', 'tcp', port.healthCheckNodePort),
       rule: healthCheckRule(port.name, port.healthCheckNodePort),
     });
   }
@@ -84,7 +101,7 @@ export function computeServiceRules(port: ServicePortModel, node: NodeModel): Se
     chains.set(
       names.firewall,
       port.sourceRanges.map(range => ({
-        source: { cidr: range },
+        source: { cidr: canonicalCidr(range) },
         matches: [note(`${port.name} loadbalancer IP`)],
         target: { kind: 'jump', chain: names.external },
       })),
@@ -93,13 +110,12 @@ export function computeServiceRules(port: ServicePortModel, node: NodeModel): Se
   if (isExternal) chains.set(names.external, externalRules());
   if (usesCluster) chains.set(names.cluster, balance(names.cluster, port.clusterEndpoints));
   if (usesLocal) chains.set(names.local, balance(names.local, port.localEndpoints));
-  const used = new Map(
-    [...(usesCluster ? port.clusterEndpoints : []), ...(usesLocal ? port.localEndpoints : [])].map(e => [
-      endpointChain(port, e),
-      e,
-    ]),
-  );
-  for (const [chain, endpoint] of used) chains.set(chain, endpointRules(chain, endpoint));
+  if (usesEndpointChains) {
+    for (const endpoint of [...(usesCluster ? port.clusterEndpoints : []), ...(usesLocal ? port.localEndpoints : [])]) {
+      const chain = endpointChain(port, endpoint);
+      if (!chains.has(chain)) chains.set(chain, endpointRules(chain, endpoint));
+    }
+  }
   return { chains, shared };
 
   function externalRules(): Rule[] {
@@ -141,96 +157,71 @@ export function computeServiceRules(port: ServicePortModel, node: NodeModel): Se
     if (chain === internalChain && port.clusterIP !== undefined && node.clusterCIDR !== undefined) {
       rules.push({
         source: { cidr: node.clusterCIDR, not: true },
-        ...to(port.clusterIP, port.port, `${port.name} cluster IP`),
-        target: { kind: 'jump', chain: 'KUBE-MARK-MASQ' },
+        ...to(port.clusterIP, port.port, 'cluster IP', { kind: 'jump', chain: 'KUBE-MARK-MASQ' }),
       });
     }
-    const targets = endpoints.map(endpoint => ({ endpoint, chain: endpointChain(port, endpoint) }));
     if (port.affinitySeconds !== undefined) {
-      for (const { endpoint, chain: sep } of targets) {
+      for (const endpoint of endpoints) {
+        const name = endpointChain(port, endpoint);
         rules.push({
-          matches: [
-            note(`${port.name} -> ${hostPort(endpoint.ip, endpoint.port)}`),
-            { kind: 'recent', action: 'rcheck', seconds: port.affinitySeconds, reap: true, name: sep },
-          ],
-          target: { kind: 'jump', chain: sep },
+          matches: [{ kind: 'recent', action: 'rcheck', seconds: port.affinitySeconds, reap: true, name }],
+          target: { kind: 'jump', chain: name },
         });
       }
     }
-    targets.forEach(({ endpoint, chain: sep }, i) => {
-      const left = targets.length - i;
-      rules.push({
-        matches: [
-          note(`${port.name} -> ${hostPort(endpoint.ip, endpoint.port)}`),
-          ...(left > 1 ? [{ kind: 'random', probability: 1 / left } as const] : []),
-        ],
-        target: { kind: 'jump', chain: sep },
-      });
+    endpoints.forEach((endpoint, i) => {
+      const left = endpoints.length - i;
+      const matches: Match[] = left > 1 ? [{ kind: 'random', probability: 1 / left }] : [];
+      rules.push(
+        usesEndpointChains
+          ? {
+              matches: [note(`${port.name} -> ${hostPort(endpoint.ip, endpoint.port)}`), ...matches],
+              target: { kind: 'jump', chain: endpointChain(port, endpoint) },
+            }
+          : { protocol, matches, target: { kind: 'dnat', to: hostPort(endpoint.ip, endpoint.port) } },
+      );
     });
     return rules;
   }
 
   function endpointRules(chain: string, endpoint: EndpointModel): Rule[] {
-    const protocol = transport();
-    const remember: Match[] =
-      port.affinitySeconds === undefined ? [] : [{ kind: 'recent', action: 'set', name: chain }];
-    return [
-      // A pod that reaches itself through its service must see an answer from the service's address.
-      {
-        source: { cidr: hostCidr(endpoint.ip) },
-        matches: [note(port.name)],
-        target: { kind: 'jump', chain: 'KUBE-MARK-MASQ' },
-      },
-      {
-        protocol,
-        matches: [note(port.name), ...remember, { kind: 'port', protocol }],
-        target: { kind: 'dnat', to: hostPort(endpoint.ip, endpoint.port) },
-      },
-    ];
+    const remember: Match[] = isAffine ? [{ kind: 'recent', action: 'set', name: chain }] : [];
+    const dnat: Rule = {
+      protocol,
+      matches: remember,
+      target: { kind: 'dnat', to: hostPort(endpoint.ip, endpoint.port) },
+    };
+    if (hairpin === 'oneRule') return [dnat];
+    return [{ source: { cidr: hostCidr(endpoint.ip) }, target: { kind: 'jump', chain: 'KUBE-MARK-MASQ' } }, dnat];
   }
 
-  function jumpTo(chain: string, target: string, what: string, ip: string | undefined, dport = port.port): SharedRule {
+  function jump(chain: string, what: string, ip: string): SharedRule {
     return {
-      table: 'nat',
-      chain,
-      rule: {
-        ...to(ip, dport, `${port.name} ${what}`, chain === 'KUBE-NODEPORTS'),
-        target: { kind: 'jump', chain: target },
-      },
+      branch: addressBranch('nat', 'KUBE-SERVICES', ip),
+      rule: to(ip, port.port, what, { kind: 'jump', chain }),
     };
   }
 
-  function refuse(chain: string, why: string, ip: string | undefined, dport = port.port): SharedRule {
-    if (hasAny) return drop(chain, why, ip, dport);
-    const answer = node.family === 'IPv4' ? 'icmp-port-unreachable' : 'icmp6-port-unreachable';
-    return {
-      table: 'filter',
-      chain,
-      rule: { ...to(ip, dport, `${port.name} ${why}`), target: { kind: 'reject', with: answer } },
-    };
+  function refuse(root: RootChain, ip: string): SharedRule {
+    return { branch: addressBranch('filter', root, ip), rule: to(ip, port.port, whyRefused(), refusal()) };
   }
 
-  function refuseExternal(ip: string | undefined, dport = port.port): SharedRule {
-    return refuse('KUBE-EXTERNAL-SERVICES', hasAny ? 'has no local endpoints' : 'has no endpoints', ip, dport);
+  function whyRefused(): string {
+    return hasAny ? 'has no local endpoints' : 'has no endpoints';
   }
 
-  function drop(chain: string, why: string, ip: string | undefined, dport = port.port): SharedRule {
-    return { table: 'filter', chain, rule: { ...to(ip, dport, `${port.name} ${why}`), target: { kind: 'drop' } } };
+  function refusal(): Target {
+    if (hasAny) return { kind: 'drop' };
+    return { kind: 'reject', with: node.family === 'IPv4' ? 'icmp-port-unreachable' : 'icmp6-port-unreachable' };
   }
 
-  /** Packets to an address and port; without an address to any of the node's own, unless the chain is for those alone. */
-  function to(ip: string | undefined, dport: number, comment: string, isNodeChain = false): Rule {
-    const protocol = transport();
-    const local: Match[] =
-      ip === undefined && !isNodeChain ? [{ kind: 'addressType', side: 'destination', type: 'LOCAL' }] : [];
+  /** What happens to packets for a port of an address, or of all addresses that come so far. */
+  function to(ip: string | undefined, dport: number, comment: string, target: Target): Rule {
     return {
       ...(ip === undefined ? {} : { destination: { cidr: hostCidr(ip) } }),
       protocol,
-      matches: [note(comment), ...local, { kind: 'port', protocol, destination: onePort(dport) }],
+      matches: [note(`${port.name} ${comment}`), { kind: 'port', protocol, destination: onePort(dport) }],
+      target,
     };
-  }
-
-  function transport(): 'tcp' | 'udp' | 'sctp' {
-    return port.protocol === 'TCP' ? 'tcp' : port.protocol === 'UDP' ? 'udp' : 'sctp';
   }
 }
