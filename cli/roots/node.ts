@@ -18,6 +18,7 @@ import type { ConfigurationFile } from '../../agent/kubelet/config/plan/kubelet-
 import { CertificateMetrics } from '../../agent/kubelet/certificates/certificate-metrics.ts';
 import { namesOfNode } from '../../agent/kubelet/certificates/plan/rotation.ts';
 import { RotatingCertificate, type CertificateSource } from '../../agent/kubelet/certificates/rotating-certificate.ts';
+import { KeptObjects } from '../../agent/kept-objects.ts';
 import { createKubelet } from '../../agent/kubelet/kubelet.ts';
 import { loadCredentialProviders } from '../../agent/kubelet/images/load-credential-providers.ts';
 import { ContainerEvents } from '../../agent/kubelet/runtime/container-events.ts';
@@ -115,8 +116,9 @@ export async function startNode(
   );
   facts.clusterDns = cluster.clusterDns.join(', ');
 
-  const informers = new SharedInformerFactory({ client: clients.kubelet, clock, logger });
-  const serviceInformers = new SharedInformerFactory({ client: clients.services, clock, logger });
+  const keptOf = new KeptObjects().of;
+  const informers = new SharedInformerFactory({ client: clients.kubelet, clock, logger, keptOf });
+  const serviceInformers = new SharedInformerFactory({ client: clients.services, clock, logger, keptOf });
   const recorder = new EventRecorder({ client: clients.kubelet, clock, logger, component: 'kubelet', host: nodeName });
   const nodeInformer = serviceInformers.informer(nodes);
 

@@ -1,7 +1,8 @@
 /**
  * Informers that share one watch and one copy among all who ask for the same resource and scope.
  *
- * Objects stay exactly as the transport gave them: over the in-process transport they are the API server's own.
+ * Objects stay exactly as the transport gave them: over the in-process transport they are the API server's own. A factory may be told to keep
+ * parts of some alone.
  * A handler that throws is logged and harms no other.
  */
 import { setMaxListeners } from 'node:events';
@@ -19,6 +20,8 @@ export interface SharedInformerFactoryOptions {
   logger: Logger;
   /** In [0, 1), for jitter; default Math.random. */
   random?: (() => number) | undefined;
+  /** What of a resource's objects is kept, for those who need little of many; undefined for those that are kept whole. */
+  keptOf?: ((resource: Resource<AnyObject>) => ((object: AnyObject) => AnyObject) | undefined) | undefined;
 }
 
 export class SharedInformerFactory implements InformerFactory {
@@ -114,13 +117,16 @@ class SharedInformer<T extends AnyObject> implements Informer<T>, ReflectorTarge
   }
 
   run(signal: AbortSignal): Promise<void> {
-    const { client, clock, logger, random } = this.options;
+    const { client, clock, logger, random, keptOf } = this.options;
     const { resource, scope } = this;
+    // What is kept of an object is of its type.
+    const keep = keptOf?.(resource as Resource<AnyObject>) as ((object: T) => T) | undefined;
     const reflector = new Reflector<T>({
       name: resource.resource,
       client: client.of(resource),
       scope,
       target: this,
+      keep,
       clock,
       logger,
       random,
