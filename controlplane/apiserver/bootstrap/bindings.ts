@@ -74,6 +74,8 @@ export function defaultRoles(): Role[] {
       rule('update', 'core', 'configmaps', 'cluster-info'),
       rule('create patch update', 'core events.k8s.io', 'events'),
     ]),
+    // What users set for cluster DNS, which every node reads.
+    role('kube-system', 'k8ts:node-dns', [rule('list watch', 'core', 'configmaps', 'kube-dns')]),
     role('kube-public', 'k8ts:cluster-info', [rule('get', 'core', 'configmaps', 'cluster-info')]),
   ];
 }
@@ -81,6 +83,7 @@ export function defaultRoles(): Role[] {
 export function defaultRoleBindings(): RoleBinding[] {
   const system = 'kube-system';
   return [
+    roleBinding('kube-system', 'k8ts:node-dns', 'k8ts:node-dns', group('system:nodes'), user('system:kube-proxy')),
     roleBinding(
       system,
       'system::extension-apiserver-authentication-reader',
