@@ -112,7 +112,7 @@ async function hasLegacyTables(options: CommandOptions): Promise<boolean> {
 /** Checked by the kernel, not applied. */
 async function hasNftables(options: CommandOptions): Promise<boolean> {
   const ports = planNftService([PROBE_SERVICE], undefined, PROBE_NODE);
-  const { commands } = fullNftCommands([ports], { kind: 'recreate' }, PROBE_NODE);
+  const commands = [...fullNftCommands([ports], { kind: 'recreate' }, PROBE_NODE, new Set())].flat();
   try {
     return await new Nftables('ip', 'k8ts-probe', options).wouldAccept(commands);
   } catch (error) {

@@ -12,8 +12,7 @@ export interface PacketFilterParts extends ModeChoice {
 /** @throws CliError when what was asked for does not work on this host */
 export async function choosePacketFilter(wanted: string): Promise<PacketFilterParts> {
   try {
-    // Until the nftables back end is there.
-    const choice = await chooseMode(isMode(wanted) && wanted !== 'auto' ? wanted : 'iptables');
+    const choice = await chooseMode(isMode(wanted) ? wanted : 'auto');
     const variant = choice.iptablesVariant === undefined ? {} : { variant: choice.iptablesVariant };
     return {
       ...choice,
