@@ -1,14 +1,17 @@
 /** A control node and workers on a wire of their own, brought up by the commands that users run. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hostPort } from '../../machinery/meta/host-port.ts';
 import { FailedCommand, readable } from './command.ts';
 import { closeEstate, openEstate, type Estate } from './estate.ts';
 import { Host, type Settings } from './host.ts';
 import { Kubectl } from './kubectl.ts';
-import { LabNetwork } from './lab-network.ts';
+import { LabNetwork, type Families } from './lab-network.ts';
 
 export interface ClusterOptions {
   readonly workers?: number;
+  /** Addresses of the hosts, the primary family first; default IPv4 alone. Ranges are settings. */
+  readonly families?: Families;
   /** For the control node. */
   readonly settings?: Settings;
   /** For every node. */
@@ -31,7 +34,7 @@ export class Cluster {
   constructor(estate: Estate, options: ClusterOptions) {
     this.estate = estate;
     this.options = options;
-    this.network = new LabNetwork(estate);
+    this.network = new LabNetwork(estate, options.families);
     this.control = new Host(estate, this.network, 'cp', 1, { ...options.nodeSettings, ...options.settings });
     this.workers = Array.from(
       { length: options.workers ?? 0 },
@@ -45,7 +48,7 @@ export class Cluster {
   }
 
   get serverUrl(): string {
-    return `https://${this.control.address}:6443`;
+    return `https://${hostPort(this.control.address, 6443)}`;
   }
 
   /** Namespaces and folders; nothing runs yet. */

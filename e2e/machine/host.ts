@@ -31,8 +31,10 @@ export interface HostStatus {
 
 export class Host {
   readonly name: string;
-  /** On the lab's wire. */
+  /** On the lab's wire; the first of `addresses`. */
   readonly address: string;
+  /** One of each family that the wire has. */
+  readonly addresses: readonly string[];
   readonly namespace: string;
   readonly directory: string;
   readonly cgroupRoot: string;
@@ -45,7 +47,8 @@ export class Host {
     this.name = name;
     this.index = index;
     this.network = network;
-    this.address = network.addressOf(index);
+    this.addresses = network.addressesOf(index);
+    this.address = this.addresses[0] ?? '';
     this.namespace = `${namePrefix(estate.id)}${name}`;
     this.directory = join(estate.directory, name);
     this.cgroupRoot = `${namePrefix(estate.id)}${name}`;
@@ -100,7 +103,7 @@ export class Host {
       'run-dir': this.path('run'),
       'log-dir': this.path('log'),
       'node-name': this.name,
-      'node-ip': this.address,
+      'node-ip': this.addresses,
       'cgroup-root': this.cgroupRoot,
       ...this.settings,
       ...more,

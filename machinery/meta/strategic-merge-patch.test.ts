@@ -27,6 +27,12 @@ describe('applyStrategicMergePatch()', () => {
     ['deletes an item', { containers: [a, b] }, { containers: [{ name: 'a', $patch: 'delete' }] }, { containers: [b] }],
     ['replaces the list', { containers: [a, b] }, { containers: [{ $patch: 'replace' }, c] }, { containers: [c] }],
     [
+      'replaces the list by one that has a key twice',
+      { containers: [a] },
+      { containers: [c, { ...c, image: '2' }, { $patch: 'replace' }] },
+      { containers: [c, { ...c, image: '2' }] },
+    ],
+    [
       'replaces an object',
       { securityContext: { runAsUser: 1, fsGroup: 2 } },
       { securityContext: { $patch: 'replace', fsGroup: 3 } },

@@ -90,7 +90,9 @@ function mergeList(old: JsonValue[], patch: JsonValue[], mergeKey: string | unde
     return restoreOrder(merged, patch, old, undefined);
   }
   if (mergeKey === undefined) throw badRequest('cannot merge lists without merge key');
-  const { kept, changes } = applyItemDirectives(old, patch, mergeKey);
+  const { kept, changes, isReplaced } = applyItemDirectives(old, patch, mergeKey);
+  // Taken as it comes: keys may stand there twice, as types of a node's addresses do.
+  if (isReplaced) return changes.map(change => mergeObject({}, change, items));
   const merged = [...kept];
   const places = new Map<string, number>();
   for (const [i, item] of merged.entries()) {
@@ -112,9 +114,9 @@ function applyItemDirectives(
   old: JsonValue[],
   patch: JsonValue[],
   mergeKey: string,
-): { kept: JsonValue[]; changes: JsonObject[] } {
+): { kept: JsonValue[]; changes: JsonObject[]; isReplaced: boolean } {
   const deleted = new Set<string>();
-  let replace = false;
+  let isReplaced = false;
   const changes: JsonObject[] = [];
   for (const item of patch) {
     if (!isJsonObject(item)) throw badRequest('a list of objects cannot be merged with other values');
@@ -124,7 +126,7 @@ function applyItemDirectives(
       if (key === undefined) throw badRequest('delete patch type with no merge key defined');
       deleted.add(String(key));
     } else if (directive === 'replace') {
-      replace = true;
+      isReplaced = true;
       // An item of nothing but the directive says that the list as a whole is replaced.
       if (Object.keys(item).length > 1) changes.push(item);
     } else changes.push(item);
@@ -133,7 +135,7 @@ function applyItemDirectives(
     const key = isJsonObject(item) ? getOwn(item, mergeKey) : undefined;
     return key === undefined || !deleted.has(String(key));
   };
-  return { kept: replace ? [] : deleted.size === 0 ? old : old.filter(stays), changes };
+  return { kept: deleted.size === 0 ? old : old.filter(stays), changes, isReplaced };
 }
 
 /** What a patch adds or changes must stand in its `$setElementOrder`, and in that order. */
