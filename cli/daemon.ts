@@ -10,7 +10,7 @@ import type { Component } from '../machinery/process/component.ts';
 import { createLogger, type LogLevel } from '../machinery/process/create-logger.ts';
 import type { Logger } from '../machinery/process/logger.ts';
 import { nodeNameOf, type Config } from './config.ts';
-import { ControlSocket, type DaemonStatus } from './control-socket.ts';
+import { ControlSocket, type DaemonStatus, type Questions } from './control-socket.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 import { pathsOf, type Paths } from './paths.ts';
 import { takePidLock } from './pid-lock.ts';
@@ -31,6 +31,8 @@ export interface DaemonContext {
   start(component: Component): Promise<void>;
   /** What `k8ts status` shows besides the steps. */
   facts: Partial<DaemonStatus>;
+  /** What commands may ask it by its control socket. */
+  questions: Questions;
 }
 
 const STOP_TIMEOUT_MS = 60_000;
@@ -61,6 +63,7 @@ export async function runDaemon(
   let phase = 'starting' as DaemonStatus['phase'];
   let failure: unknown;
   const components: { name: string; done: Promise<void>; abort: AbortController }[] = [];
+  const questions: Questions = new Map();
   const facts: Partial<DaemonStatus> = { nodeName: nodeNameOf(config) };
 
   const fail = (error: unknown): void => {
@@ -101,14 +104,17 @@ export async function runDaemon(
   process.on('SIGINT', onSignal);
   process.on('SIGHUP', () => {});
   try {
-    await start(new ControlSocket(paths.controlSocket, status, () => stop.abort()));
+    await start(new ControlSocket(paths.controlSocket, status, questions, () => stop.abort()));
     await start(new UnusedMemory(systemClock));
-    const assembled = assemble({ config, paths, progress, logger, signal: stop.signal, start, facts }).then(() => {
-      if (stop.signal.aborted) return;
-      phase = 'running';
-      void sdNotify(['READY=1'], logger);
-      logger.info({ role, ms: Math.round(process.uptime() * 1000) }, 'k8ts is ready');
-    }, fail);
+    const assembled = assemble({ config, paths, progress, logger, signal: stop.signal, start, facts, questions }).then(
+      () => {
+        if (stop.signal.aborted) return;
+        phase = 'running';
+        void sdNotify(['READY=1'], logger);
+        logger.info({ role, ms: Math.round(process.uptime() * 1000) }, 'k8ts is ready');
+      },
+      fail,
+    );
     await Promise.race([
       new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve(), { once: true })),
       assembled.then(

@@ -57,6 +57,7 @@ const COMMAND_OPTIONS = [
   'follow',
   'tail',
   'containerd',
+  'namespace',
 ] as const;
 
 /** The option, with what the environment says as its default. */
@@ -120,6 +121,7 @@ const COMMANDS = [
   'reset',
   'logs',
   'images',
+  'proxy',
   'version',
   'completion',
 ];
@@ -303,6 +305,20 @@ async function main(): Promise<void> {
           .positional('path', { type: 'string', describe: 'Tar file for import; - for standard input' }),
       async (args: Args) =>
         (await import('./commands/images.ts')).images(await configOfStarted(args), args, output(args)),
+    )
+    .command(
+      'proxy <action> [service]',
+      'Show the way of packets to a service through the live rules of this node, or compare those with what services want',
+      a =>
+        withOptions(['paths'])(a)
+          .positional('action', { choices: ['explain', 'check'] as const, demandOption: true })
+          .positional('service', { type: 'string', describe: 'SERVICE or NAMESPACE/SERVICE, for explain' })
+          .option(
+            'namespace',
+            setting('namespace', { alias: 'n', type: 'string', default: 'default', describe: 'Of the service' }),
+          ),
+      async (args: Args) =>
+        (await import('./commands/proxy.ts')).proxy(await configOfStarted(args), args, output(args)),
     )
     .command(
       'version',

@@ -6,6 +6,7 @@
  * - `replaceAll` finds what the kernel has from an earlier process and changes only what differs: no connection is cut by a restart.
  */
 import type { ServicePortModel } from './plan/model.ts';
+import type { PathStep, RuleDifference } from './plan/packet-path.ts';
 
 /** The models of one service, of the back end's family; no ports if it is gone or has none of that family. */
 export interface ServiceUpdate {
@@ -28,4 +29,8 @@ export interface ProxyBackend {
   readonly refused: ReadonlyMap<string, string>;
   /** How many rules stand, by table: `nat`, `filter`; for metrics. Absent where nothing counts as a rule. */
   ruleCounts?(): ReadonlyMap<string, number>;
+  /** The way of packets to a service, read from the kernel now; absent where nothing stands in the kernel. */
+  path?(update: ServiceUpdate): Promise<readonly PathStep[]>;
+  /** What the kernel has otherwise than these services, which are all, want it. */
+  compare?(updates: readonly ServiceUpdate[]): Promise<readonly RuleDifference[]>;
 }

@@ -8,7 +8,7 @@
  */
 import type { Logger } from '../../machinery/process/logger.ts';
 import { CommandError, isEmptyChange } from '../node-iptables/index.ts';
-import type { Iptables } from '../node-iptables/index.ts';
+import type { Iptables, SavedTables } from '../node-iptables/index.ts';
 import type { ProxyBackend, ServiceUpdate } from './backend.ts';
 import { BASE_CHAINS, PROXY_TABLES, hooks } from './plan/iptables-base.ts';
 import type { Hairpin, ProxyTable } from './plan/iptables-base.ts';
@@ -17,14 +17,19 @@ import { cleanupChanges, deletions, missingHooks } from './plan/iptables-full.ts
 import { ChainHash, readKernel } from './plan/iptables-kernel.ts';
 import type { KernelTable } from './plan/iptables-kernel.ts';
 import { RuleLedger } from './plan/iptables-ledger.ts';
+import { compareIptables, iptablesPath } from './plan/iptables-path.ts';
 import type { LedgerStep, ServiceRules } from './plan/iptables-ledger.ts';
 import { renderService } from './plan/iptables-render.ts';
 import type { NodeModel } from './plan/model.ts';
+import type { PathStep, RuleDifference } from './plan/packet-path.ts';
 
 /** Chains made or deleted by one transaction at most: in more of them the kernel's tools become slow with the square of it. */
 const CHAINS_PER_BATCH = 1_000;
 /** So many chains are looked at beside the most telling ones when someone asks for drift, others each time. */
 const CHAINS_PER_LOOK = 200;
+
+/** What there is before the first write. */
+const NO_TABLE: KernelTable = { ours: new Map(), foreign: new Map() };
 
 export interface IptablesBackendOptions {
   readonly iptables: Iptables;
@@ -118,6 +123,23 @@ export class IptablesBackend implements ProxyBackend {
 
   ruleCounts(): ReadonlyMap<string, number> {
     return this.ledger?.ruleCounts() ?? new Map();
+  }
+
+  async path({ ports }: ServiceUpdate): Promise<readonly PathStep[]> {
+    const node = this.options.node();
+    const saved: SavedTables = new Map();
+    for (const table of PROXY_TABLES)
+      for (const [name, chains] of await this.options.iptables.save(table, true)) saved.set(name, chains);
+    const rules = ports.map(model => ({ model, rules: renderService([model], node, this.hairpin) }));
+    return iptablesPath(saved, rules);
+  }
+
+  async compare(): Promise<readonly RuleDifference[]> {
+    const live = { nat: await this.read('nat'), filter: await this.read('filter') };
+    return compareIptables(
+      live,
+      this.ledger ?? new RuleLedger({ nat: NO_TABLE, filter: NO_TABLE }, this.options.node()),
+    );
   }
 
   private async read(table: ProxyTable): Promise<KernelTable> {

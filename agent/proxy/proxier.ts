@@ -17,6 +17,8 @@ import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { Conntrack } from '../node-iptables/index.ts';
 import type { ProxyBackend } from './backend.ts';
+import { checkRules, explainService } from './explain-service.ts';
+import type { ExplainableFamily, RuleCheck, ServiceExplanation } from './explain-service.ts';
 import { FamilySync } from './family-sync.ts';
 import type { ServiceWork, SyncReport } from './family-sync.ts';
 import type { HealthCheckServers } from './health-check-servers.ts';
@@ -105,6 +107,18 @@ export class Proxier implements Component {
     this.problems.report(source, service, this.serviceOfKey(service), message === undefined ? [] : [message]);
   }
 
+  /** What is wanted of a service, and what the kernel has of it. @param key `namespace/name`; undefined if there is no such service */
+  async explain(key: string): Promise<ServiceExplanation | undefined> {
+    const service = this.serviceOfKey(key);
+    return service === undefined ? undefined : explainService(key, service, this.explainable());
+  }
+
+  /** Compares what the kernel has with what all services want. */
+  check(): Promise<RuleCheck> {
+    const keys = this.options.services.lister.list().map(service => keyOf(service));
+    return checkRules(keys, this.explainable());
+  }
+
   /** Removes all rules. Not while it runs. */
   async cleanup(): Promise<void> {
     for (const { backend } of this.options.families) await backend.cleanup();
@@ -168,6 +182,16 @@ export class Proxier implements Component {
       },
       onFailed: (_family, kind) => metrics?.failed(family, backend.name, kind),
     });
+  }
+
+  private explainable(): ExplainableFamily[] {
+    return this.options.families.map(({ backend, node }, i) => ({
+      family: node().family,
+      backend,
+      pending: () => this.syncs[i]?.pending ?? 0,
+      updateOf: service => this.workOf(service, node()),
+      problemsOf: service => this.problems.of(service),
+    }));
   }
 
   private serviceChanged(before: Service | undefined, now: Service | undefined): void {

@@ -40,6 +40,11 @@ export class ServiceProblems {
     this.events?.event(subjectOf(services, service), 'Warning', REASON, `${source}: ${text}`);
   }
 
+  /** What all sources say of a service. */
+  of(key: string): string[] {
+    return [...this.known].flatMap(([id, text]) => (id.endsWith(` ${key}`) ? [text] : []));
+  }
+
   /** Keys of a source that have problems. */
   keysOf(source: string): string[] {
     const prefix = `${source} `;

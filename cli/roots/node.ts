@@ -42,7 +42,7 @@ import { dnsAnswers, nodeIsReady } from './node-checks.ts';
 import { createNodeNetwork, problemsOf } from './node-network.ts';
 import { createNodeParts, type NodeParts } from './node-parts.ts';
 import { choosePacketFilter } from './packet-filter.ts';
-import { createProxy } from './proxy.ts';
+import { answerProxyQuestions, createProxy } from './proxy.ts';
 import { running, stoppedLast } from './running.ts';
 import { withUsageFailure } from './usage-failure.ts';
 
@@ -228,8 +228,8 @@ export async function startNode(
     progress.step('kubelet', () => start(withUsageFailure(kubelet))),
     progress
       .step('pod network', () => start(network))
-      .then(() => (dnsServer === undefined ? undefined : progress.step('cluster DNS', () => start(dnsServer)))),
-    ...dns.components.map(start),
+      .then(() => (dnsServer === undefined ? undefined : progress.step('cluster DNS', () => start(dnsServer))))
+      .then(() => Promise.all(dns.components.map(start))),
     ...proxy.components.map(start),
     progress.step(
       'proxy',
@@ -237,6 +237,7 @@ export async function startNode(
       () => filter.mode,
     ),
   ]);
+  answerProxyQuestions(context.questions, proxy.proxier);
   await Promise.all([
     progress.step(
       'node is Ready',

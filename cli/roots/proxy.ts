@@ -26,6 +26,7 @@ import { familyOf } from '../network-ranges.ts';
 import { nodeNameOf, type Config } from '../config.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { ClusterSettings } from '../cluster-objects.ts';
+import { QuestionError, type Questions } from '../control-socket.ts';
 import { socketOf } from '../proxy-flags.ts';
 import type { PacketFilterParts } from './packet-filter.ts';
 import { running, stoppedLast } from './running.ts';
@@ -128,6 +129,17 @@ export function createProxy(options: ProxyOptions): ProxyParts {
     localServiceIPsChanged: () => views.forEach(view => view.look()),
     ruleEvents,
   };
+}
+
+/** `k8ts proxy explain`, `k8ts proxy check`. */
+export function answerProxyQuestions(questions: Questions, proxier: Proxier): void {
+  questions.set('proxy/check', () => proxier.check());
+  questions.set('proxy/explain', async parameters => {
+    const service = parameters.get('service') ?? '';
+    const explanation = await proxier.explain(service);
+    if (explanation === undefined) throw new QuestionError(`there is no Service ${service}`);
+    return explanation;
+  });
 }
 
 /** Removes the rules of every mode, variant and family, whoever wrote them. @returns what there was, in words */

@@ -1,7 +1,8 @@
 /** Which services the proxy has to do with, and by what name it knows them. */
 import type { Service } from '../../../proto/api/core-v1.ts';
 
-const OTHER_PROXY_LABEL = 'service.kubernetes.io/service-proxy-name';
+/** Names the proxy that a service is left to. */
+export const OTHER_PROXY_LABEL = 'service.kubernetes.io/service-proxy-name';
 
 /** Whether rules are made for the service at all. */
 export function isProxied(service: Service): boolean {
