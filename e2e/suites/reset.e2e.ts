@@ -85,11 +85,11 @@ test('everything is as before', async () => {
   await cluster.kubectl.waitReady('pod port');
   const during = await snapshot(host);
   // It would be no proof if there had been nothing to take away.
-  for (const thing of ['mounts', 'links', 'routes', 'chainsAndRules', 'processes', 'cgroups', 'files'] as const)
+  for (const thing of ['mounts', 'links', 'routes', 'nft', 'processes', 'cgroups', 'files'] as const)
     expect({ thing, more: during[thing].length > before[thing].length }).toEqual({ thing, more: true });
 
   const out = await host.reset();
-  for (const word of ['process', 'mount', 'cgroup', 'chains']) expect(out).toContain(word);
+  for (const word of ['process', 'mount', 'cgroup', 'service rules of nftables']) expect(out).toContain(word);
   // The configuration folder goes, too; it was the test's own before.
   expect(await snapshot(host)).toEqual({ ...before, files: before.files.filter(f => f !== 'config') });
 });
@@ -97,16 +97,17 @@ test('everything is as before', async () => {
 test('a second reset finds nothing', async () => {
   cluster.control.writeConfig();
   const out = await cluster.control.reset();
-  expect(out).not.toMatch(/process|mount|chains/);
+  expect(out).not.toMatch(/process|mount|rules/);
 });
 
 test('after k8ts was killed, with pods running, reset takes all away as well', async () => {
   const host = cluster.control;
-  host.writeConfig();
+  host.writeConfig({ 'proxy-mode': 'iptables' });
   const before = await snapshot(host);
   await cluster.up();
   await cluster.kubectl.apply(deployment('web', { replicas: 2 }));
   await cluster.kubectl.run(['rollout', 'status', 'deployment/web', '--timeout=60s']);
+  expect((await snapshot(host)).chainsAndRules.length).toBeGreaterThan(before.chainsAndRules.length);
   await host.kill9();
   await host.killContainerd();
   await host.reset();
