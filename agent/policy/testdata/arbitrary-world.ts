@@ -117,3 +117,8 @@ export const arbitraryHistory: fc.Arbitrary<Step[][]> = fc.array(fc.array(step, 
   minLength: 1,
   maxLength: 7,
 });
+
+/** Policies of namespace `one`, each with a name of its own. */
+export const arbitraryPolicies: fc.Arbitrary<NetworkPolicy[]> = fc
+  .array(policy, { minLength: 1, maxLength: 4 })
+  .map(list => list.map(({ spec }, i) => ({ metadata: { namespace: 'one', name: `p${i}` }, spec })));
