@@ -6,7 +6,7 @@
  * - A service that the kernel refuses is left out and reported; all others are written.
  */
 import type { Logger } from '../../machinery/process/logger.ts';
-import { CommandError, Nftables } from '../node-iptables/index.ts';
+import { CommandError, Nftables, renderNft } from '../node-iptables/index.ts';
 import type { CommandOptions, NftCommand } from '../node-iptables/index.ts';
 import type { ProxyBackend, ServiceUpdate } from './backend.ts';
 import type { AddressFamily } from './plan/address.ts';
@@ -16,8 +16,8 @@ import { computeNftDelta, isEmptyNftDelta, nftCommandsOf } from './plan/nftables
 import type { NftDelta } from './plan/nftables-delta.ts';
 import { fullNftCommands } from './plan/nftables-full.ts';
 import type { FullWrite } from './plan/nftables-full.ts';
-import { NFT_TABLE, familyWords } from './plan/nftables-names.ts';
-import { elementsOf, planNftService } from './plan/nftables-service.ts';
+import { NFT_TABLE, endpointMap, familyWords } from './plan/nftables-names.ts';
+import { elementsOf, packNftService, planNftService, unpackNftService } from './plan/nftables-service.ts';
 import type { NftPort } from './plan/nftables-service.ts';
 
 interface Pending {
@@ -26,7 +26,8 @@ interface Pending {
   readonly delta: NftDelta;
 }
 
-type Services = ReadonlyMap<string, readonly NftPort[]>;
+/** By key, packed. */
+type Services = ReadonlyMap<string, string>;
 
 export interface NftablesBackendOptions extends CommandOptions {
   readonly family: AddressFamily;
@@ -40,13 +41,15 @@ export class NftablesBackend implements ProxyBackend {
   private readonly nft: Nftables;
   private readonly node: () => NodeModel;
   private readonly log: Logger;
-  private written = new Map<string, readonly NftPort[]>();
+  private written = new Map<string, string>();
   private sharedChains = new Set<string>();
   /** How many services have an endpoint of this address here. */
   private readonly hairpins = new Map<string, number>();
   /** Addresses that none has any more; removed with the next write. */
   private readonly staleHairpins = new Set<string>();
   private rulesWritten = '';
+  /** For each map a service that has elements in it: if those are there, nobody emptied it. */
+  private readonly samples = new Map<string, string>();
 
   constructor(options: NftablesBackendOptions) {
     this.nft = new Nftables(familyWords(options.family).family, NFT_TABLE, options);
@@ -57,20 +60,22 @@ export class NftablesBackend implements ProxyBackend {
   async replaceAll(updates: Iterable<ServiceUpdate>): Promise<void> {
     const node = this.node();
     this.refused.clear();
-    const services = new Map<string, readonly NftPort[]>();
+    const services = new Map<string, string>();
     for (const { service, ports } of updates) {
-      const planned = planNftService(ports, this.written.get(service), node);
-      if (planned.length > 0) services.set(service, planned);
+      if (ports.length === 0) continue;
+      services.set(service, packNftService(planNftService(ports, this.writtenOf(service), node)));
     }
     const culprits = await this.writeAll(services, node);
     this.hairpins.clear();
     this.staleHairpins.clear();
     this.written = new Map();
-    for (const [service, ports] of services) if (!culprits.has(service)) this.remember(service, ports);
+    this.samples.clear();
+    for (const [service, packed] of services)
+      if (!culprits.has(service)) this.remember(service, unpackNftService(packed), packed);
     this.rulesWritten = await this.baseRuleHandles();
     // By itself, to hear why.
     for (const service of culprits)
-      await this.write([pendingOf(service, undefined, services.get(service) ?? [])], node);
+      await this.write([pendingOf(service, [], unpackNftService(services.get(service)))], node);
   }
 
   async update(updates: readonly ServiceUpdate[]): Promise<void> {
@@ -78,10 +83,10 @@ export class NftablesBackend implements ProxyBackend {
     const pending: Pending[] = [];
     for (const { service, ports } of updates) {
       this.refused.delete(service);
-      const before = this.written.get(service);
+      const before = this.writtenOf(service);
       const one = pendingOf(service, before, planNftService(ports, before, node));
-      if (!isEmptyNftDelta(one.delta)) pending.push(one);
-      else if (one.ports.length > 0 || before !== undefined) this.remember(service, one.ports);
+      if (isEmptyNftDelta(one.delta)) this.remember(service, one.ports);
+      else pending.push(one);
     }
     if (pending.length === 0) return;
     const stale = [...this.staleHairpins].filter(address => !this.hairpins.has(address));
@@ -96,16 +101,14 @@ export class NftablesBackend implements ProxyBackend {
 
   async hasDrifted(): Promise<boolean> {
     if (this.rulesWritten === '' || (await this.baseRuleHandles()) !== this.rulesWritten) return true;
-    const samples = new Map<string, string>();
-    for (const ports of this.written.values()) {
-      for (const port of ports) {
-        if (port.targets.every(({ map }) => samples.has(map)) && samples.has(`endpoints-${port.transport}`)) continue;
-        for (const [set, key] of elementsOf(port)) if (!samples.has(set)) samples.set(set, key);
-      }
+    const samples: NftCommand[] = [];
+    for (const [set, service] of this.samples) {
+      const elements = this.writtenOf(service).flatMap(port => [...elementsOf(port)]);
+      const key = elements.find(([name]) => name === set)?.[1];
+      if (key === undefined) this.samples.delete(set);
+      else samples.push({ kind: 'deleteElements', set, elements: [key] });
     }
-    return !(await this.nft.wouldAccept(
-      [...samples].map(([set, key]): NftCommand => ({ kind: 'deleteElements', set, elements: [key] })),
-    ));
+    return !(await this.nft.wouldAccept(samples));
   }
 
   async cleanup(): Promise<boolean> {
@@ -121,28 +124,32 @@ export class NftablesBackend implements ProxyBackend {
   private async writeAll(services: Services, node: NodeModel): Promise<ReadonlySet<string>> {
     const refill: FullWrite = { kind: 'refill', foundChains: await this.nft.chainNames() };
     if (await this.tryAll(services, refill, node)) return new Set();
-    const isOurs = await this.nft.wouldAccept(fullNftCommands([], refill, node).commands);
+    const isOurs = await this.wouldAcceptAll([], refill, node);
     if (!isOurs) this.log.warn({}, 'service rules of another version are replaced');
     const how: FullWrite = isOurs ? refill : { kind: 'recreate' };
     if (!isOurs && (await this.tryAll(services, how, node))) return new Set();
-    const culprits = new Set(await this.findCulprits([...services], how, node));
-    const good = new Map([...services].filter(([service]) => !culprits.has(service)));
-    const { commands, newSharedChains } = fullNftCommands(good.values(), how, node);
-    await this.nft.apply(commands);
-    this.sharedChains = new Set(newSharedChains);
+    const planned = [...services].map(([service, packed]) => [service, unpackNftService(packed)] as const);
+    const culprits = new Set(await this.findCulprits(planned, how, node));
+    await this.applyAll(new Map([...services].filter(([service]) => !culprits.has(service))), how, node);
     return culprits;
   }
 
   private async tryAll(services: Services, how: FullWrite, node: NodeModel): Promise<boolean> {
-    const { commands, newSharedChains } = fullNftCommands(services.values(), how, node);
     try {
-      await this.nft.apply(commands);
-      this.sharedChains = new Set(newSharedChains);
+      await this.applyAll(services, how, node);
       return true;
     } catch (error) {
       if (!isRefused(error)) throw error;
       return false;
     }
+  }
+
+  private async applyAll(services: Services, how: FullWrite, node: NodeModel): Promise<void> {
+    const { family, table } = this.nft;
+    const sharedChains = new Set<string>();
+    const pieces = fullNftCommands(map(services.values(), unpackNftService), how, node, sharedChains);
+    await this.nft.restore(map(pieces, commands => renderNft(family, table, commands)));
+    this.sharedChains = sharedChains;
   }
 
   /** Halves until those that are refused stand alone; the kernel is only asked, since nothing may be gone for a moment. */
@@ -151,18 +158,18 @@ export class NftablesBackend implements ProxyBackend {
     how: FullWrite,
     node: NodeModel,
   ): Promise<readonly string[]> {
-    const { commands } = fullNftCommands(
-      services.map(([, ports]) => ports),
-      how,
-      node,
-    );
-    if (await this.nft.wouldAccept(commands)) return [];
+    const planned = services.map(([, ports]) => ports);
+    if (await this.wouldAcceptAll(planned, how, node)) return [];
     const middle = services.length >> 1;
     if (middle === 0) return services.map(([service]) => service);
     return [
       ...(await this.findCulprits(services.slice(0, middle), how, node)),
       ...(await this.findCulprits(services.slice(middle), how, node)),
     ];
+  }
+
+  private wouldAcceptAll(services: readonly (readonly NftPort[])[], how: FullWrite, node: NodeModel): Promise<boolean> {
+    return this.nft.wouldAccept([...fullNftCommands(services, how, node, new Set())].flat());
   }
 
   /** Halves what was refused until the culprits stand alone, and remembers what was written. */
@@ -191,11 +198,21 @@ export class NftablesBackend implements ProxyBackend {
     for (const { service, ports } of batch) this.remember(service, ports);
   }
 
-  private remember(service: string, ports: readonly NftPort[]): void {
-    const before = hairpinsOf(this.written.get(service));
+  private writtenOf(service: string): readonly NftPort[] {
+    return unpackNftService(this.written.get(service));
+  }
+
+  private remember(service: string, ports: readonly NftPort[], packed = packNftService(ports)): void {
+    const before = hairpinsOf(this.writtenOf(service));
     const now = hairpinsOf(ports);
     if (ports.length === 0) this.written.delete(service);
-    else this.written.set(service, ports);
+    else this.written.set(service, packed);
+    for (const port of ports) {
+      for (const { map, endpointKey } of port.targets) {
+        this.samples.set(map, service);
+        if (endpointKey !== undefined) this.samples.set(endpointMap(map, port.transport), service);
+      }
+    }
     for (const address of now)
       if (!before.has(address)) this.hairpins.set(address, (this.hairpins.get(address) ?? 0) + 1);
     for (const address of before) {
@@ -229,12 +246,16 @@ export class NftablesBackend implements ProxyBackend {
   }
 }
 
-function pendingOf(service: string, before: readonly NftPort[] | undefined, ports: readonly NftPort[]): Pending {
-  return { service, ports, delta: computeNftDelta(before ?? [], ports) };
+function pendingOf(service: string, before: readonly NftPort[], ports: readonly NftPort[]): Pending {
+  return { service, ports, delta: computeNftDelta(before, ports) };
 }
 
-function hairpinsOf(ports: readonly NftPort[] | undefined): ReadonlySet<string> {
-  return new Set(ports?.flatMap(port => port.hairpin));
+function* map<T, U>(values: Iterable<T>, change: (value: T) => U): Generator<U> {
+  for (const value of values) yield change(value);
+}
+
+function hairpinsOf(ports: readonly NftPort[]): ReadonlySet<string> {
+  return new Set(ports.flatMap(port => port.hairpin));
 }
 
 function isRefused(error: unknown): error is CommandError {
