@@ -3,22 +3,19 @@
  * node port, while all pods are replaced; also while 100 services change a second, and while the agent of the node that they come
  * through is killed. On both packet filters. E2E_LOAD_PODS says how many pods (50 in `make chaos`).
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
-import { inNamespace } from '../machine/network-namespace.ts';
 import { killHard } from '../machine/processes.ts';
+import { Running } from '../machine/running.ts';
 import { deployment, service } from './objects.ts';
 
 jest.setTimeout(300_000);
 
 const PODS = Number(process.env['E2E_LOAD_PODS'] ?? 12);
 const CONNECTIONS = 8;
-const TREE = fileURLToPath(new URL('../..', import.meta.url));
 const SCRIPT = fileURLToPath(new URL('../load/one-request-a-connection.lua', import.meta.url));
 const SERVICES = fileURLToPath(new URL('../load/services/main.ts', import.meta.url));
 
@@ -28,41 +25,6 @@ interface Seen {
 }
 
 const NO_ERRORS = { connect: 0, read: 0, write: 0, status: 0, timeout: 0 };
-
-/** A program in a host's network until it is told to end. */
-class Running {
-  private readonly child: ChildProcess;
-  private output = '';
-  private readonly ended: Promise<unknown>;
-
-  constructor(namespace: string, argv: readonly string[]) {
-    const [program = '', ...args] = inNamespace(namespace, argv);
-    this.child = spawn(program, args, { cwd: TREE, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.ended = once(this.child, 'close');
-    for (const stream of [this.child.stdout, this.child.stderr])
-      stream?.on('data', chunk => (this.output += String(chunk)));
-  }
-
-  async says(text: string): Promise<void> {
-    while (!this.output.includes(text)) {
-      if (this.child.exitCode !== null) throw new Error(`it ended: ${this.output}`);
-      await sleep(50);
-    }
-  }
-
-  /** @returns the JSON that it prints at its end */
-  async end<T>(signal: 'SIGINT' | 'SIGTERM'): Promise<T> {
-    this.child.kill(signal);
-    await this.ended;
-    const line = this.output.split('\n').findLast(l => l.startsWith('{'));
-    if (line === undefined) throw new Error(`it told nothing: ${this.output}`);
-    return JSON.parse(line) as T;
-  }
-
-  kill(): void {
-    this.child.kill('SIGKILL');
-  }
-}
 
 describe.each(['nftables', 'iptables'])('with %s', mode => {
   let cluster: Cluster;
