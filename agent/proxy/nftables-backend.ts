@@ -17,8 +17,10 @@ import type { NftDelta } from './plan/nftables-delta.ts';
 import { fullNftCommands } from './plan/nftables-full.ts';
 import type { FullWrite } from './plan/nftables-full.ts';
 import { NFT_TABLE, endpointMap, familyWords } from './plan/nftables-names.ts';
+import { NftListing, compareNft, nftPath } from './plan/nftables-path.ts';
 import { elementsOf, packNftService, planNftService, unpackNftService } from './plan/nftables-service.ts';
 import type { NftPort } from './plan/nftables-service.ts';
+import type { PathStep, RuleDifference } from './plan/packet-path.ts';
 
 interface Pending {
   readonly service: string;
@@ -95,7 +97,7 @@ export class NftablesBackend implements ProxyBackend {
     const clean: NftCommand[] =
       stale.length === 0
         ? []
-        : [{ kind: 'deleteElements', set: 'hairpin', elements: stale.map(address => `${address} . ${address}`) }];
+        : [{ kind: 'removeElements', set: 'hairpin', elements: stale.map(address => `${address} . ${address}`) }];
     await this.write(pending, node, clean);
   }
 
@@ -118,6 +120,23 @@ export class NftablesBackend implements ProxyBackend {
     this.sharedChains = new Set();
     this.rulesWritten = '';
     return isThere;
+  }
+
+  async path({ service, ports }: ServiceUpdate): Promise<readonly PathStep[]> {
+    const planned = planNftService(ports, this.writtenOf(service), this.node());
+    const pairs = planned.flatMap((port, i) => {
+      const model = ports[i];
+      return model === undefined ? [] : [[port, model] as const];
+    });
+    return nftPath(new NftListing(await this.nft.list()), pairs);
+  }
+
+  async compare(updates: readonly ServiceUpdate[]): Promise<readonly RuleDifference[]> {
+    const node = this.node();
+    const listing = new NftListing(await this.nft.list());
+    const planOf = ({ service, ports }: ServiceUpdate) =>
+      [service, planNftService(ports, this.writtenOf(service), node)] as const;
+    return compareNft(listing, map(updates, planOf), node);
   }
 
   /** One transaction. @returns services that had to be left out */
