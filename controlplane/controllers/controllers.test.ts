@@ -27,6 +27,7 @@ import {
   resourceQuotas,
   secrets,
   serviceAccounts,
+  serviceCidrs,
   services,
   statefulSets,
   volumeAttachments,
@@ -711,6 +712,34 @@ test('a node gets a range of addresses', async () => {
     return found.spec?.podCIDR === undefined ? undefined : found;
   });
   expect(node.spec?.podCIDRs).toEqual([expect.stringMatching(/^10\.42\.\d+\.0\/24$/)]);
+});
+
+test('a range of service addresses is made ready, and kept while one of its addresses is in use', async () => {
+  const ref = { name: 'more' };
+  await admin.of(serviceCidrs).create({ metadata: ref, spec: { cidrs: ['10.77.0.0/24'] } });
+  const conditionOf = async () => (await admin.of(serviceCidrs).get(ref)).status?.conditions?.[0];
+  await eventually('ready', async () => ((await conditionOf())?.status === 'True' ? true : undefined));
+  const { metadata } = await admin.of(serviceCidrs).get(ref);
+  expect(metadata.finalizers).toEqual(['networking.k8s.io/service-cidr-finalizer']);
+  const spec = { clusterIP: '10.77.0.7', ports: [{ port: 80 }] };
+  await admin.of(services).create({ metadata: { namespace: 'default', name: 'in-more' }, spec });
+  await admin.of(serviceCidrs).delete(ref);
+  const told = await eventually('told', async () => {
+    const condition = await conditionOf();
+    return condition?.status === 'False' ? condition : undefined;
+  });
+  expect(told).toMatchObject({
+    type: 'Ready',
+    reason: 'Terminating',
+    message: expect.stringMatching(/^There are still IPAddresses/),
+  });
+  // Nobody gets an address of it any more.
+  const another = { metadata: { namespace: 'default', name: 'late' }, spec: { ...spec, clusterIP: '10.77.0.8' } };
+  await expect(admin.of(services).create(another)).rejects.toThrow('not in the valid range');
+  await admin.of(services).delete({ namespace: 'default', name: 'in-more' });
+  // Without the ten seconds that it would wait.
+  await admin.of(serviceCidrs).patch(ref, { metadata: { finalizers: null } }, { type: 'merge' });
+  await eventually('gone', () => gone(() => admin.of(serviceCidrs).get(ref)));
 });
 
 test('a namespace is emptied and goes', async () => {

@@ -36,6 +36,7 @@ import { RoleAggregationController } from './role-aggregation/role-aggregation-c
 import { RootCaController } from './root-ca/root-ca-controller.ts';
 import type { Controller, ControllerContext } from './runtime/controller.ts';
 import { TokenController, type LegacyTokenIssuer } from './service-account-token/token-controller.ts';
+import { ServiceCidrsController } from './service-cidr/service-cidrs-controller.ts';
 import { ServiceAccountController } from './serviceaccount/service-account-controller.ts';
 import { StatefulSetController } from './statefulset/statefulset-controller.ts';
 import { TtlAfterFinishedController } from './ttl-after-finished/ttl-after-finished-controller.ts';
@@ -137,6 +138,7 @@ class Controllers implements Component {
       new EndpointSliceController(this.contextFor('endpointslice-controller')),
       new EndpointsController(this.contextFor('endpoint-controller')),
       new EndpointSliceMirroringController(this.contextFor('endpointslicemirroring-controller')),
+      new ServiceCidrsController(this.contextFor('service-cidrs-controller')),
       new DisruptionController(this.contextFor('disruption-controller')),
       new HorizontalPodAutoscalerController(this.contextFor('horizontal-pod-autoscaler')),
       new ResourceQuotaController(this.contextFor('resourcequota-controller')),

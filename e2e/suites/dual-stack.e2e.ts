@@ -104,6 +104,21 @@ describe('both families', () => {
     expect(headless.map(isV6).sort()).toEqual([false, false, true, true]);
   });
 
+  test('another range of service addresses stays until its last address is free', async () => {
+    await k.apply({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'ServiceCIDR',
+      metadata: { name: 'more' },
+      spec: { cidrs: ['fd00:97:1::/112'] },
+    });
+    await k.run(['wait', '--for=condition=Ready', 'servicecidr/more', '--timeout=20s']);
+    await k.apply(service('extra', { clusterIP: 'fd00:97:1::7', selector: { app: 'web' } }));
+    await k.run(['delete', 'servicecidr', 'more', '--wait=false']);
+    await k.run(['wait', '--for=condition=Ready=false', 'servicecidr/more', '--timeout=20s']);
+    expect(await path('servicecidr', 'more', '{.status.conditions[0].reason}')).toBe('Terminating');
+    await k.run(['delete', 'service', 'extra']);
+  });
+
   test('a service of one family gets the other by its policy, and gives it back', async () => {
     const ips = async () => JSON.parse(await path('service', 'one', '{.spec.clusterIPs}')) as string[];
     const [first = ''] = await ips();
@@ -117,6 +132,10 @@ describe('both families', () => {
     await policy('SingleStack');
     expect(await ips()).toEqual([first]);
     expect((await k.try(['get', 'ipaddress', second])).code).not.toBe(0);
+  });
+
+  test('a range without addresses goes once every server knows', async () => {
+    await k.run(['wait', '--for=delete', 'servicecidr/more', '--timeout=30s'], { timeoutMs: 40_000 });
   });
 });
 

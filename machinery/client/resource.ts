@@ -24,7 +24,7 @@ import type {
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
 import { kinds, type KindInfo } from '../../proto/api/kinds.ts';
 import type { ObjectMeta } from '../../proto/api/meta-v1.ts';
-import type { NetworkPolicy } from '../../proto/api/networking-v1.ts';
+import type { IPAddress, NetworkPolicy, ServiceCIDR } from '../../proto/api/networking-v1.ts';
 import type { RuntimeClass } from '../../proto/api/node-v1.ts';
 import type { PodDisruptionBudget } from '../../proto/api/policy-v1.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../proto/api/rbac-v1.ts';
@@ -86,6 +86,8 @@ export const certificateSigningRequests = builtin<CertificateSigningRequest>(
 );
 export const leases = builtin<Lease>('coordination.k8s.io', 'Lease');
 export const endpointSlices = builtin<EndpointSlice>('discovery.k8s.io', 'EndpointSlice');
+export const ipAddresses = builtin<IPAddress>('networking.k8s.io', 'IPAddress');
+export const serviceCidrs = builtin<ServiceCIDR>('networking.k8s.io', 'ServiceCIDR');
 export const networkPolicies = builtin<NetworkPolicy>('networking.k8s.io', 'NetworkPolicy');
 export const podDisruptionBudgets = builtin<PodDisruptionBudget>('policy', 'PodDisruptionBudget');
 export const runtimeClasses = builtin<RuntimeClass>('node.k8s.io', 'RuntimeClass');

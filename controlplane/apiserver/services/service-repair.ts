@@ -72,7 +72,10 @@ export class ServiceRepair {
     if (cidrs.peek('', DEFAULT_CIDR) === undefined) await this.#createDefault();
     const { items } = await cidrs.list();
     for (const { name, object } of items) {
-      if (name === DEFAULT_CIDR && defaults.some(range => !(object.spec.cidrs ?? []).includes(range.cidr)))
+      const shown = object.spec.cidrs ?? [];
+      if (name === DEFAULT_CIDR && shown.length === 1 && defaults.length === 2 && shown[0] === defaults[0]?.cidr)
+        await this.#addSecond();
+      else if (name === DEFAULT_CIDR && defaults.some(range => !shown.includes(range.cidr)))
         this.#options.logger.warn(
           { configured: defaults.map(range => range.cidr), stored: object.spec.cidrs },
           'The ServiceCIDR kubernetes shows other ranges than --service-cidr; delete it to have it made anew',
@@ -86,6 +89,16 @@ export class ServiceRepair {
         },
       }));
     }
+  }
+
+  /** The cluster has got a second family. */
+  async #addSecond(): Promise<void> {
+    const { cidrs, defaults } = this.#options;
+    await cidrs.guaranteedUpdate('', DEFAULT_CIDR, undefined, current => ({
+      ...current,
+      metadata: { ...current.metadata, generation: (current.metadata.generation ?? 0) + 1 },
+      spec: { cidrs: defaults.map(range => range.cidr) },
+    }));
   }
 
   async #createDefault(): Promise<void> {

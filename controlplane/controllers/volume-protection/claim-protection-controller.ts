@@ -12,7 +12,8 @@ import { isDeleting, keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { writeObject } from '../runtime/write-object.ts';
-import { CLAIM_FINALIZER, holdsClaims, protectedMetadata } from './plan.ts';
+import { protectedMetadata } from '../runtime/plan/protected-metadata.ts';
+import { CLAIM_FINALIZER, holdsClaims } from './plan.ts';
 
 export class ClaimProtectionController implements Controller, Reconciler {
   readonly name = 'pvc-protection-controller';

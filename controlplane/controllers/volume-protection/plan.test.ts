@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Pod } from '../../../proto/api/core-v1.ts';
-import { CLAIM_FINALIZER, holdsClaims, protectedMetadata } from './plan.ts';
+import { protectedMetadata } from '../runtime/plan/protected-metadata.ts';
+import { CLAIM_FINALIZER, holdsClaims } from './plan.ts';
 
 const at = '2026-01-01T00:00:00Z';
 

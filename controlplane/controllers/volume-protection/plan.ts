@@ -2,21 +2,10 @@
  * When claims and persistent volumes are in use, so that they must not go yet. Pure.
  * Source: kubernetes.io/docs, "Storage Object in Use Protection"; kubernetes `pkg/controller/volume/{pvc,pv}protection`.
  */
-import type { ObjectMeta } from '../../../proto/api/meta-v1.ts';
 import type { PersistentVolume, Pod } from '../../../proto/api/core-v1.ts';
 
 export const CLAIM_FINALIZER = 'kubernetes.io/pvc-protection';
 export const VOLUME_FINALIZER = 'kubernetes.io/pv-protection';
-
-/** What to write; undefined: the object is as it should be. */
-export function protectedMetadata(metadata: ObjectMeta, finalizer: string, isInUse: boolean): ObjectMeta | undefined {
-  const { finalizers = [] } = metadata;
-  const has = finalizers.includes(finalizer);
-  if (metadata.deletionTimestamp === undefined)
-    return has ? undefined : { ...metadata, finalizers: [...finalizers, finalizer] };
-  if (!has || isInUse) return undefined;
-  return { ...metadata, finalizers: finalizers.filter(name => name !== finalizer) };
-}
 
 /** A pod that no node has taken yet does not hold its claims: no node starts it once they are to go. */
 export function holdsClaims({ metadata, spec }: Pod): boolean {

@@ -7,7 +7,8 @@ import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { isDeleting, keyOf } from '../../../machinery/meta/object.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { writeObject } from '../runtime/write-object.ts';
-import { isBound, protectedMetadata, VOLUME_FINALIZER } from './plan.ts';
+import { protectedMetadata } from '../runtime/plan/protected-metadata.ts';
+import { isBound, VOLUME_FINALIZER } from './plan.ts';
 
 export class VolumeProtectionController implements Controller, Reconciler {
   readonly name = 'pv-protection-controller';
