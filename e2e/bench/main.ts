@@ -2,7 +2,7 @@
  * `make bench`: the API server against upstream's, then pods and a full node against the container runtime alone, then Services on either packet
  * filter, each in the same run on the same machine.
  *
- *   tsx e2e/bench/main.ts [--only api|pods|node|proxy] [--rounds 2] [--one 15] [--at-once 40] [--rest-seconds 60] [--services 100,1000,10000] [--output json]
+ *   tsx e2e/bench/main.ts [--only api|pods|node|proxy|dns] [--rounds 2] [--one 15] [--at-once 40] [--rest-seconds 60] [--services 100,1000,10000] [--output json]
  *
  * Both are measured in turn, round by round, since machines are noisy. For the runtime's turns k8ts is killed: it would take away pods
  * that no API knows. BENCH_SUITE names the bench.mjs of another suite to run on the same cluster; BENCH_SUITE_ARGS its arguments.
@@ -16,6 +16,7 @@ import { cpuMs, pssBytes } from '../machine/processes.ts';
 import { deployment, IMAGE, pod, service, shell } from '../suites/objects.ts';
 import { measureApi } from './api/measure-api.ts';
 import { CriFloor } from './cri-floor.ts';
+import { measureDns } from './dns/measure-dns.ts';
 import { measureNode } from './measure-node.ts';
 import { measureProxy } from './measure-proxy.ts';
 import { percentile, summarize, type Summary } from './figures.ts';
@@ -182,4 +183,5 @@ const api = wants('api') ? await measureApi(number('rounds'), say) : undefined;
 const pods = wants('pods') ? await measureCluster() : undefined;
 const node = wants('node') ? await measureNode(number('rest-seconds') * 1000, say) : undefined;
 const proxy = wants('proxy') ? await measureProxy(values.services.split(',').map(Number), say) : undefined;
-if (json) console.log(JSON.stringify({ api, ...pods, node, proxy }, undefined, 2));
+const dns = wants('dns') ? await measureDns(say) : undefined;
+if (json) console.log(JSON.stringify({ api, ...pods, node, proxy, dns }, undefined, 2));
