@@ -77,7 +77,6 @@ describe('KeptObjects', () => {
       expect(text).not.toContain(gone);
     const one = kept.slice(slice);
     expect(one.metadata).toMatchObject({
-      uid: 'u1',
       resourceVersion: '7',
       labels: { 'service.kubernetes.io/headless': '' },
     });

@@ -41,7 +41,8 @@ export class KeptObjects {
 
   slice({ metadata, addressType, endpoints, ports }: EndpointSlice): EndpointSlice {
     return {
-      metadata: this.metadata(metadata),
+      // By its name alone is a slice known: who comes after another of its name is a change of that.
+      metadata: this.metadata({ ...metadata, uid: undefined, creationTimestamp: undefined }),
       addressType: this.sameText(addressType),
       endpoints: (endpoints ?? []).map(endpoint => this.endpoint(endpoint)),
       ports: this.same(ports ?? []),
@@ -76,7 +77,8 @@ export class KeptObjects {
     const kept: ServiceSpec = {
       type: this.sameText(type ?? 'ClusterIP'),
       clusterIP,
-      clusterIPs,
+      // Whoever reads them takes the one for the list.
+      clusterIPs: clusterIPs?.length === 1 && clusterIPs[0] === clusterIP ? undefined : clusterIPs,
       ports: this.same((ports ?? []).map(portOf)),
       sessionAffinity: this.sameText(sessionAffinity ?? 'None'),
       internalTrafficPolicy: this.sameText(internalTrafficPolicy ?? 'Cluster'),

@@ -4,13 +4,12 @@
 import type { Informer } from '../../machinery/client/informer.ts';
 import type { Namespace, Service } from '../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
+import { serviceOfSlice, slicesByService } from '../slices-by-service.ts';
 import { fullAddress } from './plan/reverse-name.ts';
 import type { ClusterRecords } from './plan/zone-records.ts';
 
 const SERVICE_IP_INDEX = 'dns.ip';
-const SLICE_SERVICE_INDEX = 'dns.service';
 const SLICE_IP_INDEX = 'dns.ip';
-const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
 const HEADLESS_LABEL = 'service.kubernetes.io/headless';
 
 export interface RecordInformers {
@@ -30,14 +29,12 @@ export interface RecordChanges {
 
 export class ListerRecords implements ClusterRecords {
   private readonly informers: RecordInformers;
+  private readonly slicesOf: (service: string) => EndpointSlice[];
 
   constructor(informers: RecordInformers) {
     this.informers = informers;
     informers.services.addIndex(SERVICE_IP_INDEX, ({ spec }) => clusterIPsOf(spec).map(fullAddress));
-    informers.endpointSlices.addIndex(SLICE_SERVICE_INDEX, slice => {
-      const service = serviceOf(slice);
-      return service === '' ? [] : [service];
-    });
+    this.slicesOf = slicesByService(informers.endpointSlices);
     // Only addresses of headless services have names of their own.
     informers.endpointSlices.addIndex(SLICE_IP_INDEX, slice =>
       isHeadless(slice) ? (slice.endpoints ?? []).flatMap(e => e.addresses.map(fullAddress)) : [],
@@ -56,7 +53,7 @@ export class ListerRecords implements ClusterRecords {
   follow({ changed, headless }: RecordChanges): () => void {
     const { services, endpointSlices, namespaces } = this.informers;
     const ofService = ({ metadata }: Service): void => changed(`${metadata.namespace}/${metadata.name}`);
-    const ofSlice = (slice: EndpointSlice): void => changed(serviceOf(slice));
+    const ofSlice = (slice: EndpointSlice): void => changed(serviceOfSlice(slice) ?? '');
     const ofNamespace = (): void => changed('');
     const removeHandlers = [
       services.addHandler({ onAdd: ofService, onUpdate: (_, now) => ofService(now), onDelete: ofService }),
@@ -82,7 +79,7 @@ export class ListerRecords implements ClusterRecords {
   }
 
   slices(namespace: string, service: string): readonly EndpointSlice[] {
-    return this.informers.endpointSlices.lister.byIndex(SLICE_SERVICE_INDEX, `${namespace}/${service}`);
+    return this.slicesOf(`${namespace}/${service}`);
   }
 
   hasNamespace(namespace: string): boolean {
@@ -102,11 +99,6 @@ export class ListerRecords implements ClusterRecords {
 
 function clusterIPsOf({ clusterIP, clusterIPs }: Service['spec']): string[] {
   return (clusterIPs ?? [clusterIP ?? '']).filter(ip => ip !== '' && ip !== 'None');
-}
-
-function serviceOf({ metadata }: EndpointSlice): string {
-  const service = metadata.labels?.[SERVICE_NAME_LABEL];
-  return service === undefined ? '' : `${metadata.namespace}/${service}`;
 }
 
 function isHeadless({ metadata }: EndpointSlice): boolean {

@@ -15,6 +15,7 @@ import type { Informer } from '../../machinery/client/informer.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
+import { serviceOfSlice, slicesByService } from '../slices-by-service.ts';
 import type { Conntrack } from '../node-iptables/index.ts';
 import type { ProxyBackend } from './backend.ts';
 import { checkRules, explainService } from './explain-service.ts';
@@ -32,8 +33,6 @@ import type { ProxyMetrics } from './proxy-metrics.ts';
 import { ServiceProblems } from './service-problems.ts';
 import { UdpFlowKeeper } from './udp-flow-keeper.ts';
 
-const SERVICE_NAME_LABEL = 'kubernetes.io/service-name';
-const SERVICE_INDEX = 'proxy.service';
 const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 /** One address family of the cluster. */
@@ -77,6 +76,7 @@ export class Proxier implements Component {
   readonly name = 'proxy';
   private readonly options: ProxierOptions;
   private readonly syncs: readonly FamilySync[];
+  private readonly slicesOf: (service: string) => EndpointSlice[];
   private readonly claims = new ServiceClaims();
   private readonly problems: ServiceProblems;
   private readonly firstSync: Promise<void>;
@@ -84,6 +84,7 @@ export class Proxier implements Component {
 
   constructor(options: ProxierOptions) {
     this.options = options;
+    this.slicesOf = slicesByService(options.endpointSlices);
     this.problems = new ServiceProblems(options.log, options.events);
     this.syncs = options.families.map(family => this.createSync(family));
     const stopped = new Promise<void>((_resolve, reject) => (this.rejectFirstSync = reject));
@@ -126,10 +127,6 @@ export class Proxier implements Component {
 
   async run(signal: AbortSignal): Promise<void> {
     const { services, endpointSlices, ruleChanges, healthChecks } = this.options;
-    endpointSlices.addIndex(SERVICE_INDEX, slice => {
-      const service = serviceOf(slice);
-      return service === undefined ? [] : [service];
-    });
     const removeHandlers = [
       services.addHandler({
         onAdd: service => this.serviceChanged(undefined, service),
@@ -139,7 +136,7 @@ export class Proxier implements Component {
       endpointSlices.addHandler({
         onAdd: (slice, isInitial) => this.sliceChanged(slice, !isInitial),
         onUpdate: (before, now) => {
-          if (serviceOf(before) !== serviceOf(now)) this.sliceChanged(before, false);
+          if (serviceOfSlice(before) !== serviceOfSlice(now)) this.sliceChanged(before, false);
           this.sliceChanged(now, true);
         },
         onDelete: slice => this.sliceChanged(slice, false),
@@ -207,7 +204,7 @@ export class Proxier implements Component {
 
   /** @param isNews it happened now: how long it takes is measured */
   private sliceChanged(slice: EndpointSlice, isNews: boolean): void {
-    const key = serviceOf(slice);
+    const key = serviceOfSlice(slice);
     const sync = this.syncs.find(({ family }) => family === slice.addressType);
     if (key === undefined || sync === undefined) return;
     const service = this.serviceOfKey(key);
@@ -223,7 +220,7 @@ export class Proxier implements Component {
   }
 
   private workOf(key: string, node: NodeModel): ServiceWork {
-    const { endpointSlices, healthChecks, metrics } = this.options;
+    const { healthChecks, metrics } = this.options;
     const service = this.serviceOfKey(key);
     if (service === undefined) {
       this.problems.report(node.family, key, undefined, []);
@@ -231,8 +228,7 @@ export class Proxier implements Component {
       metrics?.localEndpoints(node.family, key, []);
       return { service: key, ports: [], udp: [] };
     }
-    const slices = endpointSlices.lister.byIndex(SERVICE_INDEX, key);
-    const plan = computeServicePorts(service, slices, node, claim => this.claims.rivalOf(claim, key));
+    const plan = computeServicePorts(service, this.slicesOf(key), node, claim => this.claims.rivalOf(claim, key));
     this.problems.report(node.family, key, service, plan.problems);
     const healthPort = plan.ports.find(port => port.externalPolicy === 'Local')?.healthCheckNodePort;
     const check = healthPort === undefined ? undefined : { port: healthPort, localEndpoints: plan.readyHere };
@@ -252,11 +248,6 @@ export class Proxier implements Component {
     const slash = key.indexOf('/');
     return this.options.services.lister.get(key.slice(0, slash), key.slice(slash + 1));
   }
-}
-
-function serviceOf(slice: EndpointSlice): string | undefined {
-  const name = slice.metadata.labels?.[SERVICE_NAME_LABEL];
-  return name === undefined ? undefined : `${slice.metadata.namespace}/${name}`;
 }
 
 function untilAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {

@@ -6,7 +6,8 @@ import type { AnyObject } from './resource.ts';
 
 interface Index<T> {
   valuesOf: (object: T) => readonly string[];
-  byValue: Map<string, Set<T>>;
+  /** Most values have one object, and a set of one is large. */
+  byValue: Map<string, T | Set<T>>;
 }
 
 export class ObjectCache<T extends AnyObject> implements Lister<T> {
@@ -27,7 +28,9 @@ export class ObjectCache<T extends AnyObject> implements Lister<T> {
   byIndex(index: string, value: string): T[] {
     const known = this.indexes.get(index);
     if (known === undefined) throw new Error(`no index "${index}"; call addIndex first`);
-    return [...(known.byValue.get(value) ?? [])];
+    const found = known.byValue.get(value);
+    if (found === undefined) return [];
+    return found instanceof Set ? [...found] : [found];
   }
 
   addIndex(name: string, valuesOf: (object: T) => readonly string[]): void {
@@ -65,19 +68,19 @@ export class ObjectCache<T extends AnyObject> implements Lister<T> {
   }
 }
 
-function addTo<T>(index: Index<T>, object: T): void {
-  for (const value of index.valuesOf(object)) {
-    const set = index.byValue.get(value);
-    if (set === undefined) index.byValue.set(value, new Set([object]));
-    else set.add(object);
+function addTo<T extends object>({ valuesOf, byValue }: Index<T>, object: T): void {
+  for (const value of valuesOf(object)) {
+    const held = byValue.get(value);
+    if (held === undefined) byValue.set(value, object);
+    else if (held instanceof Set) held.add(object);
+    else if (held !== object) byValue.set(value, new Set([held, object]));
   }
 }
 
-function removeFrom<T>(index: Index<T>, object: T): void {
-  for (const value of index.valuesOf(object)) {
-    const set = index.byValue.get(value);
-    if (set === undefined) continue;
-    set.delete(object);
-    if (set.size === 0) index.byValue.delete(value);
+function removeFrom<T extends object>({ valuesOf, byValue }: Index<T>, object: T): void {
+  for (const value of valuesOf(object)) {
+    const held = byValue.get(value);
+    if (held === object) byValue.delete(value);
+    else if (held instanceof Set && held.delete(object) && held.size === 0) byValue.delete(value);
   }
 }

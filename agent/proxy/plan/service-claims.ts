@@ -7,51 +7,47 @@ import type { Service } from '../../../proto/api/core-v1.ts';
 import { canonicalAddress, isPort } from './address.ts';
 import { isProxied, keyOf } from './is-proxied.ts';
 
-interface Claimant {
-  readonly service: string;
-  readonly createdAt: string;
-}
-
 export class ServiceClaims {
-  /** Nearly every claim has one claimant; of several the holder is the first. */
-  private readonly claimants = new Map<string, Claimant | Claimant[]>();
+  /** Nearly every claim has one claimant; of several the holder is the first. The objects are the informer's own: they cost nothing here. */
+  private readonly claimants = new Map<string, Service | Service[]>();
 
   /**
    * Puts a service's claims in place of what it claimed before.
-   * @param before exactly as it was given last, undefined if it is new
+   * @param before the very object that was given last, undefined if it is new
    * @returns services, not itself, that may hold something else now
    */
   replace(before: Service | undefined, now: Service | undefined): string[] {
-    const released = claimsOf(before);
-    const taken = claimsOf(now);
-    const service = keyOf(before ?? now);
-    if (service === undefined) return [];
-    const isOther = before?.metadata.creationTimestamp !== now?.metadata.creationTimestamp;
     const rivals = new Set<string>();
-    for (const claim of released) if (isOther || !taken.has(claim)) this.release(claim, service, rivals);
-    for (const claim of taken) if (isOther || !released.has(claim)) this.take(claim, service, now, rivals);
+    for (const claim of claimsOf(before)) this.release(claim, before, rivals);
+    for (const claim of claimsOf(now)) this.take(claim, now, rivals);
     return [...rivals];
   }
 
   /** The service that holds a claim instead of `service`; undefined if it is its own. */
   rivalOf(claim: string, service: string): string | undefined {
     const known = this.claimants.get(claim);
-    const holder = Array.isArray(known) ? known[0] : known;
-    return holder === undefined || holder.service === service ? undefined : holder.service;
+    if (known === undefined) return undefined;
+    const holder = keyOf(Array.isArray(known) ? known[0] : known);
+    return holder === service ? undefined : holder;
   }
 
-  private release(claim: string, service: string, rivals: Set<string>): void {
-    const left = listOf(this.claimants.get(claim)).filter(other => other.service !== service);
-    for (const other of left) rivals.add(other.service);
+  private release(claim: string, service: Service | undefined, rivals: Set<string>): void {
+    const known = this.claimants.get(claim);
+    if (known === undefined) return;
+    const key = keyOf(service);
+    const left = listOf(known).filter(other => keyOf(other) !== key);
+    for (const other of left) rivals.add(keyOf(other));
     if (left.length === 0) this.claimants.delete(claim);
     else this.claimants.set(claim, left.length === 1 && left[0] !== undefined ? left[0] : left);
   }
 
-  private take(claim: string, service: string, object: Service | undefined, rivals: Set<string>): void {
-    const claimant = { service, createdAt: object?.metadata.creationTimestamp ?? '' };
-    const others = listOf(this.claimants.get(claim));
-    for (const other of others) rivals.add(other.service);
-    this.claimants.set(claim, others.length === 0 ? claimant : [...others, claimant].sort(byAge));
+  private take(claim: string, service: Service | undefined, rivals: Set<string>): void {
+    if (service === undefined) return;
+    const known = this.claimants.get(claim);
+    if (known === undefined) return void this.claimants.set(claim, service);
+    const others = listOf(known);
+    for (const other of others) rivals.add(keyOf(other));
+    this.claimants.set(claim, [...others, service].sort(byAge));
   }
 }
 
@@ -82,13 +78,13 @@ function claimsOf(service: Service | undefined): ReadonlySet<string> {
   return claims;
 }
 
-function listOf(known: Claimant | Claimant[] | undefined): Claimant[] {
-  if (known === undefined) return [];
+function listOf(known: Service | Service[]): Service[] {
   return Array.isArray(known) ? known : [known];
 }
 
 /** By age; of one age by name, so that all nodes decide alike. */
-function byAge(a: Claimant, b: Claimant): number {
-  if (a.createdAt !== b.createdAt) return a.createdAt < b.createdAt ? -1 : 1;
-  return a.service < b.service ? -1 : 1;
+function byAge(a: Service, b: Service): number {
+  const [ofA, ofB] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
+  if (ofA !== ofB) return ofA < ofB ? -1 : 1;
+  return keyOf(a) < keyOf(b) ? -1 : 1;
 }
