@@ -4,7 +4,7 @@ import type { Ipset, Iptables, SavedTables } from '../node-iptables/index.ts';
 import { renderRule } from '../node-iptables/plan/render-rule.ts';
 import type { IpFamily } from '../../machinery/meta/ip-number.ts';
 import type { PolicyBackend } from './policy-backend.ts';
-import { HOOKS, answeredSet, podSet, ruleSet, sharedChains } from './plan/iptables-rules.ts';
+import { HOOKS, answeredSet, chainName, podSet, ruleSet, sharedChains } from './plan/iptables-rules.ts';
 import { changeSteps, cleanupSteps, isOwnSet, replaceSteps } from './plan/iptables-steps.ts';
 import type { Found, IptablesStep } from './plan/iptables-steps.ts';
 import { familyOfAddress } from './plan/model.ts';
@@ -61,13 +61,14 @@ export class IptablesPolicyBackend implements PolicyBackend {
     for (const [family, iptables] of this.options.families) {
       const names = [...this.chains.values()].filter(chain => chain.family === family).map(({ name }) => name);
       const isolated = [...this.pods.keys()].filter(address => familyOfAddress(address) === family);
+      const found = (await iptables.save('mangle')).get('mangle');
+      const textsOf = (chain: string): string[] => (found?.get(chain)?.rules ?? []).map(({ text }) => text);
       for (const [chain, rules] of sharedChains(family, names, isolated)) {
-        const found = await iptables.listChain('mangle', chain);
-        if (found?.join('\n') !== rules.map(rule => renderRule(rule, iptables.family)).join('\n')) return true;
+        const wanted = rules.map(rule => renderRule(rule, iptables.family));
+        if (textsOf(chain).join('\n') !== wanted.join('\n')) return true;
       }
-      for (const { chain, rule } of HOOKS) {
-        if ((await iptables.listChain('mangle', chain))?.includes(renderRule(rule)) !== true) return true;
-      }
+      if (names.some(name => found?.has(chainName(name)) !== true)) return true;
+      if (HOOKS.some(({ chain, rule }) => !textsOf(chain).includes(renderRule(rule)))) return true;
     }
     return false;
   }
@@ -113,14 +114,21 @@ export class IptablesPolicyBackend implements PolicyBackend {
 
   private async destroy(sets: readonly string[]): Promise<void> {
     for (const set of sets) this.held.add(set);
-    for (const set of this.held) {
-      try {
-        await this.options.ipset.apply([{ kind: 'destroy', set }], true);
-        this.held.delete(set);
-      } catch (error) {
-        // Tried again with the next write or look; until then it harms nobody.
-        if (!(error instanceof CommandError) || error.failure !== 'refused') throw error;
-      }
+    if (this.held.size === 0 || (await this.tryToDestroy([...this.held]))) return;
+    // What was free in front of the first that is held went.
+    const there = new Set(await this.options.ipset.names());
+    for (const set of this.held) if (!there.has(set) || (await this.tryToDestroy([set]))) this.held.delete(set);
+  }
+
+  /** @returns false if the kernel still holds one: tried again with the next write or look, and until then it harms nobody */
+  private async tryToDestroy(sets: readonly string[]): Promise<boolean> {
+    try {
+      await this.options.ipset.apply(sets.map(set => ({ kind: 'destroy', set })));
+      for (const set of sets) this.held.delete(set);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CommandError) || error.failure !== 'refused') throw error;
+      return false;
     }
   }
 

@@ -196,11 +196,13 @@ export class NetworkPolicies implements Component {
     if (state.putAnswered(state.hasPolicies ? answered().flatMap(canonicalAddress) : [])) writer?.forget();
     await this.followPeers(signal);
     const change = this.changes;
-    const isDue = clock.monotonicMs() >= this.dueMs;
+    const nowMs = clock.monotonicMs();
+    const isDue = nowMs >= this.dueMs;
+    // Before the look, so that what happens meanwhile asks for another one.
+    if (state.isIdle) this.dueMs = Infinity;
+    else if (isDue || this.dueMs === Infinity) this.dueMs = nowMs + this.pollMs();
     await this.write(isDue);
     this.writtenChanges = change;
-    if (state.isIdle) this.dueMs = Infinity;
-    else if (isDue || this.dueMs === Infinity) this.dueMs = clock.monotonicMs() + this.pollMs();
   }
 
   private async write(isDriftDue: boolean): Promise<void> {
