@@ -1,5 +1,6 @@
 /** The output of `ipset save` as values that `renderIpset()` takes again. Source: ipset(8), version 7.17. */
 import type { IpsetEntry, IpsetSpec, IpsetType } from './ipset.ts';
+import { ParseError } from './parse-error.ts';
 import type { Counters } from './rule.ts';
 
 /** An entry as saved. */
@@ -17,7 +18,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /**
  * Sets by name.
- * @throws SyntaxError on a line that `ipset save` does not print
+ * @throws ParseError on a line that `ipset save` does not print
  */
 export function parseIpsetSave(text: string): Map<string, IpsetSaved> {
   const sets = new Map<string, IpsetSaved>();
@@ -74,6 +75,6 @@ function ipsetWords(line: string): string[] {
   return Array.from(line.matchAll(/"([^"]*)"|[^\s"]+/g), match => match[1] ?? match[0]);
 }
 
-function notSaved(line: string): SyntaxError {
-  return new SyntaxError(`not from ipset save: ${line.slice(0, 200)}`);
+function notSaved(line: string): ParseError {
+  return new ParseError('ipset save', 'no set or entry', line);
 }

@@ -2,6 +2,7 @@
  * The output of `iptables-save [-c]` as values. Rules stay text until someone asks for one (`parseRule`): a table of ten
  * thousand services is read to compare a few chains.
  */
+import { ParseError } from './parse-error.ts';
 import type { Counters, TableName } from './rule.ts';
 
 /** A rule as `iptables-save` printed it. */
@@ -26,7 +27,7 @@ export type SavedTables = Map<TableName, Map<string, SavedChain>>;
 const CHAIN_LINE = /^:(\S+) (\S+)(?: \[(\d+):(\d+)\])?$/;
 const RULE_LINE = /^(?:\[(\d+):(\d+)\] )?-A (\S+) ?(.*)$/s;
 
-/** @throws SyntaxError on a line that `iptables-save` does not print */
+/** @throws ParseError on a line that `iptables-save` does not print */
 export function parseSave(text: string): SavedTables {
   const tables: SavedTables = new Map();
   let chains: Map<string, SavedChain> | undefined;
@@ -44,7 +45,7 @@ export function parseSave(text: string): SavedTables {
     const chain = CHAIN_LINE.exec(line);
     const rule = chain === null ? RULE_LINE.exec(line) : null;
     if (chains === undefined || (chain === null && rule === null))
-      throw new SyntaxError(`not from iptables-save: ${line}`);
+      throw new ParseError('iptables-save', 'no line of a table', line);
     if (chain !== null) {
       const [, name = '', policy = '-', packets = '0', bytes = '0'] = chain;
       const counters = { packets: Number(packets), bytes: Number(bytes) };
@@ -53,7 +54,7 @@ export function parseSave(text: string): SavedTables {
       const [, packets, bytes, name = '', words = ''] = rule;
       const counters = packets === undefined ? {} : { counters: { packets: Number(packets), bytes: Number(bytes) } };
       const target = chains.get(name);
-      if (target === undefined) throw new SyntaxError(`rule of an undeclared chain: ${line}`);
+      if (target === undefined) throw new ParseError('iptables-save', 'rule of an undeclared chain', line);
       target.rules.push({ text: words, ...counters });
     }
   }
