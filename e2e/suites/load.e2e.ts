@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
+import type { Host } from '../machine/host.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
+import { waitFor } from '../machine/wait-for.ts';
 import { killHard } from '../machine/processes.ts';
 import { Running } from '../machine/running.ts';
 import { deployment, service } from './objects.ts';
@@ -117,4 +119,42 @@ describe.each(['nftables', 'iptables'])('with %s', mode => {
     });
     expectNothingLost(seen);
   });
+
+  test('k8ts proxy explain shows where they went, and check finds what somebody took away until it is back', async () => {
+    const { control } = cluster;
+    const explain = JSON.parse(
+      await control.k8ts(['proxy', 'explain', `${k.namespace}/web`, '-o', 'json']),
+    ) as Explained;
+    const steps = explain.families.flatMap(({ path }) => path.flatMap(flat));
+    expect(steps.filter(({ rule }) => rule === undefined)).toEqual([]);
+    const pods = new Set((await k.pods('app=web')).map(p => `endpoint ${p.status.podIP}:8080`));
+    expect(new Set(steps.map(({ title }) => title).filter(title => title.startsWith('endpoint ')))).toEqual(pods);
+    await waitFor('what is wanted in the kernel', () => isRight(control));
+
+    const flush =
+      mode === 'nftables' ? ['nft', 'delete', 'table', 'ip', 'k8ts-proxy'] : ['iptables', '-t', 'nat', '-F'];
+    await control.run(flush);
+    await waitFor('the rules again', () => isRight(control));
+    expect(await control.run(['curl', '-s', '-m', '5', `http://${clusterIP}/`])).toMatch(/^web-/);
+  });
+
+  async function isRight(control: Host): Promise<boolean> {
+    const { code, stdout } = await control.tryK8ts(['proxy', 'check', '-o', 'json']);
+    if (code !== 0) throw new Error(stdout);
+    return true;
+  }
 });
+
+interface Step {
+  readonly title: string;
+  readonly rule?: string;
+  readonly next: readonly Step[];
+}
+
+interface Explained {
+  readonly families: readonly { readonly path: readonly Step[] }[];
+}
+
+function flat(step: Step): Step[] {
+  return [step, ...step.next.flatMap(flat)];
+}
