@@ -7,7 +7,7 @@ export interface KernelSettingsOptions {
   /** With a memory of what they were; `undo` belongs to whoever resets the node. */
   readonly sysctls: Pick<Sysctls, 'set'>;
   /** Default: of this process's network. */
-  readonly read?: (key: string) => Promise<string | undefined>;
+  readonly readSysctl?: (key: string) => Promise<string | undefined>;
   readonly log: Logger;
 }
 
@@ -90,6 +90,6 @@ export class KernelSettings {
   }
 
   private read(key: string): Promise<string | undefined> {
-    return (this.options.read ?? readSysctl)(key);
+    return (this.options.readSysctl ?? readSysctl)(key);
   }
 }

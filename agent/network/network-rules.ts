@@ -3,12 +3,14 @@ import type { Logger } from '../../machinery/process/logger.ts';
 import {
   applyNft,
   CommandError,
+  Conntrack,
   isEmptyChange,
   Nftables,
   type CommandOptions,
   type Iptables,
   type SavedTables,
 } from '../node-iptables/index.ts';
+import { forwardObstacles } from './forward-obstacles.ts';
 import { iptablesRuleChanges, iptablesRuleCleanup } from './plan/iptables-rules.ts';
 import { NETWORK_TABLE, nftablesRules } from './plan/nftables-rules.ts';
 import type { RuleModel } from './plan/rule-model.ts';
@@ -18,6 +20,8 @@ export interface NetworkRules {
   readonly hasHostPorts: boolean;
   /** Compares with the kernel and writes what is missing; says whether something was. @throws CommandError */
   ensure(models: readonly RuleModel[]): Promise<boolean>;
+  /** What may keep packets of pods from being forwarded all the same, a sentence each. */
+  obstacles(): Promise<string[]>;
   /** @returns whether there were any @throws CommandError */
   cleanup(): Promise<boolean>;
 }
@@ -26,6 +30,7 @@ export interface NetworkRules {
 export const noRules: NetworkRules = {
   hasHostPorts: false,
   ensure: () => Promise.resolve(false),
+  obstacles: () => Promise.resolve([]),
   cleanup: () => Promise.resolve(false),
 };
 
@@ -52,6 +57,10 @@ export class SoleRules implements NetworkRules {
     this.areOthersGone = true;
     if (await this.removeOthers()) this.log.info({}, 'rules of the pod network for another packet filter are removed');
     return changed;
+  }
+
+  obstacles(): Promise<string[]> {
+    return this.used.obstacles();
   }
 
   async cleanup(): Promise<boolean> {
@@ -85,9 +94,16 @@ export class IptablesRules implements NetworkRules {
   readonly hasHostPorts = false;
   private readonly families: readonly Iptables[];
 
-  /** @param families one each; IPv6's is not asked for a cluster without */
-  constructor(families: readonly Iptables[]) {
+  private readonly options: CommandOptions;
+
+  /** @param families one each @param options how commands other than theirs are run */
+  constructor(families: readonly Iptables[], options: CommandOptions = {}) {
     this.families = families;
+    this.options = options;
+  }
+
+  obstacles(): Promise<string[]> {
+    return forwardObstacles(true, this.options);
   }
 
   async ensure(models: readonly RuleModel[]): Promise<boolean> {
@@ -135,10 +151,16 @@ const NFT_FAMILIES = { ipv4: 'ip', ipv6: 'ip6' } as const;
 export class NftablesRules implements NetworkRules {
   readonly hasHostPorts = true;
   private readonly options: CommandOptions;
-  private readonly written = new Map<RuleModel['family'], { rules: string; listing: string }>();
+  private readonly conntrack: Conntrack;
+  private readonly written = new Map<RuleModel['family'], { rules: string; listing: string; udpPorts: Set<number> }>();
 
   constructor(options: CommandOptions = {}) {
     this.options = options;
+    this.conntrack = new Conntrack(options);
+  }
+
+  obstacles(): Promise<string[]> {
+    return forwardObstacles(false, this.options);
   }
 
   async ensure(models: readonly RuleModel[]): Promise<boolean> {
@@ -150,7 +172,9 @@ export class NftablesRules implements NetworkRules {
       if (last?.rules === rules && last.listing === (await this.listing(model.family))) continue;
       this.written.delete(model.family);
       await applyNft([change], this.options);
-      this.written.set(model.family, { rules, listing: await this.listing(model.family) });
+      const udpPorts = new Set(model.hostPorts.flatMap(one => (one.protocol === 'udp' ? [one.hostPort] : [])));
+      this.written.set(model.family, { rules, udpPorts, listing: await this.listing(model.family) });
+      await this.forgetFlows(model.family, last?.udpPorts ?? new Set(), udpPorts);
       changed = true;
     }
     return changed;
@@ -165,6 +189,17 @@ export class NftablesRules implements NetworkRules {
     }
     this.written.clear();
     return found;
+  }
+
+  /** A client of UDP that goes on asking would be led for ever where it was led first. */
+  private async forgetFlows(family: RuleModel['family'], before: Set<number>, now: Set<number>): Promise<void> {
+    const changed = [...new Set([...before, ...now])].filter(port => before.has(port) !== now.has(port));
+    for (const originalPort of changed) {
+      await this.conntrack.deleteFlows({ protocol: 'udp', family, originalPort }).catch((error: unknown) => {
+        // Without the command, flows end by their own time.
+        if (!(error instanceof CommandError)) throw error;
+      });
+    }
   }
 
   private async listing(family: RuleModel['family']): Promise<string> {

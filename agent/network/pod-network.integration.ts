@@ -123,6 +123,31 @@ describe.each(['iptables', 'nftables'] as const)('PodNetwork with %s', filter =>
     await eventually('the port is free', async () => !(await lab.text('b', 'nft', 'list', 'ruleset')).includes('8081'));
   }, 30_000);
 
+  test('what a pod may send and take is held to what its annotations say', async () => {
+    const mbit = { ingressRate: 4_000_000, ingressBurst: 400_000, egressRate: 2_000_000, egressBurst: 400_000 };
+    await lab.addPod('a', 'slow', [], mbit);
+    const limits = [...(await lab.text('a', 'tc', 'qdisc', 'show')).matchAll(/qdisc tbf .* dev (\S+) .*rate (\S+)/g)];
+    expect(limits.map(([, device = '', rate]) => `${device.slice(0, 3)} ${rate}`).sort()).toEqual([
+      'bwp 2Mbit',
+      'vet 4Mbit',
+    ]);
+  });
+
+  test('chains of others that may drop what is forwarded are told of', async () => {
+    await lab.in('a')([
+      'nft',
+      'add table inet strict; add chain inet strict f { type filter hook forward priority 0; policy drop; }',
+    ]);
+    const { network } = lab.node('a');
+    await eventually(
+      'told',
+      () => Promise.resolve(network.status().message.includes('chain f of table inet strict')),
+      12_000,
+    );
+    expect(network.status().ready).toBe(true);
+    await lab.in('a')(['nft', 'delete', 'table', 'inet', 'strict']);
+  }, 30_000);
+
   test('a second look changes nothing', async () => {
     const rules = async () =>
       filter === 'iptables'
@@ -173,7 +198,10 @@ describe.each(['iptables', 'nftables'] as const)('PodNetwork with %s', filter =>
         async () => second.test(await list()) && first.test(await list()) === (filter === 'iptables'),
         12_000,
       );
-      expect(await lab.seenAs('pa', '192.0.2.254', 8080)).toBe(NODES.a.addresses[0]);
+      await eventually(
+        'masqueraded',
+        async () => (await lab.seenAs('pa', '192.0.2.254', 8080)) === NODES.a.addresses[0],
+      );
     }, 30_000);
 
     test('the configuration of CNI', async () => {

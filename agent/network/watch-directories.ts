@@ -10,8 +10,9 @@ export class WatchedDirectories {
     this.onChange = onChange;
   }
 
-  /** From now on these; what happened in a directory that is new here is not told. */
-  async follow(directories: readonly string[]): Promise<void> {
+  /** From now on these. @returns whether one is new: what happened in it before is not told */
+  async follow(directories: readonly string[]): Promise<boolean> {
+    let isNew = false;
     for (const directory of directories) {
       const inode = await stat(directory).then(
         ({ ino }) => ino,
@@ -26,10 +27,12 @@ export class WatchedDirectories {
         const watcher = watch(directory, { persistent: false }, this.onChange);
         watcher.on('error', () => watcher.close());
         this.watchers.set(directory, { inode, watcher });
+        isNew = true;
       } catch {
         // No more watches are to be had: the regular look finds it, later.
       }
     }
+    return isNew;
   }
 
   close(): void {

@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly workers?: number;
   /** Addresses of the hosts, the primary family first; default IPv4 alone. Ranges are settings. */
   readonly families?: Families;
+  /** How many network segments there are, with a router between them; hosts take turns on them. Default one. */
+  readonly segments?: number;
   /** For the control node. */
   readonly settings?: Settings;
   /** For every node. */
@@ -34,7 +36,7 @@ export class Cluster {
   constructor(estate: Estate, options: ClusterOptions) {
     this.estate = estate;
     this.options = options;
-    this.network = new LabNetwork(estate, options.families);
+    this.network = new LabNetwork(estate, options.families, options.segments);
     this.control = new Host(estate, this.network, 'cp', 1, { ...options.nodeSettings, ...options.settings });
     this.workers = Array.from(
       { length: options.workers ?? 0 },

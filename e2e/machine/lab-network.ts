@@ -1,5 +1,6 @@
 /**
  * The wire between hosts: a bridge in a namespace of its own, with no way out. Packets for elsewhere are answered "unreachable" at once.
+ * With more than one segment it is as many bridges and a router between them, which knows nothing of pods.
  */
 import { run } from './command.ts';
 import { namePrefix } from './clear-estate.ts';
@@ -10,8 +11,8 @@ import { addNamespace, inNamespace } from './network-namespace.ts';
 export type Families = readonly ('IPv4' | 'IPv6')[];
 
 /** Of the lab; no route of the host's own namespace leads there unless `attachRoot` makes one. */
-const SUBNET = '10.231.0';
-const SUBNET6 = 'fd00:231:';
+const SUBNET = '10.231';
+const SUBNET6 = 'fd00:231:0';
 const GATEWAY = 254;
 const BRIDGE = 'wire';
 
@@ -20,27 +21,39 @@ export class LabNetwork {
   private readonly estate: Estate;
 
   private readonly families: Families;
+  private readonly segments: number;
 
-  constructor(estate: Estate, families: Families = ['IPv4']) {
+  /** @param segments hosts take turns on them, the first on the first */
+  constructor(estate: Estate, families: Families = ['IPv4'], segments = 1) {
     this.estate = estate;
     this.families = families;
+    this.segments = segments;
     this.namespace = `${namePrefix(estate.id)}wire`;
   }
 
   /** Addresses of the host with that number, 1 to 200: one of each family. */
   addressesOf(index: number): string[] {
-    return this.families.map(family => (family === 'IPv4' ? `${SUBNET}.${index}` : `${SUBNET6}:${index.toString(16)}`));
+    return this.addressesOn(this.segmentOf(index), index);
   }
 
-  private addressOf(index: number): string {
-    return this.addressesOf(index)[0] ?? '';
+  private segmentOf(index: number): number {
+    return (index - 1) % this.segments;
+  }
+
+  private addressesOn(segment: number, index: number): string[] {
+    return this.families.map(family =>
+      family === 'IPv4' ? `${SUBNET}.${segment}.${index}` : `${SUBNET6}:${segment}::${index.toString(16)}`,
+    );
   }
 
   async create(): Promise<void> {
     await addNamespace(this.namespace);
-    await this.inside('ip', 'link', 'add', BRIDGE, 'type', 'bridge');
-    for (const address of this.addressesOf(GATEWAY)) await this.inside(...addAddress(address, BRIDGE));
-    await this.inside('ip', 'link', 'set', BRIDGE, 'up');
+    for (let segment = 0; segment < this.segments; segment++) {
+      const bridge = `${BRIDGE}${segment}`;
+      await this.inside('ip', 'link', 'add', bridge, 'type', 'bridge');
+      for (const address of this.addressesOn(segment, GATEWAY)) await this.inside(...addAddress(address, bridge));
+      await this.inside('ip', 'link', 'set', bridge, 'up');
+    }
     await this.inside(
       'sh',
       '-c',
@@ -52,21 +65,24 @@ export class LabNetwork {
   async attach(namespace: string, index: number): Promise<void> {
     const port = `p${index}`;
     await this.inside('ip', 'link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace);
-    await this.inside('ip', 'link', 'set', port, 'master', BRIDGE, 'up');
+    const segment = this.segmentOf(index);
+    await this.inside('ip', 'link', 'set', port, 'master', `${BRIDGE}${segment}`, 'up');
     const there = (...argv: string[]) => run(inNamespace(namespace, argv));
     for (const address of this.addressesOf(index)) await there(...addAddress(address, 'eth0'));
     await there('ip', 'link', 'set', 'eth0', 'up');
-    for (const gateway of this.addressesOf(GATEWAY)) await there('ip', 'route', 'add', 'default', 'via', gateway);
+    for (const gateway of this.addressesOn(segment, GATEWAY))
+      await there('ip', 'route', 'add', 'default', 'via', gateway);
   }
 
   /** Lets the host's own namespace reach the hosts, and `ranges` by way of the first of them. */
   async attachRoot(ranges: readonly string[]): Promise<void> {
     const name = `${namePrefix(this.estate.id)}root`;
     await this.inside('ip', 'link', 'add', 'p0', 'type', 'veth', 'peer', 'name', name, 'netns', '1');
-    await this.inside('ip', 'link', 'set', 'p0', 'master', BRIDGE, 'up');
-    for (const address of this.addressesOf(253)) await run(addAddress(address, name));
+    await this.inside('ip', 'link', 'set', 'p0', 'master', `${BRIDGE}0`, 'up');
+    for (const address of this.addressesOn(0, 253)) await run(addAddress(address, name));
     await run(['ip', 'link', 'set', name, 'up']);
-    for (const range of ranges) await run(['ip', 'route', 'add', range, 'via', this.addressOf(1), 'dev', name]);
+    for (const range of ranges)
+      await run(['ip', 'route', 'add', range, 'via', this.addressesOf(1)[0] ?? '', 'dev', name]);
   }
 
   private inside(...argv: string[]): Promise<string> {

@@ -111,7 +111,7 @@ export class NetworkLab {
   }
 
   /** What a runtime does for a pod: the plugins of the configuration, in order, and libcni's memory of it. Gives the pod's addresses. */
-  async addPod(node: NodeName, pod: string, ports: readonly object[] = []): Promise<string[]> {
+  async addPod(node: NodeName, pod: string, ports: readonly object[] = [], bandwidth?: object): Promise<string[]> {
     const { inside, confDir, cacheDir } = this.node(node);
     await run(['ip', 'netns', 'add', `${this.id}-${pod}`]);
     await this.ip(pod, ['link set lo up']);
@@ -120,7 +120,7 @@ export class NetworkLab {
     let prevResult: unknown;
     for (const plugin of config.plugins) {
       const { cniVersion, name } = config;
-      const input = JSON.stringify({ ...plugin, cniVersion, name, prevResult, runtimeConfig: { portMappings: ports } });
+      const input = JSON.stringify({ ...plugin, cniVersion, name, prevResult, runtimeConfig: { portMappings: ports, bandwidth } });
       const env = {
         PATH: process.env['PATH'],
         CNI_COMMAND: 'ADD',
@@ -222,7 +222,7 @@ export class NetworkLab {
       cniCacheDir: cacheDir,
       rules:
         filter === 'iptables'
-          ? new IptablesRules((['ipv4', 'ipv6'] as const).map(family => new Iptables({ family, prefix })))
+          ? new IptablesRules((['ipv4', 'ipv6'] as const).map(family => new Iptables({ family, prefix })), { prefix })
           : new NftablesRules({ prefix }),
       serviceRange: new ServiceRange({
         links,
@@ -236,7 +236,11 @@ export class NetworkLab {
           return 'set';
         },
       },
-      elsewhere: { prefix, readSysctl },
+      prefix,
+      readSysctl,
+      bridge: 'k8ts0',
+      vxlanId: 84,
+      vxlanPort: 8472,
       clusterCIDRs: ['10.244.0.0/16', 'fd00:10::/48'],
       clock: systemClock,
       log: silentLogger,
