@@ -58,7 +58,7 @@ class Kernel {
         return;
       case 'addRule':
         expect(this.chains.has(command.chain)).toBe(true);
-        this.chains.get(command.chain)?.push(command.statement);
+        this.chains.get(command.chain)?.push(command.statement as string);
         return;
       case 'flushChain':
         expect(this.chains.has(command.chain)).toBe(true);
