@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import type { Client } from '../../machinery/client/client.ts';
 import type { RestClient } from '../../machinery/client/rest-client.ts';
 import { EventRecorder } from '../../machinery/client/event-recorder.ts';
-import { endpointSlices, nodes, services } from '../../machinery/client/resource.ts';
+import { endpointSlices, nodes, pods, services } from '../../machinery/client/resource.ts';
 import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
@@ -42,6 +42,7 @@ import { dnsAnswers, nodeIsReady } from './node-checks.ts';
 import { createNodeNetwork, problemsOf } from './node-network.ts';
 import { createNodeParts, type NodeParts } from './node-parts.ts';
 import { choosePacketFilter } from './packet-filter.ts';
+import { createPolicy } from './policy.ts';
 import { answerProxyQuestions, createProxy } from './proxy.ts';
 import { running, stoppedLast } from './running.ts';
 import { withUsageFailure } from './usage-failure.ts';
@@ -126,7 +127,7 @@ export async function startNode(
     cluster,
     informers: serviceInformers,
     metricsSocket: config.dnsMetricsBindAddress,
-    hasRules: filter.packetFilter !== 'none',
+    hasRules: filter.mode !== 'userspace',
     log: logger.child({ part: 'dns' }),
   });
   const proxy = createProxy({
@@ -154,7 +155,22 @@ export async function startNode(
       log: logger.child({ part: 'network' }),
     },
   );
-  dns.follow(() => proxy.localServiceIPsChanged());
+  const policy = createPolicy({
+    filter,
+    client: clients.services,
+    informers: serviceInformers,
+    localPods: informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` }),
+    nodeName,
+    answered: dns.answeredHere,
+    isOurNetwork: () => network.status().reason !== 'OtherNetwork',
+    sysctls: parts.sysctls,
+    ruleChanges: proxy.ruleEvents,
+    log: logger.child({ part: 'policy' }),
+  });
+  dns.follow(() => {
+    proxy.localServiceIPsChanged();
+    policy.policies.nodeChanged();
+  });
   const configuration = kubeletSettings(options.kubeletFile, { config, paths, cluster });
   const kubelet = createKubelet({
     configuration,
@@ -181,10 +197,12 @@ export async function startNode(
     extraAddresses: (config.nodeExternalIp ?? []).map(address => ({ type: 'ExternalIP', address })),
     problems: () => problemsOf(network.status()),
     onNode: node => serving.setNames(namesOfNode(node)),
+    onPodAddresses: (pod, ips, signal) => policy.policies.podAddresses(pod, ips, signal),
     labels: options.labels,
     version: kubernetesVersion,
     folders: { root: paths.kubelet, podLogs: paths.podLogs, containerLogs: paths.containerLogs },
   });
+  policy.measureIn(kubelet.metrics.registry);
   clients.kubelet.observe(requestMetrics(kubelet.metrics.registry, clients.host));
   parts.cri.observe((method, seconds, failed) => kubelet.metrics.runtimeCall(method, seconds, failed));
   const rotating = (kind: 'client' | 'server', source: CertificateSource): RotatingCertificate =>
@@ -231,6 +249,8 @@ export async function startNode(
       .then(() => (dnsServer === undefined ? undefined : progress.step('cluster DNS', () => start(dnsServer))))
       .then(() => Promise.all(dns.components.map(start))),
     ...proxy.components.map(start),
+    ...policy.components.map(start),
+    start(policy.policies),
     progress.step(
       'proxy',
       () => start(proxy.proxier),
