@@ -53,7 +53,6 @@ export interface NetworkPoliciesOptions {
   readonly sysctls: Pick<Sysctls, 'set'>;
   readonly ruleChanges?: RuleChanges | undefined;
   readonly recorder: EventSink;
-  readonly metrics?: PolicyMetrics | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -88,6 +87,7 @@ export class NetworkPolicies implements Component {
   private lookedAtMs = -Infinity;
   private readonly leftovers: PolicyBackend[];
   private bridged = false;
+  private metrics: PolicyMetrics | undefined;
 
   constructor(options: NetworkPoliciesOptions) {
     this.options = options;
@@ -113,6 +113,11 @@ export class NetworkPolicies implements Component {
   /** Others may start at once: their pods wait by themselves. */
   ready(): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** Where it counts from now on. */
+  measure(metrics: PolicyMetrics): void {
+    this.metrics = metrics;
   }
 
   /** The node answers other service addresses, or the network is another's now. */
@@ -206,8 +211,8 @@ export class NetworkPolicies implements Component {
   }
 
   private async write(isDriftDue: boolean): Promise<void> {
-    const { isOurNetwork, clock, metrics, log } = this.options;
-    const { state, writer } = this;
+    const { isOurNetwork, clock, log } = this.options;
+    const { state, writer, metrics } = this;
     if (writer === undefined) {
       if (!state.isIdle) throw new Error('this node has no packet filter that works: install nftables or iptables');
       return;
@@ -278,7 +283,7 @@ export class NetworkPolicies implements Component {
     const text = errorText(error);
     const isNews = this.failure === undefined;
     this.failure = text;
-    this.options.metrics?.failed();
+    this.metrics?.failed();
     if (!isNews) return;
     this.options.log.error({ err: error, retryMs }, 'network policies could not be brought into effect');
     this.tell(`not in effect on node ${this.options.nodeName}: ${text}; it is tried again`);

@@ -9,6 +9,7 @@ import type { Paths } from '../paths.ts';
 import { emptyInformer } from './empty-informer.ts';
 import { createNodeNetwork } from './node-network.ts';
 import type { NodeParts } from './node-parts.ts';
+import { removePolicyRules } from './policy.ts';
 import { removeServiceRules } from './proxy.ts';
 
 export interface NodeCleanup {
@@ -47,7 +48,7 @@ export function createNodeCleanup(config: Config, paths: Paths, parts: NodeParts
       await Promise.all(sandboxes.map(s => cri.stopPodSandbox(s.id, { timeoutMs: SANDBOX_MS }).catch(() => undefined)));
       return sandboxes.length;
     },
-    removeRules: () => removeServiceRules(),
+    removeRules: async () => [...(await removeServiceRules()), ...(await removePolicyRules())],
     removeNetwork: () => network.cleanup(),
     removeShutdownDelay: async () => ((await new Logind().restoreLongestDelay()) ? ['shutdown delay'] : []),
   };

@@ -188,9 +188,10 @@ export function defaultClusterRoles(): ClusterRole[] {
       rule('list watch', 'discovery.k8s.io', 'endpointslices'),
       rule('list watch', 'networking.k8s.io', 'servicecidrs'),
     ]),
-    // What the proxy, the pod network and DNS of every node read.
+    // What the proxy, the pod network, DNS and network policies of every node read; pods of others for the addresses that selectors mean.
     clusterRole('k8ts:node-services', [
-      rule('list watch', 'core', 'services namespaces nodes'),
+      rule('list watch', 'core', 'services namespaces nodes pods'),
+      rule('list watch', 'networking.k8s.io', 'networkpolicies'),
       rule('list watch', 'discovery.k8s.io', 'endpointslices'),
     ]),
     clusterRole('system:kube-scheduler', KUBE_SCHEDULER),

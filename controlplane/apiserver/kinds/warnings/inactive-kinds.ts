@@ -20,8 +20,6 @@ export const inactiveKinds: Readonly<Record<string, string>> = {
   'flowcontrol.apiserver.k8s.io/FlowSchema': 'k8ts stores FlowSchemas but does not sort requests by them yet',
   'flowcontrol.apiserver.k8s.io/PriorityLevelConfiguration':
     'k8ts stores PriorityLevelConfigurations but does not limit requests by them yet',
-  'networking.k8s.io/NetworkPolicy':
-    'k8ts stores NetworkPolicies but does not enforce them yet: all traffic is allowed',
   'resource.k8s.io/DeviceClass': 'k8ts stores DeviceClasses but allocates no devices yet',
   'resource.k8s.io/ResourceClaim': 'k8ts stores ResourceClaims but allocates no devices yet',
   'resource.k8s.io/ResourceClaimTemplate': 'k8ts stores ResourceClaimTemplates but makes no claims of them yet',
