@@ -102,6 +102,11 @@ test.each([
     want: '--node-cidr-mask-size: 24 is for one range',
   },
   { name: 'a size of two for one', argv: { 'node-cidr-mask-size-ipv6': 64 }, want: '64 is for two ranges' },
+  {
+    name: 'an advertised address of another family',
+    argv: { 'advertise-address': 'fd00::1' },
+    want: '--advertise-address: "fd00::1" is no IPv4 address, as the first range of --service-cidr is',
+  },
   { name: 'two addresses of a node', argv: { 'node-ip': '192.0.2.1,fd00::1' }, want: undefined },
   {
     name: 'two addresses of one family',

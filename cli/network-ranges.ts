@@ -29,6 +29,10 @@ export function rangeProblems(c: Config, say: Say): void {
   const isDnsRight = c.clusterDns === undefined || checkAddresses('cluster-dns', c.clusterDns, say);
   if (pods === undefined || services === undefined) return;
   togetherProblems(c, pods, services, say);
+  const family = services[0]?.family;
+  // Pods reach the API server by a service of the primary family, which leads to this address.
+  if (c.advertiseAddress !== undefined && isIP(c.advertiseAddress) !== 0 && familyOf(c.advertiseAddress) !== family)
+    say('advertise-address', c.advertiseAddress, `is no ${family} address, as the first range of --service-cidr is`);
   maskProblems(c, pods, say);
   if (!isDnsRight) return;
   for (const address of c.clusterDns ?? []) {

@@ -1,5 +1,7 @@
 /** `k8ts join SERVER --token ...`: makes this machine a node. The token comes as a flag, as K8TS_TOKEN, or with `--token -` on standard input. */
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
+import { urlHost } from '../../machinery/meta/host-port.ts';
 import { startBySystemd, startInBackground } from '../background.ts';
 import { nodeNameOf, type Config } from '../config.ts';
 import { askStatus } from '../control-socket.ts';
@@ -62,7 +64,7 @@ function tokenOf(given: string | undefined): ReturnType<typeof parseJoinToken> {
 }
 
 function serverUrl(text: string): string {
-  const url = /^https?:\/\//.test(text) ? text : `https://${text}`;
+  const url = /^https?:\/\//.test(text) ? text : `https://${isIPv6(text) ? urlHost(text) : text}`;
   let parsed: URL;
   try {
     parsed = new URL(url);

@@ -1,7 +1,7 @@
 /** Ports of the node that pods take. Source: upstream plugin NodePorts, `GetHostPorts`. */
 import type { Pod } from '../../proto/api/core-v1.ts';
 
-/** A host port in use: `ip` is `0.0.0.0` for all addresses. */
+/** A host port in use: `ip` is `0.0.0.0` for all addresses, `::` for all of IPv6. */
 export interface HostPort {
   readonly ip: string;
   readonly protocol: string;
@@ -9,6 +9,7 @@ export interface HostPort {
 }
 
 const ALL = '0.0.0.0';
+const ALL_OF_IPV6 = '::';
 
 /** Host ports that a pod's containers ask for (all of them when the pod is on the host network: defaulting filled hostPort in). */
 export function hostPortsOf({ spec }: Pod): HostPort[] {
@@ -25,5 +26,12 @@ export function hostPortsOf({ spec }: Pod): HostPort[] {
 
 /** Whether one socket could not have both. */
 export function portsClash(a: HostPort, b: HostPort): boolean {
-  return a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || a.ip === ALL || b.ip === ALL);
+  return (
+    a.port === b.port && a.protocol === b.protocol && (a.ip === b.ip || includes(a.ip, b.ip) || includes(b.ip, a.ip))
+  );
+}
+
+/** Differs: upstream takes `::` for an address like any other, and finds out on the node that the port is taken. */
+function includes(all: string, ip: string): boolean {
+  return all === ALL || (all === ALL_OF_IPV6 && ip.includes(':'));
 }

@@ -36,7 +36,7 @@ class Server {
   readonly repair: ServiceRepair;
   readonly told: string[] = [];
 
-  constructor(store: MemoryStore, clock: FakeClock) {
+  constructor(store: MemoryStore, clock: FakeClock, ranges: readonly string[] = ['10.0.0.0/28']) {
     this.storage = openStorage({ store, clock, logger: silentLogger });
     this.services = this.storage.resource(resource('', 'services', 'Service', '/registry/services/specs/'));
     this.addresses = this.storage.resource(
@@ -45,7 +45,7 @@ class Server {
     const cidrs = this.storage.resource<ServiceCIDR>(
       resource('networking.k8s.io', 'servicecidrs', 'ServiceCIDR', '/registry/servicecidrs/'),
     );
-    const defaults = [new AddressRange('10.0.0.0/28')];
+    const defaults = ranges.map(range => new AddressRange(range));
     const taking = new ServiceAddresses({ addresses: this.addresses, cidrs, defaults, clock });
     this.record = new NodePortRecord(
       new PortRange('30000-30009'),
@@ -84,12 +84,13 @@ class Server {
 }
 
 let clock: FakeClock;
+let store: MemoryStore;
 let one: Server;
 let two: Server;
 
 beforeEach(() => {
   clock = new FakeClock(1_000_000_000_000);
-  const store = new MemoryStore(clock);
+  store = new MemoryStore(clock);
   one = new Server(store, clock);
   two = new Server(store, clock);
 });
@@ -263,5 +264,22 @@ describe('repair', () => {
       spec: { cidrs: ['10.0.0.0/28'] },
       status: { conditions: [{ type: 'Ready', status: 'True' }] },
     });
+  });
+
+  test('it shows the second family too that the cluster gets; services get addresses of it by their policy', async () => {
+    await one.repair.repair();
+    const single = await one.create('s');
+    const dual = new Server(store, clock, ['10.0.0.0/28', 'fd00::/120']);
+    await dual.repair.repair();
+    const cidrs = dual.storage.resource<ServiceCIDR>(
+      resource('networking.k8s.io', 'servicecidrs', 'ServiceCIDR', '/registry/servicecidrs/'),
+    );
+    expect((await cidrs.get('', 'kubernetes')).object.spec.cidrs).toEqual(['10.0.0.0/28', 'fd00::/120']);
+    const next: Service = { ...single, spec: { ...single.spec, ipFamilyPolicy: 'PreferDualStack' } };
+    dual.hooks.settle(next, single);
+    await dual.hooks.beforeUpdate(next, single, CONTEXT);
+    expect(next.spec.clusterIPs).toEqual([single.spec.clusterIP, expect.stringMatching(/^fd00::/)]);
+    expect(await dual.held()).toEqual([...(next.spec.clusterIPs ?? [])].sort());
+    await dual.storage.close();
   });
 });

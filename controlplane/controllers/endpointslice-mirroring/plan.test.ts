@@ -78,4 +78,21 @@ describe('planMirror()', () => {
     const slices: readonly EndpointSlice[] = first.create;
     expect(planMirror(undefined, slices).delete).toHaveLength(3);
   });
+
+  test('annotations follow, but for those of the Endpoints object alone', () => {
+    const noted = endpoints();
+    noted.metadata.annotations = {
+      a: 'b',
+      'kubectl.kubernetes.io/last-applied-configuration': '{}',
+      'endpoints.kubernetes.io/last-change-trigger-time': 'x',
+    };
+    const plan = planMirror(noted, first.create);
+    expect(plan.update.map(slice => slice.metadata.annotations)).toEqual(Array(3).fill({ a: 'b' }));
+    expect(planMirror(endpoints(), plan.update).update.map(slice => slice.metadata.annotations)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(planMirror(noted, plan.update).update).toEqual([]);
+  });
 });

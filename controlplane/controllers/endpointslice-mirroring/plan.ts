@@ -7,12 +7,14 @@ import type { Endpoint, EndpointSlice } from '../../../proto/api/discovery-v1.ts
 import { canonicalJson, jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { templateHash } from '../../../machinery/meta/name-hash.ts';
 import { controllerRef } from '../../../machinery/meta/object.ts';
+import { TRIGGER_TIME } from '../runtime/plan/trigger-time.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
 
 export const SERVICE_NAME = 'kubernetes.io/service-name';
 export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 export const MANAGER = 'endpointslicemirroring-controller.k8s.io';
 const SKIP = 'endpointslice.kubernetes.io/skip-mirror';
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 const LEADER = 'control-plane.alpha.kubernetes.io/leader';
 const ENDPOINTS_MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
 const MAX_ENDPOINTS = 1000;
@@ -41,10 +43,12 @@ export function planMirror(endpoints: Endpoints | undefined, slices: readonly En
     if (old === undefined) plan.create.push(wanted);
     else if (
       !jsonEquals(old.endpoints ?? [], wanted.endpoints) ||
-      !jsonEquals(old.metadata.labels, wanted.metadata.labels)
+      !jsonEquals(old.metadata.labels, wanted.metadata.labels) ||
+      !jsonEquals(old.metadata.annotations ?? {}, wanted.metadata.annotations ?? {})
     ) {
+      const { annotations: _, ...rest } = old.metadata;
       const { labels, annotations } = wanted.metadata;
-      const metadata = { ...old.metadata, labels, ...(annotations === undefined ? {} : { annotations }) };
+      const metadata = { ...rest, labels, ...(annotations === undefined ? {} : { annotations }) };
       plan.update.push({ ...old, metadata, endpoints: wanted.endpoints });
     }
   }
@@ -78,6 +82,7 @@ function newSlice(
   type: string,
 ): EndpointSlice & { endpoints: Endpoint[] } {
   const { name = '', namespace, uid, labels } = endpoints.metadata;
+  const annotations = mirroredAnnotations(endpoints);
   const ports = (subset.ports ?? []).map(port => ({
     ...port,
     name: port.name ?? '',
@@ -90,12 +95,19 @@ function newSlice(
       name: `${name.slice(0, 240)}-${templateHash([uid, type, ports]).slice(0, 10)}`,
       namespace,
       labels: { ...labels, [SERVICE_NAME]: name, [MANAGED_BY]: MANAGER },
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
       ownerReferences: [controllerRef(endpoints, { group: '', version: 'v1', kind: 'Endpoints' })],
     },
     addressType: type,
     endpoints: [],
     ports,
   };
+}
+
+/** All but those that are of the Endpoints object itself. */
+function mirroredAnnotations({ metadata }: Endpoints): Record<string, string> {
+  const { [TRIGGER_TIME]: _, [LAST_APPLIED]: _applied, ...annotations } = metadata.annotations ?? {};
+  return annotations;
 }
 
 function toEndpoint({ ip, hostname, nodeName, targetRef }: EndpointAddress, ready: boolean): Endpoint {
