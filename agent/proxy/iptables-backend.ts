@@ -252,7 +252,8 @@ export class IptablesBackend implements ProxyBackend {
       if (!isHalfDone) return;
       ledger.forget(one.service);
       await this.write(ledger, [], kernel ?? { nat: await this.read('nat'), filter: await this.read('filter') });
-      await this.deleteStrays(ledger, 'nat');
+      // A write of everything does so at its end: until then chains of services that come later look like strays.
+      if (kernel === undefined) await this.deleteStrays(ledger, 'nat');
     }
   }
 
