@@ -13,6 +13,8 @@ export interface FlowFilter {
   readonly originalPort?: number;
   /** Where DNAT sent it on. */
   readonly natDestination?: string;
+  /** Who answers, after DNAT or without. */
+  readonly replySource?: string;
 }
 
 /** A flow, as it went out and as its answers come. */
@@ -32,12 +34,13 @@ export interface Flow {
 
 /** The filter as words of `conntrack(8)`. */
 export function flowArguments(filter: FlowFilter): string[] {
-  const address = filter.originalDestination ?? filter.natDestination ?? '';
+  const address = filter.originalDestination ?? filter.natDestination ?? filter.replySource ?? '';
   const family = filter.family ?? (address.includes(':') ? 'ipv6' : 'ipv4');
   const argv = [...(family === 'ipv6' ? ['-f', 'ipv6'] : []), '-p', filter.protocol];
   if (filter.originalDestination !== undefined) argv.push('--orig-dst', filter.originalDestination);
   if (filter.originalPort !== undefined) argv.push('--dport', String(filter.originalPort));
   if (filter.natDestination !== undefined) argv.push('--dst-nat', filter.natDestination);
+  if (filter.replySource !== undefined) argv.push('--reply-src', filter.replySource);
   return argv;
 }
 

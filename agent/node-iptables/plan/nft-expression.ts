@@ -47,16 +47,16 @@ export function expressionText(value: unknown, depth = 0): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   if (Array.isArray(value)) return value.map(text).join(',');
-  const [kind, body] = single(value);
+  const [kind, body, whole] = single(value);
   switch (kind) {
     case 'concat':
-      return many(body).map(text).join(' . ');
+      return many(whole).map(text).join(' . ');
     case 'prefix':
       return `${text(part(body, 'addr'))}/${text(part(body, 'len'))}`;
     case 'range':
-      return many(body).map(text).join('-');
+      return many(whole).map(text).join('-');
     case 'set':
-      return setText(body, text);
+      return setText(whole, text);
     case 'elem':
       return text(part(body, 'val'));
     case 'payload':
@@ -87,7 +87,7 @@ export function expressionText(value: unknown, depth = 0): string {
     case '^':
     case '<<':
     case '>>':
-      return many(body)
+      return many(whole)
         .map(inner => operand(inner, text))
         .join(` ${kind} `);
     case 'rt':
@@ -128,12 +128,12 @@ export function operand(inner: unknown, text: TextOf): string {
   return kind !== undefined && ['|', '&', '^', '<<', '>>'].includes(kind) ? `(${text(inner)})` : text(inner);
 }
 
-function setText(body: unknown, text: TextOf): string {
+function setText(whole: unknown, text: TextOf): string {
   const half = (inner: unknown): string => {
     const isVerdict = typeof inner === 'object' && inner !== null && ('jump' in inner || 'goto' in inner);
     return isVerdict ? verdictText(inner) : text(inner);
   };
-  const elements = many(body).map(item => (Array.isArray(item) ? item.map(half).join(' : ') : text(item)));
+  const elements = many(whole).map(item => (Array.isArray(item) ? item.map(half).join(' : ') : text(item)));
   return `{ ${elements.join(', ')} }`;
 }
 
@@ -176,11 +176,18 @@ function seed(body: Json): string {
   return typeof body['seed'] === 'number' ? ` seed ${body['seed']}` : '';
 }
 
-/** Kind and body of a JSON object with one key. @throws ParseError */
-export function single(value: unknown): readonly [string, Json] {
-  const entry = typeof value === 'object' && value !== null ? Object.entries(value)[0] : undefined;
+/**
+ * Kind and body of a JSON object with one key; the body besides as an object that is empty if it is none.
+ * @throws ParseError
+ */
+export function single(value: unknown): readonly [kind: string, fields: Json, body: unknown] {
+  const entry = isObject(value) ? Object.entries(value)[0] : undefined;
   if (entry === undefined) throw new ParseError('nft -j', 'no object with one key', value);
-  return [entry[0], (entry[1] ?? {}) as Json];
+  return [entry[0], isObject(entry[1]) ? entry[1] : {}, entry[1]];
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function many(value: unknown): readonly unknown[] {
@@ -189,7 +196,7 @@ function many(value: unknown): readonly unknown[] {
 }
 
 function part(body: Json, name: string): unknown {
-  const value = typeof body === 'object' && Object.hasOwn(body, name) ? body[name] : undefined;
+  const value = Object.hasOwn(body, name) ? body[name] : undefined;
   if (value === undefined) throw new ParseError('nft -j', `no field ${name}`, body);
   return value;
 }

@@ -70,14 +70,14 @@ export function statementsText(statements: readonly NftStatement[]): string {
 
 /** @throws ParseError on what is no statement, RangeError on a string that nft cannot hold */
 export function statementText(statement: NftStatement): string {
-  const [kind, body] = single(statement);
+  const [kind, body, whole] = single(statement);
   const text = (name: string): string => expressionText(body[name]);
   switch (kind) {
     case 'match':
       return matchText(body);
     case 'counter':
-      return typeof body === 'string'
-        ? `counter name ${quoted(body)}`
+      return typeof whole === 'string'
+        ? `counter name ${quoted(whole)}`
         : `counter${opt(body, 'packets', v => ` packets ${v} bytes ${text('bytes')}`)}`;
     case 'dnat':
     case 'snat':
@@ -108,7 +108,7 @@ export function statementText(statement: NftStatement): string {
     case 'ct helper':
     case 'ct timeout':
     case 'ct expectation':
-      return `${kind} set ${quoted(String(body))}`;
+      return `${kind} set ${quoted(String(whole))}`;
     case 'quota':
       return `quota${body['inv'] === true ? ' over' : ''} ${text('val')} ${text('val_unit')}`;
     case 'flow':
@@ -159,7 +159,7 @@ function elementText(item: unknown): string {
 }
 
 function opt(body: NftStatementJson, name: string, text: (value: string) => string): string {
-  const value = typeof body === 'object' ? body[name] : undefined;
+  const value = body[name];
   return value === undefined || value === null ? '' : text(expressionText(value));
 }
 

@@ -1,13 +1,7 @@
 /** A rule of iptables as a sentence: which packets it is for, and what becomes of them. */
 import type { AddressMatch, AddressRange, Match, PortMatch, PortRange, Rule, Target, TcpFlags } from '../rule.ts';
 
-const PROTOCOLS: Readonly<Record<string, string>> = {
-  tcp: 'TCP',
-  udp: 'UDP',
-  sctp: 'SCTP',
-  icmp: 'ICMP',
-  'ipv6-icmp': 'ICMPv6',
-};
+const PROTOCOLS: Readonly<Record<string, string>> = { 'ipv6-icmp': 'ICMPv6' };
 
 /** `TCP packets to 10.96.0.1, port 80, whose mark is 0x4000/0x4000: go through chain WEB and come back.` */
 export function explainRule(rule: Rule): string {
@@ -112,7 +106,7 @@ function explainMatch(match: Match): string {
 
 function packets({ protocol, protocolNot }: Rule): string {
   if (protocol === undefined) return 'Packets';
-  const name = PROTOCOLS[protocol] ?? protocol;
+  const name = PROTOCOLS[protocol] ?? protocol.toUpperCase();
   return protocolNot === true ? `Packets but those of ${name}` : `${name} packets`;
 }
 
