@@ -6,8 +6,10 @@ import { CommandError } from '../node-iptables/index.ts';
 import type { Conntrack } from '../node-iptables/index.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { AddressFamily } from './plan/address.ts';
-import { computeStaleFlows, findStaleFlows } from './plan/udp-flows.ts';
-import type { UdpFlow, UdpState } from './plan/udp-flows.ts';
+import { computeStaleFlows, findStaleFlows, matchesFlow } from './plan/udp-flows.ts';
+import type { KnownFlow, UdpFlow, UdpState } from './plan/udp-flows.ts';
+
+const MANY_FLOWS = 8;
 
 export interface UdpFlowKeeperOptions {
   readonly family: AddressFamily;
@@ -43,16 +45,21 @@ export class UdpFlowKeeper {
       else this.states.set(service, now);
       if (this.started && (before.length > 0 || now.length > 0)) stale.push(...computeStaleFlows(family, before, now));
     }
-    if (this.started) return this.forget(stale);
+    if (this.started) return this.forget(stale.length > MANY_FLOWS ? await this.existing(stale) : stale);
     this.started = true;
-    if (this.states.size > 0) await this.forget(await this.leftovers());
+    if (this.states.size > 0) await this.forget(findStaleFlows(family, await this.known(), this.states.values()));
   }
 
-  private async leftovers(): Promise<UdpFlow[]> {
+  /** A command each costs more than to look first: of a thousand endpoints that went few have flows. */
+  private async existing(stale: readonly UdpFlow[]): Promise<readonly UdpFlow[]> {
+    const known = await this.known();
+    return stale.filter(filter => known.some(flow => matchesFlow(filter, flow)));
+  }
+
+  private async known(): Promise<readonly KnownFlow[]> {
     const { family, conntrack } = this.options;
     try {
-      const known = await conntrack.listFlows('udp', family === 'IPv4' ? 'ipv4' : 'ipv6');
-      return findStaleFlows(family, known, this.states.values());
+      return await conntrack.listFlows('udp', family === 'IPv4' ? 'ipv4' : 'ipv6');
     } catch (error) {
       this.give(error);
       return [];

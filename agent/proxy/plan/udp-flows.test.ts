@@ -26,7 +26,7 @@ describe('computeStaleFlows()', () => {
       name: 'an endpoint went',
       before: state(['10.244.0.3', '10.244.0.4']),
       after: state(['10.244.0.3']),
-      want: [{ ...flow, originalDestination: '10.96.0.21', originalPort: 53, natDestination: '10.244.0.4' }],
+      want: [{ ...flow, originalDestination: '10.96.0.21', originalPort: 53, replySource: '10.244.0.4' }],
     },
     {
       name: 'an endpoint terminates and still serves',

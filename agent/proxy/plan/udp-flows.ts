@@ -26,7 +26,8 @@ export interface UdpFlow {
   readonly family: AddressFamily;
   readonly originalDestination?: string;
   readonly originalPort: number;
-  readonly natDestination?: string;
+  /** Who answers. */
+  readonly replySource?: string;
 }
 
 /** A flow that the kernel has. */
@@ -69,8 +70,8 @@ export function computeStaleFlows(
     const isOver = gone.length === old.endpoints.length;
     flows.push(...(isOver ? places : gonePlaces));
     if (isOver) continue;
-    for (const natDestination of new Set(gone.map(endpoint => endpoint.slice(0, endpoint.indexOf(' ')))))
-      flows.push(...places.filter(place => stays.has(textOf(place))).map(place => ({ ...place, natDestination })));
+    for (const replySource of new Set(gone.map(endpoint => endpoint.slice(0, endpoint.indexOf(' ')))))
+      flows.push(...places.filter(place => stays.has(textOf(place))).map(place => ({ ...place, replySource })));
   }
   for (const now of after) {
     if (!now.answers) continue;
@@ -101,10 +102,18 @@ export function findStaleFlows(
       // A node port counts on the node's own addresses alone; what was sent on to somewhere else was sent by DNAT.
       (replySource === originalDestination ? undefined : wanted.get(` ${originalPort}`));
     if (endpoints === undefined || endpoints.has(`${replySource} ${replyPort}`)) return [];
-    const natDestination = replySource === originalDestination ? {} : { natDestination: replySource };
-    return [{ protocol: 'udp', family, originalDestination, originalPort, ...natDestination }];
+    return [{ protocol: 'udp', family, originalDestination, originalPort, replySource }];
   });
   return unique(flows);
+}
+
+/** Whether a flow that the kernel has is one that a filter means. */
+export function matchesFlow(filter: UdpFlow, flow: KnownFlow): boolean {
+  return (
+    filter.originalPort === flow.originalPort &&
+    (filter.originalDestination === undefined || filter.originalDestination === flow.originalDestination) &&
+    (filter.replySource === undefined || filter.replySource === flow.replySource)
+  );
 }
 
 function placesOf(family: AddressFamily, { addresses, port, nodePort }: UdpState): UdpFlow[] {
@@ -120,5 +129,5 @@ function textOf({ originalDestination, originalPort }: UdpFlow): string {
 }
 
 function unique(flows: readonly UdpFlow[]): UdpFlow[] {
-  return [...new Map(flows.map(flow => [`${textOf(flow)} ${flow.natDestination ?? ''}`, flow])).values()];
+  return [...new Map(flows.map(flow => [`${textOf(flow)} ${flow.replySource ?? ''}`, flow])).values()];
 }
