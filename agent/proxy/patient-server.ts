@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { RequestListener, Server } from 'node:http';
 import type { Clock } from '../../machinery/process/clock.ts';
+import { listenHost } from '../../machinery/process/listen-host.ts';
 
 const RETRY_MS = 30_000;
 
@@ -40,7 +41,7 @@ export class PatientServer {
   }
 
   private listen(): void {
-    this.server.listen({ port: this.options.port, host: this.options.host });
+    this.server.listen({ port: this.options.port, host: listenHost(this.options.host ?? '') });
   }
 
   private failed(error: Error): void {
