@@ -10,11 +10,11 @@ import type { Logger } from '../../machinery/process/logger.ts';
 import { CommandError, isEmptyChange } from '../node-iptables/index.ts';
 import type { Iptables, SavedTables } from '../node-iptables/index.ts';
 import type { ProxyBackend, ServiceUpdate } from './backend.ts';
-import { BASE_CHAINS, PROXY_TABLES, hooks } from './plan/iptables-base.ts';
+import { IptablesDrift } from './iptables-drift.ts';
+import { PROXY_TABLES } from './plan/iptables-base.ts';
 import type { Hairpin, ProxyTable } from './plan/iptables-base.ts';
-import { ROOT_CHAINS } from './plan/iptables-branches.ts';
 import { cleanupChanges, deletions, missingHooks } from './plan/iptables-full.ts';
-import { ChainHash, readKernel } from './plan/iptables-kernel.ts';
+import { readKernel } from './plan/iptables-kernel.ts';
 import type { KernelTable } from './plan/iptables-kernel.ts';
 import { RuleLedger } from './plan/iptables-ledger.ts';
 import { compareIptables, iptablesPath } from './plan/iptables-path.ts';
@@ -25,8 +25,6 @@ import type { PathStep, RuleDifference } from './plan/packet-path.ts';
 
 /** Chains made or deleted by one transaction at most: in more of them the kernel's tools become slow with the square of it. */
 const CHAINS_PER_BATCH = 1_000;
-/** So many chains are looked at beside the most telling ones when someone asks for drift, others each time. */
-const CHAINS_PER_LOOK = 200;
 
 /** What there is before the first write. */
 const NO_TABLE: KernelTable = { ours: new Map(), foreign: new Map() };
@@ -44,10 +42,11 @@ export class IptablesBackend implements ProxyBackend {
   private ledger: RuleLedger | undefined;
   private hairpin: Hairpin = 'oneRule';
   private batchSize: number | undefined;
-  private readonly nextLooks: Partial<Record<ProxyTable, IterableIterator<string>>> = {};
+  private readonly drift: IptablesDrift;
 
   constructor(options: IptablesBackendOptions) {
     this.options = options;
+    this.drift = new IptablesDrift(options.iptables);
   }
 
   async replaceAll(updates: Iterable<ServiceUpdate>): Promise<void> {
@@ -72,33 +71,8 @@ export class IptablesBackend implements ProxyBackend {
     for await (const batch of this.batches(ledger, updates, node)) await this.write(ledger, batch);
   }
 
-  async hasDrifted(): Promise<boolean> {
-    const { ledger } = this;
-    if (ledger === undefined) return false;
-    const asked = PROXY_TABLES.flatMap(table => {
-      const builtIn = new Set(hooks(table).map(hook => hook.chain));
-      const telling = new Set([
-        ...builtIn,
-        ...BASE_CHAINS[table],
-        ...ROOT_CHAINS[table],
-        ...this.nextLook(ledger, table),
-      ]);
-      return [...telling].map(chain => ({ table, chain }));
-    });
-    const found = await this.options.iptables.listChains(asked);
-    if (found === undefined) return true;
-    const { family } = this.options.node();
-    for (const table of PROXY_TABLES) {
-      const lists = new Map(
-        asked.flatMap(({ chain, ...of }, i) => (of.table === table ? [[chain, found[i] ?? []]] : [])),
-      );
-      if (missingHooks(table, lists, family).length > 0) return true;
-      for (const [chain, rules] of lists) {
-        const known = ledger.chain(table, chain);
-        if (known !== undefined && known.hash !== ChainHash.of(chain, rules).hash) return true;
-      }
-    }
-    return false;
+  hasDrifted(): Promise<boolean> {
+    return this.ledger === undefined ? Promise.resolve(false) : this.drift.hasDrifted(this.ledger);
   }
 
   async cleanup(): Promise<boolean> {
@@ -229,7 +203,7 @@ export class IptablesBackend implements ProxyBackend {
     batch: readonly ServiceRules[],
     kernel?: Record<ProxyTable, KernelTable>,
   ): Promise<void> {
-    const { family } = this.options.node();
+    const { family } = this.options.iptables;
     let isHalfDone = false;
     try {
       for (const { table, change, written } of ledger.plan(batch, kernel !== undefined)) {
@@ -265,21 +239,6 @@ export class IptablesBackend implements ProxyBackend {
   private async carryOut({ change, written }: LedgerStep): Promise<void> {
     await this.options.iptables.apply([change]);
     written();
-  }
-
-  /** The next chains to look at, in turn. */
-  private nextLook(ledger: RuleLedger, table: ProxyTable): string[] {
-    const names: string[] = [];
-    const walk = (this.nextLooks[table] ??= ledger.chainNames(table));
-    while (names.length < CHAINS_PER_LOOK) {
-      const next = walk.next();
-      if (next.done === true) {
-        delete this.nextLooks[table];
-        break;
-      }
-      names.push(next.value);
-    }
-    return names.filter(chain => ledger.chain(table, chain) !== undefined);
   }
 
   /** Legacy iptables reads and writes the whole table at each call, so it is called once. */

@@ -2,9 +2,8 @@
 import { renderRule } from '../../node-iptables/plan/render-rule.ts';
 import type { TableChange } from '../../node-iptables/plan/restore.ts';
 import { BUILT_IN_CHAINS } from '../../node-iptables/plan/rule.ts';
-import type { TableName } from '../../node-iptables/plan/rule.ts';
-import type { AddressFamily } from './address.ts';
-import { BASE_CHAINS, hooks, iptablesFamily } from './iptables-base.ts';
+import type { Family, TableName } from '../../node-iptables/plan/rule.ts';
+import { BASE_CHAINS, hooks } from './iptables-base.ts';
 import type { ProxyTable } from './iptables-base.ts';
 import { ROOT_CHAINS } from './iptables-branches.ts';
 import { isOurs } from './iptables-kernel.ts';
@@ -14,10 +13,10 @@ import type { KernelTable } from './iptables-kernel.ts';
 export function missingHooks(
   table: ProxyTable,
   foreign: ReadonlyMap<string, readonly string[]>,
-  family: AddressFamily,
+  family: Family,
 ): { chain: string; rule: string }[] {
   return hooks(table)
-    .map(({ chain, rule }) => ({ chain, rule: renderRule(rule, iptablesFamily(family)) }))
+    .map(({ chain, rule }) => ({ chain, rule: renderRule(rule, family) }))
     .filter(({ chain, rule }) => foreign.get(chain)?.includes(rule) !== true);
 }
 
