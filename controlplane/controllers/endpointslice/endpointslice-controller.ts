@@ -8,7 +8,7 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { endpointSlices, nodes, pods, services } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { objectKey, splitKey } from '../../../machinery/meta/object.ts';
+import { keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
@@ -42,6 +42,13 @@ export class EndpointSliceController implements Controller, Reconciler {
     this.slices.addIndex(BY_SERVICE, slice => (isOurs(slice) ? [serviceKey(slice)] : []));
     this.shares = new ZoneShares(this.nodes, key => this.queue.add(key));
     watchServicePods(this.queue, this.services, this.pods);
+    this.nodes.addHandler({
+      // Rare, and any service may have endpoints there.
+      onUpdate: (older, node) => {
+        if (older.metadata.labels?.[ZONE] === node.metadata.labels?.[ZONE]) return;
+        for (const service of this.services.lister.list()) this.queue.add(keyOf(service));
+      },
+    });
     const wake = (slice: EndpointSlice): void => {
       if (isOurs(slice)) this.queue.add(serviceKey(slice));
     };
