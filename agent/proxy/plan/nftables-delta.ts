@@ -2,8 +2,8 @@
 import type { NftCommand, NftElement } from '../../node-iptables/plan/nft.ts';
 import type { NodeModel } from './model.ts';
 import { sharedChainsOf } from './nftables-base.ts';
-import { elementsOf } from './nftables-service.ts';
-import type { NftPort } from './nftables-service.ts';
+import { LOCAL_SLOTS, endpointMap } from './nftables-names.ts';
+import type { NftPort, NftTarget } from './nftables-service.ts';
 
 /** One service's share of a transaction. */
 export interface NftDelta {
@@ -16,24 +16,38 @@ export interface NftDelta {
   readonly addHairpins: readonly string[];
 }
 
+interface PortTarget {
+  readonly target: NftTarget;
+  readonly port: NftPort;
+}
+
+const NO_SLOTS: readonly string[] = [];
+const SLOTS = [
+  [0, 'cluster'],
+  [LOCAL_SLOTS, 'local'],
+] as const;
+
 export function computeNftDelta(before: readonly NftPort[], wanted: readonly NftPort[]): NftDelta {
-  const there = new Map<string, string>();
-  for (const port of before) for (const [set, key, value] of elementsOf(port)) there.set(`${set} ${key}`, value);
   const remove: (readonly [string, string])[] = [];
   const add: (readonly [string, string, string, string])[] = [];
+  const there = new Map<string, PortTarget>();
+  for (const port of before)
+    for (const target of port.targets) there.set(`${target.map} ${target.key}`, { target, port });
   for (const port of wanted) {
-    for (const [set, key, value] of elementsOf(port)) {
-      const id = `${set} ${key}`;
+    for (const target of port.targets) {
+      const id = `${target.map} ${target.key}`;
       const old = there.get(id);
       there.delete(id);
-      if (old === value) continue;
-      if (old !== undefined) remove.push([set, key]);
-      add.push([set, key, value, port.name]);
+      if (old?.target.verdict !== target.verdict) {
+        if (old !== undefined) remove.push([target.map, target.key]);
+        add.push([target.map, target.key, target.verdict, port.name]);
+      }
+      changeSlots(old, { target, port });
     }
   }
-  for (const id of there.keys()) {
-    const space = id.indexOf(' ');
-    remove.push([id.slice(0, space), id.slice(space + 1)]);
+  for (const old of there.values()) {
+    remove.push([old.target.map, old.target.key]);
+    changeSlots(old, undefined);
   }
   const chains = new Map(before.flatMap(port => [...port.chains]));
   const writeChains = new Map<string, readonly string[]>();
@@ -45,6 +59,28 @@ export function computeNftDelta(before: readonly NftPort[], wanted: readonly Nft
   const hairpins = new Set(before.flatMap(port => port.hairpin));
   const addHairpins = wanted.flatMap(port => port.hairpin).filter(address => !hairpins.has(address));
   return { remove, add, writeChains, deleteChains: [...chains.keys()], addHairpins };
+
+  /** Endpoints of one target, which may have come or gone. Slot by slot: thousands are compared, and few of them written. */
+  function changeSlots(old: PortTarget | undefined, now: PortTarget | undefined): void {
+    for (const [first, kind] of SLOTS) {
+      const were = slotsOf(old, kind);
+      const are = slotsOf(now, kind);
+      for (let i = 0; i < Math.max(were.length, are.length); i++) {
+        const [was, is] = [were[i], are[i]];
+        if (was === is) continue;
+        if (old !== undefined && was !== undefined) remove.push(slotOf(old, first + i));
+        if (now !== undefined && is !== undefined) add.push([...slotOf(now, first + i), is, now.port.name]);
+      }
+    }
+  }
+}
+
+function slotsOf(of: PortTarget | undefined, kind: 'cluster' | 'local'): readonly string[] {
+  return of?.target.endpointKey === undefined ? NO_SLOTS : of.port[kind];
+}
+
+function slotOf(of: PortTarget, slot: number): readonly [set: string, key: string] {
+  return [endpointMap(of.target.map, of.port.transport), `${of.target.endpointKey} . ${slot}`];
 }
 
 export function isEmptyNftDelta(delta: NftDelta): boolean {
