@@ -41,7 +41,7 @@ import { kubeletSettings } from './kubelet-settings.ts';
 import { dnsAnswers, nodeIsReady } from './node-checks.ts';
 import { createNodeNetwork, problemsOf } from './node-network.ts';
 import { createNodeParts, type NodeParts } from './node-parts.ts';
-import { choosePacketFilter } from './packet-filter.ts';
+import { choosePacketFilter, type PacketFilterParts } from './packet-filter.ts';
 import { createPolicy } from './policy.ts';
 import { answerProxyQuestions, createProxy } from './proxy.ts';
 import { running, stoppedLast } from './running.ts';
@@ -71,12 +71,20 @@ export interface NodeOptions {
   labels: Readonly<Record<string, string>>;
 }
 
+/** What a node has before there is an API server. */
+export interface RuntimeParts extends NodeParts {
+  readonly filter: PacketFilterParts;
+}
+
 /** The runtime alone: it can start before there is an API server. */
 export async function startRuntime(
   { config, paths, progress, logger, start, facts }: DaemonContext,
   kubeletFile: ConfigurationFile,
-): Promise<NodeParts> {
+): Promise<RuntimeParts> {
   const parts = createNodeParts(config, paths, logger, kubeletFile);
+  const filter = choosePacketFilter(config.proxyMode);
+  // It is waited for below.
+  filter.catch(() => undefined);
   const { containerd, importer, cri } = parts;
   await prepareNetnsDirectory();
   if (containerd !== undefined) {
@@ -95,13 +103,13 @@ export async function startRuntime(
     });
   }
   facts.containerRuntime = `${version.runtimeName} ${version.runtimeVersion} at ${parts.socketPath}`;
-  return parts;
+  return { ...parts, filter: await filter };
 }
 
 /** Everything else; resolves when the node is Ready and cluster DNS answers. */
 export async function startNode(
   context: DaemonContext,
-  parts: NodeParts,
+  parts: RuntimeParts,
   clients: NodeClients,
   options: NodeOptions,
 ): Promise<void> {
@@ -110,7 +118,7 @@ export async function startNode(
   const clock = systemClock;
   const nodeName = nodeNameOf(config);
   const [clusterDns = ''] = cluster.clusterDns;
-  const filter = await choosePacketFilter(config.proxyMode);
+  const { filter } = parts;
   logger.info(
     { part: 'proxy', mode: filter.mode, packetFilter: filter.packetFilter, reason: filter.reason },
     'how services are forwarded',
