@@ -23,6 +23,7 @@ import { RuntimeError } from '../runtime-error.ts';
 import { resetContainerd, type ContainerdRemains } from './containerd-reset.ts';
 import { ContainerdError } from './containerd-error.ts';
 import { ContainerdProcess, type ContainerdRecord } from './containerd-process.ts';
+import { StrayNamespaces } from './stray-namespaces.ts';
 import { endStrayShims } from './stray-shims.ts';
 import { parseContainerdVersion, renderContainerdConfig } from './plan/containerd-config.ts';
 
@@ -57,7 +58,8 @@ const MAX_CONCURRENT_DOWNLOADS = 3;
 const LOOKS_MS = [0, 5_000, 20_000, 60_000];
 const LAST_LOOK_MS = 300_000;
 /** No sandbox takes as long to be made. */
-const SANDBOX_TICKS = 240 * TICKS_PER_SECOND;
+const SANDBOX_MS = 240_000;
+const SANDBOX_TICKS = (SANDBOX_MS / 1_000) * TICKS_PER_SECOND;
 
 export class ContainerdSupervisor implements Component {
   readonly name = 'containerd';
@@ -65,6 +67,7 @@ export class ContainerdSupervisor implements Component {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly process: ContainerdProcess;
+  private readonly strayNamespaces: StrayNamespaces;
   private readonly firstReady: Promise<void>;
   private settleReady: { resolve: () => void; reject: (error: unknown) => void } = { resolve() {}, reject() {} };
 
@@ -73,6 +76,7 @@ export class ContainerdSupervisor implements Component {
     this.clock = clock;
     this.logger = logger;
     this.process = new ContainerdProcess({ ...options, clock });
+    this.strayNamespaces = new StrayNamespaces(options.stateDir, SANDBOX_MS);
     this.firstReady = new Promise((resolve, reject) => (this.settleReady = { resolve, reject }));
     this.firstReady.catch(() => undefined);
   }
@@ -257,6 +261,8 @@ export class ContainerdSupervisor implements Component {
     try {
       const ended = await endStrayShims(client, { socketPath, stateDir, beforeTicks });
       if (ended.length > 0) this.logger.info({ sandboxes: ended }, 'Ended what a killed containerd had half made');
+      const namespaces = await this.strayNamespaces.look(this.clock.monotonicMs());
+      if (namespaces.length > 0) this.logger.info({ namespaces }, 'Removed network namespaces that nobody is in');
     } catch (error) {
       this.logger.warn({ error }, 'Cannot look for what a killed containerd left');
     } finally {
