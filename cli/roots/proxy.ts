@@ -31,6 +31,8 @@ import { socketOf } from '../proxy-flags.ts';
 import type { PacketFilterParts } from './packet-filter.ts';
 import { running, stoppedLast } from './running.ts';
 
+const ADDRESSES_MS = 30_000;
+
 export interface ProxyOptions {
   readonly config: Config;
   readonly cluster: ClusterSettings;
@@ -108,6 +110,14 @@ export function createProxy(options: ProxyOptions): ProxyParts {
       void healthChecks.listenAnew();
     });
   }
+  // Nothing tells of addresses that come later, such as those that several nodes take turns with.
+  const hasRanges = (config.nodeportAddresses ?? []).some(range => range !== 'primary');
+  const lookingAgain = running('node-addresses', async signal => {
+    while (!signal.aborted) {
+      await clock.sleep(ADDRESSES_MS, signal).catch(() => undefined);
+      for (const view of views) view.look();
+    }
+  });
   const server = new ProxyServer({
     metricsSocket: socketOf(config.proxyMetricsBindAddress),
     healthSocket: socketOf(config.proxyHealthzBindAddress),
@@ -125,6 +135,7 @@ export function createProxy(options: ProxyOptions): ProxyParts {
       stoppedLast('proxy-events', () => events.stop()),
       server,
       ...(filter.packetFilter === 'none' ? [] : [watching]),
+      ...(hasRanges ? [lookingAgain] : []),
     ],
     localServiceIPsChanged: () => views.forEach(view => view.look()),
     ruleEvents,
