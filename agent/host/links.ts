@@ -33,6 +33,11 @@ export class Links {
     return this.query(['ip', '-j', `-${family}`, 'route', 'show']);
   }
 
+  /** Addresses that are this host's by a route alone, put there by `protocol`. */
+  localRoutes(family: 4 | 6, protocol: number): Promise<Route[]> {
+    return this.query(['ip', '-j', `-${family}`, 'route', 'show', 'table', 'local', 'proto', String(protocol)]);
+  }
+
   /** Of one device, those that were put there by hand. */
   neighbours(device: string): Promise<Neighbour[]> {
     return this.query(['ip', '-j', 'neigh', 'show', 'dev', device, 'nud', 'permanent']);
