@@ -82,7 +82,7 @@ function nextStep(failure: CommandFailure, argv: readonly string[]): string {
 
 // nft takes its input as one transaction, iptables-restore one a table, ipset one a line.
 function whatStays(argv: readonly string[]): string {
-  if (argv.includes('ipset')) return 'lines before it were carried out';
+  if (argv.includes('ipset')) return 'lines before it may have been carried out';
   if (argv.some(word => word.endsWith('-restore'))) return 'its table was not changed, tables before it were';
   return 'nothing was changed';
 }

@@ -6,7 +6,7 @@ import type { IpsetCommand } from './plan/ipset.ts';
 import { parseIpsetSave } from './plan/ipset-save.ts';
 import type { IpsetSaved } from './plan/ipset-save.ts';
 
-/** Commands run in order and stop at the first that fails; what ran before it stays. */
+/** Commands run in order and stop at the first that fails; what stood before it may have been carried out. */
 export class Ipset {
   private readonly options: CommandOptions;
 

@@ -1,6 +1,6 @@
 /**
  * Sets of the kernel that iptables rules look into, and the input for `ipset restore`. Each line stands alone: sets have no
- * transactions, and what ran before a refused line stays. `swap` is what makes a change of a whole set atomic.
+ * transactions, and lines before a refused one may have been carried out. `swap` is what makes a change of a whole set atomic.
  * Source: ipset(8), version 7.17.
  */
 import type { Family } from './rule.ts';
