@@ -16,6 +16,8 @@ import type { UdpFlowKeeper } from './udp-flow-keeper.ts';
 
 /** So many changed services, if they are most of all, are written faster by a full write. */
 const BURST_SERVICES = 1_000;
+/** The controller makes the slices of a new service within this, as a rule. */
+const ENDPOINTS_MS = 30;
 const MIN_RETRY_MS = 200;
 const MAX_RETRY_MS = 10_000;
 /** Timers may fire a little early. */
@@ -65,6 +67,8 @@ export interface FamilySyncOptions {
 export class FamilySync {
   private readonly options: FamilySyncOptions;
   private readonly dirty = new Set<string>();
+  /** New services without endpoints that may still wait for them. */
+  private readonly awaited = new Set<string>();
   private readonly triggered = new Map<string, number>();
   private readonly pacer = new WritePacer();
   private full = true;
@@ -91,9 +95,18 @@ export class FamilySync {
   touch(service: string, triggeredAtMs?: number): void {
     if (!this.full && this.dirty.size === 0) this.options.onQueued(this.options.family);
     this.dirty.add(service);
+    this.awaited.delete(service);
     if (triggeredAtMs !== undefined)
       this.triggered.set(service, Math.min(triggeredAtMs, this.triggered.get(service) ?? Infinity));
     this.wake?.();
+  }
+
+  /** A new service whose endpoints are about to come: one write for both is sooner done than two. */
+  touchSoon(service: string): void {
+    this.awaited.add(service);
+    this.options.clock.after(ENDPOINTS_MS, () => {
+      if (this.awaited.delete(service)) this.touch(service);
+    });
   }
 
   touchAll(): void {
@@ -164,6 +177,7 @@ export class FamilySync {
     const udp = new Map<string, readonly UdpState[]>();
     // Cleared before the first await: what comes during the write must be seen by the next one.
     this.dirty.clear();
+    if (isFull) this.awaited.clear();
     this.triggered.clear();
     this.full = false;
     try {

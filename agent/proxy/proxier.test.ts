@@ -105,13 +105,31 @@ describe('Proxier', () => {
     await clock.advance(0);
     svcs.set(service('a', { clusterIP: '10.96.0.21' }));
     svcs.set(service('b', { clusterIP: '10.96.0.22' }));
+    slices.set(slice('a', ['10.244.0.9']));
+    slices.set(slice('b', ['10.244.0.9']));
     slices.set(slice('web', ['10.244.0.9']));
     await clock.advance(0);
     expect(backend.calls.slice(1)).toEqual(['update web=0']);
     backend.held = false;
     backend.finish();
     await clock.advance(0);
-    expect(backend.calls.slice(2)).toEqual(['update a=0 b=0 web=1']);
+    expect(backend.calls.slice(2)).toEqual(['update a=1 b=1 web=1']);
+    await end();
+  });
+
+  test('waits a moment for the endpoints of a new service, and no longer', async () => {
+    const { svcs, slices, backend, clock, end } = await start();
+    svcs.set(service('a', { clusterIP: '10.96.0.21' }));
+    svcs.set(service('b', { clusterIP: '10.96.0.22' }));
+    await clock.advance(10);
+    expect(backend.calls).toHaveLength(1);
+    slices.set(slice('a', ['10.244.0.9']));
+    await clock.advance(0);
+    expect(backend.calls.slice(1)).toEqual(['update a=1']);
+    await clock.advance(20);
+    expect(backend.calls.slice(2)).toEqual(['update b=0']);
+    await clock.advance(100);
+    expect(backend.calls).toHaveLength(3);
     await end();
   });
 
@@ -254,13 +272,16 @@ describe('Proxier and claims', () => {
       return { ...made, metadata: { ...made.metadata, creationTimestamp: `2026-01-0${day}T00:00:00Z` } };
     };
     svcs.set(aged('young', 2, ['203.0.113.5']));
-    await clock.advance(0);
+    await clock.advance(30);
+    expect([backend.calls.at(-1), backend.externalIPs.at(-1)]).toEqual(['update young=0', '203.0.113.5']);
     svcs.set(aged('old', 1, ['203.0.113.5']));
     await clock.advance(0);
+    expect([backend.calls.at(-1), backend.externalIPs.at(-1)]).toEqual(['update young=0', '']);
+    await clock.advance(30);
+    expect([backend.calls.at(-1), backend.externalIPs.at(-1)]).toEqual(['update old=0', '203.0.113.5']);
     svcs.set(aged('old', 1, []));
     await clock.advance(0);
-    expect(backend.calls.slice(1)).toEqual(['update young=0', 'update old=0 young=0', 'update old=0 young=0']);
-    expect(backend.externalIPs.slice(1)).toEqual(['203.0.113.5', '203.0.113.5', '203.0.113.5']);
+    expect([backend.calls.at(-1), backend.externalIPs.at(-1)]).toEqual(['update old=0 young=0', '203.0.113.5']);
     await end();
   });
 });

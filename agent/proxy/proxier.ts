@@ -198,7 +198,11 @@ export class Proxier implements Component {
     for (const key of rivals) this.touch(key);
     if ((before !== undefined && isProxied(before)) || (now !== undefined && isProxied(now))) {
       this.options.metrics?.serviceChanged();
-      this.touch(keyOf(service));
+      const key = keyOf(service);
+      const isBare = before === undefined && this.slicesOf(key).length === 0;
+      for (const sync of this.syncs)
+        if (isBare) sync.touchSoon(key);
+        else sync.touch(key);
     }
   }
 
