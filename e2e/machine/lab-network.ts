@@ -12,7 +12,7 @@ export type Families = readonly ('IPv4' | 'IPv6')[];
 
 /** Of the lab; no route of the host's own namespace leads there unless `attachRoot` makes one. */
 const SUBNET = '10.231';
-const SUBNET6 = 'fd00:231:0';
+const SUBNET6 = 'fd00:231';
 const GATEWAY = 254;
 const BRIDGE = 'wire';
 
@@ -42,7 +42,7 @@ export class LabNetwork {
 
   private addressesOn(segment: number, index: number): string[] {
     return this.families.map(family =>
-      family === 'IPv4' ? `${SUBNET}.${segment}.${index}` : `${SUBNET6}:${segment}::${index.toString(16)}`,
+      family === 'IPv4' ? `${SUBNET}.${segment}.${index}` : `${SUBNET6}:${segment + 1}::${index.toString(16)}`,
     );
   }
 

@@ -1,4 +1,4 @@
-/** A cluster of both address families, and one of IPv6 alone on hosts that have no other: two nodes each. */
+/** A cluster of both address families, and one of IPv6 alone on hosts that have no other: two nodes each, and each packet filter once. */
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { hostPort, urlHost } from '../../machinery/meta/host-port.ts';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
@@ -51,6 +51,7 @@ describe('both families', () => {
         'cluster-cidr': ['10.245.0.0/16', 'fd00:245::/48'],
         'service-cidr': ['10.97.0.0/16', 'fd00:97::/112'],
       },
+      nodeSettings: { 'proxy-mode': 'nftables' },
     }),
   );
   afterAll(async () => cluster?.close());
@@ -144,6 +145,7 @@ describe('IPv6 alone', () => {
     start('ipv6', {
       families: ['IPv6'],
       settings: { 'cluster-cidr': 'fd00:246::/48', 'service-cidr': 'fd00:98::/112' },
+      nodeSettings: { 'proxy-mode': 'iptables' },
     }),
   );
   afterAll(async () => cluster?.close());
