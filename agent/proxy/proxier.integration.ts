@@ -29,6 +29,8 @@ describe.each(BACK_ENDS)('$name', backEnd => {
     expect(new Set(await lab.fetch('pod1', at.service(20), 80, { count: 30 }))).toEqual(
       new Set([`pod1 ${at.bridge}`, `pod2 ${at.pod1}`]),
     );
+    await proxy.put('web', web, [{ addresses: [at.pod1] }]);
+    expect(await lab.fetch('pod1', at.service(20), 80)).toEqual([`pod1 ${at.bridge}`]);
     // What comes from outside is masqueraded, so that the answer passes here.
     expect(await lab.fetch('client', at.service(20), 80)).toEqual([expect.stringContaining(` ${at.bridge}`)]);
   });

@@ -14,6 +14,8 @@ export interface EndpointModel {
   readonly port: number;
   /** It runs on this node. */
   readonly local: boolean;
+  /** Nobody says where it runs, as in slices that people write: it may be here. */
+  readonly maybeHere?: true;
 }
 
 /** One port of one service. Addresses are those of the family, checked, without duplicates. */

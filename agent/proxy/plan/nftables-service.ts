@@ -35,7 +35,7 @@ export interface NftPort {
   /** Endpoints by slot, `10.244.0.3 . 8080`, for policy Cluster and Local; empty if no target leads there. */
   readonly cluster: readonly string[];
   readonly local: readonly string[];
-  /** Addresses of endpoints on this node. */
+  /** Addresses of endpoints that are on this node, or may be. */
   readonly hairpin: readonly string[];
   /** Chains of its own with their rules. */
   readonly chains: ReadonlyMap<string, readonly string[]>;
@@ -192,7 +192,8 @@ function stickyRules(port: ServicePortModel, endpoints: readonly EndpointModel[]
 
 function hairpinsOf(port: ServicePortModel): string[] {
   const addresses = new Set<string>();
-  for (const endpoint of port.clusterEndpoints) if (endpoint.local) addresses.add(endpoint.ip);
+  for (const endpoint of port.clusterEndpoints)
+    if (endpoint.local || endpoint.maybeHere === true) addresses.add(endpoint.ip);
   for (const endpoint of port.localEndpoints) addresses.add(endpoint.ip);
   return [...addresses];
 }

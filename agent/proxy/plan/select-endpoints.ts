@@ -87,6 +87,7 @@ function candidateOf(endpoint: Endpoint, port: number, node: NodeModel): Candida
     ip,
     port,
     local: endpoint.nodeName === node.nodeName,
+    ...(endpoint.nodeName === undefined ? { maybeHere: true } : {}),
     ready,
     serving,
     servingTerminating: serving && terminating,
@@ -118,6 +119,6 @@ function firstOf<T>(wanted: readonly T[], fallback: readonly T[]): readonly T[] 
   return wanted.length > 0 ? wanted : fallback;
 }
 
-function toModel({ ip, port, local }: Candidate): EndpointModel {
-  return { ip, port, local };
+function toModel({ ip, port, local, maybeHere }: Candidate): EndpointModel {
+  return maybeHere === undefined ? { ip, port, local } : { ip, port, local, maybeHere };
 }

@@ -36,7 +36,7 @@ export class ProxyInLab {
 
   /** Resolves when all there is was written. Another process's memory knows nothing of what an earlier one wrote. */
   async start(): Promise<void> {
-    this.proxier = new Proxier({
+    const proxier = new Proxier({
       services: this.services,
       endpointSlices: this.slices,
       families: this.backEnds.map((backEnd, i) => {
@@ -53,8 +53,10 @@ export class ProxyInLab {
       },
     });
     this.stop = new AbortController();
-    this.running = this.proxier.run(this.stop.signal);
-    await this.proxier.ready();
+    this.proxier = proxier;
+    await this.written(() => {
+      this.running = proxier.run(this.stop.signal);
+    });
   }
 
   async end(): Promise<void> {
