@@ -19,6 +19,8 @@ import type { Logger } from '../../machinery/process/logger.ts';
 import type { Namespace, Pod } from '../../proto/api/core-v1.ts';
 import type { NetworkPolicy } from '../../proto/api/networking-v1.ts';
 import type { Sysctls } from '../host/sysctl.ts';
+import { DriftWatch } from './drift-watch.ts';
+import type { RuleChanges } from './drift-watch.ts';
 import { LocalPods } from './local-pods.ts';
 import { PeerPods } from './peer-pods.ts';
 import { compilePolicy } from './plan/compile-policy.ts';
@@ -27,12 +29,7 @@ import type { PolicyBackend } from './policy-backend.ts';
 import type { PolicyMetrics } from './policy-metrics.ts';
 import { PolicyState } from './policy-state.ts';
 import { PolicyWriter } from './policy-writer.ts';
-
-/** Tells that somebody, we included, changed rules. */
-export interface RuleChanges {
-  readonly watching: boolean;
-  onChange(listener: () => void): () => void;
-}
+import { WriteProgress } from './write-progress.ts';
 
 export interface NetworkPoliciesOptions {
   readonly policies: Informer<NetworkPolicy>;
@@ -63,11 +60,6 @@ const MIN_RETRY_MS = 200;
 const MAX_RETRY_MS = 10_000;
 const PEERS_PATIENCE_MS = 5_000;
 const POD_PATIENCE_MS = 10_000;
-const POLL_MS = 10_000;
-/** Where something tells of changes this is for what it missed. */
-const WATCHED_POLL_MS = 300_000;
-const QUIET_MS = 1_000;
-const LOOK_PAUSE_MS = 5_000;
 /** Of events. */
 const REASON = 'NetworkPolicyNotEnforced';
 
@@ -78,22 +70,21 @@ export class NetworkPolicies implements Component {
   private readonly writer: PolicyWriter | undefined;
   private readonly local: LocalPods;
   private readonly peers: PeerPods;
-  private wake: (() => void) | undefined;
-  private changes = 1;
-  private writtenChanges = 0;
+  private readonly progress: WriteProgress;
+  private readonly drift: DriftWatch;
   private failure: string | undefined;
-  private readonly waiting = new Set<() => void>();
-  private dueMs = Infinity;
-  private lookedAtMs = -Infinity;
   private readonly leftovers: PolicyBackend[];
   private bridged = false;
+  private arePeersLate = false;
   private metrics: PolicyMetrics | undefined;
 
   constructor(options: NetworkPoliciesOptions) {
     this.options = options;
     this.writer = options.backend === undefined ? undefined : new PolicyWriter(this.state, options.backend);
+    this.progress = new WriteProgress(options.clock);
+    this.drift = new DriftWatch(options.clock, options.ruleChanges);
     this.leftovers = [...options.leftovers];
-    this.local = new LocalPods(this.state, () => this.touch());
+    this.local = new LocalPods(this.state, () => this.progress.touch());
     this.peers = new PeerPods({
       client: options.client,
       nodeName: options.nodeName,
@@ -101,11 +92,11 @@ export class NetworkPolicies implements Component {
       log: options.log,
       onPod: pod => {
         this.state.putPod(pod, false);
-        this.touch();
+        this.progress.touch();
       },
       onGone: key => {
         this.state.removePod(key);
-        this.touch();
+        this.progress.touch();
       },
     });
   }
@@ -122,7 +113,7 @@ export class NetworkPolicies implements Component {
 
   /** The node answers other service addresses, or the network is another's now. */
   nodeChanged(): void {
-    this.touch();
+    this.progress.touch();
   }
 
   /**
@@ -133,8 +124,8 @@ export class NetworkPolicies implements Component {
     if (this.writer === undefined || pod.spec.hostNetwork === true || addresses.length === 0) return;
     const { policies, clock } = this.options;
     this.local.claim(pod, addresses);
-    const change = this.changes;
-    const isSettled = (): boolean => this.writtenChanges >= change;
+    const change = this.progress.current;
+    const isSettled = (): boolean => this.progress.isWritten(change);
     // Nobody knows what policies say before the API server is reached; pods that it has no part in do not wait for that.
     const isHarmless = (): boolean => (policies.hasSynced() ? !this.state.isSelected(keyOf(pod)) : isStatic(pod));
     const untilMs = clock.monotonicMs() + POD_PATIENCE_MS;
@@ -142,7 +133,7 @@ export class NetworkPolicies implements Component {
       if ((this.failure !== undefined || !policies.hasSynced()) && isHarmless()) return;
       const leftMs = untilMs - clock.monotonicMs();
       if (leftMs <= 0) break;
-      await this.nextWrite(leftMs, signal);
+      await this.progress.untilEnded(leftMs, signal);
     }
     if (isSettled() || isHarmless()) return;
     const why = this.failure ?? (policies.hasSynced() ? 'the packet filter is slow' : 'the API server was not reached');
@@ -151,14 +142,14 @@ export class NetworkPolicies implements Component {
 
   async run(signal: AbortSignal): Promise<void> {
     const { policies, namespaces, localPods, clock, log, ruleChanges } = this.options;
-    const touch = (): void => this.wake?.();
+    const nudge = (): void => this.progress.nudge();
     const removeHandlers = [
       policies.addHandler({
         onAdd: policy => this.putPolicy(policy),
         onUpdate: (_, policy) => this.putPolicy(policy),
         onDelete: policy => {
           this.state.removePolicy(keyOf(policy));
-          this.touch();
+          this.progress.touch();
         },
       }),
       namespaces.addHandler({
@@ -167,14 +158,15 @@ export class NetworkPolicies implements Component {
         onDelete: namespace => this.putNamespace(namespace, undefined),
       }),
       localPods.addHandler(this.local),
-      ruleChanges?.onChange(() => this.suspect()) ?? ((): void => {}),
+      ruleChanges?.onChange(() => void (this.drift.suspect() && this.progress.nudge())) ?? ((): void => {}),
     ];
-    signal.addEventListener('abort', touch);
+    signal.addEventListener('abort', nudge);
     let retryMs = 0;
     try {
       await untilAborted(Promise.all([policies.synced(), localPods.synced(), namespaces.synced()]), signal);
-      this.touch();
+      this.progress.touch();
       while (!signal.aborted) {
+        const change = this.progress.current;
         try {
           await this.converge(signal);
           if (this.failure !== undefined) log.info({}, 'network policies are in effect again');
@@ -184,44 +176,36 @@ export class NetworkPolicies implements Component {
           retryMs = Math.min(Math.max(MIN_RETRY_MS, retryMs * 2), MAX_RETRY_MS);
           this.report(error, retryMs);
         }
-        for (const settle of this.waiting) settle();
+        this.progress.ended(retryMs > 0 ? undefined : change);
         if (retryMs > 0) await clock.sleep(retryMs, signal).catch(() => {});
-        else await this.untilChanged(signal);
+        else if (!signal.aborted) await this.progress.untilTouched(this.drift.dueMs);
       }
     } finally {
-      signal.removeEventListener('abort', touch);
+      signal.removeEventListener('abort', nudge);
       for (const remove of removeHandlers) remove();
       await this.peers.leave();
     }
   }
 
   private async converge(signal: AbortSignal): Promise<void> {
-    const { answered, clock } = this.options;
     const { state, writer } = this;
+    const { answered, isOurNetwork, log } = this.options;
     if (state.putAnswered(state.hasPolicies ? answered().flatMap(canonicalAddress) : [])) writer?.forget();
     await this.followPeers(signal);
-    const change = this.changes;
-    const nowMs = clock.monotonicMs();
-    const isDue = nowMs >= this.dueMs;
-    // Before the look, so that what happens meanwhile asks for another one.
-    if (state.isIdle) this.dueMs = Infinity;
-    else if (isDue || this.dueMs === Infinity) this.dueMs = nowMs + this.pollMs();
-    await this.write(isDue);
-    this.writtenChanges = change;
-  }
-
-  private async write(isDriftDue: boolean): Promise<void> {
-    const { isOurNetwork, clock, log } = this.options;
-    const { state, writer, metrics } = this;
     if (writer === undefined) {
       if (!state.isIdle) throw new Error('this node has no packet filter that works: install nftables or iptables');
-      return;
+    } else if (!isOurNetwork()) {
+      if (writer.hasRules) await writer.cleanup();
+    } else {
+      if (this.drift.begin(!state.isIdle) && (await writer.checkDrift()))
+        log.warn({}, 'someone removed rules of network policies; writing them again');
+      await this.write(writer);
     }
-    if (!isOurNetwork()) return writer.hasRules ? writer.cleanup() : undefined;
-    if (isDriftDue) {
-      this.lookedAtMs = clock.monotonicMs();
-      if (await writer.checkDrift()) log.warn({}, 'someone removed rules of network policies; writing them again');
-    }
+  }
+
+  private async write(writer: PolicyWriter): Promise<void> {
+    const { clock, log } = this.options;
+    const { state, metrics } = this;
     if (!state.isIdle) await this.bridge();
     const startedMs = clock.monotonicMs();
     const kind = await writer.write();
@@ -241,15 +225,18 @@ export class NetworkPolicies implements Component {
     if (!this.state.needsPeers) {
       if (!this.peers.isFollowing) return;
       await this.peers.leave();
+      this.arePeersLate = false;
       this.state.removePeers();
       return;
     }
     const listed = this.peers.follow();
+    if (this.arePeersLate) return;
     const stop = new AbortController();
-    const isLate = clock
-      .sleep(PEERS_PATIENCE_MS, AbortSignal.any([signal, stop.signal]))
-      .then(() => log.warn({}, 'pods of other nodes cannot be listed; until then policies let none of them through'));
-    await Promise.race([listed, isLate.catch(() => {})]);
+    const late = clock.sleep(PEERS_PATIENCE_MS, AbortSignal.any([signal, stop.signal])).then(() => {
+      this.arePeersLate = true;
+      log.warn({}, 'pods of other nodes cannot be listed; until then policies let none of them through');
+    });
+    await Promise.race([listed, late.catch(() => {})]);
     stop.abort();
   }
 
@@ -271,12 +258,12 @@ export class NetworkPolicies implements Component {
       this.options.recorder.event(subject, 'Warning', REASON, `A rule lets nothing through: ${problem}`);
     }
     this.state.putPolicy(compiled);
-    this.touch();
+    this.progress.touch();
   }
 
   private putNamespace(namespace: Namespace, labels: Readonly<Record<string, string>> | undefined): void {
     this.state.putNamespace(namespace.metadata.name ?? '', labels);
-    this.touch();
+    this.progress.touch();
   }
 
   private report(error: unknown, retryMs: number): void {
@@ -296,57 +283,6 @@ export class NetworkPolicies implements Component {
     for (const policy of policies.lister.list()) {
       if (keys.has(keyOf(policy))) recorder.event(subjectOf(networkPolicies, policy), 'Warning', REASON, message);
     }
-  }
-
-  private touch(): void {
-    this.changes++;
-    this.wake?.();
-  }
-
-  /** Rules changed, perhaps ours: looked at once it is quiet, and not all the time. */
-  private suspect(): void {
-    if (this.dueMs === Infinity) return;
-    const nowMs = this.options.clock.monotonicMs();
-    const dueMs = Math.max(nowMs + QUIET_MS, this.lookedAtMs + LOOK_PAUSE_MS);
-    if (dueMs >= this.dueMs) return;
-    this.dueMs = dueMs;
-    this.wake?.();
-  }
-
-  private pollMs(): number {
-    return this.options.ruleChanges?.watching === true ? WATCHED_POLL_MS : POLL_MS;
-  }
-
-  private nextWrite(patienceMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        cancel();
-        signal.removeEventListener('abort', onAbort);
-        this.waiting.delete(settle);
-        resolve();
-      };
-      const onAbort = (): void => {
-        settle();
-        reject(signal.reason as Error);
-      };
-      const cancel = this.options.clock.after(patienceMs, settle);
-      signal.addEventListener('abort', onAbort, { once: true });
-      this.waiting.add(settle);
-    });
-  }
-
-  private untilChanged(signal: AbortSignal): Promise<void> {
-    const { clock } = this.options;
-    if (this.writtenChanges < this.changes || signal.aborted) return Promise.resolve();
-    return new Promise(resolve => {
-      const done = (): void => {
-        cancel();
-        this.wake = undefined;
-        resolve();
-      };
-      const cancel = clock.after(this.dueMs - clock.monotonicMs(), done);
-      this.wake = done;
-    });
   }
 }
 

@@ -12,7 +12,7 @@ import type { Sysctls } from '../../agent/host/sysctl.ts';
 import { CommandError, Ipset, Iptables, Nftables } from '../../agent/node-iptables/index.ts';
 import { IptablesPolicyBackend } from '../../agent/policy/iptables-policy-backend.ts';
 import { NetworkPolicies } from '../../agent/policy/network-policies.ts';
-import type { RuleChanges } from '../../agent/policy/network-policies.ts';
+import type { RuleChanges } from '../../agent/policy/drift-watch.ts';
 import { NftablesPolicyBackend, POLICY_TABLE } from '../../agent/policy/nftables-policy-backend.ts';
 import type { PolicyBackend } from '../../agent/policy/policy-backend.ts';
 import { PolicyMetrics } from '../../agent/policy/policy-metrics.ts';

@@ -1,18 +1,19 @@
 /**
  * Which pod an address belongs to. An address is given to the next pod before everybody has heard that the last one is gone, so two may name
- * it: it belongs to the one that was last seen to get it, and never goes back.
+ * it: it belongs to the one that was last seen to get it, and to the one before only once that one names it no more.
  */
 export class AddressOwners {
-  private readonly owners = new Map<string, string>();
+  /** Who names an address, in the order in which they were seen to get it. */
+  private readonly holders = new Map<string, readonly string[]>();
   private readonly held = new Map<string, readonly string[]>();
 
   ownerOf(address: string): string | undefined {
-    return this.owners.get(address);
+    return this.holders.get(address)?.at(-1);
   }
 
   /** The addresses that really are the pod's. */
   addressesOf(pod: string): readonly string[] {
-    return (this.held.get(pod) ?? []).filter(address => this.owners.get(address) === pod);
+    return (this.held.get(pod) ?? []).filter(address => this.ownerOf(address) === pod);
   }
 
   /**
@@ -22,9 +23,14 @@ export class AddressOwners {
   put(pod: string, addresses: readonly string[]): ReadonlySet<string> {
     const before = this.held.get(pod) ?? [];
     for (const address of before) {
-      if (!addresses.includes(address) && this.owners.get(address) === pod) this.owners.delete(address);
+      if (addresses.includes(address)) continue;
+      const others = (this.holders.get(address) ?? []).filter(holder => holder !== pod);
+      if (others.length === 0) this.holders.delete(address);
+      else this.holders.set(address, others);
     }
-    for (const address of addresses) if (!before.includes(address)) this.owners.set(address, pod);
+    for (const address of addresses) {
+      if (!before.includes(address)) this.holders.set(address, [...(this.holders.get(address) ?? []), pod]);
+    }
     if (addresses.length === 0) this.held.delete(pod);
     else this.held.set(pod, addresses);
     return new Set([...before, ...addresses]);
