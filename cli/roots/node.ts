@@ -119,10 +119,8 @@ export async function startNode(
   const nodeName = nodeNameOf(config);
   const [clusterDns = ''] = cluster.clusterDns;
   const { filter } = parts;
-  logger.info(
-    { part: 'proxy', mode: filter.mode, packetFilter: filter.packetFilter, reason: filter.reason },
-    'how services are forwarded',
-  );
+  facts.proxyMode = `${filter.mode}: ${filter.reason}`;
+  logger.info({ part: 'proxy', mode: filter.mode, reason: filter.reason }, 'how services are forwarded');
   facts.clusterDns = cluster.clusterDns.join(', ');
 
   const keptOf = new KeptObjects().of;
@@ -147,6 +145,8 @@ export async function startNode(
     endpointSlices: serviceInformers.informer(endpointSlices),
     nodes: nodeInformer,
     localServiceIPs: dns.answeredHere,
+    links: parts.links,
+    sysctls: parts.sysctls,
     log: logger.child({ part: 'proxy' }),
   });
   const network = createNodeNetwork(

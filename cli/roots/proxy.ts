@@ -9,6 +9,8 @@ import { silentLogger, type Logger } from '../../machinery/process/logger.ts';
 import { MetricsRegistry } from '../../machinery/process/metrics.ts';
 import { processMetrics } from '../../machinery/process/process-metrics.ts';
 import { CommandError, Conntrack, Iptables, RuleEvents } from '../../agent/node-iptables/index.ts';
+import { Links } from '../../agent/host/links.ts';
+import type { Sysctls } from '../../agent/host/sysctl.ts';
 import type { ProxyBackend } from '../../agent/proxy/backend.ts';
 import { HealthCheckServers } from '../../agent/proxy/health-check-servers.ts';
 import { IptablesBackend } from '../../agent/proxy/iptables-backend.ts';
@@ -20,11 +22,11 @@ import { Proxier } from '../../agent/proxy/proxier.ts';
 import { ProxyHealth } from '../../agent/proxy/proxy-health.ts';
 import { ProxyMetrics } from '../../agent/proxy/proxy-metrics.ts';
 import { ProxyServer } from '../../agent/proxy/proxy-server.ts';
+import { UserspaceBackend } from '../../agent/proxy/userspace/userspace-backend.ts';
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
 import type { Node, Service } from '../../proto/api/core-v1.ts';
 import { familyOf } from '../network-ranges.ts';
 import { nodeNameOf, type Config } from '../config.ts';
-import { CliError, exitCodes } from '../exit-codes.ts';
 import type { ClusterSettings } from '../cluster-objects.ts';
 import { QuestionError, type Questions } from '../control-socket.ts';
 import { socketOf } from '../proxy-flags.ts';
@@ -44,6 +46,8 @@ export interface ProxyOptions {
   readonly nodes: Informer<Node>;
   /** Service addresses that the node answers itself; see `localServiceIPsChanged`. */
   readonly localServiceIPs: () => readonly string[];
+  readonly links: Links;
+  readonly sysctls: Pick<Sysctls, 'set'>;
   readonly log: Logger;
 }
 
@@ -93,7 +97,7 @@ export function createProxy(options: ProxyOptions): ProxyParts {
     families: views.map(view => {
       const { family } = view.current();
       const node = (): NodeModel => view.current();
-      return { backend: backendOf(filter, family, node, log), node, leftovers: leftoversOf(filter, family, log) };
+      return { backend: backendOf(options, family, node), node, leftovers: leftoversOf(filter, family, log) };
     }),
     conntrack: filter.mode === 'userspace' ? undefined : new Conntrack(),
     ruleChanges: filter.mode === 'userspace' ? undefined : ruleEvents,
@@ -169,14 +173,20 @@ export async function removeServiceRules(): Promise<string[]> {
   return removed;
 }
 
-function backendOf(filter: PacketFilterParts, family: AddressFamily, node: () => NodeModel, log: Logger): ProxyBackend {
+function backendOf(
+  { filter, cluster, links, sysctls, log }: ProxyOptions,
+  family: AddressFamily,
+  node: () => NodeModel,
+): ProxyBackend {
   switch (filter.mode) {
     case 'iptables':
       return new IptablesBackend({ iptables: filter.iptables[family], node, log });
     case 'nftables':
       return new NftablesBackend({ family, node, log });
-    case 'userspace':
-      throw new CliError('--proxy-mode userspace is not there yet', exitCodes.usage);
+    case 'userspace': {
+      const serviceCIDR = cluster.serviceCidrs.find(range => familyOf(range) === family) ?? nowhere(family);
+      return new UserspaceBackend({ family, node, serviceCIDR, links, sysctls });
+    }
   }
 }
 
@@ -210,8 +220,23 @@ function everyBackend(family: AddressFamily, log: Logger): { name: string; backe
     }),
   });
   const nftables = { name: 'nftables', backend: new NftablesBackend({ family, node, log }) };
+  const userspace = {
+    name: 'userspace',
+    backend: new UserspaceBackend({
+      family,
+      node,
+      serviceCIDR: nowhere(family),
+      links: new Links(),
+      sysctls: { set: () => Promise.resolve('absent') },
+    }),
+  };
   // To ask legacy iptables is to load its tables.
-  return [nftables, iptables('nft'), ...(hasLegacyTables(family) ? [iptables('legacy')] : [])];
+  return [nftables, userspace, iptables('nft'), ...(hasLegacyTables(family) ? [iptables('legacy')] : [])];
+}
+
+/** A range of no address that a service could have. */
+function nowhere(family: AddressFamily): string {
+  return family === 'IPv4' ? '0.0.0.0/32' : '::/128';
 }
 
 function hasLegacyTables(family: AddressFamily): boolean {

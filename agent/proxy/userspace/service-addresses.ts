@@ -4,6 +4,7 @@
  */
 import { isWithin } from '../../../machinery/meta/ip-number.ts';
 import type { IpNetwork } from '../../../machinery/meta/ip-number.ts';
+import { CommandError } from '../../host/command-error.ts';
 import type { Links } from '../../host/links.ts';
 import type { Sysctls } from '../../host/sysctl.ts';
 import type { AddressFamily } from '../plan/address.ts';
@@ -54,7 +55,11 @@ export class ServiceAddresses {
   /** @returns whether there was anything */
   async release(): Promise<boolean> {
     this.held = undefined;
-    const found = await this.found();
+    const found = await this.found().catch((error: unknown) => {
+      // Without the family there is no route of it.
+      if (error instanceof CommandError) return [];
+      throw error;
+    });
     await this.options.links.batch(found.map(cidr => `route del ${routeOf(cidr)}`));
     return found.length > 0;
   }

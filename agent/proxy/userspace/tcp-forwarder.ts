@@ -41,6 +41,8 @@ export class TcpForwarder {
         this.server.removeAllListeners('error');
         // Such as no file descriptors left: those who wait are taken later.
         this.server.on('error', () => {});
+        // Nobody waits for clients when the process is to end.
+        this.server.unref();
         resolve();
       });
     });
@@ -90,7 +92,7 @@ function joinEnds(client: Socket, server: Socket): void {
     [client, server],
     [server, client],
   ] as const) {
-    one.setKeepAlive(true, KEEP_ALIVE_MS);
+    one.setKeepAlive(true, KEEP_ALIVE_MS).unref();
     one.on('error', () => other.resetAndDestroy());
     one.on('close', hadError => hadError && !other.destroyed && other.resetAndDestroy());
     one.pipe(other);

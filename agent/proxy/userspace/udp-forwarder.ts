@@ -61,6 +61,7 @@ export class UdpForwarder {
       this.socket.bind({ address, port, exclusive: true }, () => {
         this.socket.removeAllListeners('error');
         this.socket.on('error', () => {});
+        this.socket.unref();
         resolve();
       });
     });
@@ -100,6 +101,7 @@ export class UdpForwarder {
     if (endpoint === undefined) return undefined;
     if (this.flows.size >= this.limits.flows) this.end(this.flows.keys().next().value ?? '');
     const flow: Flow = { endpoint, socket: createSocket(typeOf(endpoint.ip)), waiting: [], lastMs: 0 };
+    flow.socket.unref();
     flow.socket.on('error', () => this.flows.get(client) === flow && this.end(client));
     flow.socket.on('message', message => {
       flow.lastMs = performance.now();
