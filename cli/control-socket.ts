@@ -23,6 +23,8 @@ export interface DaemonStatus {
   clusterDns?: string | undefined;
   kubeconfig?: string | undefined;
   containerRuntime?: string | undefined;
+  /** Which packet filter forwards services, and why that. */
+  proxyMode?: string | undefined;
   steps: Step[];
 }
 

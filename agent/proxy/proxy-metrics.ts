@@ -22,6 +22,8 @@ export class ProxyMetrics {
   private readonly metrics;
   /** Ports under a policy Local that have no endpoint here, by family and service: `internal`, `external`. */
   private readonly noLocal = new Map<string, { internal: number; external: number }>();
+  /** Back ends whose rules are counted when somebody asks. */
+  private readonly iptables = new Map<AddressFamily, ProxyBackend>();
   private endpointChanges = 0;
   private serviceChanges = 0;
 
@@ -95,7 +97,10 @@ export class ProxyMetrics {
       healthz: registry.counter(`${PREFIX}proxy_healthz_total`, 'Cumulative proxy healthz HTTP status', ['code']),
       livez: registry.counter(`${PREFIX}proxy_livez_total`, 'Cumulative proxy livez HTTP status', ['code']),
     };
-    registry.onScrape(() => this.setLocal());
+    registry.onScrape(() => {
+      this.setLocal();
+      this.setRules();
+    });
   }
 
   serviceChanged(): void {
@@ -122,8 +127,7 @@ export class ProxyMetrics {
     metrics.last.set(nowMs / 1000, labels);
     metrics.endpointPending.set((this.endpointChanges = 0));
     metrics.servicePending.set((this.serviceChanges = 0));
-    if (backend.name !== 'iptables') return;
-    for (const [table, count] of backend.ruleCounts?.() ?? []) metrics.iptables.set(count, [table, report.family]);
+    if (backend.name === 'iptables') this.iptables.set(report.family, backend);
   }
 
   failed(family: AddressFamily, backend: ProxyBackend['name'], kind: SyncReport['kind']): void {
@@ -144,6 +148,11 @@ export class ProxyMetrics {
 
   answered(check: 'healthz' | 'livez', code: number): void {
     this.metrics[check].inc([String(code)]);
+  }
+
+  private setRules(): void {
+    for (const [family, backend] of this.iptables)
+      for (const [table, count] of backend.ruleCounts?.() ?? []) this.metrics.iptables.set(count, [table, family]);
   }
 
   private setLocal(): void {

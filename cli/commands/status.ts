@@ -55,6 +55,7 @@ function describe(s: DaemonStatus, notReady: readonly string[]): string {
     ['not ready', notReady.length === 0 ? undefined : `${notReady.join(', ')}; why: k8ts logs`],
     ['cluster DNS', s.clusterDns],
     ['runtime', s.containerRuntime],
+    ['services by', s.proxyMode],
     ['kubeconfig', s.kubeconfig],
   ];
   const head = rows.filter(([, v]) => v !== undefined).map(([k, v]) => `${k.padEnd(12)} ${v}`);
