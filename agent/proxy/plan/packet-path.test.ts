@@ -30,6 +30,8 @@ const web: ServicePortModel = {
   localEndpoints: [],
 };
 
+const endpoints = ['endpoint 10.244.0.3:8080', 'endpoint 10.244.1.4:8080'];
+
 const titles = (steps: readonly PathStep[]): string[] => steps.flatMap(({ title, next }) => [title, ...titles(next)]);
 const missing = (steps: readonly PathStep[]): string[] =>
   steps.flatMap(({ title, rule, next }) => [...(rule === undefined ? [title] : []), ...missing(next)]);
@@ -73,10 +75,7 @@ const nftPorts = planNftService([web], [], testNode).map(port => [port, web] as 
 test('nftables: a path leads from each address of a service to its endpoints, with their counters', () => {
   const path = nftPath(new NftListing(nftTable()), nftPorts);
   expect(path.map(({ title }) => title)).toEqual(['cluster IP 10.96.0.20:80/TCP', 'node port 30080/TCP']);
-  for (const step of path)
-    expect(titles([step])).toEqual(
-      expect.arrayContaining(['endpoint 10.244.0.3:8080', 'endpoint 10.244.1.4:8080']) as string[],
-    );
+  for (const step of path) expect(titles([step]).filter(title => title.startsWith('endpoint'))).toEqual(endpoints);
   expect(missing(path)).toEqual([]);
   expect(JSON.stringify(path)).toContain('"packets":7');
 });
@@ -128,10 +127,7 @@ test('iptables: a path leads from each address of a service to its endpoints, wi
     'cluster IP 10.96.0.20:80/TCP',
     'node port 30080/TCP',
   ]);
-  for (const step of path)
-    expect(titles([step])).toEqual(
-      expect.arrayContaining(['endpoint 10.244.0.3:8080', 'endpoint 10.244.1.4:8080']) as string[],
-    );
+  for (const step of path) expect(titles([step]).filter(title => title.startsWith('endpoint'))).toEqual(endpoints);
   expect(missing(path)).toEqual([]);
   expect(path[0]?.counters).toEqual({ packets: 7, bytes: 420 });
   const without = iptablesPath(parseSave(natText('-d 10.96.0.20')), [{ model: web, rules }]);
