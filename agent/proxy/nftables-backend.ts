@@ -7,7 +7,7 @@
  */
 import type { Logger } from '../../machinery/process/logger.ts';
 import { CommandError, Nftables, renderNft } from '../node-iptables/index.ts';
-import type { CommandOptions, NftCommand } from '../node-iptables/index.ts';
+import type { CommandOptions, NftCommand, NftSavedChain } from '../node-iptables/index.ts';
 import type { ProxyBackend, ServiceUpdate } from './backend.ts';
 import type { AddressFamily } from './plan/address.ts';
 import type { NodeModel } from './plan/model.ts';
@@ -16,9 +16,10 @@ import { computeNftDelta, isEmptyNftDelta, nftCommandsOf } from './plan/nftables
 import type { NftDelta } from './plan/nftables-delta.ts';
 import { fullNftCommands } from './plan/nftables-full.ts';
 import type { FullWrite } from './plan/nftables-full.ts';
-import { NFT_TABLE, endpointMap, familyWords } from './plan/nftables-names.ts';
+import { NftLedger } from './plan/nftables-ledger.ts';
+import { NFT_TABLE, familyWords } from './plan/nftables-names.ts';
 import { NftListing, compareNft, nftPath } from './plan/nftables-path.ts';
-import { elementsOf, packNftService, planNftService, unpackNftService } from './plan/nftables-service.ts';
+import { packNftService, planNftService, unpackNftService } from './plan/nftables-service.ts';
 import type { NftPort } from './plan/nftables-service.ts';
 import type { PathStep, RuleDifference } from './plan/packet-path.ts';
 
@@ -43,15 +44,9 @@ export class NftablesBackend implements ProxyBackend {
   private readonly nft: Nftables;
   private readonly node: () => NodeModel;
   private readonly log: Logger;
-  private written = new Map<string, string>();
+  private readonly written = new NftLedger();
   private sharedChains = new Set<string>();
-  /** How many services have an endpoint of this address here. */
-  private readonly hairpins = new Map<string, number>();
-  /** Addresses that none has any more; removed with the next write. */
-  private readonly staleHairpins = new Set<string>();
   private rulesWritten = '';
-  /** For each map a service that has elements in it: if those are there, nobody emptied it. */
-  private readonly samples = new Map<string, string>();
 
   constructor(options: NftablesBackendOptions) {
     this.nft = new Nftables(familyWords(options.family).family, NFT_TABLE, options);
@@ -65,16 +60,13 @@ export class NftablesBackend implements ProxyBackend {
     const services = new Map<string, string>();
     for (const { service, ports } of updates) {
       if (ports.length === 0) continue;
-      services.set(service, packNftService(planNftService(ports, this.writtenOf(service), node)));
+      services.set(service, packNftService(planNftService(ports, this.written.get(service), node)));
     }
     const culprits = await this.writeAll(services, node);
-    this.hairpins.clear();
-    this.staleHairpins.clear();
-    this.written = new Map();
-    this.samples.clear();
+    this.written.clear();
     for (const [service, packed] of services)
-      if (!culprits.has(service)) this.remember(service, unpackNftService(packed), packed);
-    this.rulesWritten = await this.baseRuleHandles();
+      if (!culprits.has(service)) this.written.set(service, unpackNftService(packed), packed);
+    this.rulesWritten = ruleHandles((await this.nft.list(true))?.chains, node);
     // By itself, to hear why.
     for (const service of culprits)
       await this.write([pendingOf(service, [], unpackNftService(services.get(service)))], node);
@@ -85,45 +77,39 @@ export class NftablesBackend implements ProxyBackend {
     const pending: Pending[] = [];
     for (const { service, ports } of updates) {
       this.refused.delete(service);
-      const before = this.writtenOf(service);
+      const before = this.written.get(service);
       const one = pendingOf(service, before, planNftService(ports, before, node));
-      if (isEmptyNftDelta(one.delta)) this.remember(service, one.ports);
+      if (isEmptyNftDelta(one.delta)) this.written.set(service, one.ports);
       else pending.push(one);
     }
     if (pending.length === 0) return;
-    const stale = [...this.staleHairpins].filter(address => !this.hairpins.has(address));
-    this.staleHairpins.clear();
-    // First, so that an address that comes back with this very write is there after it.
-    const clean: NftCommand[] =
-      stale.length === 0
-        ? []
-        : [{ kind: 'removeElements', set: 'hairpin', elements: stale.map(address => `${address} . ${address}`) }];
+    // First, so that an address that comes back with this very write is there after it; content if someone took it meanwhile.
+    const stale = this.written.takeStaleHairpins().map(address => `${address} . ${address}`);
+    const clean: NftCommand[] = stale.length === 0 ? [] : [{ kind: 'removeElements', set: 'hairpin', elements: stale }];
     await this.write(pending, node, clean);
   }
 
   async hasDrifted(): Promise<boolean> {
-    if (this.rulesWritten === '' || (await this.baseRuleHandles()) !== this.rulesWritten) return true;
-    const samples: NftCommand[] = [];
-    for (const [set, service] of this.samples) {
-      const elements = this.writtenOf(service).flatMap(port => [...elementsOf(port)]);
-      const key = elements.find(([name]) => name === set)?.[1];
-      if (key === undefined) this.samples.delete(set);
-      else samples.push({ kind: 'deleteElements', set, elements: [key] });
-    }
-    return !(await this.nft.wouldAccept(samples));
+    const chains = (await this.nft.list(true))?.chains;
+    if (this.rulesWritten === '' || ruleHandles(chains, this.node()) !== this.rulesWritten) return true;
+    for (const chain of this.sharedChains) if ((chains?.get(chain)?.rules.length ?? 0) === 0) return true;
+    const samples = this.written
+      .sampleElements()
+      .map(({ set, key }): NftCommand => ({ kind: 'deleteElements', set, elements: [key] }));
+    return samples.length > 0 && !(await this.nft.wouldAccept(samples));
   }
 
   async cleanup(): Promise<boolean> {
     const isThere = (await this.nft.chainNames()).size > 0;
     await this.nft.apply([{ kind: 'removeTable' }]);
-    this.written = new Map();
+    this.written.clear();
     this.sharedChains = new Set();
     this.rulesWritten = '';
     return isThere;
   }
 
   async path({ service, ports }: ServiceUpdate): Promise<readonly PathStep[]> {
-    const planned = planNftService(ports, this.writtenOf(service), this.node());
+    const planned = planNftService(ports, this.written.get(service), this.node());
     const pairs = planned.flatMap((port, i) => {
       const model = ports[i];
       return model === undefined ? [] : [[port, model] as const];
@@ -135,7 +121,7 @@ export class NftablesBackend implements ProxyBackend {
     const node = this.node();
     const listing = new NftListing(await this.nft.list());
     const planOf = ({ service, ports }: ServiceUpdate) =>
-      [service, planNftService(ports, this.writtenOf(service), node)] as const;
+      [service, planNftService(ports, this.written.get(service), node)] as const;
     return compareNft(listing, map(updates, planOf), node);
   }
 
@@ -214,49 +200,7 @@ export class NftablesBackend implements ProxyBackend {
       return;
     }
     for (const chain of newSharedChains) this.sharedChains.add(chain);
-    for (const { service, ports } of batch) this.remember(service, ports);
-  }
-
-  private writtenOf(service: string): readonly NftPort[] {
-    return unpackNftService(this.written.get(service));
-  }
-
-  private remember(service: string, ports: readonly NftPort[], packed = packNftService(ports)): void {
-    const before = hairpinsOf(this.writtenOf(service));
-    const now = hairpinsOf(ports);
-    if (ports.length === 0) this.written.delete(service);
-    else this.written.set(service, packed);
-    for (const port of ports) {
-      for (const { map, endpointKey } of port.targets) {
-        this.samples.set(map, service);
-        if (endpointKey !== undefined) this.samples.set(endpointMap(map, port.transport), service);
-      }
-    }
-    for (const address of now)
-      if (!before.has(address)) this.hairpins.set(address, (this.hairpins.get(address) ?? 0) + 1);
-    for (const address of before) {
-      if (now.has(address)) continue;
-      const left = (this.hairpins.get(address) ?? 0) - 1;
-      if (left > 0) this.hairpins.set(address, left);
-      else {
-        this.hairpins.delete(address);
-        this.staleHairpins.add(address);
-      }
-    }
-  }
-
-  /** The kernel's numbers of the rules of base chains: other ones are other rules. */
-  private async baseRuleHandles(): Promise<string> {
-    const chains = (await this.nft.list(true))?.chains;
-    return [...baseRules(this.node()).keys()]
-      .map(
-        name =>
-          chains
-            ?.get(name)
-            ?.rules.map(rule => rule.handle)
-            .join(' ') ?? 'absent',
-      )
-      .join(', ');
+    for (const { service, ports } of batch) this.written.set(service, ports);
   }
 
   private refuse(service: string, reason: string): void {
@@ -273,8 +217,14 @@ function* map<T, U>(values: Iterable<T>, change: (value: T) => U): Generator<U> 
   for (const value of values) yield change(value);
 }
 
-function hairpinsOf(ports: readonly NftPort[]): ReadonlySet<string> {
-  return new Set(ports.flatMap(port => port.hairpin));
+/** The kernel's numbers of the rules of base chains: other ones are other rules. */
+function ruleHandles(chains: ReadonlyMap<string, NftSavedChain> | undefined, node: NodeModel): string {
+  const handles = (chain: string): string =>
+    chains
+      ?.get(chain)
+      ?.rules.map(rule => rule.handle)
+      .join(' ') ?? 'absent';
+  return [...baseRules(node).keys()].map(handles).join(', ');
 }
 
 function isRefused(error: unknown): error is CommandError {

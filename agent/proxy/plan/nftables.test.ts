@@ -7,6 +7,7 @@ import { testNode } from '../testdata/objects.ts';
 import type { EndpointModel, NodeModel, ServicePortModel } from './model.ts';
 import { computeNftDelta, isEmptyNftDelta, nftCommandsOf } from './nftables-delta.ts';
 import { fullNftCommands } from './nftables-full.ts';
+import { NftLedger } from './nftables-ledger.ts';
 import { packNftService, planNftService, unpackNftService } from './nftables-service.ts';
 import type { NftPort } from './nftables-service.ts';
 import { assignSlots } from './nftables-slots.ts';
@@ -249,6 +250,24 @@ describe('deltas', () => {
       { numRuns: 60 },
     );
   });
+});
+
+test('NftLedger tells once whom nobody here serves any more, and where to look for a flush', () => {
+  const ledger = new NftLedger();
+  const plan = (...ips: string[]) => planNftService([model({ clusterEndpoints: ips.map(ip => here(ip)) })], [], node);
+  ledger.set('default/a', plan('10.244.0.3', '10.244.0.4'));
+  ledger.set('default/b', plan('10.244.0.3'));
+  expect(ledger.takeStaleHairpins()).toEqual([]);
+  ledger.set('default/a', []);
+  expect(ledger.takeStaleHairpins()).toEqual(['10.244.0.4']);
+  expect(ledger.takeStaleHairpins()).toEqual([]);
+  ledger.set('default/b', []);
+  ledger.set('default/c', plan('10.244.0.3'));
+  expect(ledger.takeStaleHairpins()).toEqual([]);
+  expect(ledger.sampleElements()).toEqual([
+    { set: 'service-ips', key: '10.96.0.20 . tcp . 80' },
+    { set: 'endpoints-tcp', key: '10.96.0.20 . 80 . 0' },
+  ]);
 });
 
 test('assignSlots() leaves no gap, loses nobody, and moves as few as it must', () => {
