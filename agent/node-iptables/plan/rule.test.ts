@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { address, canonicalRule } from '../testdata/arbitrary-rules.ts';
 import { diffChains } from './diff.ts';
+import { diffTable } from './diff-table.ts';
 import { renderIpset } from './ipset.ts';
-import { renderNft } from './nft.ts';
 import { parseRule } from './parse-rule.ts';
 import { splitWords } from './words.ts';
 import { parseSave } from './parse-save.ts';
@@ -157,24 +157,40 @@ describe('parseSave() and diffChains()', () => {
   });
 });
 
-describe('nft and ipset input', () => {
-  test('renderNft() writes one line a command', () => {
-    expect(
-      renderNft('ip', 't', [
-        { kind: 'addTable', comment: 'mine' },
-        { kind: 'addChain', chain: 'pre', hook: { type: 'nat', hook: 'prerouting', priority: 'dstnat' } },
-        { kind: 'addMap', name: 'm', type: 'ipv4_addr : verdict', flags: ['interval'] },
-        { kind: 'addElements', set: 'm', elements: ['10.0.0.1 : drop'] },
-        { kind: 'addRule', chain: 'pre', statement: 'ip daddr vmap @m' },
-      ]),
-    ).toBe(
-      'add table ip t { comment "mine" ; }\nadd chain ip t pre { type nat hook prerouting priority dstnat ; }\nadd map ip t m { type ipv4_addr : verdict ; flags interval ; }\nadd element ip t m { 10.0.0.1 : drop }\nadd rule ip t pre ip daddr vmap @m\n',
-    );
-    expect(() => renderNft('ip', 't', [{ kind: 'addRule', chain: 'a', statement: 'x\nflush ruleset' }])).toThrow(
-      RangeError,
-    );
+describe('diffTable()', () => {
+  const found = parseSave(
+    '*nat\n:OUTPUT ACCEPT [0:0]\n:MY-A - [0:0]\n:MY-B - [0:0]\n-A OUTPUT -j MY-B\n-A OUTPUT -j MY-B\n-A OUTPUT -j ELSE\n-A MY-A -s 10.0.0.1/32 -j ACCEPT\n-A MY-A -s 10.0.0.2/32 -j ACCEPT\nCOMMIT\n',
+  ).get('nat');
+  const owns = (chain: string) => chain.startsWith('MY-');
+  const rule = (n: number) => `-s 10.0.0.${n}/32 -j ACCEPT`;
+
+  test('removes and appends single rules, and takes leftovers with the rules that lead to them', () => {
+    const hooks = [{ chain: 'OUTPUT', rule: '-j MY-A', place: 'first' }] as const;
+    expect(diffTable({ table: 'nat', chains: new Map([['MY-A', [rule(2), rule(3)]]]), hooks, owns }, found)).toEqual({
+      table: 'nat',
+      remove: [
+        { chain: 'MY-A', rule: rule(1) },
+        { chain: 'OUTPUT', rule: '-j MY-B' },
+        { chain: 'OUTPUT', rule: '-j MY-B' },
+      ],
+      insert: [{ chain: 'OUTPUT', rule: '-j MY-A' }],
+      append: [{ chain: 'MY-A', rule: rule(3) }],
+      deleteChains: ['MY-B'],
+    });
   });
 
+  test('writes a chain whole where single rules would not do', () => {
+    const chains = new Map([
+      ['MY-A', [rule(3), rule(1), rule(2)]],
+      ['MY-B', []],
+    ]);
+    expect(diffTable({ table: 'nat', chains, owns }, found).chains).toEqual(
+      new Map([['MY-A', [rule(3), rule(1), rule(2)]]]),
+    );
+  });
+});
+
+describe('ipset input', () => {
   test('renderIpset() refuses anything but single words', () => {
     fc.assert(
       fc.property(address, a => expect(renderIpset([{ kind: 'add', set: 's', entry: a }])).toBe(`add s ${a}\n`)),

@@ -9,6 +9,8 @@ import type { Counters, Match, Rule } from '../rule.ts';
 import { explainRule } from './explain-rule.ts';
 import { answer, every, isInterface, isPortIn, isWithin } from './packet.ts';
 import type { Answer, Packet } from './packet.ts';
+import { Passage } from './passage.ts';
+import type { End } from './passage.ts';
 
 /** A rule that is for the packet, or may be. */
 export interface WalkStep {
@@ -28,35 +30,27 @@ const MAX_STEPS = 10_000;
 /** The kernel allows no loops; text from elsewhere may have them. */
 const MAX_DEPTH = 64;
 
-/** What becomes of a packet that comes to a chain or rule; `returns` ends this chain alone. */
-type End = 'continues' | 'may continue' | 'returns' | 'ends';
-
 /** The steps of a packet from a chain's first rule on, at most 10,000. Rules that are surely not for it are left out. */
 export function walkChain(chains: ReadonlyMap<string, SavedChain>, start: string, packet: Packet = {}): WalkStep[] {
   const steps: WalkStep[] = [];
   let mark = packet.mark;
 
   const walk = (chain: string, depth: number, arrives: 'yes' | 'perhaps'): End => {
-    // Of those that come to the chain: do they come to this rule, too?
-    let stays: 'yes' | 'perhaps' = 'yes';
+    const passage = new Passage();
     for (const [i, saved] of (chains.get(chain)?.rules ?? []).entries()) {
       if (steps.length >= MAX_STEPS) return 'ends';
       const rule = parsed(saved.text);
       const { mark: _, ...rest } = packet;
       const holds = rule === undefined ? 'perhaps' : matches(rule, mark === undefined ? rest : { ...rest, mark });
       if (holds === 'no') continue;
-      const surely = every([arrives, stays, holds]) === 'yes' ? 'yes' : 'perhaps';
+      const surely = every([arrives, passage.stays, holds]) === 'yes' ? 'yes' : 'perhaps';
       const counters = saved.counters === undefined ? {} : { counters: saved.counters };
       const sentence = rule === undefined ? 'A rule that is not understood.' : explainRule(rule);
       steps.push({ depth, chain, index: i + 1, text: saved.text, sentence, answer: surely, ...counters });
-      const end = rule === undefined ? 'may continue' : follow(rule, depth, surely);
-      if (holds === 'yes' && (end === 'ends' || end === 'returns')) {
-        if (stays === 'perhaps') return 'may continue';
-        return end === 'ends' ? 'ends' : 'continues';
-      }
-      if (end !== 'continues') stays = 'perhaps';
+      const end = passage.pass(holds, rule === undefined ? 'may continue' : follow(rule, depth, surely));
+      if (end !== undefined) return end;
     }
-    return stays === 'yes' ? 'continues' : 'may continue';
+    return passage.leave();
   };
 
   const follow = ({ target }: Rule, depth: number, comes: 'yes' | 'perhaps'): End => {
@@ -64,7 +58,7 @@ export function walkChain(chains: ReadonlyMap<string, SavedChain>, start: string
       case 'jump':
       case 'goto': {
         const end = depth >= MAX_DEPTH ? 'may continue' : walk(target.chain, depth + 1, comes);
-        return target.kind === 'goto' && end === 'continues' ? 'returns' : end;
+        return Passage.through(target.kind, end);
       }
       case 'return':
         return 'returns';

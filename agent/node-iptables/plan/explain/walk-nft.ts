@@ -8,6 +8,8 @@ import { conditionHolds, lookUp } from './nft-conditions.ts';
 import type { Found } from './nft-conditions.ts';
 import { every } from './packet.ts';
 import type { Packet } from './packet.ts';
+import { Passage } from './passage.ts';
+import type { End } from './passage.ts';
 
 /** A rule that is for the packet, or may be. */
 export interface NftWalkStep {
@@ -24,8 +26,6 @@ export interface NftWalkStep {
 }
 
 type Certain = 'yes' | 'perhaps';
-/** What becomes of a packet that comes to a chain or rule; `returns` ends this chain alone. */
-type End = 'continues' | 'may continue' | 'returns' | 'ends';
 
 const MAX_STEPS = 10_000;
 const MAX_DEPTH = 64;
@@ -48,7 +48,7 @@ export function walkNft(table: NftSavedTable, start: string, packet: Packet = {}
   const steps: NftWalkStep[] = [];
 
   const walk = (chain: string, depth: number, arrives: Certain): End => {
-    let stays: Certain = 'yes';
+    const passage = new Passage();
     for (const rule of table.chains.get(chain)?.rules ?? []) {
       if (steps.length >= MAX_STEPS) return 'ends';
       const holds = every(rule.statements.map(statement => conditionHolds(table, statement, packet)));
@@ -56,7 +56,8 @@ export function walkNft(table: NftSavedTable, start: string, packet: Packet = {}
       const found = rule.statements.map(statement => lookUp(table, statement, packet)).find(list => list !== undefined);
       // A verdict map without an element for the packet lets it go on.
       if (found !== undefined && found.elements.length === 0 && found.isComplete) continue;
-      const surely: Certain = every([arrives, stays, holds]) === 'yes' && found?.isSure !== false ? 'yes' : 'perhaps';
+      const surely: Certain =
+        every([arrives, passage.stays, holds]) === 'yes' && found?.isSure !== false ? 'yes' : 'perhaps';
       steps.push({
         depth,
         chain,
@@ -67,14 +68,10 @@ export function walkNft(table: NftSavedTable, start: string, packet: Packet = {}
         elements: found?.elements ?? [],
         ...(rule.counters === undefined ? {} : { counters: rule.counters }),
       });
-      const end = follow(rule, depth, surely, found);
-      if (holds === 'yes' && (end === 'ends' || end === 'returns')) {
-        if (stays === 'perhaps') return 'may continue';
-        return end === 'ends' ? 'ends' : 'continues';
-      }
-      if (end !== 'continues') stays = 'perhaps';
+      const end = passage.pass(holds, follow(rule, depth, surely, found));
+      if (end !== undefined) return end;
     }
-    return stays === 'yes' ? 'continues' : 'may continue';
+    return passage.leave();
   };
 
   const follow = (rule: NftSavedRule, depth: number, comes: Certain, found: Found | undefined): End => {
@@ -82,7 +79,8 @@ export function walkNft(table: NftSavedTable, start: string, packet: Packet = {}
     if (last === undefined) return 'continues';
     const [kind] = single(last);
     if (kind !== 'vmap') return verdict(statementText(last), depth, comes);
-    const ends = (found?.elements ?? []).map(({ value }) => verdict(value ?? '', depth, comes));
+    const verdicts = new Set(found?.elements.map(({ value }) => value ?? ''));
+    const ends = Array.from(verdicts, value => verdict(value, depth, comes));
     const [first] = ends;
     return first !== undefined && found?.isSure === true && ends.length === 1 ? first : 'may continue';
   };
@@ -91,7 +89,7 @@ export function walkNft(table: NftSavedTable, start: string, packet: Packet = {}
     const [word = '', chain = ''] = text.split(' ');
     if (word === 'jump' || word === 'goto') {
       const end = depth >= MAX_DEPTH ? 'may continue' : walk(chain, depth + 1, comes);
-      return word === 'goto' && end === 'continues' ? 'returns' : end;
+      return Passage.through(word, end);
     }
     if (word === 'return') return 'returns';
     return FINAL.has(word) ? 'ends' : 'continues';
