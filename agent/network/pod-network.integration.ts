@@ -226,6 +226,31 @@ describe.each(['iptables', 'nftables'] as const)('PodNetwork with %s', filter =>
     await has('pa', 'mtu 1400', 'ip', 'link', 'show', 'eth0');
   });
 
+  test('a node whose range changes is followed, and gives its pods addresses of the new one', async () => {
+    const ranges = ['10.244.9.0/24', 'fd00:10:0:9::/64'];
+    lab.nodes.set(lab.nodeObject('b', { ranges }));
+    await has('a', '10.244.9.0/24 via 192.0.2.2', 'ip', 'route');
+    await eventually('configured', async () =>
+      (await readFile(path.join(lab.node('b').confDir, '10-k8ts.conflist'), 'utf8')).includes('10.244.9.0/24'),
+    );
+    const [four = '', six = ''] = await lab.addPod('b', 'moved');
+    expect([four, six]).toEqual([expect.stringMatching(/^10\.244\.9\./), expect.stringMatching(/^fd00:10:0:9::/)]);
+    for (const to of [four, six]) await eventually('reached', () => lab.answers('pa', to));
+    expect(await lab.text('a', 'ip', 'route')).not.toContain('10.244.1.0/24');
+    // Two nodes that claim one range: the older has it, and the other one is told of.
+    lab.nodes.set({
+      ...lab.nodeObject('c', { ranges }),
+      metadata: { name: 'c', creationTimestamp: '2026-01-02T00:00:00Z' },
+    });
+    await eventually('told', () =>
+      Promise.resolve(lab.node('a').network.status().message.includes('node b has it too')),
+    );
+    expect(await lab.text('a', 'ip', 'route')).toContain('10.244.9.0/24 via 192.0.2.2');
+    lab.nodes.set(lab.nodeObject('b'));
+    lab.nodes.set(lab.nodeObject('c'));
+    await has('a', '10.244.2.0/24', 'ip', 'route');
+  });
+
   test('a node whose address changes is followed, and one that leaves takes all along', async () => {
     await lab.in('c')(['ip', 'address', 'del', '198.51.100.3/24', 'dev', 'up0']);
     await lab.in('c')(['ip', 'address', 'add', '198.51.100.33/24', 'dev', 'up0']);
@@ -234,10 +259,12 @@ describe.each(['iptables', 'nftables'] as const)('PodNetwork with %s', filter =>
     await has('a', 'dst 198.51.100.33', 'bridge', 'fdb', 'show', 'dev', 'k8ts-vxlan');
     await eventually('reached', () => lab.answers('pa', addressOf('pc')));
     lab.nodes.remove(lab.nodeObject('c'));
-    await eventually('gone', async () => !(await lab.text('a', 'ip', 'route')).includes('10.244.2.'));
-    expect(await lab.text('a', 'ip', '-6', 'route')).not.toContain('fd00:10:0:3::');
-    expect(await lab.text('a', 'ip', 'link')).not.toContain('k8ts-vxlan');
-    expect(await lab.text('b', 'ip', 'neigh')).not.toContain('10.244.2.1');
+    const hasNot = (place: string, what: string, ...argv: string[]) =>
+      eventually(`${place} without ${what}`, async () => !(await lab.text(place, ...argv)).includes(what));
+    await hasNot('a', '10.244.2.', 'ip', 'route');
+    await hasNot('a', 'fd00:10:0:3::', 'ip', '-6', 'route');
+    await hasNot('a', 'k8ts-vxlan', 'ip', 'link');
+    await hasNot('b', '10.244.2.1', 'ip', 'neigh');
   });
 
   test('another network’s configuration is left alone', async () => {
@@ -263,5 +290,31 @@ describe.each(['iptables', 'nftables'] as const)('PodNetwork with %s', filter =>
       expect(await lab.text(name, 'ip', '-6', 'route', 'show', 'proto', '84')).toBe('');
       expect(await network.cleanup()).toEqual([]);
     }
+  }, 30_000);
+});
+
+describe('PodNetwork of IPv6 alone, with tunnels only', () => {
+  const lab = new NetworkLab(`net${process.pid}v`, [6]);
+  beforeAll(() => lab.up('nftables', 'vxlan'), 60_000);
+  afterAll(() => lab.down(), 30_000);
+
+  test('pods reach each other, and nothing of IPv4 is made', async () => {
+    for (const name of NAMES) lab.nodes.set(lab.nodeObject(name));
+    for (const name of NAMES)
+      await eventually(`${name} ready`, () => Promise.resolve(lab.node(name).network.status().ready));
+    const pods = new Map<string, string>();
+    for (const name of NAMES) pods.set(`p${name}`, (await lab.addPod(name, `p${name}`))[0] ?? '');
+    // At once: no address is still looked at for duplicates.
+    for (const name of NAMES) {
+      const tentative = await lab.text(name, 'ip', '-6', 'address', 'show', 'dev', 'k8ts0', 'tentative');
+      expect(tentative).toBe('');
+    }
+    for (const from of pods.keys())
+      for (const [to, address] of pods) expect([from, to, await lab.answers(from, address)]).toEqual([from, to, true]);
+    expect(await lab.text('a', 'ip', 'link')).toMatch(/k8ts-vxlan6/);
+    expect(await lab.text('a', 'ip', '-d', 'link', 'show', 'k8ts-vxlan6')).toContain('local 2001:db8:1::1');
+    expect(await lab.text('pa', 'ip', 'link', 'show', 'eth0')).toContain(`mtu ${1450 - 70}`);
+    expect(await lab.text('a', 'nft', 'list', 'ruleset')).not.toContain('table ip k8ts');
+    expect(await lab.text('a', 'ip', '-4', 'route', 'show', 'proto', '84')).toBe('');
   }, 30_000);
 });

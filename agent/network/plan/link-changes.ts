@@ -1,8 +1,9 @@
 /**
  * What `ip` has to be told so that the bridge and the tunnels' devices are as they should be; nothing if they are.
  *
- * Addresses of IPv6 are added without duplicate detection (`nodad`): nobody answers for a tentative one, so that the first pods of a
- * node would be without their gateway for a second.
+ * Addresses of IPv6 are added without duplicate detection (`nodad`), the link-local one as well, which the kernel would else make itself:
+ * nobody answers for a tentative one, and nobody asks for a neighbour by it, so that the first pods of a node would be without their gateway
+ * for a second or two.
  */
 import type { AddressedLink } from '../../host/plan/link-facts.ts';
 import { gatewayOf, plainAddress, type Tunnel } from './pod-routes.ts';
@@ -30,6 +31,9 @@ export interface TunnelDevice extends TunnelSettings {
   readonly mtu: number;
 }
 
+/** Of the bridge; pods' own follow from their hardware addresses, which never give this one. */
+const LINK_LOCAL = 'fe80::1/64';
+
 /** Bytes that VXLAN puts around a packet: Ethernet 14, VXLAN 8, UDP 8 and the underlay's IP header. */
 export function tunnelOverhead(local: string): number {
   return 14 + 8 + 8 + (local.includes(':') ? 40 : 20);
@@ -54,7 +58,7 @@ export function linkMtu(
 
 /** @throws Error if a link of that name is no bridge */
 export function bridgeChanges(spec: BridgeSpec, links: readonly AddressedLink[]): string[] {
-  const { name, mtu } = spec;
+  const { name, mtu, ranges } = spec;
   const found = links.find(link => link.ifname === name);
   if (found !== undefined && found.linkinfo?.info_kind !== 'bridge')
     throw new Error(
@@ -62,12 +66,14 @@ export function bridgeChanges(spec: BridgeSpec, links: readonly AddressedLink[])
     );
   const mac = macAddressOf('k8ts bridge', spec.nodeName, name);
   return [
-    ...(found === undefined ? [`link add name ${name} address ${mac} mtu ${mtu} type bridge`] : []),
+    ...(found === undefined
+      ? [`link add name ${name} address ${mac} mtu ${mtu} type bridge`, ...withoutOwnLinkLocal(name, ranges)]
+      : []),
     ...(found !== undefined && found.mtu !== mtu ? [`link set dev ${name} mtu ${mtu}`] : []),
     ...upChange(name, found),
     ...addressChanges(
       name,
-      spec.ranges.map(range => `${gatewayOf(range)}/${range.split('/')[1]}`),
+      [...ranges.map(range => `${gatewayOf(range)}/${range.split('/')[1]}`), ...(hasIPv6(ranges) ? [LINK_LOCAL] : [])],
       found,
     ),
   ];
@@ -91,6 +97,7 @@ export function tunnelChanges(device: TunnelDevice, links: readonly AddressedLin
     ...(found === undefined
       ? [
           `link add name ${name} address ${mac} mtu ${mtu} type vxlan id ${vxlanId} local ${local} dstport ${vxlanPort} nolearning`,
+          ...withoutOwnLinkLocal(name, device.ranges),
         ]
       : []),
     ...(found !== undefined && found.mtu !== mtu ? [`link set dev ${name} mtu ${mtu}`] : []),
@@ -104,6 +111,14 @@ export function tunnelChanges(device: TunnelDevice, links: readonly AddressedLin
   ];
 }
 
+function hasIPv6(ranges: readonly string[]): boolean {
+  return ranges.some(range => range.includes(':'));
+}
+
+function withoutOwnLinkLocal(name: string, ranges: readonly string[]): string[] {
+  return hasIPv6(ranges) ? [`link set dev ${name} addrgenmode none`] : [];
+}
+
 function hostRange(address: string): string {
   return `${address}/${address.includes(':') ? 128 : 32}`;
 }
@@ -113,11 +128,10 @@ function upChange(name: string, found: AddressedLink | undefined): string[] {
 }
 
 function addressChanges(name: string, wanted: readonly string[], found: AddressedLink | undefined): string[] {
-  const held = (found?.addr_info ?? [])
-    .filter(({ family, scope }) => family === 'inet' || scope !== 'link')
-    .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+  const held = (found?.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${prefixlen}`);
   return [
-    ...held.filter(one => !wanted.includes(one)).map(one => `addr del ${one} dev ${name}`),
+    // A link-local one of the kernel's own may stay.
+    ...held.filter(one => !wanted.includes(one) && !one.startsWith('fe80:')).map(one => `addr del ${one} dev ${name}`),
     ...wanted
       .filter(one => !held.includes(one))
       .map(one => `addr add ${one} dev ${name}${one.includes(':') ? ' nodad' : ''}`),

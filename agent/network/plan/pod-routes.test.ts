@@ -256,15 +256,22 @@ describe('links', () => {
   const standing = link('k8ts0', {
     mtu: 1450,
     linkinfo: { info_kind: 'bridge' },
-    addr_info: [address('10.244.0.1', 24), address('fd00:1::1', 64), address('fe80::1', 64, 'link')],
+    addr_info: [
+      address('10.244.0.1', 24),
+      address('fd00:1::1', 64),
+      address('fe80::1', 64, 'link'),
+      address('fe80::7', 64, 'link'),
+    ],
   });
 
   test('bridgeChanges() makes it with its addresses, changes what differs, and nothing that stands', () => {
     expect(bridgeChanges(bridge, [])).toEqual([
       expect.stringMatching(/^link add name k8ts0 address 02(:[0-9a-f]{2}){5} mtu 1450 type bridge$/),
+      'link set dev k8ts0 addrgenmode none',
       'link set dev k8ts0 up',
       'addr add 10.244.0.1/24 dev k8ts0',
       'addr add fd00:1::1/64 dev k8ts0 nodad',
+      'addr add fe80::1/64 dev k8ts0 nodad',
     ]);
     expect(bridgeChanges(bridge, [])).toEqual(bridgeChanges(bridge, []));
     expect(bridgeChanges(bridge, [standing])).toEqual([]);

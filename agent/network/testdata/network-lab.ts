@@ -14,6 +14,7 @@ import { nodes as nodeResource } from '../../../machinery/client/resource.ts';
 import { systemClock } from '../../../machinery/process/clock.ts';
 import { silentLogger } from '../../../machinery/process/logger.ts';
 import type { Node } from '../../../proto/api/core-v1.ts';
+import { CommandError } from '../../host/command-error.ts';
 import { run, type Run } from '../../host/exec.ts';
 import { Links } from '../../host/links.ts';
 import { Iptables, RuleEvents } from '../../node-iptables/index.ts';
@@ -34,13 +35,11 @@ export const NAMES = Object.keys(NODES) as NodeName[];
 
 const ROUTER = { 1: ['192.0.2.254/24', '2001:db8:1::254/64'], 2: ['198.51.100.254/24', '2001:db8:2::254/64'] } as const;
 
-const CONNECT =
-  "const [host, port] = process.argv.slice(1); require('node:net').connect(Number(port), host).on('error', e => process.exit(e.code === 'ECONNREFUSED' ? 0 : 1)).on('connect', () => process.exit(0)).setTimeout(1500, () => process.exit(1))";
+/** bash connects by itself, in milliseconds. */
+const CONNECT = 'exec 3<>"/dev/tcp/$0/$1"';
+const ASK = 'cat <"/dev/tcp/$0/$1"';
 const SERVE =
   "const [port] = process.argv.slice(1); require('node:net').createServer(s => s.end(s.remoteAddress)).listen(Number(port), '::')";
-const ASK =
-  "const [host, port] = process.argv.slice(1); let b = ''; require('node:net').connect(Number(port), host).on('data', d => b += d).on('end', () => { console.log(b); process.exit(0); }).on('error', e => process.exit(1)).setTimeout(1500, () => process.exit(1))";
-
 /** One node's pod network. */
 export interface LabNode {
   readonly network: PodNetwork;
@@ -56,11 +55,14 @@ export class NetworkLab {
   private readonly stop = new AbortController();
   private readonly servers = new AbortController();
   private readonly labNodes = new Map<NodeName, LabNode>();
+  private readonly isOfFamily: (text: string) => boolean;
   private pluginDir = '';
   private dir = '';
 
-  constructor(id: string) {
+  /** @param families of pods, services and nodes */
+  constructor(id: string, families: readonly (4 | 6)[] = [4, 6]) {
     this.id = id;
+    this.isOfFamily = text => families.includes(text.includes(':') ? 6 : 4);
   }
 
   async up(filter: 'iptables' | 'nftables', mode: Encapsulation = 'auto'): Promise<void> {
@@ -96,8 +98,8 @@ export class NetworkLab {
     const { addresses, ranges } = { ...NODES[name], ...more };
     return {
       metadata: { name },
-      spec: { podCIDR: ranges[0] ?? '', podCIDRs: [...ranges] },
-      status: { addresses: addresses.map(address => ({ type: 'InternalIP', address })) },
+      spec: { podCIDRs: ranges.filter(this.isOfFamily) },
+      status: { addresses: addresses.filter(this.isOfFamily).map(address => ({ type: 'InternalIP', address })) },
     };
   }
 
@@ -153,9 +155,9 @@ export class NetworkLab {
 
   /** Whether anybody answers there, be it that the port is closed. */
   answers(from: string, to: string, port = 1): Promise<boolean> {
-    return this.in(from)(['node', '-e', CONNECT, '--', to, String(port)]).then(
+    return this.connect(from, CONNECT, to, port).then(
       () => true,
-      () => false,
+      (error: unknown) => error instanceof CommandError && error.stderr.includes('Connection refused'),
     );
   }
 
@@ -167,10 +169,14 @@ export class NetworkLab {
 
   /** By which address `from` is seen there; undefined if nothing answers. */
   async seenAs(from: string, to: string, port: number): Promise<string | undefined> {
-    return this.in(from)(['node', '-e', ASK, '--', to, String(port)]).then(
+    return this.connect(from, ASK, to, port).then(
       ({ stdout }) => stdout.trim().replace(/^::ffff:/, ''),
       () => undefined,
     );
+  }
+
+  private connect(from: string, script: string, to: string, port: number): ReturnType<Run> {
+    return this.in(from)(['env', 'LC_ALL=C', 'timeout', '1.5', 'bash', '-c', script, to, String(port)]);
   }
 
   private async wire(): Promise<void> {
@@ -226,8 +232,8 @@ export class NetworkLab {
           : new NftablesRules({ prefix }),
       serviceRange: new ServiceRange({
         links,
-        serviceCIDRs: ['10.96.0.0/16', 'fd00:96::/112'],
-        localServiceIPs: ['10.96.0.10', 'fd00:96::a'],
+        serviceCIDRs: ['10.96.0.0/16', 'fd00:96::/112'].filter(this.isOfFamily),
+        localServiceIPs: ['10.96.0.10', 'fd00:96::a'].filter(this.isOfFamily),
       }),
       sysctls: {
         set: async (key, value) => {
@@ -241,7 +247,7 @@ export class NetworkLab {
       bridge: 'k8ts0',
       vxlanId: 84,
       vxlanPort: 8472,
-      clusterCIDRs: ['10.244.0.0/16', 'fd00:10::/48'],
+      clusterCIDRs: ['10.244.0.0/16', 'fd00:10::/48'].filter(this.isOfFamily),
       clock: systemClock,
       log: silentLogger,
       // Long, so that what is repaired soon is repaired because it was told.
