@@ -1,8 +1,8 @@
 /** What a kubelet is made from. Whatever is left out has upstream's default. */
-import type { Node, NodeAddress, Pod } from '../../proto/api/core-v1.ts';
+import type { Node, NodeAddress, Pod, Service } from '../../proto/api/core-v1.ts';
 import type { Client } from '../../machinery/client/client.ts';
 import type { EventSink } from '../../machinery/client/event-recorder.ts';
-import type { InformerFactory } from '../../machinery/client/informer.ts';
+import type { Informer, InformerFactory } from '../../machinery/client/informer.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
@@ -25,6 +25,8 @@ export interface KubeletOptions {
   readonly client: Client;
   /** Made for this node's identity; run by its owner. */
   readonly informers: InformerFactory;
+  /** Run by whoever made it: the node's other parts follow services, too, and a second copy would cost megabytes. */
+  readonly services: Informer<Service>;
   readonly runtime: RuntimeService;
   readonly images: ImageService;
   /** How far pulls are. */

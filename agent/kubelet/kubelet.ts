@@ -8,7 +8,7 @@
 import { mkdir } from 'node:fs/promises';
 import { readMachineTopology } from '../host/machine-topology.ts';
 import type { Node } from '../../proto/api/core-v1.ts';
-import { nodes, pods, services } from '../../machinery/client/resource.ts';
+import { nodes, pods } from '../../machinery/client/resource.ts';
 import { subjectOf } from '../../machinery/client/event-recorder.ts';
 import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import { ipFamilyOf } from '../../machinery/meta/value-shapes.ts';
@@ -115,7 +115,6 @@ export function createKubelet(options: KubeletOptions): Kubelet {
 
   const podInformer = options.informers.informer(pods, { fieldSelector: `spec.nodeName=${nodeName}` });
   const nodeInformer = options.informers.informer(nodes, { fieldSelector: `metadata.name=${nodeName}` });
-  const serviceInformer = options.informers.informer(services);
   const hostIP = nodeIPs[0] ?? '127.0.0.1';
   const objects = new WatchedObjects(client, clock, logger);
   const cache = new PodCache({
@@ -210,7 +209,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     nodeIPs,
     allocatable,
     nodeSwap: () => housekeeping.swap(),
-    services: serviceInformer.lister,
+    services: options.services.lister,
     onPodAddresses: options.onPodAddresses,
     parallelSandboxes: options.parallelSandboxes,
   });
@@ -342,7 +341,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       parts.push(sources.run(signal));
       await abandonOnAbort(sources.filesRead(), signal);
       parts.push(workers.run(signal));
-      await abandonOnAbort(Promise.all([podInformer.synced(), serviceInformer.synced()]), signal);
+      await abandonOnAbort(Promise.all([podInformer.synced(), options.services.synced()]), signal);
       const removeHandler = podInformer.addHandler(sources.apiPods);
       signal.addEventListener('abort', removeHandler, { once: true });
       ready = true;

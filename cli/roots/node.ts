@@ -123,9 +123,8 @@ export async function startNode(
   logger.info({ part: 'proxy', mode: filter.mode, reason: filter.reason }, 'how services are forwarded');
   facts.clusterDns = cluster.clusterDns.join(', ');
 
-  const keptOf = new KeptObjects().of;
-  const informers = new SharedInformerFactory({ client: clients.kubelet, clock, logger, keptOf });
-  const serviceInformers = new SharedInformerFactory({ client: clients.services, clock, logger, keptOf });
+  const informers = new SharedInformerFactory({ client: clients.kubelet, clock, logger });
+  const serviceInformers = new SharedInformerFactory({ client: clients.services, clock, logger, keptOf: new KeptObjects().of });
   const recorder = new EventRecorder({ client: clients.kubelet, clock, logger, component: 'kubelet', host: nodeName });
   const nodeInformer = serviceInformers.informer(nodes);
 
@@ -184,6 +183,7 @@ export async function startNode(
     configuration,
     client: clients.kubelet,
     informers,
+    services: serviceInformers.informer(services),
     runtime: parts.cri,
     images: parts.cri,
     downloads: downloadProgress(parts.cri),
