@@ -11,7 +11,7 @@ import type { CompiledPolicy } from './plan/compile-policy.ts';
 import { familyOfAddress } from './plan/model.ts';
 import type { Direction, PodChains, PolicyChain, PolicyChange, PolicyModel } from './plan/model.ts';
 import { PendingSet } from './plan/pending-set.ts';
-import { elementsOf, selectsPod } from './plan/peer-selector.ts';
+import { elementsOf, selectsNamespace, selectsPod } from './plan/peer-selector.ts';
 import { planChain } from './plan/pod-chains.ts';
 import type { PlannedChain, SetSource } from './plan/pod-chains.ts';
 import { isSamePod } from './plan/pod-facts.ts';
@@ -237,6 +237,16 @@ export class PolicyState {
     set.put(address, isIn ? elementsOf(address, pod, source.port) : []);
   }
 
+  /** A namespace is asked for its labels once, not for each of its pods. */
+  private fillWhole(set: PendingSet): void {
+    const { source } = set;
+    if (!('selector' in source)) return;
+    for (const [namespace, keys] of this.podsOfNamespace) {
+      if (!selectsNamespace(source.selector, namespace, this.namespaces.get(namespace))) continue;
+      for (const key of keys) for (const address of this.owners.addressesOf(key)) this.fill(set, address);
+    }
+  }
+
   private policiesOf(key: string): CompiledPolicy[] {
     const pod = this.pods.get(key);
     if (pod === undefined) return [];
@@ -272,8 +282,7 @@ export class PolicyState {
         let set = this.sets.get(source.name);
         if (set === undefined) {
           this.sets.set(source.name, (set = new PendingSet(source)));
-          for (const key of this.pods.keys())
-            for (const address of this.owners.addressesOf(key)) this.fill(set, address);
+          this.fillWhole(set);
         }
         set.users++;
       }

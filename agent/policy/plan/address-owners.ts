@@ -13,7 +13,10 @@ export class AddressOwners {
 
   /** The addresses that really are the pod's. */
   addressesOf(pod: string): readonly string[] {
-    return (this.held.get(pod) ?? []).filter(address => this.ownerOf(address) === pod);
+    const held = this.held.get(pod) ?? [];
+    return held.every(address => this.ownerOf(address) === pod)
+      ? held
+      : held.filter(address => this.ownerOf(address) === pod);
   }
 
   /**

@@ -22,15 +22,15 @@ export function selectorText({ namespaces, pods }: PeerSelector): string {
   return `${where} pods [${pods.toString()}]`;
 }
 
+/** @param labels undefined while nothing is known of the namespace */
+export function selectsNamespace({ namespaces }: PeerSelector, name: string, labels: Labels | undefined): boolean {
+  if ('name' in namespaces) return namespaces.name === name;
+  return namespaces.selector.isEmpty || (labels !== undefined && namespaces.selector.matches(labels));
+}
+
 /** @param namespaceLabels undefined while nothing is known of the namespace */
-export function selectsPod(
-  { namespaces, pods }: PeerSelector,
-  pod: PolicyPod,
-  namespaceLabels: Labels | undefined,
-): boolean {
-  if (!pods.matches(pod.labels)) return false;
-  if ('name' in namespaces) return namespaces.name === pod.namespace;
-  return namespaces.selector.isEmpty || (namespaceLabels !== undefined && namespaces.selector.matches(namespaceLabels));
+export function selectsPod(selector: PeerSelector, pod: PolicyPod, namespaceLabels: Labels | undefined): boolean {
+  return selector.pods.matches(pod.labels) && selectsNamespace(selector, pod.namespace, namespaceLabels);
 }
 
 /** The elements that a pod puts into a set, for one of its addresses. */
