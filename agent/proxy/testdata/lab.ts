@@ -17,6 +17,7 @@ import { run } from '../../host/exec.ts';
 import type { AddressFamily } from '../plan/address.ts';
 
 const PLACE_PROGRAM = fileURLToPath(new URL('./lab-place.mjs', import.meta.url));
+const SCTP_PROGRAM = fileURLToPath(new URL('./sctp.pl', import.meta.url));
 const PLACES = ['node', 'pod1', 'pod2', 'client'] as const;
 /** For what is to succeed, also on a busy machine. */
 const PATIENCE_MS = 8_000;
@@ -161,6 +162,20 @@ export class Lab {
 
   async closeKept(from: Place): Promise<void> {
     await this.ask(from, { kind: 'closeKept' });
+  }
+
+  /** Begins an association; what came at `to`: `source-address destination-port`. @throws CommandError if nothing came */
+  async sctp(from: Place, host: string, port: number, to: Place): Promise<string> {
+    const arrived = new AbortController();
+    const send = ['perl', SCTP_PROGRAM, 'send', host, String(port)];
+    const sent = run([...this.in(from), ...send], { signal: arrived.signal }).catch(() => {});
+    try {
+      const receive = ['perl', SCTP_PROGRAM, 'receive', host.includes(':') ? '6' : '4'];
+      return (await run([...this.in(to), ...receive])).stdout.trim();
+    } finally {
+      arrived.abort();
+      await sent;
+    }
   }
 
   /** Connects over and over; the returned function ends that and gives how many answered and what the others met. */
