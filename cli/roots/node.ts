@@ -124,7 +124,12 @@ export async function startNode(
   facts.clusterDns = cluster.clusterDns.join(', ');
 
   const informers = new SharedInformerFactory({ client: clients.kubelet, clock, logger });
-  const serviceInformers = new SharedInformerFactory({ client: clients.services, clock, logger, keptOf: new KeptObjects().of });
+  const serviceInformers = new SharedInformerFactory({
+    client: clients.services,
+    clock,
+    logger,
+    keptOf: new KeptObjects().of,
+  });
   const recorder = new EventRecorder({ client: clients.kubelet, clock, logger, component: 'kubelet', host: nodeName });
   const nodeInformer = serviceInformers.informer(nodes);
 
