@@ -155,9 +155,11 @@ export function computeServiceRules(port: ServicePortModel, node: NodeModel, hai
   function balance(chain: string, endpoints: readonly EndpointModel[]): Rule[] {
     const rules: Rule[] = [];
     if (chain === internalChain && port.clusterIP !== undefined && node.clusterCIDR !== undefined) {
+      // Port and protocol brought the packet here; the address tells it from what came to an external one.
       rules.push({
         source: { cidr: node.clusterCIDR, not: true },
-        ...to(port.clusterIP, port.port, 'cluster IP', { kind: 'jump', chain: 'KUBE-MARK-MASQ' }),
+        destination: { cidr: hostCidr(port.clusterIP) },
+        target: { kind: 'jump', chain: 'KUBE-MARK-MASQ' },
       });
     }
     if (port.affinitySeconds !== undefined) {
