@@ -13,16 +13,29 @@ import {
   type IpNetwork,
 } from '../machinery/meta/ip-number.ts';
 import { cidr as cidrProblems } from '../machinery/meta/value-shapes.ts';
-import type { Config, OptionName } from './config.ts';
 
-type Say = (flag: OptionName, value: unknown, want: string) => void;
+/** What the configuration says of ranges and addresses; lists have the primary family first. */
+interface NetworkFlags {
+  readonly clusterCidr: readonly string[];
+  readonly serviceCidr: readonly string[];
+  readonly clusterDns?: readonly string[] | undefined;
+  readonly nodeIp?: readonly string[] | undefined;
+  readonly advertiseAddress?: string | undefined;
+  readonly nodeCidrMaskSize?: number | undefined;
+  readonly nodeCidrMaskSizeIpv4?: number | undefined;
+  readonly nodeCidrMaskSizeIpv6?: number | undefined;
+}
+
+type RangeFlag = 'cluster-cidr' | 'service-cidr' | 'cluster-dns' | 'node-ip' | 'advertise-address' | MaskFlag;
+type MaskFlag = 'node-cidr-mask-size' | 'node-cidr-mask-size-ipv4' | 'node-cidr-mask-size-ipv6';
+type Say = (flag: RangeFlag, value: unknown, want: string) => void;
 
 /** The tenth address must be in it. */
 const SMALLEST_SERVICE_BITS = 4;
 const DEFAULT_NODE_MASK = { IPv4: 24, IPv6: 64 } as const;
 
 /** Says what is wrong of the ranges and of the addresses that belong to them. */
-export function rangeProblems(c: Config, say: Say): void {
+export function rangeProblems(c: NetworkFlags, say: Say): void {
   const pods = networks('cluster-cidr', c.clusterCidr, say);
   const services = networks('service-cidr', c.serviceCidr, say);
   if (c.nodeIp !== undefined) checkAddresses('node-ip', c.nodeIp, say);
@@ -41,7 +54,7 @@ export function rangeProblems(c: Config, say: Say): void {
   }
 }
 
-function togetherProblems(c: Config, pods: readonly IpNetwork[], services: readonly IpNetwork[], say: Say): void {
+function togetherProblems(c: NetworkFlags, pods: readonly IpNetwork[], services: readonly IpNetwork[], say: Say): void {
   const text = c.serviceCidr.join();
   const podsText = `--cluster-cidr ${c.clusterCidr.join()}`;
   const [primary] = services;
@@ -62,7 +75,7 @@ function togetherProblems(c: Config, pods: readonly IpNetwork[], services: reado
 }
 
 /** Source: upstream's flags of the same names; which of them go with which ranges is its rule as well. */
-function maskProblems(c: Config, pods: readonly IpNetwork[], say: Say): void {
+function maskProblems(c: NetworkFlags, pods: readonly IpNetwork[], say: Say): void {
   const isDual = pods.length === 2;
   const one = c.nodeCidrMaskSize;
   if (one !== undefined && isDual)
@@ -85,7 +98,7 @@ function maskProblems(c: Config, pods: readonly IpNetwork[], say: Say): void {
   }
 }
 
-function maskSetting(c: Config, family: IpFamily): { flag: OptionName; given: number | undefined } {
+function maskSetting(c: NetworkFlags, family: IpFamily): { flag: MaskFlag; given: number | undefined } {
   if (c.clusterCidr.length < 2) return { flag: 'node-cidr-mask-size', given: c.nodeCidrMaskSize };
   return family === 'IPv4'
     ? { flag: 'node-cidr-mask-size-ipv4', given: c.nodeCidrMaskSizeIpv4 }
@@ -93,11 +106,11 @@ function maskSetting(c: Config, family: IpFamily): { flag: OptionName; given: nu
 }
 
 /** Lengths of the prefixes of nodes' parts, in the order of `clusterCidr`. */
-export function nodeMaskSizes(c: Config): number[] {
+export function nodeMaskSizes(c: NetworkFlags): number[] {
   return c.clusterCidr.map(cidr => maskSetting(c, familyOf(cidr)).given ?? DEFAULT_NODE_MASK[familyOf(cidr)]);
 }
 
-function networks(flag: OptionName, values: readonly string[], say: Say): IpNetwork[] | undefined {
+function networks(flag: RangeFlag, values: readonly string[], say: Say): IpNetwork[] | undefined {
   const wrong = values.filter(value => cidrProblems(value).length > 0);
   for (const value of wrong) say(flag, value, 'is no range of addresses, such as 10.244.0.0/16 or fd00:10:244::/56');
   if (wrong.length > 0) return undefined;
@@ -112,13 +125,13 @@ function networks(flag: OptionName, values: readonly string[], say: Say): IpNetw
     : undefined;
 }
 
-function checkAddresses(flag: OptionName, values: readonly string[], say: Say): boolean {
+function checkAddresses(flag: RangeFlag, values: readonly string[], say: Say): boolean {
   const wrong = values.filter(value => isIP(value) === 0);
   for (const value of wrong) say(flag, value, 'is no IP address');
   return wrong.length === 0 && isOneAFamily(flag, values, values.map(familyOf), say);
 }
 
-function isOneAFamily(flag: OptionName, values: readonly string[], families: readonly IpFamily[], say: Say): boolean {
+function isOneAFamily(flag: RangeFlag, values: readonly string[], families: readonly IpFamily[], say: Say): boolean {
   if (values.length === 0) say(flag, '', 'is empty');
   else if (new Set(families).size !== families.length)
     say(flag, values.join(), 'may have one value, or one of IPv4 and one of IPv6');
@@ -127,7 +140,7 @@ function isOneAFamily(flag: OptionName, values: readonly string[], families: rea
 }
 
 /** The same with ranges in their canonical form: the first address of the network. */
-export function withPlainRanges(c: Config): Config {
+export function withPlainRanges<T extends Pick<NetworkFlags, 'clusterCidr' | 'serviceCidr'>>(c: T): T {
   const plain = (cidrs: readonly string[]): string[] => cidrs.map(cidr => networkText(parseNetwork(cidr)));
   return { ...c, clusterCidr: plain(c.clusterCidr), serviceCidr: plain(c.serviceCidr) };
 }
