@@ -47,6 +47,8 @@ export interface RuleChanges {
 
 const CHECK_MS = 20_000;
 const WATCHED_CHECK_MS = 60_000;
+/** What is missing, such as a plugin, may come without a word. */
+const UNREADY_CHECK_MS = 5_000;
 /** Whoever changes rules may not be done; and the proxy changes its own all the time. */
 const RULES_SETTLE_MS = 500;
 const RULES_GAP_MS = 10_000;
@@ -163,7 +165,8 @@ export class PodNetwork implements Component {
         log.error({ error: String(error), retryMs }, 'the pod network could not be set up');
       }
       const { checkMs = ruleChanges?.watching === true ? WATCHED_CHECK_MS : CHECK_MS } = this.options;
-      await this.wakeups.wait(retryMs > 0 ? retryMs : checkMs);
+      const restMs = this.current.ready ? checkMs : Math.min(checkMs, UNREADY_CHECK_MS);
+      await this.wakeups.wait(retryMs > 0 ? retryMs : restMs);
     }
   }
 

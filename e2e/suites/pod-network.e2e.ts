@@ -1,4 +1,4 @@
-/** Three nodes on two network segments with a router between them that knows nothing of pods; both address families. */
+/** Three nodes on two network segments with a router between them that knows nothing of pods; both address families, both packet filters. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { hostPort } from '../../machinery/meta/host-port.ts';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
@@ -36,7 +36,12 @@ beforeAll(async () => {
     workers: 2,
     segments: 2,
     families: ['IPv4', 'IPv6'],
-    settings: { 'cluster-cidr': ['10.244.0.0/16', 'fd00:244::/48'], 'service-cidr': ['10.96.0.0/16', 'fd00:96::/112'] },
+    settings: {
+      'cluster-cidr': ['10.244.0.0/16', 'fd00:244::/48'],
+      'service-cidr': ['10.96.0.0/16', 'fd00:96::/112'],
+      'proxy-mode': 'iptables',
+    },
+    nodeSettings: { 'proxy-mode': 'nftables' },
   });
   await cluster.start();
   k = cluster.kubectl;
