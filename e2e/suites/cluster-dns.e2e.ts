@@ -41,7 +41,7 @@ async function ask(host: Host, name: string, type = 'a'): Promise<string> {
 }
 
 function tsx(host: Host, script: string, ...args: string[]): Running {
-  return new Running(host.namespace, [process.execPath, '--import', 'tsx', `e2e/dns/${script}.ts`, ...args]);
+  return new Running(host.namespace, [process.execPath, '--import', 'tsx', `e2e/dns/${script}/main.ts`, ...args]);
 }
 
 test('names as pods write them', async () => {

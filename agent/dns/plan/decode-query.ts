@@ -6,7 +6,7 @@
  *
  * Source: RFC 1035, 4.1; RFC 6891 (EDNS).
  */
-import { skipName } from './raw-response.ts';
+import { skipName } from './skip-name.ts';
 
 /** A query worth an answer. */
 export interface Query {

@@ -2,7 +2,6 @@
  * Which sockets the userspace back end listens on for a service, and where what comes there may go. A port that nothing can be sent to has no
  * socket: the kernel then refuses at once.
  */
-import type { ServiceUpdate } from '../backend.ts';
 import type { EndpointModel, NodeModel, ServicePortModel, TrafficPolicy } from './model.ts';
 
 /** One listening socket. */
@@ -33,12 +32,19 @@ export interface PlannedSockets {
   readonly problems: readonly string[];
 }
 
-/** @param ownAddresses the node's, of the family */
-export function planSockets(update: ServiceUpdate, node: NodeModel, ownAddresses: readonly string[]): PlannedSockets {
+/**
+ * @param models those of one service
+ * @param ownAddresses the node's, of the family
+ */
+export function planSockets(
+  models: readonly ServicePortModel[],
+  node: NodeModel,
+  ownAddresses: readonly string[],
+): PlannedSockets {
   const sockets: SocketPlan[] = [];
   const problems: string[] = [];
   const addresses = new Set<string>();
-  for (const model of update.ports) {
+  for (const model of models) {
     const { protocol } = model;
     if (protocol === 'SCTP') {
       problems.push(

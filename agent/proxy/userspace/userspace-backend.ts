@@ -100,7 +100,7 @@ export class UserspaceBackend implements ProxyBackend {
   }
 
   private plan(update: ServiceUpdate): PlannedSockets {
-    return planSockets(update, this.options.node(), this.ownAddresses);
+    return planSockets(update.ports, this.options.node(), this.ownAddresses);
   }
 
   private async closeUnwanted(service: string, planned: PlannedSockets | undefined): Promise<void> {

@@ -37,8 +37,7 @@ const model = (more: Partial<ServicePortModel> = {}): ServicePortModel => ({
 });
 
 describe('planSockets()', () => {
-  const plan = (more: Partial<ServicePortModel>) =>
-    planSockets({ service: 'default/web', ports: [model(more)] }, testNode, ['127.0.0.1', '192.0.2.1']);
+  const plan = (more: Partial<ServicePortModel>) => planSockets([model(more)], testNode, ['127.0.0.1', '192.0.2.1']);
   const keys = (more: Partial<ServicePortModel>): string[] => plan(more).sockets.map(({ key }) => key);
 
   test.each([

@@ -1,7 +1,7 @@
 /**
  * A DNS server that stands for any other than ours: every question has one answer.
  *
- *   tsx e2e/dns/stand-in.ts ADDRESS PORT ANSWER
+ *   tsx e2e/dns/stand-in/main.ts ADDRESS PORT ANSWER
  */
 import { createSocket } from 'node:dgram';
 

@@ -2,11 +2,11 @@
  * Asks a DNS server for the address of a name at short intervals, each time from a port of its own as resolvers do, until told to end.
  * Then prints as JSON how often each answer came, and how many questions had none within a second.
  *
- *   tsx e2e/dns/asker.ts SERVER NAME INTERVAL_MS
+ *   tsx e2e/dns/asker/main.ts SERVER NAME INTERVAL_MS
  */
 import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeQuestion } from '../bench/dns/encode-question.ts';
+import { encodeQuestion } from '../../bench/dns/encode-question.ts';
 
 const [server = '', name = '', interval = '10'] = process.argv.slice(2);
 const PATIENCE_MS = 1_000;
