@@ -4,6 +4,8 @@
  * - `apply` is atomic per table and touches nothing that the change does not name.
  * - Safe beside other users of iptables: every command waits for the lock.
  */
+import { CommandError } from './command-error.ts';
+import { lockHolder } from './lock-holder.ts';
 import type { CommandInput, CommandOptions, CommandResult, Tolerated } from './run-command.ts';
 import { absent, runCommand } from './run-command.ts';
 import { parseSave } from './plan/parse-save.ts';
@@ -48,7 +50,7 @@ export class Iptables {
 
   /** The same for input rendered before, whole or in pieces. @throws CommandError */
   async restore(input: CommandInput): Promise<void> {
-    await runCommand([this.program('restore'), '--noflush', '--wait', this.wait()], input, this.patient());
+    await this.locking([this.program('restore'), '--noflush', '--wait', this.wait()], input);
   }
 
   /** What the kernel holds, of one table or all that exist. */
@@ -85,7 +87,7 @@ export class Iptables {
       return table === chains[i - 1]?.table ? [list] : [...(i > 0 ? ['COMMIT'] : []), `*${table}`, list];
     });
     const argv = [this.program('restore'), '--noflush', '--wait', this.wait()];
-    const result = await runCommand(argv, [...lines, 'COMMIT', ''].join('\n'), this.patient(), noSuchChain);
+    const result = await this.locking(argv, [...lines, 'COMMIT', ''].join('\n'), noSuchChain);
     if (result.exitCode !== 0) return undefined;
     const lists: string[][] = [];
     for (const line of result.stdout.split('\n')) {
@@ -112,7 +114,18 @@ export class Iptables {
   }
 
   private run(argv: readonly string[], tolerated?: Tolerated): Promise<CommandResult> {
-    return runCommand([this.program(''), '--wait', this.wait(), ...argv], '', this.patient(), tolerated);
+    return this.locking([this.program(''), '--wait', this.wait(), ...argv], '', tolerated);
+  }
+
+  /** Of a command that waits for the lock in vain it is said who holds it. */
+  private async locking(argv: readonly string[], input: CommandInput, tolerated?: Tolerated): Promise<CommandResult> {
+    try {
+      return await runCommand(argv, input, this.patient(), tolerated);
+    } catch (error) {
+      const holder = error instanceof CommandError && error.failure === 'locked' ? await lockHolder() : undefined;
+      if (holder === undefined || !(error instanceof CommandError)) throw error;
+      throw new CommandError('locked', { ...error, stderr: `${error.stderr.trim()}\nheld by ${holder}`, cause: error });
+    }
   }
 
   // Not stopped while it may still wait for the lock.

@@ -17,7 +17,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 /** Holds a lock file until it is released or the test ends. */
 async function holdLock(name: string): Promise<{ file: string; release: () => void }> {
   const file = join(dir, name);
-  const holder = spawn('flock', ['-x', file, 'sh', '-c', 'echo held; sleep 60'], {
+  const holder = spawn('sh', ['-c', 'exec flock -x "$0" sh -c "echo held; sleep 60"', file], {
     detached: true,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
