@@ -19,7 +19,7 @@ import type { FullWrite } from './plan/nftables-full.ts';
 import { NftLedger } from './plan/nftables-ledger.ts';
 import { NFT_TABLE, familyWords } from './plan/nftables-names.ts';
 import { NftListing, compareNft, nftPath } from './plan/nftables-path.ts';
-import { packNftService, planNftService, unpackNftService } from './plan/nftables-service.ts';
+import { planNftService } from './plan/nftables-service.ts';
 import type { NftPort } from './plan/nftables-service.ts';
 import type { PathStep, RuleDifference } from './plan/packet-path.ts';
 
@@ -29,8 +29,7 @@ interface Pending {
   readonly delta: NftDelta;
 }
 
-/** By key, packed. */
-type Services = ReadonlyMap<string, string>;
+type Planned = readonly [service: string, ports: readonly NftPort[]];
 
 export interface NftablesBackendOptions extends CommandOptions {
   readonly family: AddressFamily;
@@ -44,7 +43,7 @@ export class NftablesBackend implements ProxyBackend {
   private readonly nft: Nftables;
   private readonly node: () => NodeModel;
   private readonly log: Logger;
-  private readonly written = new NftLedger();
+  private written = new NftLedger();
   private sharedChains = new Set<string>();
   private rulesWritten = '';
 
@@ -57,19 +56,15 @@ export class NftablesBackend implements ProxyBackend {
   async replaceAll(updates: Iterable<ServiceUpdate>): Promise<void> {
     const node = this.node();
     this.refused.clear();
-    const services = new Map<string, string>();
-    for (const { service, ports } of updates) {
-      if (ports.length === 0) continue;
-      services.set(service, packNftService(planNftService(ports, this.written.get(service), node)));
-    }
-    const culprits = await this.writeAll(services, node);
-    this.written.clear();
-    for (const [service, packed] of services)
-      if (!culprits.has(service)) this.written.set(service, unpackNftService(packed), packed);
+    const wanted = new NftLedger();
+    for (const { service, ports } of updates)
+      wanted.set(service, planNftService(ports, this.written.get(service), node));
+    const culprits = await this.writeAll(wanted, node);
+    for (const [service] of culprits) wanted.set(service, []);
+    this.written = wanted;
     this.rulesWritten = ruleHandles((await this.nft.list(true))?.chains, node);
     // By itself, to hear why.
-    for (const service of culprits)
-      await this.write([pendingOf(service, [], unpackNftService(services.get(service)))], node);
+    for (const [service, ports] of culprits) await this.write([pendingOf(service, [], ports)], node);
   }
 
   async update(updates: readonly ServiceUpdate[]): Promise<void> {
@@ -102,7 +97,7 @@ export class NftablesBackend implements ProxyBackend {
   async cleanup(): Promise<boolean> {
     const isThere = (await this.nft.chainNames()).size > 0;
     await this.nft.apply([{ kind: 'removeTable' }]);
-    this.written.clear();
+    this.written = new NftLedger();
     this.sharedChains = new Set();
     this.rulesWritten = '';
     return isThere;
@@ -126,22 +121,26 @@ export class NftablesBackend implements ProxyBackend {
   }
 
   /** One transaction. @returns services that had to be left out */
-  private async writeAll(services: Services, node: NodeModel): Promise<ReadonlySet<string>> {
+  private async writeAll(wanted: NftLedger, node: NodeModel): Promise<readonly Planned[]> {
     const refill: FullWrite = { kind: 'refill', foundChains: await this.nft.chainNames() };
-    if (await this.tryAll(services, refill, node)) return new Set();
+    if (await this.tryAll(wanted, refill, node)) return [];
     const isOurs = await this.wouldAcceptAll([], refill, node);
     if (!isOurs) this.log.warn({}, 'service rules of another version are replaced');
     const how: FullWrite = isOurs ? refill : { kind: 'recreate' };
-    if (!isOurs && (await this.tryAll(services, how, node))) return new Set();
-    const planned = [...services].map(([service, packed]) => [service, unpackNftService(packed)] as const);
-    const culprits = new Set(await this.findCulprits(planned, how, node));
-    await this.applyAll(new Map([...services].filter(([service]) => !culprits.has(service))), how, node);
+    if (!isOurs && (await this.tryAll(wanted, how, node))) return [];
+    const services = [...wanted.entries()];
+    const culprits = await this.findCulprits(services, how, node);
+    await this.applyAll(
+      services.filter(service => !culprits.includes(service)),
+      how,
+      node,
+    );
     return culprits;
   }
 
-  private async tryAll(services: Services, how: FullWrite, node: NodeModel): Promise<boolean> {
+  private async tryAll(wanted: NftLedger, how: FullWrite, node: NodeModel): Promise<boolean> {
     try {
-      await this.applyAll(services, how, node);
+      await this.applyAll(wanted.entries(), how, node);
       return true;
     } catch (error) {
       if (!isRefused(error)) throw error;
@@ -149,32 +148,37 @@ export class NftablesBackend implements ProxyBackend {
     }
   }
 
-  private async applyAll(services: Services, how: FullWrite, node: NodeModel): Promise<void> {
+  private async applyAll(services: Iterable<Planned>, how: FullWrite, node: NodeModel): Promise<void> {
     const { family, table } = this.nft;
     const sharedChains = new Set<string>();
-    const pieces = fullNftCommands(map(services.values(), unpackNftService), how, node, sharedChains);
+    const pieces = fullNftCommands(
+      map(services, ([, ports]) => ports),
+      how,
+      node,
+      sharedChains,
+    );
     await this.nft.restore(map(pieces, commands => renderNft(family, table, commands)));
     this.sharedChains = sharedChains;
   }
 
   /** Halves until those that are refused stand alone; the kernel is only asked, since nothing may be gone for a moment. */
   private async findCulprits(
-    services: readonly (readonly [string, readonly NftPort[]])[],
+    services: readonly Planned[],
     how: FullWrite,
     node: NodeModel,
-  ): Promise<readonly string[]> {
-    const planned = services.map(([, ports]) => ports);
-    if (await this.wouldAcceptAll(planned, how, node)) return [];
+  ): Promise<readonly Planned[]> {
+    if (await this.wouldAcceptAll(services, how, node)) return [];
     const middle = services.length >> 1;
-    if (middle === 0) return services.map(([service]) => service);
+    if (middle === 0) return services;
     return [
       ...(await this.findCulprits(services.slice(0, middle), how, node)),
       ...(await this.findCulprits(services.slice(middle), how, node)),
     ];
   }
 
-  private wouldAcceptAll(services: readonly (readonly NftPort[])[], how: FullWrite, node: NodeModel): Promise<boolean> {
-    return this.nft.wouldAccept([...fullNftCommands(services, how, node, new Set())].flat());
+  private wouldAcceptAll(services: readonly Planned[], how: FullWrite, node: NodeModel): Promise<boolean> {
+    const planned = services.map(([, ports]) => ports);
+    return this.nft.wouldAccept([...fullNftCommands(planned, how, node, new Set())].flat());
   }
 
   /** Halves what was refused until the culprits stand alone, and remembers what was written. */

@@ -16,12 +16,17 @@ export class NftLedger {
     return unpackNftService(this.services.get(service));
   }
 
-  /** @param packed the same as `ports`, where that is at hand */
-  set(service: string, ports: readonly NftPort[], packed = packNftService(ports)): void {
+  /** All services, unpacked one by one. */
+  *entries(): Generator<readonly [service: string, ports: readonly NftPort[]]> {
+    for (const [service, packed] of this.services) yield [service, unpackNftService(packed)];
+  }
+
+  /** @param ports none if it is gone */
+  set(service: string, ports: readonly NftPort[]): void {
     const before = hairpinsOf(this.get(service));
     const now = hairpinsOf(ports);
     if (ports.length === 0) this.services.delete(service);
-    else this.services.set(service, packed);
+    else this.services.set(service, packNftService(ports));
     for (const port of ports) {
       for (const { map, endpointKey } of port.targets) {
         this.samples.set(map, service);
@@ -30,10 +35,6 @@ export class NftLedger {
     }
     for (const address of now) if (!before.has(address)) this.count(address, 1);
     for (const address of before) if (!now.has(address)) this.count(address, -1);
-  }
-
-  clear(): void {
-    for (const known of [this.services, this.hairpins, this.stale, this.samples]) known.clear();
   }
 
   /** Addresses that no endpoint here has any more; they are told once. */
