@@ -117,17 +117,24 @@ test('without iptables a write says so, and there is nothing to clean up', async
   expect(await backendOf(missing).cleanup()).toBe(false);
 });
 
-test('a lock that another process holds is waited for, and named if that takes too long', async () => {
+test('a lock that another process holds is waited for, and its holder named if that takes too long', async () => {
   const lock = join(folder, 'xtables.lock');
-  const legacy = (waitSeconds: number) =>
-    new Iptables({ variant: 'legacy', waitSeconds, prefix: ['env', `XTABLES_LOCKFILE=${lock}`, ...inNamespace] });
-  const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; sleep 2'], { stdio: ['ignore', 'pipe', 'ignore'] });
-  await once(holder.stdout, 'data');
-  await expect(backendOf(legacy(1)).replaceAll([everything(1)])).rejects.toMatchObject({ failure: 'locked' });
-  const patient = backendOf(legacy(30));
-  await patient.replaceAll([everything(1)]);
-  expect(await patient.hasDrifted()).toBe(false);
-  await patient.cleanup();
+  const legacy = (waitSeconds: number) => new Iptables({ variant: 'legacy', waitSeconds, prefix: inNamespace });
+  process.env['XTABLES_LOCKFILE'] = lock;
+  try {
+    const holder = spawn('flock', [lock, 'sh', '-c', 'echo held; sleep 3'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    await once(holder.stdout, 'data');
+    await expect(backendOf(legacy(1)).replaceAll([everything(1)])).rejects.toMatchObject({
+      failure: 'locked',
+      message: expect.stringContaining(`held by pid ${holder.pid} (flock)`),
+    });
+    const patient = backendOf(legacy(30));
+    await patient.replaceAll([everything(1)]);
+    expect(await patient.hasDrifted()).toBe(false);
+    await patient.cleanup();
+  } finally {
+    delete process.env['XTABLES_LOCKFILE'];
+  }
 });
 
 test('a kernel without xt_bpf gets a chain and a masquerading rule an endpoint', async () => {
