@@ -252,6 +252,17 @@ describe('Proxier of two families', () => {
     await end();
   });
 
+  test('a slice that no API server would let pass harms its own service alone', async () => {
+    const { svcs, slices, v4, clock, told, end } = await startDual();
+    svcs.set(service('good', { clusterIP: '10.96.0.30' }));
+    slices.set(slice('good', ['10.244.0.3']));
+    slices.set({ ...slice('web', []), endpoints: [{} as never] });
+    await clock.advance(0);
+    expect(v4.calls.at(-1)).toBe('update good=1 web=');
+    expect(told).toEqual([expect.stringContaining('ServiceNotProgrammed web: IPv4: it cannot be read')]);
+    await end();
+  });
+
   test('what a back end refuses is told of the service', async () => {
     const { slices, v4, clock, told, end } = await startDual();
     v4.refused.set('default/web', 'invalid argument');

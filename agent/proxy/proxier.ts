@@ -8,6 +8,7 @@
  *
  * Source: kube-proxy. Differs: no minimum sync period and no periodic full sync; changes of rules by others are looked for instead.
  */
+import { errorText } from '../../machinery/meta/error-text.ts';
 import type { EventSink } from '../../machinery/client/event-recorder.ts';
 import type { Service } from '../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
@@ -24,7 +25,8 @@ import { FamilySync } from './family-sync.ts';
 import type { ServiceWork, SyncReport } from './family-sync.ts';
 import type { HealthCheckServers } from './health-check-servers.ts';
 import type { AddressFamily } from './plan/address.ts';
-import { computeServicePorts } from './plan/compute-service-ports.ts';
+import { computeServicePorts, NO_PORTS } from './plan/compute-service-ports.ts';
+import type { ServicePorts } from './plan/compute-service-ports.ts';
 import { isProxied, keyOf } from './plan/is-proxied.ts';
 import type { NodeModel } from './plan/model.ts';
 import { ServiceClaims } from './plan/service-claims.ts';
@@ -232,13 +234,22 @@ export class Proxier implements Component {
       metrics?.localEndpoints(node.family, key, []);
       return { service: key, ports: [], udp: [] };
     }
-    const plan = computeServicePorts(service, this.slicesOf(key), node, claim => this.claims.rivalOf(claim, key));
+    const plan = this.plan(key, service, node);
     this.problems.report(node.family, key, service, plan.problems);
     const healthPort = plan.ports.find(port => port.externalPolicy === 'Local')?.healthCheckNodePort;
     const check = healthPort === undefined ? undefined : { port: healthPort, localEndpoints: plan.readyHere };
     healthChecks?.set(node.family, key, check);
     metrics?.localEndpoints(node.family, key, plan.ports);
     return { service: key, ports: plan.ports, udp: plan.udp };
+  }
+
+  /** An object that is not as the API server would let it be harms no other service. */
+  private plan(key: string, service: Service, node: NodeModel): ServicePorts {
+    try {
+      return computeServicePorts(service, this.slicesOf(key), node, claim => this.claims.rivalOf(claim, key));
+    } catch (error) {
+      return { ...NO_PORTS, problems: [`it cannot be read: ${errorText(error)}`] };
+    }
   }
 
   private tellRefused(family: AddressFamily, { name, refused }: ProxyBackend): void {

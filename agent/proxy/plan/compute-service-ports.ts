@@ -32,7 +32,8 @@ export interface ServicePorts {
   readonly udp: readonly UdpState[];
 }
 
-const NOTHING: ServicePorts = { ports: [], problems: [], readyHere: 0, udp: [] };
+/** Of a service that no rules are made of. */
+export const NO_PORTS: ServicePorts = { ports: [], problems: [], readyHere: 0, udp: [] };
 
 /** The service that holds what `claim` names, if that is another one; see ServiceClaims. */
 export type RivalOf = (claim: string) => string | undefined;
@@ -48,7 +49,7 @@ export function computeServicePorts(
   const { spec } = service;
   const problems = new Problems();
   const complain = (message: string): void => problems.add(message);
-  if (!isProxied(service)) return NOTHING;
+  if (!isProxied(service)) return NO_PORTS;
 
   const own = (addresses: readonly string[], what: string): string[] => {
     const canonical = addresses.flatMap(address => {
@@ -59,7 +60,7 @@ export function computeServicePorts(
     return [...new Set(canonical)];
   };
   const clusterIP = own(spec.clusterIPs ?? [spec.clusterIP ?? ''], 'clusterIP')[0];
-  if (clusterIP === undefined) return { ...NOTHING, problems: problems.list() };
+  if (clusterIP === undefined) return { ...NO_PORTS, problems: problems.list() };
   const loadBalancerIPs = without(own(ingressOf(service), 'load balancer address'), [clusterIP]);
   const externalIPs = without(own(spec.externalIPs ?? [], 'externalIP'), [clusterIP, ...loadBalancerIPs]);
   const sourceRanges = sourceRangesOf(spec, node, complain);
