@@ -359,14 +359,22 @@ describe.each(Object.keys(backends))('network policies by %s', name => {
   });
 
   test('addresses of the link are no way around', async () => {
-    const { stdout } = await run([...lab.in('a'), 'ip', '-j', '-6', 'addr', 'show', 'dev', 'eth0']);
-    const links = JSON.parse(stdout) as { addr_info: { local: string; scope: string }[] }[];
-    const host = links[0]?.addr_info.find(({ scope }) => scope === 'link')?.local;
-    if (host === undefined) throw new Error(stdout);
-    const probe = { kind: 'tcp', host: `${host}%eth0`, port: 80, ms: DENIED_MS } as const;
-    expect(await lab.ask('b', { ...probe, ms: ALLOWED_MS })).toBe('ok');
-    await withPolicies([policy('p', { podSelector: {} })], async () => {
-      expect(await lab.ask('b', probe)).toBe('timeout');
+    const linkAddress = async (place: Place): Promise<string> => {
+      const { stdout } = await run([...lab.in(place), 'ip', '-j', '-6', 'addr', 'show', 'dev', 'eth0']);
+      const links = JSON.parse(stdout) as { addr_info: { local: string; scope: string }[] }[];
+      const address = links[0]?.addr_info.find(({ scope }) => scope === 'link')?.local;
+      if (address === undefined) throw new Error(stdout);
+      return `${address}%eth0`;
+    };
+    const to = { kind: 'tcp', host: await linkAddress('a'), port: 80 } as const;
+    const from = { kind: 'tcp', host: ADDRESSES.a[1], port: 80, from: await linkAddress('b') } as const;
+    for (const probe of [to, from]) expect(await lab.ask('b', { ...probe, ms: ALLOWED_MS })).toBe('ok');
+    await withPolicies([policy('p', { podSelector: { matchLabels: { app: 'a' } } })], async () => {
+      expect(await lab.ask('b', { ...to, ms: DENIED_MS })).toBe('timeout');
+    });
+    const isolated = { podSelector: { matchLabels: { app: 'b' } }, policyTypes: ['Egress'] };
+    await withPolicies([policy('p', isolated)], async () => {
+      expect(await lab.ask('b', { ...from, ms: DENIED_MS })).toBe('timeout');
     });
   });
 

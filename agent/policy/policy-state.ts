@@ -150,17 +150,6 @@ export class PolicyState {
     return true;
   }
 
-  /** Whether nothing differs from what was last taken. */
-  get isClean(): boolean {
-    for (const [name, set] of this.sets) {
-      const isWritten = this.writtenSets.has(name);
-      if (set.users > 0 ? !isWritten || set.isDirty : isWritten) return false;
-    }
-    if (this.chains.size !== this.writtenChains.size) return false;
-    for (const name of this.chains.keys()) if (!this.writtenChains.has(name)) return false;
-    return this.podChanges().length === 0;
-  }
-
   /** Everything, taken to be written. */
   takeAll(): PolicyModel {
     this.dropUnused();

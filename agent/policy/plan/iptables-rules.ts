@@ -106,6 +106,7 @@ const neighbours: readonly Rule[] = [
   })),
   // Addresses of a link are nobody's by policy: pods of one bridge would meet there unseen.
   { destination: { cidr: 'fe80::/10' }, target: { kind: 'drop' } },
+  { source: { cidr: 'fe80::/10' }, destination: { cidr: 'ff00::/8', not: true }, target: { kind: 'drop' } },
 ];
 
 function notAnswered(family: IpFamily): Rule {

@@ -42,6 +42,7 @@ export const BASE_CHAINS: readonly {
       'icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert, nd-redirect } accept',
       // Addresses of a link are nobody's by policy: pods of one bridge would meet there unseen.
       'ip6 daddr fe80::/10 drop',
+      'ip6 saddr fe80::/10 ip6 daddr != ff00::/8 drop',
       ...families(d => [
         `${ip(d)} saddr . ${ip(d)} daddr @self${d} accept`,
         `${ip(d)} saddr vmap @egress${d}`,

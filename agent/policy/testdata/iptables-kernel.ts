@@ -134,7 +134,8 @@ export class IptablesKernel {
 
   private isMatch(rule: Rule, packet: Packet): boolean {
     if (rule.source !== undefined && !isInBlock(packet.from, rule.source.cidr)) return false;
-    if (rule.destination !== undefined && !isInBlock(packet.to, rule.destination.cidr)) return false;
+    if (rule.destination !== undefined && isInBlock(packet.to, rule.destination.cidr) === (rule.destination.not === true))
+      return false;
     if (rule.protocol !== undefined && rule.protocol !== packet.protocol.toLowerCase()) return false;
     return (rule.matches ?? []).every(match => this.isPartMatch(match, packet));
   }

@@ -93,7 +93,7 @@ export class NftKernel {
     const field = (side: string): string => (side === 'saddr' ? packet.from : packet.to);
     for (;;) {
       const [head = '', ...groups] =
-        /^(?:(counter) |(accept|drop|return)$|ct state related (accept)$|ct direction reply ct state established (accept)$|icmpv6 type \{.*\} (accept)$|ip6 daddr fe80::\/10 (drop)$)/.exec(
+        /^(?:(counter) |(accept|drop|return)$|ct state related (accept)$|ct direction reply ct state established (accept)$|icmpv6 type \{.*\} (accept)$|ip6 daddr fe80::\/10 (drop)$|ip6 saddr fe80::\/10 ip6 daddr != ff00::\/8 (drop)$)/.exec(
           rest,
         ) ?? [];
       if (groups[0] === 'counter') {

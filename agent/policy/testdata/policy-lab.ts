@@ -31,8 +31,8 @@ const [tcp, udp] = JSON.parse(process.argv[1]);
 for (const port of tcp) net.createServer(s => s.on('error', () => {}).pipe(s)).listen(port, '::');
 for (const port of udp) { const s = dgram.createSocket({ type: 'udp6', ipv6Only: false }); s.on('message', (m, f) => s.send(m, f.port, f.address)).bind(port); }
 const open = new Map();
-const tcpOnce = (host, port, ms) => new Promise(done => {
-  const s = net.connect({ host, port });
+const tcpOnce = (host, port, ms, localAddress) => new Promise(done => {
+  const s = net.connect({ host, port, localAddress });
   const t = setTimeout(() => { s.destroy(); done('timeout'); }, ms);
   s.on('connect', () => { clearTimeout(t); s.destroy(); done('ok'); }).on('error', e => { clearTimeout(t); done(e.code); });
 });
@@ -46,7 +46,7 @@ const udpOnce = (host, port, ms) => new Promise(done => {
   send();
 });
 const acts = {
-  tcp: q => tcpOnce(q.host, q.port, q.ms),
+  tcp: q => tcpOnce(q.host, q.port, q.ms, q.from),
   udp: q => udpOnce(q.host, q.port, q.ms),
   open: q => new Promise(done => { const s = net.connect(q.port, q.host, () => { open.set(q.name, s); done('ok'); }).on('error', e => done(e.code)); }),
   say: q => new Promise(done => {
@@ -75,6 +75,8 @@ console.log(JSON.stringify({ id: 0, result: 'up' }));
 interface Question {
   readonly kind: 'tcp' | 'udp' | 'open' | 'say' | 'steady' | 'stop';
   readonly host?: string;
+  /** The address to ask from; default the usual one. */
+  readonly from?: string;
   readonly port?: number;
   readonly ms?: number;
   readonly name?: string;
