@@ -145,6 +145,11 @@ export function withPlainRanges<T extends Pick<NetworkFlags, 'clusterCidr' | 'se
   return { ...c, clusterCidr: plain(c.clusterCidr), serviceCidr: plain(c.serviceCidr) };
 }
 
+/** The ranges under the names that all nodes know them by. */
+export function rangesOf(c: Pick<NetworkFlags, 'clusterCidr' | 'serviceCidr'>) {
+  return { clusterCidrs: c.clusterCidr, serviceCidrs: c.serviceCidr };
+}
+
 /** The family of an address or a range. */
 export function familyOf(addressOrRange: string): IpFamily {
   return addressOrRange.includes(':') ? 'IPv6' : 'IPv4';

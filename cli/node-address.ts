@@ -5,27 +5,34 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces, type NetworkInterfaceInfo } from 'node:os';
 import ipaddr from 'ipaddr.js';
-import { ipNumber, ipText, type IpFamily } from '../machinery/meta/ip-number.ts';
+import { ipNumber, ipText, isWithin, parseNetwork, type IpFamily } from '../machinery/meta/ip-number.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 import { familyOf } from './network-ranges.ts';
+
+/** One range a family at most. */
+export interface ClusterRanges {
+  readonly clusterCidrs: readonly string[];
+  readonly serviceCidrs: readonly string[];
+}
 
 type Interfaces = Readonly<Record<string, readonly NetworkInterfaceInfo[] | undefined>>;
 
 /**
  * @param configured `--node-ip`; each has to be one of this machine's
- * @param families those of the cluster, the primary one first; undefined while they are not known: all that there are
+ * @param cluster its ranges, those of the primary family first; undefined while they are not known: both families then
  * @returns one a family in that order; a family besides the primary one may be absent
  * @throws CliError when there is none of the primary family; `--node-ip` then says it
  */
 export function nodeAddresses(
   configured: readonly string[] | undefined,
-  families: readonly IpFamily[] | undefined,
+  cluster: ClusterRanges | undefined,
   interfaces: Interfaces = networkInterfaces(),
 ): string[] {
+  const families = cluster?.clusterCidrs.map(familyOf);
   const wanted = families ?? ['IPv4', 'IPv6'];
   const named = configured?.map(canonical);
   if (named !== undefined) checkOwn(named, interfaces);
-  const found = named ?? wanted.flatMap(family => detect(family, interfaces) ?? []);
+  const found = named ?? wanted.flatMap(family => detect(family, cluster, interfaces) ?? []);
   const ordered = wanted.flatMap(family => found.filter(address => familyOf(address) === family));
   const [primary] = ordered;
   const isPrimary = primary !== undefined && (families === undefined || familyOf(primary) === families[0]);
@@ -50,9 +57,12 @@ function checkOwn(configured: readonly string[], interfaces: Interfaces): void {
   throw new CliError(`--node-ip ${foreign} is no address of this machine; it has ${have}`, exitCodes.usage);
 }
 
-function detect(family: IpFamily, interfaces: Interfaces): string | undefined {
+function detect(family: IpFamily, cluster: ClusterRanges | undefined, interfaces: Interfaces): string | undefined {
+  // Bridges of an earlier run have addresses of pods and services.
+  const own = [...(cluster?.clusterCidrs ?? []), ...(cluster?.serviceCidrs ?? [])].map(parseNetwork);
+  const isOthers = (address: string): boolean => !isOfLink(address) && !own.some(range => isWithin(address, range));
   const on = (name: string): string | undefined =>
-    interfaces[name]?.find(a => a.family === family && !a.internal && !isOfLink(a.address))?.address;
+    interfaces[name]?.find(a => a.family === family && !a.internal && isOthers(a.address))?.address;
   const byRoute = on((family === 'IPv4' ? defaultInterface() : defaultInterface6()) ?? '');
   return (
     byRoute ??

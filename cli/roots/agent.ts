@@ -16,7 +16,6 @@ import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import { loadIdentity, renewClient, renewIdentity, renewServing } from '../join/node-identity.ts';
-import { familyOf } from '../network-ranges.ts';
 import { nodeAddresses } from '../node-address.ts';
 import { readKubeletFile } from '../kubelet-file.ts';
 import { labelsOf, startNode, startRuntime } from './node.ts';
@@ -57,7 +56,7 @@ export async function assembleAgent(context: DaemonContext): Promise<void> {
     () => settingsOf(kubelet, join(paths.dataDir, 'agent', 'cluster.json'), context),
     () => known.server,
   );
-  const nodeIps = nodeAddresses(config.nodeIp, cluster.clusterCidrs.map(familyOf));
+  const nodeIps = nodeAddresses(config.nodeIp, cluster);
   identity = await renewIdentity(known, { nodeName, nodeIps }, systemClock.now(), paths).catch((error: unknown) => {
     logger.warn({ err: error }, 'the certificates of this node cannot be renewed now; going on with those it has');
     return known;

@@ -19,7 +19,7 @@ import { dnsModeOf } from '../dns-mode.ts';
 import { publishClusterSettings, publishDnsService, type ClusterSettings } from '../cluster-objects.ts';
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
-import { familyOf, nodeMaskSizes, nthAddress } from '../network-ranges.ts';
+import { nodeMaskSizes, nthAddress, rangesOf } from '../network-ranges.ts';
 import { nodeAddresses } from '../node-address.ts';
 import { loadClusterPki, type ClusterPki } from './cluster-pki.ts';
 import { openStore } from './open-store.ts';
@@ -40,7 +40,7 @@ const SERVICE_ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccount
 export async function startControlPlane(context: DaemonContext): Promise<ControlPlane> {
   const { config, paths, progress, logger, start, facts } = context;
   const clock = systemClock;
-  const ownAddresses = nodeAddresses(config.nodeIp, config.clusterCidr.map(familyOf));
+  const ownAddresses = nodeAddresses(config.nodeIp, rangesOf(config));
   const advertiseAddress = config.advertiseAddress ?? ownAddresses[0] ?? '';
   const issuer = `https://kubernetes.default.svc.${config.clusterDomain}`;
   const cluster: ClusterSettings = {

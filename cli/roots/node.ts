@@ -3,6 +3,7 @@
  * the API server's own process and one far away are built the same way.
  */
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Client } from '../../machinery/client/client.ts';
 import type { RestClient } from '../../machinery/client/rest-client.ts';
 import { EventRecorder } from '../../machinery/client/event-recorder.ts';
@@ -31,10 +32,12 @@ import {
 } from '../../agent/kubelet/runtime/images/own-images.ts';
 import { requestMetrics } from '../../agent/kubelet/stats/client-metrics.ts';
 import { createKubeletApi } from '../../agent/kubelet/server/create-kubelet-api.ts';
+import type { Logger } from '../../machinery/process/logger.ts';
 import { nodeNameOf, type Config } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { CliError, exitCodes } from '../exit-codes.ts';
 import type { ClusterSettings } from '../cluster-objects.ts';
+import { familyOf } from '../network-ranges.ts';
 import { kubernetesVersion } from '../version.ts';
 import { createDns } from './dns.ts';
 import { kubeletSettings } from './kubelet-settings.ts';
@@ -117,6 +120,7 @@ export async function startNode(
   const { cluster, nodeIps } = options;
   const clock = systemClock;
   const nodeName = nodeNameOf(config);
+  warnOfLacks(nodeIps, cluster, logger);
   const [clusterDns = ''] = cluster.clusterDns;
   const { filter } = parts;
   facts.proxyMode = `${filter.mode}: ${filter.reason}`;
@@ -138,6 +142,7 @@ export async function startNode(
     informers: serviceInformers,
     metricsSocket: config.dnsMetricsBindAddress,
     hasRules: filter.mode !== 'userspace',
+    recordsFile: join(paths.dataDir, 'agent', 'dns-records.json'),
     log: logger.child({ part: 'dns' }),
   });
   const proxy = createProxy({
@@ -162,6 +167,7 @@ export async function startNode(
       serviceCIDRs: cluster.serviceCidrs,
       localServiceIPs: dns.held,
       filter,
+      sandboxIds: async () => new Set((await parts.cri.listPodSandbox()).map(({ id }) => id)),
       ruleChanges: proxy.ruleEvents,
       clock,
       log: logger.child({ part: 'network' }),
@@ -286,6 +292,16 @@ export async function startNode(
           () => clusterDns,
         ),
   ]);
+}
+
+/** A node without the second family works, and its pods are out of reach by it. */
+function warnOfLacks(nodeIps: readonly string[], { clusterCidrs }: ClusterSettings, logger: Logger): void {
+  const have = nodeIps.map(familyOf);
+  for (const family of clusterCidrs.map(familyOf).filter(one => !have.includes(one)))
+    logger.warn(
+      { family, nodeIps },
+      'this node has no address of a family that the cluster has: it cannot be reached by it; give the machine one, or name it with --node-ip',
+    );
 }
 
 /** `key=value` of the command line. */

@@ -2,7 +2,7 @@
 import { nodes } from '../../machinery/client/resource.ts';
 import { nodeNameOf } from '../config.ts';
 import type { DaemonContext } from '../daemon.ts';
-import { familyOf } from '../network-ranges.ts';
+import { rangesOf } from '../network-ranges.ts';
 import { nodeAddresses } from '../node-address.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
 import type { KeyPair } from '../../machinery/pki/certificate.ts';
@@ -17,7 +17,7 @@ export async function assembleUp(context: DaemonContext): Promise<void> {
   const { config, paths } = context;
   const kubeletFile = await readKubeletFile(config);
   const nodeName = nodeNameOf(config);
-  const nodeIps = nodeAddresses(config.nodeIp, config.clusterCidr.map(familyOf));
+  const nodeIps = nodeAddresses(config.nodeIp, rangesOf(config));
   const [controlPlane, parts] = await Promise.all([startControlPlane(context), startRuntime(context, kubeletFile)]);
   const { pki, cluster, clientAs } = controlPlane;
   const kubelet = clientAs(`system:node:${nodeName}`, ['system:nodes']);
