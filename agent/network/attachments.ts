@@ -43,6 +43,14 @@ export class Attachments {
     return [...known.values()].filter(one => one !== undefined);
   }
 
+  /** Where they are remembered, with their sandboxes' ids. */
+  async files(): Promise<{ file: string; id: string }[]> {
+    await this.list();
+    return [...this.known].flatMap(([name, attachment]) =>
+      attachment === undefined ? [] : [{ file: path.join(this.options.cacheDir, name), id: attachment.containerId }],
+    );
+  }
+
   /** Forgets them all: what a runtime that was killed never took away. */
   async cleanup(): Promise<void> {
     const ids = new Set((await this.list()).map(({ containerId }) => containerId));

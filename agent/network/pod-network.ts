@@ -15,6 +15,7 @@ import { errorText } from '../../machinery/meta/error-text.ts';
 import { LinkMonitor } from '../host/link-monitor.ts';
 import { Attachments, CNI_CACHE_DIR } from './attachments.ts';
 import { CNI_PLUGIN_DIRS } from './cni-directory.ts';
+import { clearLeftBehind, type LeftBehindOptions } from './left-behind.ts';
 import { NetworkSetup, type NetworkSetupOptions, type NetworkStatus } from './network-setup.ts';
 import { isRelevant } from './plan/link-event.ts';
 import { nodeFingerprint } from './plan/peers.ts';
@@ -28,6 +29,8 @@ export interface PodNetworkOptions extends Omit<NetworkSetupOptions, 'attachment
   readonly cniPluginDirs?: readonly string[];
   /** Where the runtime remembers what it attached; default CNI_CACHE_DIR. */
   readonly cniCacheDir?: string;
+  /** Ids of all sandboxes that the runtime knows; without, what it leaves behind stays. */
+  readonly sandboxIds?: LeftBehindOptions['sandboxIds'] | undefined;
   readonly clock: Clock;
   /** Tells when somebody changes rules; without, they are looked at more often. */
   readonly ruleChanges?: RuleChanges | undefined;
@@ -52,6 +55,7 @@ const UNREADY_CHECK_MS = 5_000;
 /** Whoever changes rules may not be done; and the proxy changes its own all the time. */
 const RULES_SETTLE_MS = 500;
 const RULES_GAP_MS = 10_000;
+const CLEAR_MS = 600_000;
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 const MOST_TOLD = 20;
@@ -59,6 +63,7 @@ const MOST_TOLD = 20;
 export class PodNetwork implements Component {
   readonly name = 'network';
   private readonly options: PodNetworkOptions;
+  private readonly attachments: Attachments;
   private readonly setup: NetworkSetup;
   private readonly wakeups: Wakeups;
   private readonly directories: WatchedDirectories;
@@ -72,15 +77,13 @@ export class PodNetwork implements Component {
   };
   private rulesCheckedMs = -Infinity;
   private isRulesCheckPlanned = false;
+  private clearDueMs = -Infinity;
 
   constructor(options: PodNetworkOptions) {
     const { cniCacheDir: cacheDir = CNI_CACHE_DIR, cniIpamDir: ipamDir, cniPluginDirs = CNI_PLUGIN_DIRS } = options;
     this.options = options;
-    this.setup = new NetworkSetup({
-      ...options,
-      cniPluginDirs,
-      attachments: new Attachments({ cacheDir, ipamDir }),
-    });
+    this.attachments = new Attachments({ cacheDir, ipamDir });
+    this.setup = new NetworkSetup({ ...options, cniPluginDirs, attachments: this.attachments });
     this.wakeups = new Wakeups(options.clock);
     this.directories = new WatchedDirectories(() => this.wakeups.disturb());
     // Each pod that comes or goes is told here; those without host ports cost no more than this question.
@@ -155,6 +158,7 @@ export class PodNetwork implements Component {
         this.rulesCheckedMs = this.options.clock.monotonicMs();
         if (status !== undefined) this.set(status);
         await this.followDirectories();
+        await this.clearLeftBehind();
         retryMs = 0;
         if (disturbed) this.wakeups.repaired(changes.length);
         if (disturbed && changes.length > 0)
@@ -167,6 +171,19 @@ export class PodNetwork implements Component {
       const { checkMs = ruleChanges?.watching === true ? WATCHED_CHECK_MS : CHECK_MS } = this.options;
       const restMs = this.current.ready ? checkMs : Math.min(checkMs, UNREADY_CHECK_MS);
       await this.wakeups.wait(retryMs > 0 ? retryMs : restMs);
+    }
+  }
+
+  /** Now and then, and never in the way of anything else. */
+  private async clearLeftBehind(): Promise<void> {
+    const { sandboxIds, cniIpamDir: ipamDir, clock, log } = this.options;
+    if (sandboxIds === undefined || clock.monotonicMs() < this.clearDueMs) return;
+    this.clearDueMs = clock.monotonicMs() + CLEAR_MS;
+    try {
+      const cleared = await clearLeftBehind({ ipamDir, attachments: this.attachments, sandboxIds }, clock.now());
+      if (cleared.length > 0) log.info({ cleared }, 'addresses of pods that are no more are free again');
+    } catch (error) {
+      log.warn({ error: String(error) }, 'cannot look for addresses of pods that are no more');
     }
   }
 

@@ -26,6 +26,7 @@ export interface NodeNetworkOptions {
   readonly serviceCIDRs: readonly string[];
   readonly localServiceIPs: readonly string[];
   readonly filter: Pick<ModeChoice, 'packetFilter' | 'iptablesVariant'>;
+  readonly sandboxIds?: PodNetworkOptions['sandboxIds'];
   readonly ruleChanges?: PodNetworkOptions['ruleChanges'];
   readonly clock: Clock;
   readonly log: Logger;
