@@ -11,7 +11,7 @@ import { missingHooks } from './plan/iptables-full.ts';
 import { ChainHash } from './plan/iptables-kernel.ts';
 import type { RuleLedger } from './plan/iptables-ledger.ts';
 
-const CHAINS_PER_LOOK = 200;
+const CHAINS_PER_LOOK = 500;
 
 export class IptablesDrift {
   private readonly iptables: Iptables;
