@@ -1,11 +1,14 @@
 import { createSocket } from 'node:dgram';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import * as packet from 'dns-packet';
 import * as fc from 'fast-check';
 import { endpointSlices, namespaces, services } from '../../machinery/client/resource.ts';
-import { systemClock } from '../../machinery/process/clock.ts';
+import { FakeClock, systemClock } from '../../machinery/process/clock.ts';
 import { silentLogger } from '../../machinery/process/logger.ts';
 import { MetricsRegistry } from '../../machinery/process/metrics.ts';
 import type { Namespace, Service } from '../../proto/api/core-v1.ts';
@@ -18,6 +21,8 @@ import { DnsServer } from './dns-server.ts';
 import { Forwarder } from './forwarder.ts';
 import { ListerRecords } from './lister-records.ts';
 import type { ZoneOptions } from './plan/zone-records.ts';
+import { readSnapshot } from './plan/record-snapshot.ts';
+import { RecordKeeper } from './record-keeper.ts';
 import { listenTcp } from './tcp-listener.ts';
 import { NameServer, address } from './testdata/name-server.ts';
 
@@ -396,6 +401,56 @@ test('until services are known, names of the cluster are neither there nor not t
   const reply = await early['resolver'].answer(encode(web), { transport: 'udp', family: '1' });
   expect(packet.decode(reply as Buffer)).toMatchObject({ rcode: 'SERVFAIL' });
   expect(early.canAnswer()).toBe(false);
+});
+
+test('a node that starts while the API server is away answers for names that it knew, and for no others', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'dns-'));
+  try {
+    const path = join(folder, 'records.json');
+    const clock = new FakeClock();
+    const first = new AbortController();
+    const before = new RecordKeeper({ path, records, clock, log: silentLogger }).run(first.signal);
+    first.abort();
+    await before;
+
+    let isSynced = false;
+    const later = new (class extends ListerRecords {
+      override hasSynced(): boolean {
+        return isSynced;
+      }
+      override synced(): Promise<void> {
+        return new Promise(() => {});
+      }
+    })({ services: new ManualInformer(services), endpointSlices: new ManualInformer(endpointSlices) });
+    const keeper = new RecordKeeper({ path, records: later, clock, log: silentLogger });
+    const second = new AbortController();
+    const running = keeper.run(second.signal);
+    const resolver = new DnsServer({ ...server['options'], records: later, keeper })['resolver'];
+    const ask = async (name: string, type?: packet.RecordType): Promise<string> => {
+      const reply = packet.decode(
+        (await resolver.answer(encode(name, type), { transport: 'udp', family: '1' })) as Buffer,
+      );
+      return [(reply as Reply).rcode, ...addresses(reply)].join(' ');
+    };
+    expect(await ask(web)).toBe('SERVFAIL');
+    await clock.advance(3_000);
+    while (keeper.lastKnown() === undefined) await new Promise(resolve => setImmediate(resolve));
+    expect(await ask(web)).toBe('NOERROR 10.96.0.20');
+    expect(await ask('20.0.96.10.in-addr.arpa', 'PTR')).toBe(`NOERROR ${web}`);
+    expect((await ask(many)).split(' ').length).toBeGreaterThan(20);
+    expect(await ask('new.default.svc.cluster.local')).toBe('SERVFAIL');
+    isSynced = true;
+    expect(await ask(web)).toBe('NXDOMAIN');
+    second.abort();
+    await running;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('readSnapshot() takes nothing that is none', () => {
+  for (const text of ['', '{', 'null', '[]', '{"version":1}', '{"version":2,"services":[],"slices":[]}'])
+    expect(readSnapshot(text)).toBeUndefined();
 });
 
 test('metrics by the names that dashboards know, and readiness', async () => {

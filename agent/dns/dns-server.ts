@@ -16,6 +16,7 @@ import { AnswerCache } from './answer-cache.ts';
 import type { DnsMetrics } from './dns-metrics.ts';
 import type { Forwarder } from './forwarder.ts';
 import type { ListerRecords } from './lister-records.ts';
+import type { RecordKeeper } from './record-keeper.ts';
 import type { ZoneOptions } from './plan/zone-records.ts';
 import { programmingSeconds } from './plan/programming-seconds.ts';
 import { Resolver } from './resolver.ts';
@@ -29,6 +30,8 @@ export interface DnsServerOptions {
   readonly listen: readonly ListenAddress[];
   readonly zone: ZoneOptions;
   readonly records: ListerRecords;
+  /** Keeps them for bad days. */
+  readonly keeper?: RecordKeeper | undefined;
   readonly forwarder: Forwarder;
   readonly metrics: DnsMetrics;
   readonly clock: Clock;
@@ -46,7 +49,7 @@ export class DnsServer implements Component {
 
   constructor(options: DnsServerOptions) {
     this.options = options;
-    this.resolver = new Resolver({ ...options, cache: this.cache });
+    this.resolver = new Resolver({ ...options, cache: this.cache, lastKnown: () => options.keeper?.lastKnown() });
     let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
     this.isReady = new Promise((resolve, reject) => (settle = { resolve, reject }));
     this.isReady.catch(() => {});
@@ -70,7 +73,8 @@ export class DnsServer implements Component {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { listen, records, metrics, clock, log } = this.options;
+    const { listen, records, keeper, metrics, clock, log } = this.options;
+    const kept = keeper?.run(signal);
     const udp: Socket[] = [];
     const tcp: TcpListener[] = [];
     const unfollow = records.follow({
@@ -97,6 +101,7 @@ export class DnsServer implements Component {
     } finally {
       this.isListening = false;
       unfollow();
+      if (signal.aborted) await kept;
       for (const socket of udp) socket.close();
       await Promise.all(tcp.map(listener => listener.close()));
       this.settleReady.reject(signal.reason ?? new Error('cluster DNS stopped'));

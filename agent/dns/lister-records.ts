@@ -74,6 +74,11 @@ export class ListerRecords implements ClusterRecords {
     return () => removeHandlers.forEach(remove => remove());
   }
 
+  /** All services and slices. */
+  all(): [Service[], EndpointSlice[]] {
+    return [this.informers.services.lister.list(), this.informers.endpointSlices.lister.list()];
+  }
+
   service(namespace: string, name: string): Service | undefined {
     return this.informers.services.lister.get(namespace, name);
   }

@@ -23,6 +23,8 @@ import type { ClusterRecords, ZoneOptions, ZoneRecord } from './plan/zone-record
 export interface ResolverOptions {
   readonly zone: ZoneOptions;
   readonly records: ClusterRecords & { hasSynced(): boolean };
+  /** What was known of the cluster before this process, while nothing better is. */
+  readonly lastKnown?: (() => ClusterRecords | undefined) | undefined;
   readonly cache: AnswerCache;
   readonly forwarder: Pick<Forwarder, 'forward' | 'isLoopCheck'>;
   readonly metrics: DnsMetrics;
@@ -117,15 +119,19 @@ export class Resolver {
           return encode(query, { rcode: 'REFUSED', authoritative: false }, maxBytes).bytes;
         return this.forward(query, current, aliases, maxBytes);
       }
-      if (!records.hasSynced()) return encode(query, { rcode: 'SERVFAIL', authoritative: false }, maxBytes).bytes;
-      const answer = answerQuestion(current, path, records, zone);
+      const isKnown = records.hasSynced();
+      const known = isKnown ? records : this.options.lastKnown?.();
+      const answer = known === undefined ? undefined : answerQuestion(current, path, known, zone);
+      // What was not there may have come since.
+      if (answer === undefined || (!isKnown && answer.kind === 'answer' && answer.rcode !== 'NOERROR'))
+        return encode(query, { rcode: 'SERVFAIL', authoritative: false }, maxBytes).bytes;
       if (answer.kind === 'forward') return this.forward(query, current, aliases, maxBytes);
       if (answer.kind === 'answer') {
         const answers = [...aliases, ...answer.answers];
         const message = encode(query, { ...answer, answers, authoritative: true }, maxBytes);
         metrics.cacheMiss(zone.domain);
         // Cut short, the same few would be given to all who ask.
-        if (key !== undefined && !message.truncated) {
+        if (key !== undefined && isKnown && !message.truncated) {
           const subject = aliases.length === 0 ? subjectOf(path) : '';
           cache.set(key, { message, subject, type: query.type, rcode: answer.rcode, uses: 0 });
         }

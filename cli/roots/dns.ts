@@ -6,6 +6,7 @@ import { DnsMetrics } from '../../agent/dns/dns-metrics.ts';
 import { DnsServer } from '../../agent/dns/dns-server.ts';
 import { Forwarder } from '../../agent/dns/forwarder.ts';
 import { ListerRecords } from '../../agent/dns/lister-records.ts';
+import { RecordKeeper } from '../../agent/dns/record-keeper.ts';
 import type { ListenAddress } from '../../agent/dns/udp-listener.ts';
 import type { InformerFactory } from '../../machinery/client/informer.ts';
 import { configMaps, endpointSlices, namespaces, services } from '../../machinery/client/resource.ts';
@@ -23,6 +24,8 @@ export interface DnsOptions {
   readonly metricsSocket: string;
   /** Whether rules can send packets elsewhere although the node holds the address. */
   readonly hasRules: boolean;
+  /** Where what is known is kept. */
+  readonly recordsFile: string;
   readonly log: Logger;
 }
 
@@ -42,7 +45,7 @@ const TTL_SECONDS = 5;
 const PORT = 53;
 const METRICS_PORT = 9153;
 
-export function createDns({ cluster, informers, metricsSocket, hasRules, log }: DnsOptions): DnsParts {
+export function createDns({ cluster, informers, metricsSocket, hasRules, recordsFile, log }: DnsOptions): DnsParts {
   const { clusterDns: addresses, clusterDnsMode: mode } = cluster;
   if (mode === 'external')
     return { server: undefined, components: [], held: [], answeredHere: () => [], follow: () => undefined };
@@ -75,6 +78,7 @@ export function createDns({ cluster, informers, metricsSocket, hasRules, log }: 
       ownCIDRs: [...cluster.clusterCidrs, ...cluster.serviceCidrs],
     },
     records,
+    keeper: new RecordKeeper({ path: recordsFile, records, clock, log }),
     forwarder,
     metrics,
     clock,
