@@ -7,13 +7,14 @@
  */
 import { randomInt } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
+import { ipNumber, ipText, parseNetwork, type IpFamily } from '../../../machinery/meta/ip-number.ts';
 
 /** Larger networks (IPv6) are used up to so many addresses. */
 const MAX_ADDRESSES = 2 ** 40;
 const MIN_BAND = 16;
 const MAX_BAND = 256;
 
-export type Family = 'IPv4' | 'IPv6';
+export type Family = IpFamily;
 
 export class AddressRange {
   readonly cidr: string;
@@ -26,12 +27,11 @@ export class AddressRange {
 
   /** @throws Error when `cidr` is no network */
   constructor(cidr: string) {
-    const [address, bits] = ipaddr.parseCIDR(cidr);
+    const { family, base, prefix, bits } = parseNetwork(cidr);
     this.cidr = cidr;
-    this.family = address.kind() === 'ipv4' ? 'IPv4' : 'IPv6';
-    const hostBits = (this.family === 'IPv4' ? 32 : 128) - bits;
-    this.#base = (toNumber(address.toByteArray()) >> BigInt(hostBits)) << BigInt(hostBits);
-    const all = Math.min(MAX_ADDRESSES, 2 ** hostBits);
+    this.family = family;
+    this.#base = base;
+    const all = Math.min(MAX_ADDRESSES, 2 ** (bits - prefix));
     this.#size = Math.max(0, all - (this.family === 'IPv4' ? 2 : 1));
     this.#band = all < MIN_BAND ? 0 : Math.min(Math.max(MIN_BAND, Math.floor(all / 16)), MAX_BAND, this.#size);
   }
@@ -42,10 +42,8 @@ export class AddressRange {
   }
 
   contains(address: string): boolean {
-    if (!ipaddr.isValid(address)) return false;
-    const parsed = ipaddr.parse(address);
-    if ((parsed.kind() === 'ipv4') !== (this.family === 'IPv4')) return false;
-    const offset = toNumber(parsed.toByteArray()) - this.#base - 1n;
+    if (!ipaddr.isValid(address) || familyOfAddress(address) !== this.family) return false;
+    const offset = ipNumber(address) - this.#base - 1n;
     return offset >= 0n && offset < BigInt(this.#size);
   }
 
@@ -63,28 +61,16 @@ export class AddressRange {
   }
 
   #address(offset: number): string {
-    let value = this.#base + 1n + BigInt(offset);
-    const bytes: number[] = [];
-    for (let i = 0; i < (this.family === 'IPv4' ? 4 : 16); i++) {
-      bytes.unshift(Number(value & 0xffn));
-      value >>= 8n;
-    }
-    return canonicalAddress(ipaddr.fromByteArray(bytes).toString());
+    return ipText(this.#base + 1n + BigInt(offset), this.family);
   }
 }
 
 /** The one form that names of IPAddress objects have: lower case, the longest run of zeros cut. */
 export function canonicalAddress(address: string): string {
-  if (!ipaddr.isValid(address)) return address;
-  const parsed = ipaddr.parse(address);
-  return parsed.kind() === 'ipv4' ? parsed.toString() : (parsed as ipaddr.IPv6).toRFC5952String();
+  return ipaddr.isValid(address) ? ipText(ipNumber(address), familyOfAddress(address)) : address;
 }
 
 /** The family that an address is written in. */
 export function familyOfAddress(address: string): Family {
   return address.includes(':') ? 'IPv6' : 'IPv4';
-}
-
-function toNumber(bytes: readonly number[]): bigint {
-  return bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
 }
