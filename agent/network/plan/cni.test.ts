@@ -116,6 +116,8 @@ describe('isRelevant()', () => {
     ['inet6 all forwarding off ', true],
     ['inet6 veth33dae247 forwarding off mc_forwarding off', false],
     ['inet all forwarding on ', false],
+    ['Deleted inet veth39d856e3 ', false],
+    ['Deleted inet6 veth39d856e3 ', false],
     ['', false],
   ])('%j: %s', (line, want) => {
     expect(isRelevant(line, own)).toBe(want);

@@ -6,6 +6,7 @@ import { ROUTE_PROTOCOL } from './pod-routes.ts';
 
 /** `7: k8ts0: <...` or `7: k8ts0    inet 10.244.0.1/24 ...`, an `@` and the peer's name after it where there is one. */
 const OF_LINK = /^(Deleted )?\d+: ([^\s:@]+)/;
+const OF_SETTING = /^(Deleted )?inet6? /;
 const FORWARDING_OFF = /^inet6? all forwarding off/;
 const BY_US = new RegExp(` proto ${ROUTE_PROTOCOL}(\\s|$)`);
 /** The kernel's own entries for addresses, and IPv6's for every link. */
@@ -17,7 +18,7 @@ const GONE = 'Deleted ';
 export function isRelevant(line: string, own: ReadonlySet<string>): boolean {
   const [, , link] = OF_LINK.exec(line) ?? [];
   if (link !== undefined) return own.has(link);
-  if (line.startsWith('inet')) return FORWARDING_OFF.test(line);
+  if (OF_SETTING.test(line)) return FORWARDING_OFF.test(line);
   const isGone = line.startsWith(GONE);
   if (BY_KERNEL.test(isGone ? line.slice(GONE.length) : line) || OF_POD.test(line)) return false;
   // A route of ours that comes is our own doing; one that goes need not be.
