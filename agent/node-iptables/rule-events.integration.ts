@@ -52,6 +52,45 @@ test('RuleEvents tells of every way to change rules, and is silent else', async 
   expect(events.watching).toBe(false);
 });
 
+test('RuleEvents goes on after a rule of IPv6 that the command cannot print', async () => {
+  const events = new RuleEvents({ prefix });
+  const stop = new AbortController();
+  let count = 0;
+  events.onChange(() => count++);
+  const running = events.run(stop.signal);
+  try {
+    await until(() => events.watching);
+    const rule = [
+      'ip6tables-nft',
+      '-t',
+      'mangle',
+      '-A',
+      'FORWARD',
+      '-p',
+      'tcp',
+      '-m',
+      'tcp',
+      '--dport',
+      '80',
+      '-j',
+      'DROP',
+    ];
+    // The second one is told of by whoever watches after the first one ended that.
+    for (let i = 0; i < 2; i++) {
+      const before = count;
+      for (let tries = 0; tries < 100 && count === before; tries++) {
+        await runCommand([...prefix, ...rule]);
+        await new Promise(resolve => setTimeout(resolve, 100));
+      }
+      expect(count).toBeGreaterThan(before);
+      await until(() => events.watching);
+    }
+  } finally {
+    stop.abort();
+    await running;
+  }
+});
+
 test('RuleEvents does not watch where the command is missing', async () => {
   const events = new RuleEvents({ prefix: [...prefix, 'env', 'PATH=/nowhere'] });
   const stop = new AbortController();

@@ -2,6 +2,9 @@
  * Tells when anybody changes packet-filter rules that are kept by nf_tables (nft, iptables-nft), this process included. One child process of
  * about 2 MB, `xtables-monitor`, that sleeps until then; `nft monitor` would tell as much, and keeps every element of every set in memory.
  *
+ * The command of iptables 1.8.9 ends when it shall print ordinary rules of IPv6, such as one for a TCP port; those of IPv4 it can, and is then asked
+ * for instead.
+ *
  * Legacy iptables tells nothing, and hosts may lack the command: `watching` then is false, and whoever needs to know has to look now and then.
  */
 import { spawn } from 'node:child_process';
@@ -12,6 +15,8 @@ import type { Family } from './plan/rule.ts';
 const NEW_GENERATION = 'NEWGEN: ';
 const MIN_RESTART_MS = 1_000;
 const MAX_RESTART_MS = 300_000;
+/** Exit code of the command for a rule that it does not understand. */
+const UNREADABLE = 3;
 
 export interface RuleEventsOptions extends Pick<CommandOptions, 'prefix'> {
   /** Rules of this family's iptables are printed, which is of no use: best one with few rules. Default `ipv6`. */
@@ -21,10 +26,12 @@ export interface RuleEventsOptions extends Pick<CommandOptions, 'prefix'> {
 export class RuleEvents {
   private readonly options: RuleEventsOptions;
   private readonly listeners = new Set<() => void>();
+  private quietFamily: Family;
   private live = false;
 
   constructor(options: RuleEventsOptions = {}) {
     this.options = options;
+    this.quietFamily = options.quietFamily ?? 'ipv6';
   }
 
   get watching(): boolean {
@@ -41,21 +48,25 @@ export class RuleEvents {
   async run(signal: AbortSignal): Promise<void> {
     for (let delayMs = MIN_RESTART_MS; !signal.aborted; delayMs = Math.min(delayMs * 4, MAX_RESTART_MS)) {
       const startedMs = performance.now();
-      const isMissing = await this.watch(signal);
+      const end = await this.watch(signal);
       this.live = false;
       if (signal.aborted) return;
       this.tell();
-      if (isMissing) delayMs = MAX_RESTART_MS;
+      if (end === 'unreadable' && this.quietFamily === 'ipv6') {
+        this.quietFamily = 'ipv4';
+        continue;
+      }
+      if (end === 'missing') delayMs = MAX_RESTART_MS;
       else if (performance.now() - startedMs > MAX_RESTART_MS) delayMs = MIN_RESTART_MS;
       await pause(delayMs, signal);
     }
   }
 
-  /** @returns whether there is no such command */
-  private watch(signal: AbortSignal): Promise<boolean> {
-    const { prefix = [], quietFamily = 'ipv6' } = this.options;
+  /** @returns why it ended: there is no such command, it does not understand a rule, or anything else */
+  private watch(signal: AbortSignal): Promise<'missing' | 'unreadable' | 'ended'> {
+    const { prefix = [] } = this.options;
     // Its output would else stay in its buffer until there are 4 KB of it.
-    const argv = [...prefix, 'stdbuf', '-oL', 'xtables-monitor', '-e', quietFamily === 'ipv6' ? '-6' : '-4'];
+    const argv = [...prefix, 'stdbuf', '-oL', 'xtables-monitor', '-e', this.quietFamily === 'ipv6' ? '-6' : '-4'];
     return new Promise(resolve => {
       const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', 'pipe', 'ignore'] });
       const stop = (): void => void child.kill('SIGKILL');
@@ -69,15 +80,11 @@ export class RuleEvents {
         if (joined.includes(NEW_GENERATION)) this.tell();
         rest = joined.slice(joined.lastIndexOf('\n') + 1).slice(-NEW_GENERATION.length);
       });
-      let isMissing = false;
-      child.on('error', () => {
-        isMissing = true;
-        resolve(true);
-      });
+      child.on('error', () => resolve('missing'));
       child.on('close', code => {
         signal.removeEventListener('abort', stop);
         // 127 and 126: of env(1) and stdbuf(1) for a command that is not there or cannot run.
-        resolve(isMissing || code === 127 || code === 126);
+        resolve(code === 127 || code === 126 ? 'missing' : code === UNREADABLE ? 'unreadable' : 'ended');
       });
     });
   }
