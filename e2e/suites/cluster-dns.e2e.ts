@@ -127,4 +127,17 @@ test('names are answered while the API server is away', async () => {
   await cluster.control.kill9();
   expect(await ask(worker, 'db-0.db.default.svc.cluster.local')).toBe(before);
   expect(await ask(worker, 'nope.default.svc.cluster.local')).toContain('NXDOMAIN');
+
+  const { pid } = worker;
+  if (pid === undefined) throw new Error('the worker does not run');
+  process.kill(pid, 'SIGTERM');
+  await waitFor('the end of the worker', () => worker.pid === undefined);
+  // It waits for the API server, which does not come.
+  const joining = cluster.join(worker).catch(() => undefined);
+  await waitFor('the answer of a worker that knows from before', async () =>
+    (await ask(worker, 'db-0.db.default.svc.cluster.local')).includes('Address: 10.244.'),
+  );
+  expect(await ask(worker, 'nope.default.svc.cluster.local')).toContain('SERVFAIL');
+  await worker.kill9();
+  await joining;
 });
