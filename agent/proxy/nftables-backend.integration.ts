@@ -60,7 +60,7 @@ test('every connection is counted at the endpoint that it went to', async () => 
 
 test('of hundreds the ones at fault are left out and named, at start and later', async () => {
   const proxy = backEnd();
-  const bad = [update(77, { clusterIP: '10.96.0.77/33' }), update(200, { clusterIP: '10.96.0.200/33' })];
+  const bad = [update(77, { clusterIP: '10.96.0.77/33' }), update(200, { name: 'default/s200:"' })];
   const services = many(300).map(one => bad.find(({ service }) => service === one.service) ?? one);
   await proxy.replaceAll(services);
   expect([...proxy.refused.keys()].sort()).toEqual(['default/s200', 'default/s77']);

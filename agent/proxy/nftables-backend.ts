@@ -176,9 +176,14 @@ export class NftablesBackend implements ProxyBackend {
     ];
   }
 
-  private wouldAcceptAll(services: readonly Planned[], how: FullWrite, node: NodeModel): Promise<boolean> {
+  private async wouldAcceptAll(services: readonly Planned[], how: FullWrite, node: NodeModel): Promise<boolean> {
     const planned = services.map(([, ports]) => ports);
-    return this.nft.wouldAccept([...fullNftCommands(planned, how, node, new Set())].flat());
+    try {
+      return await this.nft.wouldAccept([...fullNftCommands(planned, how, node, new Set())].flat());
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      return false;
+    }
   }
 
   /** Halves what was refused until the culprits stand alone, and remembers what was written. */
@@ -231,6 +236,7 @@ function ruleHandles(chains: ReadonlyMap<string, NftSavedChain> | undefined, nod
   return [...baseRules(node).keys()].map(handles).join(', ');
 }
 
-function isRefused(error: unknown): error is CommandError {
-  return error instanceof CommandError && error.failure === 'refused';
+/** By the kernel, by nft, or before: a RangeError is of a word that nft has no way to say. */
+function isRefused(error: unknown): error is Error {
+  return error instanceof RangeError || (error instanceof CommandError && error.failure === 'refused');
 }
