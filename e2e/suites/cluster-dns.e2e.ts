@@ -1,6 +1,6 @@
 /**
  * Cluster DNS as pods, hosts and whoever brings another DNS see it: names by search path, addresses to names, CoreDNS (something that stands for
- * it) taking over and going away without a lost question, servers of one's own by ConfigMap, and answers while the API server is away.
+ * it) taking over and going away, servers of one's own by ConfigMap, and answers while the API server is away.
  */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
