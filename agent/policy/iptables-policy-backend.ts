@@ -86,6 +86,8 @@ export class IptablesPolicyBackend implements PolicyBackend {
     const tables = new Map<IpFamily, SavedTables>();
     for (const [family, iptables] of this.options.families) tables.set(family, await iptables.save('mangle'));
     const sets = new Map<string, string[]>();
+    // Others' may be large.
+    if (!(await this.options.ipset.names()).some(isOwnSet)) return { tables, sets };
     for (const [name, { entries }] of await this.options.ipset.save())
       if (isOwnSet(name))
         sets.set(

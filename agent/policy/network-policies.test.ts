@@ -40,6 +40,7 @@ function setUp({ isSynced = true } = {}) {
     told.push(what);
     return state.failure === undefined ? Promise.resolve() : Promise.reject(new Error(state.failure));
   };
+  let emit: (event: { type: string; object: Pod }) => void = () => {};
   const client = {
     of: () => ({
       list: () => {
@@ -47,7 +48,13 @@ function setUp({ isSynced = true } = {}) {
         return Promise.resolve({ items: state.elsewhere, resourceVersion: '1' });
       },
       async *watch({ signal }: { signal: AbortSignal }) {
-        await new Promise(resolve => signal.addEventListener('abort', resolve));
+        while (!signal.aborted) {
+          const event = await new Promise<{ type: string; object: Pod } | undefined>(resolve => {
+            emit = resolve;
+            signal.addEventListener('abort', () => resolve(undefined), { once: true });
+          });
+          if (event !== undefined) yield event;
+        }
       },
     }),
   } as unknown as Client;
@@ -77,7 +84,8 @@ function setUp({ isSynced = true } = {}) {
     await running;
   };
   const settle = () => clock.advance(0);
-  return { ...informers, clock, part, told, events, state, signal: stop.signal, settle, end };
+  const tellElsewhere = (type: string, object: Pod): void => emit({ type, object });
+  return { ...informers, tellElsewhere, clock, part, told, events, state, signal: stop.signal, settle, end };
 }
 
 const isolated = { podSelector: { matchLabels: { app: 'a' } } };
@@ -111,6 +119,29 @@ test('pods of other nodes are followed while a policy asks for them, and known b
   policies.set(policy('p', fromAll));
   await settle();
   expect(told.splice(0)).toEqual(['list pods', 'all of 10.0.0.1']);
+  await end();
+});
+
+test('a pod that went elsewhere, or came from there, by the same name is another one', async () => {
+  const { policies, localPods, told, state, tellElsewhere, settle, end } = setUp();
+  state.elsewhere = [pod('a', '10.0.1.1', 'm')];
+  localPods.set(pod('z', '10.0.0.9'));
+  policies.set(policy('p', { ...fromAll, podSelector: {} }));
+  await settle();
+  const here = { ...pod('a', '10.0.0.1'), metadata: { ...pod('a', '').metadata, uid: 'later' } };
+  localPods.set(here);
+  await settle();
+  // News of the earlier one come late.
+  tellElsewhere('DELETED', pod('a', '10.0.1.1', 'm'));
+  await settle();
+  localPods.set({ ...here, metadata: { ...here.metadata, labels: { app: 'a', x: 'y' } } });
+  await settle();
+  expect(told.filter(text => text.startsWith('change'))).toEqual(['change: 10.0.0.1', 'change: ']);
+  tellElsewhere('ADDED', pod('a', '10.0.1.2', 'm'));
+  await settle();
+  localPods.remove(here);
+  await settle();
+  expect(told.slice(-2)).toEqual(['change: 10.0.1.2', 'change: ']);
   await end();
 });
 

@@ -71,29 +71,34 @@ export class PeerPods implements ReflectorTarget<Pod> {
     // Of two that name one address, the younger has it.
     for (const pod of [...items].sort((a, b) => startOf(a).localeCompare(startOf(b)))) {
       this.put(pod);
-      gone.delete(keyOf(pod));
+      gone.delete(peerKeyOf(pod));
     }
     for (const key of gone) this.forget(key);
     this.following?.onListed();
   }
 
   put(pod: Pod): void {
-    const key = keyOf(pod);
-    if (pod.spec.nodeName === this.options.nodeName) return;
+    const key = peerKeyOf(pod);
+    if (pod.spec.nodeName === this.options.nodeName) return this.forget(key);
     const facts = podFacts(pod);
     // Nothing is said of a pod without addresses.
     if (facts.addresses.length === 0) return this.forget(key);
     this.known.add(key);
-    this.options.onPod(facts);
+    this.options.onPod({ ...facts, key });
   }
 
   remove(pod: Pod): void {
-    this.forget(keyOf(pod));
+    this.forget(peerKeyOf(pod));
   }
 
   private forget(key: string): void {
     if (this.known.delete(key)) this.options.onGone(key);
   }
+}
+
+/** Not a pod's own key: one of the same name may be on this node already, or still. */
+function peerKeyOf(pod: Pod): string {
+  return `elsewhere ${keyOf(pod)}`;
 }
 
 /** What of a pod is read here. */

@@ -14,7 +14,7 @@ export interface NamedPort {
 }
 
 export interface PolicyPod {
-  /** `namespace/name`. */
+  /** `namespace/name`, or another word that names it alone. */
   readonly key: string;
   readonly namespace: string;
   /** Tells it from another of its name. */
