@@ -1,8 +1,11 @@
 /** A cluster of both address families, and one of IPv6 alone on hosts that have no other: two nodes each, and each packet filter once. */
+import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { hostPort, urlHost } from '../../machinery/meta/host-port.ts';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
+import { inNamespace } from '../machine/network-namespace.ts';
+import { waitFor } from '../machine/wait-for.ts';
 import { deployment, pod, service } from './objects.ts';
 
 jest.setTimeout(120_000);
@@ -26,7 +29,10 @@ async function start(purpose: string, options: NonNullable<Parameters<typeof new
   cluster = newCluster(purpose, { ...options, workers: 1 });
   await cluster.start();
   k = cluster.kubectl;
-  const probe = (port: number) => ({ readinessProbe: { httpGet: { path: '/', port }, periodSeconds: 1 } });
+  const probe = (port: number) => ({
+    startupProbe: { tcpSocket: { port }, periodSeconds: 1 },
+    readinessProbe: { httpGet: { path: '/', port }, periodSeconds: 1 },
+  });
   const downward = ['status.podIPs', 'status.hostIPs', 'status.podIP'].map(fieldPath => ({
     name: fieldPath.replace('status.', '').toUpperCase(),
     valueFrom: { fieldRef: { fieldPath } },
@@ -166,6 +172,17 @@ describe('IPv6 alone', () => {
     for (const host of cluster.hosts) {
       const url = `http://${urlHost(host.address)}:${port}`;
       expect(await cluster.control.run(['timeout', '5', 'busybox', 'wget', '-qO-', url])).toMatch(/^web-/);
+    }
+  });
+
+  test('port-forward carries a request to a pod that has IPv6 alone', async () => {
+    const argv = inNamespace(cluster.control.namespace, k.argv(['port-forward', 'pod/there', '18080:8080']));
+    const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: 'ignore' });
+    try {
+      const ask = ['timeout', '3', 'busybox', 'wget', '-qO-', 'http://[::1]:18080'];
+      expect((await waitFor('an answer', () => cluster.control.run(ask))).trim()).toBe('there');
+    } finally {
+      child.kill();
     }
   });
 
