@@ -4,9 +4,7 @@
  */
 import { onePort, orMark, xorMark } from '../../node-iptables/plan/rule.ts';
 import type { Family, Match, Rule, TableName } from '../../node-iptables/plan/rule.ts';
-import { hostCidr } from './address.ts';
 import type { AddressFamily } from './address.ts';
-import type { RootChain } from './iptables-branches.ts';
 import type { NodeModel } from './model.ts';
 
 /** Tables that hold our rules. */
@@ -36,36 +34,6 @@ const isNew: Match = { kind: 'state', states: ['NEW'] };
 
 export function iptablesFamily(family: AddressFamily): Family {
   return family === 'IPv4' ? 'ipv4' : 'ipv6';
-}
-
-/** The last rules of a shared chain. */
-export function rootTail(table: ProxyTable, root: RootChain, node: NodeModel): Rule[] {
-  if (table === 'nat' && root === 'KUBE-SERVICES')
-    return toNode(
-      node,
-      'KUBE-NODEPORTS',
-      'kubernetes service nodeports; NOTE: this must be the last rule in this chain',
-    );
-  if (root === 'KUBE-EXTERNAL-SERVICES')
-    return toNode(node, 'KUBE-EXTERNAL-NODEPORTS', 'kubernetes service nodeports without endpoints');
-  return [];
-}
-
-/** Jumps of packets for those of the node's addresses on which node ports answer. */
-function toNode(node: NodeModel, chain: string, comment: string): Rule[] {
-  const target = { kind: 'jump', chain } as const;
-  const matches = [note(comment)];
-  if (node.nodePortAddresses !== 'all')
-    return node.nodePortAddresses.map(ip => ({ destination: { cidr: hostCidr(ip) }, matches, target }));
-  const loopback = node.family === 'IPv4' ? '127.0.0.0/8' : '::1/128';
-  const withLoopback = node.family === 'IPv4' && node.localhostNodePorts;
-  return [
-    {
-      ...(withLoopback ? {} : { destination: { cidr: loopback, not: true } }),
-      matches: [...matches, { kind: 'addressType', side: 'destination', type: 'LOCAL' }],
-      target,
-    },
-  ];
 }
 
 /** `BASE_CHAINS` with their rules, without the canary. */

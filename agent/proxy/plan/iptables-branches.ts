@@ -10,8 +10,11 @@
  * Differs: kube-proxy keeps all these rules in the shared chains themselves.
  */
 import { canonicalCidr } from '../../node-iptables/plan/address.ts';
+import type { Rule } from '../../node-iptables/plan/rule.ts';
+import { hostCidr } from './address.ts';
 import { chainHash } from './chain-names.ts';
 import type { ProxyTable } from './iptables-base.ts';
+import type { NodeModel } from './model.ts';
 
 const PORTS_PER_BRANCH = 64;
 
@@ -60,6 +63,36 @@ export function portBranch(table: ProxyTable, root: RootChain, protocol: string,
   const chain = `${PREFIX_OF_ROOT[root]}-${protocol.toUpperCase()}-${from}`;
   const ports = `${from}:${from + PORTS_PER_BRANCH - 1}`;
   return { table, root, chain, entry: `-p ${protocol} -m ${protocol} --dport ${ports} -j ${chain}` };
+}
+
+/** The last rules of a shared chain. */
+export function rootTail(table: ProxyTable, root: RootChain, node: NodeModel): Rule[] {
+  if (table === 'nat' && root === 'KUBE-SERVICES')
+    return toNode(
+      node,
+      'KUBE-NODEPORTS',
+      'kubernetes service nodeports; NOTE: this must be the last rule in this chain',
+    );
+  if (root === 'KUBE-EXTERNAL-SERVICES')
+    return toNode(node, 'KUBE-EXTERNAL-NODEPORTS', 'kubernetes service nodeports without endpoints');
+  return [];
+}
+
+/** Jumps of packets for those of the node's addresses on which node ports answer. */
+function toNode(node: NodeModel, chain: string, comment: string): Rule[] {
+  const target = { kind: 'jump', chain } as const;
+  const matches = [{ kind: 'comment', text: comment } as const];
+  if (node.nodePortAddresses !== 'all')
+    return node.nodePortAddresses.map(ip => ({ destination: { cidr: hostCidr(ip) }, matches, target }));
+  const loopback = node.family === 'IPv4' ? '127.0.0.0/8' : '::1/128';
+  const withLoopback = node.family === 'IPv4' && node.localhostNodePorts;
+  return [
+    {
+      ...(withLoopback ? {} : { destination: { cidr: loopback, not: true } }),
+      matches: [...matches, { kind: 'addressType', side: 'destination', type: 'LOCAL' }],
+      target,
+    },
+  ];
 }
 
 /** Whether a chain is a branch by its name. */

@@ -10,9 +10,9 @@
 import { renderRule } from '../../node-iptables/plan/render-rule.ts';
 import type { TableChange } from '../../node-iptables/plan/restore.ts';
 import type { Rule } from '../../node-iptables/plan/rule.ts';
-import { BASE_CHAINS, CANARY_CHAIN, PROXY_TABLES, baseChains, iptablesFamily, rootTail } from './iptables-base.ts';
+import { BASE_CHAINS, CANARY_CHAIN, PROXY_TABLES, baseChains, iptablesFamily } from './iptables-base.ts';
 import type { Hairpin, ProxyTable } from './iptables-base.ts';
-import { ROOT_CHAINS } from './iptables-branches.ts';
+import { ROOT_CHAINS, rootTail } from './iptables-branches.ts';
 import type { Branch } from './iptables-branches.ts';
 import { ChainHash } from './iptables-kernel.ts';
 import type { KernelChain, KernelTable } from './iptables-kernel.ts';
