@@ -101,7 +101,6 @@ test.each([
   ['a chain that services share', 'flush chain ip k8ts-proxy endpoints-2'],
   ['the way to services', 'flush map ip k8ts-proxy service-ips'],
   ['endpoints', 'flush map ip k8ts-proxy endpoints-tcp'],
-  ['a rule in front of ours', 'insert rule ip k8ts-proxy nat-output accept'],
 ])('a foreign hand is noticed: %s', async (_what, command) => {
   const proxy = backEnd();
   await proxy.replaceAll(many(5));

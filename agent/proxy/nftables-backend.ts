@@ -7,7 +7,7 @@
  */
 import type { Logger } from '../../machinery/process/logger.ts';
 import { CommandError, Nftables, renderNft } from '../node-iptables/index.ts';
-import type { CommandOptions, NftCommand, NftSavedChain } from '../node-iptables/index.ts';
+import type { CommandOptions, NftCommand } from '../node-iptables/index.ts';
 import type { ProxyBackend, ServiceUpdate } from './backend.ts';
 import type { AddressFamily } from './plan/address.ts';
 import type { NodeModel } from './plan/model.ts';
@@ -45,7 +45,8 @@ export class NftablesBackend implements ProxyBackend {
   private readonly log: Logger;
   private written = new NftLedger();
   private sharedChains = new Set<string>();
-  private rulesWritten = '';
+  /** Deletions of the rules that all services share, none before the first full write. */
+  private sharedRules: readonly NftCommand[] = [];
 
   constructor(options: NftablesBackendOptions) {
     this.nft = new Nftables(familyWords(options.family).family, NFT_TABLE, options);
@@ -62,7 +63,7 @@ export class NftablesBackend implements ProxyBackend {
     const culprits = await this.writeAll(wanted, node);
     for (const [service] of culprits) wanted.set(service, []);
     this.written = wanted;
-    this.rulesWritten = ruleHandles((await this.nft.list(true))?.chains, node);
+    this.sharedRules = await this.listSharedRules(node);
     // By itself, to hear why.
     for (const [service, ports] of culprits) await this.write([pendingOf(service, [], ports)], node);
   }
@@ -84,14 +85,13 @@ export class NftablesBackend implements ProxyBackend {
     await this.write(pending, node, clean);
   }
 
+  /** One question to the kernel, whatever rules others have here: could rules and an element of each map be deleted? */
   async hasDrifted(): Promise<boolean> {
-    const chains = (await this.nft.list(true))?.chains;
-    if (this.rulesWritten === '' || ruleHandles(chains, this.node()) !== this.rulesWritten) return true;
-    for (const chain of this.sharedChains) if ((chains?.get(chain)?.rules.length ?? 0) === 0) return true;
+    if (this.sharedRules.length === 0) return true;
     const samples = this.written
       .sampleElements()
       .map(({ set, key }): NftCommand => ({ kind: 'deleteElements', set, elements: [key] }));
-    return samples.length > 0 && !(await this.nft.wouldAccept(samples));
+    return !(await this.nft.wouldAccept([...this.sharedRules, ...samples]));
   }
 
   async cleanup(): Promise<boolean> {
@@ -99,7 +99,7 @@ export class NftablesBackend implements ProxyBackend {
     await this.nft.apply([{ kind: 'removeTable' }]);
     this.written = new NftLedger();
     this.sharedChains = new Set();
-    this.rulesWritten = '';
+    this.sharedRules = [];
     return isThere;
   }
 
@@ -212,6 +212,13 @@ export class NftablesBackend implements ProxyBackend {
     for (const { service, ports } of batch) this.written.set(service, ports);
   }
 
+  private async listSharedRules(node: NodeModel): Promise<readonly NftCommand[]> {
+    const chains = (await this.nft.list(true))?.chains;
+    return [...baseRules(node).keys(), ...this.sharedChains].flatMap(chain =>
+      (chains?.get(chain)?.rules ?? []).map(({ handle }): NftCommand => ({ kind: 'deleteRule', chain, handle })),
+    );
+  }
+
   private refuse(service: string, reason: string): void {
     this.refused.set(service, reason);
     this.log.error({ service, reason }, 'no rules could be written for a service');
@@ -224,16 +231,6 @@ function pendingOf(service: string, before: readonly NftPort[], ports: readonly 
 
 function* map<T, U>(values: Iterable<T>, change: (value: T) => U): Generator<U> {
   for (const value of values) yield change(value);
-}
-
-/** The kernel's numbers of the rules of base chains: other ones are other rules. */
-function ruleHandles(chains: ReadonlyMap<string, NftSavedChain> | undefined, node: NodeModel): string {
-  const handles = (chain: string): string =>
-    chains
-      ?.get(chain)
-      ?.rules.map(rule => rule.handle)
-      .join(' ') ?? 'absent';
-  return [...baseRules(node).keys()].map(handles).join(', ');
 }
 
 /** By the kernel, by nft, or before: a RangeError is of a word that nft has no way to say. */
