@@ -81,6 +81,12 @@ test('lack of rights is told apart from refusal', async () => {
   await expect(new Nftables('ip', 't', nobody).list()).rejects.toMatchObject({ failure: 'permission' });
 });
 
+test('a namespace that is not there is not taken for a table that is not there', async () => {
+  const nowhere = { prefix: ['nsenter', '--net=/run/netns/no-such-namespace'] };
+  await expect(new Nftables('ip', 't', nowhere).list()).rejects.toMatchObject({ failure: 'refused' });
+  await expect(new Iptables(nowhere).listChain('nat', 'X')).rejects.toMatchObject({ failure: 'refused' });
+});
+
 test('a command that hangs is stopped with all its children, and its pipes hold nobody up', async () => {
   const hangs = runCommand(['sh', '-c', 'sleep 61.5 & sleep 61.5'], '', { timeoutMs: 300 });
   await expect(hangs).rejects.toMatchObject({ failure: 'timeout', exitCode: -1 });

@@ -41,7 +41,7 @@ export type Tolerated = readonly number[] | ((result: CommandResult) => boolean)
 /** A set, chain or table that was asked for is not there; said in the words of iptables, nft and ipset. */
 export const absent = (result: CommandResult): boolean =>
   result.exitCode === 1 &&
-  /No such file or directory|does not exist|No chain\/target\/match|^ip6?tables.*: chain `.*' in table `.*' is incompatible/m.test(
+  /Error: No such file or directory|does not exist|No chain\/target\/match|^ip6?tables.*: chain `.*' in table `.*' is incompatible/m.test(
     result.stderr,
   );
 

@@ -1,9 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { address, canonicalRule } from '../testdata/arbitrary-rules.ts';
+import { canonicalRule } from '../testdata/arbitrary-rules.ts';
 import { diffChains } from './diff.ts';
 import { diffTable } from './diff-table.ts';
-import { renderIpset } from './ipset.ts';
 import { parseRule } from './parse-rule.ts';
 import { splitWords } from './words.ts';
 import { parseSave } from './parse-save.ts';
@@ -187,14 +186,5 @@ describe('diffTable()', () => {
     expect(diffTable({ table: 'nat', chains, owns }, found).chains).toEqual(
       new Map([['MY-A', [rule(3), rule(1), rule(2)]]]),
     );
-  });
-});
-
-describe('ipset input', () => {
-  test('renderIpset() refuses anything but single words', () => {
-    fc.assert(
-      fc.property(address, a => expect(renderIpset([{ kind: 'add', set: 's', entry: a }])).toBe(`add s ${a}\n`)),
-    );
-    expect(() => renderIpset([{ kind: 'add', set: 's', entry: '1.1.1.1\nflush' }])).toThrow(RangeError);
   });
 });
