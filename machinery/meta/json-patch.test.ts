@@ -130,10 +130,18 @@ describe('applyJsonPatch()', () => {
   });
 });
 
+test('a value that is left out counts as null', () => {
+  const patch = parseJsonPatch([
+    { op: 'replace', path: '/a' },
+    { op: 'test', path: '/a' },
+    { op: 'add', path: '/b' },
+  ]);
+  expect(applyJsonPatch({ a: { x: 'y' } }, patch)).toEqual({ a: null, b: null });
+});
+
 test.each([
   [{}, 'must be a list'],
   [[1], 'must be an object'],
-  [[{ op: 'add', path: '/a' }], 'needs a "value"'],
   [[{ op: 'remove', path: 'a' }], 'not a JSON pointer'],
   [[{ op: 'remove', path: '/a~2' }], 'invalid escape'],
   [[{ op: 'move', path: '/a' }], 'needs a "from"'],

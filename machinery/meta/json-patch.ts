@@ -1,6 +1,7 @@
 /**
  * JSON Patch (RFC 6902), strictly and atomically: either every operation holds or the document stays as it was.
  *
+ * - A value that is left out counts as null, as upstream has it: Go's clients leave empty ones out.
  * - Keys such as `__proto__` and `constructor` are data.
  * - The result shares nothing with the document or the patch.
  */
@@ -9,7 +10,7 @@ import { goQuote } from './go-quote.ts';
 
 /** One operation. */
 export type JsonPatchOperation =
-  | { readonly op: 'add' | 'replace' | 'test'; readonly path: string; readonly value: JsonValue }
+  | { readonly op: 'add' | 'replace' | 'test'; readonly path: string; readonly value?: JsonValue | undefined }
   | { readonly op: 'remove'; readonly path: string }
   | { readonly op: 'move' | 'copy'; readonly from: string; readonly path: string };
 
@@ -75,8 +76,6 @@ function operationProblem(operation: unknown): string {
     case 'add':
     case 'replace':
     case 'test':
-      if (!Object.hasOwn(operation, 'value')) return `${op} needs a "value"`;
-      break;
     case 'remove':
       break;
     case 'move':
@@ -109,14 +108,14 @@ interface Place {
 function applyOperation(holder: JsonObject, operation: JsonPatchOperation, budget: { bytes: number }): void {
   switch (operation.op) {
     case 'add':
-      return add(locate(holder, operation.path), deepCopy(operation.value));
+      return add(locate(holder, operation.path), deepCopy(operation.value ?? null));
     case 'replace': {
       const place = locate(holder, operation.path);
       get(place);
-      return put(place, deepCopy(operation.value));
+      return put(place, deepCopy(operation.value ?? null));
     }
     case 'test':
-      if (jsonEquals(get(locate(holder, operation.path)), operation.value)) return;
+      if (jsonEquals(get(locate(holder, operation.path)), operation.value ?? null)) return;
       throw new Misfit('test failed');
     case 'remove':
       remove(locate(holder, operation.path));
