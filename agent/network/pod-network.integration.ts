@@ -107,6 +107,10 @@ describe.each(['iptables', 'nftables'] as const)('PodNetwork with %s', filter =>
     expect(await lab.seenAs('b', '127.0.0.1', 8081)).toBeDefined();
     expect(await lab.seenAs('router', '192.0.2.2', 8082)).toBe('192.0.2.254');
     expect(await lab.seenAs('b', '127.0.0.1', 8082)).toBeUndefined();
+    // As conformance tests ask: by the node's address for a loopback one.
+    expect(await lab.seenFrom('b', '192.0.2.2', '127.0.0.1', 8081)).toBeDefined();
+    expect(await lab.seenByUdp('router', '192.0.2.2', 53)).toBe('192.0.2.254');
+    expect(await lab.seenByUdp('pa', '192.0.2.2', 53)).toBeDefined();
     expect(await lab.seenAs('router', '2001:db8:1::2', 8081)).toBe('2001:db8:1::254');
     // The node's own DNS is not the pod's.
     const dns =

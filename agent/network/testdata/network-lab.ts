@@ -38,8 +38,12 @@ const ROUTER = { 1: ['192.0.2.254/24', '2001:db8:1::254/64'], 2: ['198.51.100.25
 /** bash connects by itself, in milliseconds. */
 const CONNECT = 'exec 3<>"/dev/tcp/$0/$1"';
 const ASK = 'cat <"/dev/tcp/$0/$1"';
+const ASK_FROM =
+  "const [localAddress, host, port] = process.argv.slice(1); let b = ''; require('node:net').connect({ host, port: Number(port), localAddress }).on('data', d => b += d).on('end', () => { console.log(b); process.exit(0); }).on('error', () => process.exit(1)).setTimeout(1500, () => process.exit(1))";
+const ASK_UDP =
+  "const [host, port] = process.argv.slice(1); const s = require('node:dgram').createSocket(host.includes(':') ? 'udp6' : 'udp4'); s.on('message', m => { console.log(String(m)); process.exit(0); }).send('x', Number(port), host); setTimeout(() => process.exit(1), 1500)";
 const SERVE =
-  "const [port] = process.argv.slice(1); require('node:net').createServer(s => s.end(s.remoteAddress)).listen(Number(port), '::')";
+  "const [port] = process.argv.slice(1); require('node:net').createServer(s => s.end(s.remoteAddress)).listen(Number(port), '::'); const u = require('node:dgram').createSocket('udp6'); u.on('message', (m, from) => u.send(from.address, from.port, from.address)).bind(Number(port), '::')";
 /** One node's pod network. */
 export interface LabNode {
   readonly network: PodNetwork;
@@ -161,7 +165,7 @@ export class NetworkLab {
     );
   }
 
-  /** Serves the address that a client is seen by. */
+  /** Serves the address that a client is seen by, by TCP and UDP. */
   serve(place: string, port: number): void {
     const running = this.in(place)(['node', '-e', SERVE, '--', String(port)], { timeoutMs: 0, signal: this.servers.signal });
     running.catch(() => {});
@@ -170,6 +174,23 @@ export class NetworkLab {
   /** By which address `from` is seen there; undefined if nothing answers. */
   async seenAs(from: string, to: string, port: number): Promise<string | undefined> {
     return this.connect(from, ASK, to, port).then(
+      ({ stdout }) => stdout.trim().replace(/^::ffff:/, ''),
+      () => undefined,
+    );
+  }
+
+  /** The same for one that asks by an address of its own choice. */
+  async seenFrom(from: string, localAddress: string, to: string, port: number): Promise<string | undefined> {
+    return this.ask(from, ['node', '-e', ASK_FROM, '--', localAddress, to, String(port)]);
+  }
+
+  /** The same by UDP. */
+  async seenByUdp(from: string, to: string, port: number): Promise<string | undefined> {
+    return this.ask(from, ['node', '-e', ASK_UDP, '--', to, String(port)]);
+  }
+
+  private ask(from: string, argv: readonly string[]): Promise<string | undefined> {
+    return this.in(from)(argv).then(
       ({ stdout }) => stdout.trim().replace(/^::ffff:/, ''),
       () => undefined,
     );
