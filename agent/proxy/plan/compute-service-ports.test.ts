@@ -160,7 +160,7 @@ describe('computeServicePorts()', () => {
     expect([of(9.5).ports[0]?.affinitySeconds, of(9.5).problems.length]).toEqual([10_800, 1]);
   });
 
-  test('a thousand slices of a service cost as much a slice as a hundred', () => {
+  test('a thousand slices of a service cost about as much a slice as fifty', () => {
     const many = (count: number) =>
       Array.from({ length: count }, (_, i) =>
         slice(
@@ -171,16 +171,16 @@ describe('computeServicePorts()', () => {
         ),
       );
     const costMs = (slices: EndpointSlice[]): number => {
-      const best = Array.from({ length: 3 }, () => {
+      const best = Array.from({ length: 5 }, () => {
         const begin = performance.now();
         plan({}, slices);
         return performance.now() - begin;
       });
       return Math.min(...best) / slices.length;
     };
-    const [few, lots] = [many(100), many(1_000)];
+    const [few, lots] = [many(50), many(1_000)];
     plan({}, few);
-    // Quadratic work would be ten times as much.
-    expect(costMs(lots)).toBeLessThan(costMs(few) * 6);
+    // Quadratic work would be twenty times as much.
+    expect(costMs(lots)).toBeLessThan(costMs(few) * 12);
   });
 });
