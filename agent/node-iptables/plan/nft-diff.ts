@@ -63,15 +63,15 @@ function contents(wanted: NftWantedTable, found: NftSavedTable | undefined): Nft
 
 function diffElements(set: string, wanted: NftWantedSet, found: NftSavedSet | undefined): NftCommand[] {
   if (wanted.elements === undefined) return [];
-  const there = new Map(found?.elements.map(element => [canonicalElement(element.key), element]));
+  // Spelled as nft lists them; canonical ones are looked for only if a key is not found as it is.
+  const there = new Map(found?.elements.map(element => [element.key, element]));
   const add: NftElement[] = [];
   const remove: string[] = [];
   for (const element of wanted.elements) {
     const { key, value, comment } = partsOf(element);
-    const saved = there.get(key);
-    there.delete(key);
-    const savedValue = saved?.value === undefined ? undefined : canonicalElement(saved.value);
-    if (saved !== undefined && savedValue === value && saved.comment === comment) continue;
+    const saved = there.get(key) ?? there.get(canonicalElement(key));
+    if (saved !== undefined) there.delete(saved.key);
+    if (saved !== undefined && isSame(value, saved.value) && saved.comment === comment) continue;
     if (saved !== undefined) remove.push(saved.key);
     add.push(element);
   }
@@ -108,15 +108,19 @@ function textOf(rule: NftWantedRule | NftSavedRule): string {
   return `${canonicalRule('handle' in rule ? rule.statements : rule.statement)} # ${rule.comment ?? ''}`;
 }
 
-function partsOf(element: NftElement): { key: string; value: string | undefined; comment: string | undefined } {
-  if (typeof element !== 'string') {
-    const { key, value, comment } = element;
-    return { key: canonicalElement(key), value: value === undefined ? undefined : canonicalElement(value), comment };
-  }
-  const [said = '', value] = element.split(/\s+:\s+/);
+function isSame(one: string | undefined, other: string | undefined): boolean {
+  if (one === other) return true;
+  return one !== undefined && other !== undefined && canonicalElement(one) === canonicalElement(other);
+}
+
+function partsOf(element: NftElement): { key: string; value?: string | undefined; comment?: string | undefined } {
+  if (typeof element !== 'string') return element;
+  const [said = '', value] = element.split(' : ');
+  // Elements by the ten thousand have nothing but a key.
+  if (!/ (comment|counter|timeout|expires) /.test(said)) return { key: said.trim(), value };
   const head = said.replace(/\s+(counter packets \d+ bytes \d+|timeout \S+|expires \S+)/g, '');
   const [, key = head, comment] = /^(.*?)\s+comment "([^"]*)"$/.exec(head) ?? [];
-  return { key: canonicalElement(key), value: value === undefined ? undefined : canonicalElement(value), comment };
+  return { key: key.trim(), value, comment };
 }
 
 function isRedeclared(wanted: NftWantedTable, found: NftSavedTable): boolean {
