@@ -92,6 +92,13 @@ describe('KeptObjects', () => {
     expect(a.endpoints?.[0]?.conditions).toBe(b.endpoints?.[0]?.conditions);
   });
 
+  test('also after many that are not: node ports by the thousand', () => {
+    const ports = Array.from({ length: 2_500 }, (_, i) => ({ port: 80, nodePort: 30_000 + i }));
+    for (const port of ports) kept.service({ ...web, spec: { ...web.spec, ports: [port] } });
+    const [a, b] = [kept.slice(structuredClone(slice)), kept.slice(structuredClone(slice))];
+    expect(a.endpoints?.[0]?.conditions).toBe(b.endpoints?.[0]?.conditions);
+  });
+
   test('other resources are kept whole', () => {
     expect(kept.of(configMaps)).toBeUndefined();
     expect(kept.of(services)?.(web)).toEqual(kept.service(web));

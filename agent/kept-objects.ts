@@ -16,8 +16,8 @@ const LABELS = [
   'service.kubernetes.io/service-proxy-name',
 ];
 const ANNOTATIONS = ['endpoints.kubernetes.io/last-change-trigger-time'];
-/** Ports and conditions are few; where they are not, nothing is gained by remembering them. */
-const MOST_VALUES = 1_000;
+/** Ports, conditions and names of nodes are few; where there are more, remembering begins anew: what comes again and again soon is there. */
+const MOST_REMEMBERED = 1_000;
 const NO_STATUS = { loadBalancer: {} };
 
 export class KeptObjects {
@@ -101,7 +101,7 @@ export class KeptObjects {
   /** Of texts that come again and again. */
   private sameText(text: string): string {
     const known = this.texts.get(text);
-    if (known === undefined) this.texts.set(text, text);
+    if (known === undefined) remember(this.texts, text, text);
     return known ?? text;
   }
 
@@ -109,9 +109,14 @@ export class KeptObjects {
   private same<T extends object>(value: T): T {
     const text = JSON.stringify(value);
     const known = this.values.get(text) as T | undefined;
-    if (known === undefined && this.values.size < MOST_VALUES) this.values.set(text, value);
+    if (known === undefined) remember(this.values, text, value);
     return known ?? value;
   }
+}
+
+function remember<T>(known: Map<string, T>, text: string, value: T): void {
+  if (known.size >= MOST_REMEMBERED) known.clear();
+  known.set(text, value);
 }
 
 function isOf(one: Resource<AnyObject>, { group, resource }: { group: string; resource: string }): boolean {
