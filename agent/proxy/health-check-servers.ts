@@ -29,10 +29,12 @@ export class HealthCheckServers {
   private readonly options: HealthCheckServersOptions;
   private readonly checks = new Map<string, Map<AddressFamily, HealthCheck>>();
   private readonly listening = new Map<string, { port: number; servers: readonly PatientServer[] }>();
+  private addresses: 'all' | readonly string[];
   private closed = false;
 
   constructor(options: HealthCheckServersOptions) {
     this.options = options;
+    this.addresses = options.addresses();
   }
 
   /** @param service `namespace/name` @param check undefined if it has none in this family */
@@ -46,8 +48,11 @@ export class HealthCheckServers {
     this.follow(service);
   }
 
-  /** The addresses are others now. */
+  /** The addresses may be others now. */
   async listenAnew(): Promise<void> {
+    const now = this.options.addresses();
+    if (now.toString() === this.addresses.toString()) return;
+    this.addresses = now;
     const services = [...this.listening.keys()];
     await Promise.all(services.map(service => this.stop(service)));
     for (const service of services) this.follow(service);
@@ -67,9 +72,8 @@ export class HealthCheckServers {
     if (current !== undefined) void this.stop(service);
     if (check === undefined || this.closed) return;
     const { port } = check;
-    const { addresses, clock, onProblem } = this.options;
-    const listed = addresses();
-    const servers = (listed === 'all' ? [undefined] : listed).map(
+    const { clock, onProblem } = this.options;
+    const servers = (this.addresses === 'all' ? [undefined] : this.addresses).map(
       host =>
         new PatientServer({
           host,

@@ -45,7 +45,8 @@ export class PatientServer {
   }
 
   private failed(error: Error): void {
-    if (this.closed) return;
+    // Such as no file descriptors left for one connection: it listens on.
+    if (this.closed || this.server.listening) return;
     if (!this.hasProblem) this.options.onProblem(error.message);
     this.hasProblem = true;
     this.cancelRetry = this.options.clock.after(RETRY_MS, () => this.listen());

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener, Server } from 'node:http';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { FakeClock } from '../../machinery/process/clock.ts';
 import { silentLogger } from '../../machinery/process/logger.ts';
 import { MetricsRegistry } from '../../machinery/process/metrics.ts';
@@ -25,10 +28,14 @@ async function freePort(): Promise<number> {
 }
 
 /** Asks until somebody answers. */
-async function get(port: number, path = '/'): Promise<{ status: number; weight: string | null; body: string }> {
+async function get(
+  port: number,
+  path = '/',
+  host = '127.0.0.1',
+): Promise<{ status: number; weight: string | null; body: string }> {
   for (let tries = 0; ; tries++) {
     try {
-      const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
+      const response = await fetch(`http://${host}:${port}${path}`, { headers: { connection: 'close' } });
       return {
         status: response.status,
         weight: response.headers.get('x-load-balancing-endpoint-weight'),
@@ -42,12 +49,12 @@ async function get(port: number, path = '/'): Promise<{ status: number; weight: 
 }
 
 describe('HealthCheckServers', () => {
-  function make(isKeepingUp = () => true) {
+  function make(isKeepingUp = () => true, addresses = ['127.0.0.1']) {
     const problems: string[] = [];
     const clock = new FakeClock();
     const checks = new HealthCheckServers({
       isKeepingUp,
-      addresses: () => ['127.0.0.1'],
+      addresses: () => [...addresses],
       clock,
       onProblem: (service, why) => problems.push(`${service}: ${why ?? 'mended'}`),
     });
@@ -92,6 +99,25 @@ describe('HealthCheckServers', () => {
     checks.set('IPv6', 'default/web', undefined);
     await checks.close();
     await expect(fetch(`http://127.0.0.1:${two}/`)).rejects.toThrow();
+  });
+
+  test('go on while the addresses are the same, and follow them when they are others', async () => {
+    const addresses = ['127.0.0.1'];
+    const { checks } = make(undefined, addresses);
+    const port = await freePort();
+    checks.set('IPv4', 'default/web', { port, localEndpoints: 1 });
+    expect((await get(port)).status).toBe(200);
+    const held = await new Promise<Socket>(resolve => {
+      const socket = connect(port, '127.0.0.1', () => resolve(socket));
+    });
+    await checks.listenAnew();
+    held.write('GET / HTTP/1.0\r\n\r\n');
+    expect(String((await once(held, 'data'))[0])).toMatch(/^HTTP\/1.1 200/);
+    held.destroy();
+    addresses.splice(0, 1, '127.0.0.2');
+    await checks.listenAnew();
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
+    expect((await get(port, '/', '127.0.0.2')).status).toBe(200);
   });
 
   test('tell of a port that somebody has, once, and take it when it is free', async () => {
@@ -207,4 +233,25 @@ test('PatientServer that never got its port lets go of it', async () => {
   while (problems.length === 0) await new Promise(resolve => setTimeout(resolve, 5));
   await server.close();
   await new Promise(resolve => other.close(resolve));
+});
+
+test('PatientServer listens on after an error of one connection', async () => {
+  const problems: (string | undefined)[] = [];
+  const clock = new FakeClock();
+  const port = await freePort();
+  const handler: RequestListener = (_, response) => void response.end();
+  const patient = new PatientServer({
+    host: '127.0.0.1',
+    port,
+    handler,
+    clock,
+    onProblem: why => problems.push(why),
+  });
+  closing.push(() => patient.close());
+  expect((await get(port)).status).toBe(200);
+  // As the system says that there are no file descriptors left.
+  (patient as unknown as { server: Server }).server.emit('error', new Error('accept EMFILE'));
+  await clock.advance(60_000);
+  expect((await get(port)).status).toBe(200);
+  expect(problems).toEqual([]);
 });

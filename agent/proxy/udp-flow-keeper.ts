@@ -58,6 +58,7 @@ export class UdpFlowKeeper {
 
   private async known(): Promise<readonly KnownFlow[]> {
     const { family, conntrack } = this.options;
+    if (this.missing) return [];
     try {
       return await conntrack.listFlows('udp', family === 'IPv4' ? 'ipv4' : 'ipv6');
     } catch (error) {
