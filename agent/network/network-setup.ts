@@ -142,7 +142,7 @@ export class NetworkSetup {
     const routes = planPodRoutes(self, others, mode, facts.routes);
     const mtu = podMtu(this.findMtu(self, facts), routes.tunnels);
     const { changes, failed } = await this.nodeLinks.ensure({ self, routes, mtu }, facts);
-    const [podCIDRs, localServiceIPs] = [self.ranges, serviceRange.localIPs];
+    const [podCIDRs, localServiceIPs] = [self.ranges, serviceRange.localServiceIPs];
     await this.cni.write(
       renderCniConfig({ podCIDRs, bridge, mtu, ipamDir, portmap: !rules.hasHostPorts, localServiceIPs }),
     );

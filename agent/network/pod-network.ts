@@ -105,12 +105,6 @@ export class PodNetwork implements Component {
     return this.current;
   }
 
-  /** Which service addresses the node answers from now on. */
-  setLocalServiceIPs(addresses: readonly string[]): void {
-    this.options.serviceRange.setLocalServiceIPs(addresses);
-    this.wakeups.wake();
-  }
-
   async run(signal: AbortSignal): Promise<void> {
     const { nodes, clock, prefix = [], ruleChanges } = this.options;
     const { wakeups } = this;

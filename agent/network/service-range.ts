@@ -27,13 +27,11 @@ export class ServiceRange {
   private readonly options: ServiceRangeOptions;
   private readonly bridge: string;
   private readonly addressBridge: string;
-  private localServiceIPs: readonly string[];
 
   constructor(options: ServiceRangeOptions) {
     this.options = options;
     this.bridge = options.bridge ?? 'k8ts-svc';
     this.addressBridge = options.addressBridge ?? 'k8ts-local';
-    this.localServiceIPs = options.localServiceIPs;
   }
 
   /** Names of the links that it makes. */
@@ -41,13 +39,8 @@ export class ServiceRange {
     return [this.bridge, this.addressBridge];
   }
 
-  get localIPs(): readonly string[] {
-    return this.localServiceIPs;
-  }
-
-  /** Which addresses the node answers from now on; the next `ensure()` gives and takes them. */
-  setLocalServiceIPs(addresses: readonly string[]): void {
-    this.localServiceIPs = addresses;
+  get localServiceIPs(): readonly string[] {
+    return this.options.localServiceIPs;
   }
 
   /** Makes what is missing; gives what it did, as words for `ip`. @throws CommandError */
