@@ -28,8 +28,8 @@ suite() { # suite NAME MINUTES JEST-ARGUMENTS...
 }
 if deploy/check.sh --without-unit; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 suite "unit" 8 -w 2 --silent
-suite "integration" 10 -w 1 --testTimeout 60000 --testMatch '**/*.integration.ts'
-suite "end to end" 35 -w 1 --testMatch '**/e2e/suites/*.e2e.ts'
+suite "integration" 20 -w 1 --testTimeout 60000 --testMatch '**/*.integration.ts'
+suite "end to end" 50 -w 1 --testMatch '**/e2e/suites/*.e2e.ts'
 # Whatever way the run went, nothing of it stays.
 npx --no-install tsx e2e/sweep/main.ts || failed=$((failed + 1))
 # What root cached belongs to the checkout's owner, like the rest of it.
