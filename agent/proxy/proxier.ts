@@ -13,6 +13,7 @@ import type { EventSink } from '../../machinery/client/event-recorder.ts';
 import type { Service } from '../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
 import type { Informer } from '../../machinery/client/informer.ts';
+import { aborted } from '../../machinery/process/aborted.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
@@ -146,7 +147,7 @@ export class Proxier implements Component {
       ruleChanges?.onChange(() => this.syncs.forEach(sync => sync.suspect())) ?? ((): void => {}),
     ];
     try {
-      await untilAborted(Promise.all([services.synced(), endpointSlices.synced()]), signal);
+      await Promise.race([Promise.all([services.synced(), endpointSlices.synced()]), aborted(signal)]);
       if (!signal.aborted) await Promise.all(this.syncs.map(sync => sync.run(signal)));
     } finally {
       for (const remove of removeHandlers) remove();
@@ -263,12 +264,4 @@ export class Proxier implements Component {
     const slash = key.indexOf('/');
     return this.options.services.lister.get(key.slice(0, slash), key.slice(slash + 1));
   }
-}
-
-function untilAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    promise.then(() => resolve(), reject);
-  });
 }

@@ -3,6 +3,7 @@
  * kube-proxy does on its ports 10249 and 10256. Either may be left out; one whose port is taken waits for it.
  */
 import type { ServerResponse } from 'node:http';
+import { aborted } from '../../machinery/process/aborted.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
@@ -56,8 +57,7 @@ export class ProxyServer implements Component {
         '/livez': response => metrics.answered('livez', sendHealth(response, health.livez())),
       }),
     ];
-    if (!signal.aborted)
-      await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
+    await aborted(signal);
     await Promise.all(servers.map(server => server?.close()));
   }
 

@@ -214,6 +214,8 @@ export function computeServiceRules(port: ServicePortModel, node: NodeModel, hai
 
   function refusal(): Target {
     if (hasAny) return { kind: 'drop' };
+    // The kernel sends one peer few ICMP errors a second; a reset reaches every client.
+    if (protocol === 'tcp') return { kind: 'reject', with: 'tcp-reset' };
     return { kind: 'reject', with: node.family === 'IPv4' ? 'icmp-port-unreachable' : 'icmp6-port-unreachable' };
   }
 
