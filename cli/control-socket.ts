@@ -7,6 +7,7 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, request, type Server, type ServerResponse } from 'node:http';
 import { errorText } from '../machinery/meta/error-text.ts';
+import { aborted } from '../machinery/process/aborted.ts';
 import type { Component } from '../machinery/process/component.ts';
 import type { Step } from './progress.ts';
 
@@ -80,10 +81,7 @@ export class ControlSocket implements Component {
     process.umask(before);
     await this.listening;
     chmodSync(this.path, 0o600);
-    await new Promise<void>(resolve => {
-      if (signal.aborted) return resolve();
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(signal);
     this.server.closeAllConnections();
     await new Promise<void>(resolve => this.server.close(() => resolve()));
     rmSync(this.path, { force: true });

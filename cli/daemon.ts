@@ -5,6 +5,7 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { sdNotify } from '../agent/host/sd-notify.ts';
 import { UnusedMemory } from '../agent/host/unused-memory.ts';
 import { errorText } from '../machinery/meta/error-text.ts';
+import { aborted } from '../machinery/process/aborted.ts';
 import { systemClock } from '../machinery/process/clock.ts';
 import type { Component } from '../machinery/process/component.ts';
 import { createLogger, type LogLevel } from '../machinery/process/create-logger.ts';
@@ -115,16 +116,7 @@ export async function runDaemon(
       },
       fail,
     );
-    await Promise.race([
-      new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve(), { once: true })),
-      assembled.then(
-        () =>
-          new Promise<void>(resolve => {
-            if (stop.signal.aborted) resolve();
-            else stop.signal.addEventListener('abort', () => resolve(), { once: true });
-          }),
-      ),
-    ]);
+    await Promise.race([aborted(stop.signal), assembled.then(() => aborted(stop.signal))]);
   } catch (error) {
     failure ??= error;
   } finally {

@@ -4,6 +4,7 @@
  * - `inProcess()` works from the start; RBAC answers for others than system:masters once `run()` follows roles and bindings.
  * - `ready()` resolves when the port listens and every default object exists.
  */
+import { aborted } from '../../machinery/process/aborted.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import { RestClient } from '../../machinery/client/rest-client.ts';
 import type { Transport } from '../../machinery/client/transport.ts';
@@ -83,8 +84,7 @@ class RunningApiServer implements ApiServer {
     try {
       await this.#start(stop.signal, following);
       this.#resolveReady();
-      if (!stop.signal.aborted)
-        await new Promise<void>(resolve => stop.signal.addEventListener('abort', () => resolve(), { once: true }));
+      await aborted(stop.signal);
     } catch (error) {
       this.#rejectReady(error);
       throw error;

@@ -24,6 +24,7 @@ import {
   storageClasses,
 } from '../../machinery/client/resource.ts';
 import { StatusError } from '../../machinery/meta/status-error.ts';
+import { aborted } from '../../machinery/process/aborted.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
@@ -320,11 +321,4 @@ function nodeMayHelp(older: Node, newer: Node): boolean {
       n.status?.conditions?.map(c => [c.type, c.status]),
     ]);
   return relevant(older) !== relevant(newer);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

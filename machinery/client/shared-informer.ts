@@ -6,6 +6,7 @@
  * A handler that throws is logged and harms no other.
  */
 import { setMaxListeners } from 'node:events';
+import { aborted } from '../process/aborted.ts';
 import type { Clock } from '../process/clock.ts';
 import type { Logger } from '../process/logger.ts';
 import type { Client } from './client.ts';
@@ -57,9 +58,7 @@ export class SharedInformerFactory implements InformerFactory {
     // Every informer listens to it; their number is no leak.
     setMaxListeners(0, signal);
     for (const informer of this.informers.values()) this.start(informer);
-    if (!signal.aborted) {
-      await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
-    }
+    await aborted(signal);
     await Promise.all(this.running.runs);
   }
 

@@ -8,6 +8,7 @@ import type { Container, Node, Pod, ResourceList, ResourceStatus } from '../../.
 import { EMPTY_CPU_SET, formatCpuSet } from '../../../machinery/meta/cpu-set.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { MachineTopology } from '../../../machinery/meta/machine-topology.ts';
+import { aborted } from '../../../machinery/process/aborted.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 import type { MetricsRegistry } from '../../../machinery/process/metrics.ts';
@@ -129,7 +130,6 @@ export class ResourceManagers {
   async run(signal: AbortSignal): Promise<void> {
     const { root, cache } = this.options;
     const { registry } = this.devices;
-    const ended = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
     const registration = serveRegistration(
       join(root, 'device-plugins'),
       ({ resource, socketPath, options }) => registry.connect(resource, socketPath, options),
@@ -147,7 +147,7 @@ export class ResourceManagers {
       });
       keeper.update();
     }
-    if (!signal.aborted) await ended;
+    await aborted(signal);
     keeper?.stop();
     registry.stop();
   }

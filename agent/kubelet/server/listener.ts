@@ -1,6 +1,7 @@
 /** Listens until told to stop. */
 import type { Server } from 'node:net';
 import { hostPort } from '../../../machinery/meta/host-port.ts';
+import { aborted } from '../../../machinery/process/aborted.ts';
 import { listenHost } from '../../../machinery/process/listen-host.ts';
 
 export interface ListenerOptions {
@@ -37,10 +38,7 @@ export class Listener {
     const { host, port } = this.options;
     this.server.listen(port, listenHost(host));
     await this.listening;
-    await new Promise<void>(resolve => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(signal);
     this.server.close();
   }
 }

@@ -9,6 +9,7 @@ import type { Reconciler } from '../../../machinery/client/reconcile.ts';
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { runReconciler, type ReconcileObserver } from '../../../machinery/client/run-reconciler.ts';
 import type { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { aborted } from '../../../machinery/process/aborted.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
 
@@ -47,9 +48,4 @@ export async function runQueue<K>(run: QueueRun<K>, signal: AbortSignal): Promis
   const { clock, logger, observer } = context;
   await Promise.race([Promise.all(informers.map(informer => informer.synced())), aborted(signal)]);
   await runReconciler({ name, queue, reconciler, workers, clock, logger, observer }, signal);
-}
-
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
