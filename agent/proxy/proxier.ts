@@ -9,6 +9,7 @@
  * Source: kube-proxy. Differs: no minimum sync period and no periodic full sync; changes of rules by others are looked for instead.
  */
 import { errorText } from '../../machinery/meta/error-text.ts';
+import { keyOf, splitKey } from '../../machinery/meta/object.ts';
 import type { EventSink } from '../../machinery/client/event-recorder.ts';
 import type { Service } from '../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
@@ -28,7 +29,7 @@ import type { HealthCheckServers } from './health-check-servers.ts';
 import type { AddressFamily } from './plan/address.ts';
 import { computeServicePorts, NO_PORTS } from './plan/compute-service-ports.ts';
 import type { ServicePorts } from './plan/compute-service-ports.ts';
-import { isProxied, keyOf } from './plan/is-proxied.ts';
+import { isProxied } from './plan/is-proxied.ts';
 import type { NodeModel } from './plan/model.ts';
 import { ServiceClaims } from './plan/service-claims.ts';
 import type { ProxyHealth } from './proxy-health.ts';
@@ -119,7 +120,7 @@ export class Proxier implements Component {
 
   /** Compares what the kernel has with what all services want. */
   check(): Promise<RuleCheck> {
-    const keys = this.options.services.lister.list().map(service => keyOf(service));
+    const keys = this.options.services.lister.list().map(keyOf);
     return checkRules(keys, this.explainable());
   }
 
@@ -163,7 +164,7 @@ export class Proxier implements Component {
       family,
       backend,
       flows: conntrack === undefined ? undefined : new UdpFlowKeeper({ family, conntrack, log }),
-      services: () => this.options.services.lister.list().map(service => keyOf(service)),
+      services: () => this.options.services.lister.list().map(keyOf),
       workOf: key => this.workOf(key, node()),
       isWatched: () => ruleChanges?.watching === true,
       driftCheckMs,
@@ -261,7 +262,7 @@ export class Proxier implements Component {
   }
 
   private serviceOfKey(key: string): Service | undefined {
-    const slash = key.indexOf('/');
-    return this.options.services.lister.get(key.slice(0, slash), key.slice(slash + 1));
+    const { namespace, name } = splitKey(key);
+    return this.options.services.lister.get(namespace, name);
   }
 }

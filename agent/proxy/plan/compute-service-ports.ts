@@ -7,12 +7,13 @@
  */
 import type { Service, ServicePort, ServiceSpec } from '../../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 import { networkText, parseNetwork } from '../../../machinery/meta/ip-number.ts';
 import { canonicalAddress, cidrFamilyOf, familyOf, isPort } from './address.ts';
-import { isProxied, keyOf } from './is-proxied.ts';
+import { isProxied } from './is-proxied.ts';
 import type { NodeModel, ServicePortModel, ServiceProtocol, TrafficPolicy } from './model.ts';
 import { candidatesOf, selectEndpoints } from './select-endpoints.ts';
-import { addressClaim, nodePortClaim } from './service-claims.ts';
+import { addressClaim, ingressOf, nodePortClaim } from './service-claims.ts';
 import { udpStateOf } from './udp-flows.ts';
 import type { UdpState } from './udp-flows.ts';
 
@@ -124,14 +125,6 @@ class Problems {
   list(): string[] {
     return [...this.texts, ...(this.more === 0 ? [] : [`and ${this.more} more`])];
   }
-}
-
-function ingressOf({ spec, status }: Service): string[] {
-  if (spec.type !== 'LoadBalancer') return [];
-  // With ipMode Proxy the load balancer wants to see the packet itself.
-  return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
-    ip === undefined || ip === '' || ipMode === 'Proxy' ? [] : [ip],
-  );
 }
 
 function without(list: readonly string[], others: readonly string[]): string[] {

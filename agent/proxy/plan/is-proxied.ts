@@ -1,4 +1,4 @@
-/** Which services the proxy has to do with, and by what name it knows them. */
+/** Which services the proxy has to do with. */
 import type { Service } from '../../../proto/api/core-v1.ts';
 
 /** Names the proxy that a service is left to. */
@@ -9,11 +9,4 @@ export function isProxied(service: Service): boolean {
   const { clusterIP, type } = service.spec;
   if (type === 'ExternalName' || clusterIP === undefined || clusterIP === '' || clusterIP === 'None') return false;
   return service.metadata.labels?.[OTHER_PROXY_LABEL] === undefined;
-}
-
-/** `namespace/name`. */
-export function keyOf(service: Service): string;
-export function keyOf(service: Service | undefined): string | undefined;
-export function keyOf(service: Service | undefined): string | undefined {
-  return service === undefined ? undefined : `${service.metadata.namespace}/${service.metadata.name}`;
 }

@@ -50,6 +50,20 @@ describe('ServiceClaims', () => {
     expect(claims.rivalOf(shared, 'default/a')).toBe('default/b');
   });
 
+  test('an address of a load balancer that no node answers keeps nobody from it', () => {
+    const claims = new ServiceClaims();
+    const ingress = (ipMode: 'VIP' | 'Proxy') => ({ loadBalancer: { ingress: [{ ip: '203.0.113.5', ipMode }] } });
+    const balanced = (name: string, day: number, type: string, ipMode: 'VIP' | 'Proxy'): Service => {
+      const made = of(name, `2026-01-0${day}`, []);
+      return { ...made, spec: { ...made.spec, type }, status: ingress(ipMode) };
+    };
+    claims.replace(undefined, balanced('a', 1, 'LoadBalancer', 'Proxy'));
+    claims.replace(undefined, balanced('b', 2, 'ClusterIP', 'VIP'));
+    expect(claims.rivalOf(shared, 'default/c')).toBeUndefined();
+    claims.replace(undefined, balanced('c', 3, 'LoadBalancer', 'VIP'));
+    expect(claims.rivalOf(shared, 'default/d')).toBe('default/c');
+  });
+
   test('IPv6 addresses are compared as addresses', () => {
     const claims = new ServiceClaims();
     claims.replace(undefined, of('a', '2026-01-01', ['FD00:0:0::5']));

@@ -3,9 +3,10 @@
  * traffic by asking for his address. The API server sees to most of it; external and load balancer addresses, and objects that came past it, are
  * left to us.
  */
+import { keyOf } from '../../../machinery/meta/object.ts';
 import type { Service } from '../../../proto/api/core-v1.ts';
 import { canonicalAddress, isPort } from './address.ts';
-import { isProxied, keyOf } from './is-proxied.ts';
+import { isProxied } from './is-proxied.ts';
 
 export class ServiceClaims {
   /** Nearly every claim has one claimant; of several the holder is the first. The objects are the informer's own: they cost nothing here. */
@@ -18,8 +19,8 @@ export class ServiceClaims {
    */
   replace(before: Service | undefined, now: Service | undefined): string[] {
     const rivals = new Set<string>();
-    for (const claim of claimsOf(before)) this.release(claim, before, rivals);
-    for (const claim of claimsOf(now)) this.take(claim, now, rivals);
+    if (before !== undefined) for (const claim of claimsOf(before)) this.release(claim, before, rivals);
+    if (now !== undefined) for (const claim of claimsOf(now)) this.take(claim, now, rivals);
     return [...rivals];
   }
 
@@ -27,11 +28,11 @@ export class ServiceClaims {
   rivalOf(claim: string, service: string): string | undefined {
     const known = this.claimants.get(claim);
     if (known === undefined) return undefined;
-    const holder = keyOf(Array.isArray(known) ? known[0] : known);
+    const [holder] = listOf(known).map(keyOf);
     return holder === service ? undefined : holder;
   }
 
-  private release(claim: string, service: Service | undefined, rivals: Set<string>): void {
+  private release(claim: string, service: Service, rivals: Set<string>): void {
     const known = this.claimants.get(claim);
     if (known === undefined) return;
     const key = keyOf(service);
@@ -41,8 +42,7 @@ export class ServiceClaims {
     else this.claimants.set(claim, left.length === 1 && left[0] !== undefined ? left[0] : left);
   }
 
-  private take(claim: string, service: Service | undefined, rivals: Set<string>): void {
-    if (service === undefined) return;
+  private take(claim: string, service: Service, rivals: Set<string>): void {
     const known = this.claimants.get(claim);
     if (known === undefined) return void this.claimants.set(claim, service);
     const others = listOf(known);
@@ -61,14 +61,23 @@ export function nodePortClaim(protocol: string, port: number): string {
   return `* ${protocol} ${port}`;
 }
 
-function claimsOf(service: Service | undefined): ReadonlySet<string> {
+/** Addresses of load balancers that nodes answer. */
+export function ingressOf({ spec, status }: Service): string[] {
+  if (spec.type !== 'LoadBalancer') return [];
+  // With ipMode Proxy the load balancer wants to see the packet itself.
+  return (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
+    ip === undefined || ip === '' || ipMode === 'Proxy' ? [] : [ip],
+  );
+}
+
+function claimsOf(service: Service): ReadonlySet<string> {
   const claims = new Set<string>();
-  if (service === undefined || !isProxied(service)) return claims;
-  const { spec, status } = service;
+  if (!isProxied(service)) return claims;
+  const { spec } = service;
   const addresses = [
     ...(spec.clusterIPs ?? [spec.clusterIP ?? '']),
     ...(spec.externalIPs ?? []),
-    ...(status?.loadBalancer?.ingress ?? []).map(ingress => ingress.ip ?? ''),
+    ...ingressOf(service),
   ].flatMap(address => canonicalAddress(address) ?? []);
   for (const { port, nodePort, protocol = 'TCP' } of spec.ports ?? []) {
     for (const address of addresses) claims.add(addressClaim(address, protocol, port));
