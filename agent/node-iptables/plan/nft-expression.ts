@@ -2,6 +2,7 @@
  * Expressions of nft rules in the shape of nft's JSON, and their text: `ip daddr . th dport`, `10.0.0.0/8`,
  * `numgen random mod 2 map { 0 : 10.0.0.1 . 80 }`. Source: libnftables-json(5), version 1.0.6.
  */
+import { field, list, single } from './nft-json.ts';
 import { ParseError } from './parse-error.ts';
 
 /** A value, or where it comes from. What has no type here is kept as JSON. */
@@ -50,49 +51,49 @@ export function expressionText(value: unknown, depth = 0): string {
   const [kind, body, whole] = single(value);
   switch (kind) {
     case 'concat':
-      return many(whole).map(text).join(' . ');
+      return list(whole, whole).map(text).join(' . ');
     case 'prefix':
-      return `${text(part(body, 'addr'))}/${text(part(body, 'len'))}`;
+      return `${text(field(body, 'addr'))}/${text(field(body, 'len'))}`;
     case 'range':
-      return many(whole).map(text).join('-');
+      return list(whole, whole).map(text).join('-');
     case 'set':
       return setText(whole, text);
     case 'elem':
-      return text(part(body, 'val'));
+      return text(field(body, 'val'));
     case 'payload':
       return 'protocol' in body
-        ? `${text(body['protocol'])} ${text(part(body, 'field'))}`
-        : `@${text(part(body, 'base'))},${text(part(body, 'offset'))},${text(part(body, 'len'))}`;
+        ? `${text(body['protocol'])} ${text(field(body, 'field'))}`
+        : `@${text(field(body, 'base'))},${text(field(body, 'offset'))},${text(field(body, 'len'))}`;
     case 'meta': {
-      const key = text(part(body, 'key'));
+      const key = text(field(body, 'key'));
       return UNQUALIFIED.has(key) ? key : `meta ${key}`;
     }
     case 'ct':
-      return joined(['ct', body['dir'], body['family'], part(body, 'key')], text);
+      return joined(['ct', body['dir'], body['family'], field(body, 'key')], text);
     case 'fib':
-      return `fib ${[part(body, 'flags')].flat().map(text).join(' . ')} ${text(part(body, 'result'))}`;
+      return `fib ${[field(body, 'flags')].flat().map(text).join(' . ')} ${text(field(body, 'result'))}`;
     case 'numgen':
-      return `numgen ${text(part(body, 'mode'))} mod ${text(part(body, 'mod'))}${offset(body)}`;
+      return `numgen ${text(field(body, 'mode'))} mod ${text(field(body, 'mod'))}${offset(body)}`;
     case 'jhash':
-      return `jhash ${text(part(body, 'expr'))} mod ${text(part(body, 'mod'))}${seed(body)}${offset(body)}`;
+      return `jhash ${text(field(body, 'expr'))} mod ${text(field(body, 'mod'))}${seed(body)}${offset(body)}`;
     case 'symhash':
-      return `symhash mod ${text(part(body, 'mod'))}${offset(body)}`;
+      return `symhash mod ${text(field(body, 'mod'))}${offset(body)}`;
     case 'map':
     case 'vmap': {
-      const key = part(body, 'key');
-      return `${text(key)} ${kind} ${valueText(key, part(body, 'data'), text)}`;
+      const key = field(body, 'key');
+      return `${text(key)} ${kind} ${valueText(key, field(body, 'data'), text)}`;
     }
     case '|':
     case '&':
     case '^':
     case '<<':
     case '>>':
-      return many(whole)
+      return list(whole, whole)
         .map(inner => operand(inner, text))
         .join(` ${kind} `);
     case 'rt':
     case 'socket':
-      return `${kind} ${text(part(body, 'key'))}`;
+      return `${kind} ${text(field(body, 'key'))}`;
     case 'tcp option':
     case 'ip option':
       return joined([kind, body['name'], body['field']], text);
@@ -110,7 +111,7 @@ export function expressionText(value: unknown, depth = 0): string {
 export function verdictText(value: unknown): string {
   const [kind, body] = single(value);
   if (VERDICTS.has(kind)) return kind;
-  if (kind === 'jump' || kind === 'goto') return `${kind} ${expressionText(part(body, 'target'), MAX_DEPTH)}`;
+  if (kind === 'jump' || kind === 'goto') return `${kind} ${expressionText(field(body, 'target'), MAX_DEPTH)}`;
   throw new ParseError('nft -j', 'no verdict', value);
 }
 
@@ -133,7 +134,7 @@ function setText(whole: unknown, text: TextOf): string {
     const isVerdict = typeof inner === 'object' && inner !== null && ('jump' in inner || 'goto' in inner);
     return isVerdict ? verdictText(inner) : text(inner);
   };
-  const elements = many(whole).map(item => (Array.isArray(item) ? item.map(half).join(' : ') : text(item)));
+  const elements = list(whole, whole).map(item => (Array.isArray(item) ? item.map(half).join(' : ') : text(item)));
   return `{ ${elements.join(', ')} }`;
 }
 
@@ -174,29 +175,4 @@ function offset(body: Json): string {
 
 function seed(body: Json): string {
   return typeof body['seed'] === 'number' ? ` seed ${body['seed']}` : '';
-}
-
-/**
- * Kind and body of a JSON object with one key; the body besides as an object that is empty if it is none.
- * @throws ParseError
- */
-export function single(value: unknown): readonly [kind: string, fields: Json, body: unknown] {
-  const entry = isObject(value) ? Object.entries(value)[0] : undefined;
-  if (entry === undefined) throw new ParseError('nft -j', 'no object with one key', value);
-  return [entry[0], isObject(entry[1]) ? entry[1] : {}, entry[1]];
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function many(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new ParseError('nft -j', 'no list', value);
-  return value;
-}
-
-function part(body: Json, name: string): unknown {
-  const value = Object.hasOwn(body, name) ? body[name] : undefined;
-  if (value === undefined) throw new ParseError('nft -j', `no field ${name}`, body);
-  return value;
 }

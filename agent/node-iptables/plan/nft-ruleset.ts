@@ -5,6 +5,7 @@
  * Not in the JSON of 1.0.6, and therefore not here: comments of tables and chains, the flag `dynamic`, `auto-merge`.
  * Source: libnftables-json(5), version 1.0.6.
  */
+import { field, isObject, list, number, optional, single, string, words } from './nft-json.ts';
 import { ParseError } from './parse-error.ts';
 import { expressionText, verdictText } from './nft-expression.ts';
 import type { NftStatementJson } from './nft-statement.ts';
@@ -90,7 +91,7 @@ export function parseNftJson(text: string): NftSavedTables {
   }
   const tables: NftSavedTables = new Map();
   for (const item of list(field(document, 'nftables'), document)) {
-    const [kind, body] = only(item);
+    const [kind, , body] = single(item);
     if (kind === 'metainfo') continue;
     if (kind === 'table') {
       tableOf(tables, string(body, 'family'), string(body, 'name'), number(body, 'handle'), optional(body, 'comment'));
@@ -149,7 +150,7 @@ function parseRuleJson(body: unknown): NftSavedRule {
   const statements = list(field(body, 'expr'), body).map(item => {
     // Newer versions print a bare word for a statement that has no kind of its own.
     if (typeof item === 'string') return { [item]: null };
-    only(item);
+    single(item);
     return item as NftStatementJson;
   });
   const counter = statements.find(statement => isObject(statement['counter']))?.['counter'];
@@ -224,46 +225,4 @@ function commentOf(body: unknown): { comment?: string } {
 function numberAs<K extends string>(body: unknown, name: string, as: K): { [P in K]?: number } {
   const value = optional(body, name);
   return (typeof value === 'number' ? { [as]: value } : {}) as { [P in K]?: number };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function optional(body: unknown, name: string): unknown {
-  return isObject(body) && Object.hasOwn(body, name) ? body[name] : undefined;
-}
-
-function field(body: unknown, name: string): unknown {
-  const value = optional(body, name);
-  if (value === undefined) throw new ParseError('nft -j', `no field ${name}`, body);
-  return value;
-}
-
-function string(body: unknown, name: string): string {
-  const value = field(body, name);
-  if (typeof value !== 'string') throw new ParseError('nft -j', `field ${name} is no string`, body);
-  return value;
-}
-
-function number(body: unknown, name: string): number {
-  const value = field(body, name);
-  if (typeof value !== 'number') throw new ParseError('nft -j', `field ${name} is no number`, body);
-  return value;
-}
-
-function list(value: unknown, within: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new ParseError('nft -j', 'no list', within);
-  return value;
-}
-
-function words(value: unknown, within: unknown): string[] {
-  // Newer versions print one flag as a word.
-  return (typeof value === 'string' ? [value] : list(value, within)).map(String);
-}
-
-function only(item: unknown): readonly [string, unknown] {
-  const entry = isObject(item) ? Object.entries(item)[0] : undefined;
-  if (entry === undefined) throw new ParseError('nft -j', 'no object with one key', item);
-  return entry;
 }

@@ -2,7 +2,8 @@
  * Statements of nft rules in the shape of nft's JSON, and their text. The text is taken by nft again and then lists as the same JSON.
  * Source: libnftables-json(5) and nft(8), version 1.0.6.
  */
-import { expressionText, operand, single, valueText } from './nft-expression.ts';
+import { expressionText, operand, valueText } from './nft-expression.ts';
+import { single } from './nft-json.ts';
 import type { NftExpression } from './nft-expression.ts';
 import { quoted } from './nft-text.ts';
 

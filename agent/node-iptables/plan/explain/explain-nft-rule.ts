@@ -1,5 +1,6 @@
 /** A rule of nftables as a sentence. */
-import { expressionText, single } from '../nft-expression.ts';
+import { expressionText } from '../nft-expression.ts';
+import { single } from '../nft-json.ts';
 import type { NftSavedRule } from '../nft-ruleset.ts';
 import { statementText } from '../nft-statement.ts';
 import type { NftStatementJson } from '../nft-statement.ts';

@@ -1,7 +1,8 @@
 /** Whether conditions of nftables hold for a packet, and which elements of a map are for it. */
 import { cidrContains } from '../address.ts';
 import { canonicalElement } from '../nft-canonical.ts';
-import { expressionText, single } from '../nft-expression.ts';
+import { expressionText } from '../nft-expression.ts';
+import { single } from '../nft-json.ts';
 import type { NftSavedElement, NftSavedTable } from '../nft-ruleset.ts';
 import type { NftStatementJson } from '../nft-statement.ts';
 import { answer, isInterface } from './packet.ts';

@@ -1,5 +1,5 @@
 /** The way of a packet through the chains of a table of nftables, elements of maps included, as far as is known of it. */
-import { single } from '../nft-expression.ts';
+import { single } from '../nft-json.ts';
 import type { NftSavedElement, NftSavedRule, NftSavedTable } from '../nft-ruleset.ts';
 import { statementsText, statementText } from '../nft-statement.ts';
 import type { Counters } from '../rule.ts';
