@@ -120,9 +120,10 @@ export class Reflector<T extends AnyObject> {
     for await (const { type, object } of stream) {
       if (signal.aborted) return true;
       if (events++ === 0) this.onSuccess();
-      const kept = this.keep?.(object) ?? object;
-      if (type === 'DELETED') target.remove(kept);
-      else if (type !== 'BOOKMARK') target.put(kept);
+      // A bookmark has nothing but a version.
+      const kept = type === 'BOOKMARK' ? undefined : (this.keep?.(object) ?? object);
+      if (kept !== undefined && type === 'DELETED') target.remove(kept);
+      else if (kept !== undefined) target.put(kept);
       this.seen(object.metadata.resourceVersion);
     }
     return events > 0 || clock.monotonicMs() - beganMs >= SHORT_WATCH_MS;

@@ -63,7 +63,9 @@ function list(version: number, ...items: ConfigMap[]): () => unknown {
   return () => ({ metadata: { resourceVersion: String(version) }, items });
 }
 
-function setUp() {
+type KeptOf = ConstructorParameters<typeof SharedInformerFactory>[0]['keptOf'];
+
+function setUp(keptOf?: KeptOf) {
   const clock = new FakeClock();
   const transport = new ScriptedTransport();
   const factory = new SharedInformerFactory({
@@ -71,6 +73,7 @@ function setUp() {
     clock,
     logger: silentLogger,
     random: () => 0,
+    keptOf,
   });
   const informer = factory.informer(configMaps);
   const log: string[] = [];
@@ -122,6 +125,29 @@ describe('SharedInformer', () => {
     const last = t.transport.requests.at(-1);
     expect([last?.query?.['watch'], last?.query?.['resourceVersion']]).toEqual(['1', '42']);
     expect(t.transport.requests).toHaveLength(3);
+    t.stop.abort();
+    await run;
+  });
+
+  test('of a bookmark nothing is kept: it has a version alone, and the watch goes on', async () => {
+    const t = setUp(() => object => {
+      const { data, ...rest } = object as ConfigMap;
+      if (data === undefined) throw new Error('there is no data');
+      return { ...rest, data: { a: data['a'] ?? '' } };
+    });
+    const watch = new WatchScript();
+    t.transport.lists = [list(5)];
+    t.transport.watches = [watch];
+    const run = t.run();
+    await t.factory.synced();
+    watch.push(
+      { type: 'BOOKMARK', object: { metadata: { resourceVersion: '42' } } },
+      { type: 'ADDED', object: { ...cm('b', 43), data: { a: 'x', b: 'y' } } },
+    );
+    await t.clock.advance(500);
+    expect(t.log).toEqual(['add b']);
+    expect(t.informer.lister.get('ns', 'b')?.data).toEqual({ a: 'x' });
+    expect(t.transport.requests).toHaveLength(2);
     t.stop.abort();
     await run;
   });
