@@ -295,6 +295,25 @@ describe('Proxier and claims', () => {
     expect([backend.calls.at(-1), backend.externalIPs.at(-1)]).toEqual(['update old=0 young=0', '203.0.113.5']);
     await end();
   });
+
+  test('nobody gets the address and port of an API server, be it down at the moment, or known later', async () => {
+    const { svcs, slices, backend, clock, end } = await start();
+    svcs.set(service('thief', { clusterIP: '10.96.1.1', externalIPs: ['192.0.2.1', '192.0.2.2'] }));
+    await clock.advance(30);
+    expect(backend.externalIPs.at(-1)).toBe('192.0.2.1,192.0.2.2');
+    const https = [{ name: 'https', port: 80 }];
+    slices.set(slice('kubernetes', ['192.0.2.1'], https));
+    await clock.advance(0);
+    expect([backend.calls.at(-1), backend.externalIPs.at(-1)]).toEqual(['update thief=0', '192.0.2.2']);
+    slices.set(slice('kubernetes', [], https));
+    slices.set(slice('thief', ['10.244.0.9']));
+    await clock.advance(0);
+    expect([backend.calls.at(-1), backend.externalIPs.at(-1)]).toEqual(['update thief=1', '192.0.2.2']);
+    slices.set(slice('kubernetes', ['192.0.2.2'], https));
+    await clock.advance(0);
+    expect(backend.externalIPs.at(-1)).toBe('192.0.2.1');
+    await end();
+  });
 });
 
 describe('Proxier and changes of rules by others', () => {

@@ -3,7 +3,8 @@
  *
  * - Nothing is written before services and slices have been listed: an empty list would cut every connection.
  * - A family that cannot be written does not hold up the other.
- * - Of what several services ask for the oldest holds it; the others are told (see plan/service-claims.ts).
+ * - Of what several services ask for the oldest holds it; the others are told (see plan/service-claims.ts). Nobody gets the address and port
+ *   of an API server.
  * - Rules stay when the proxy stops, so that services work while it restarts; `cleanup()` removes them.
  *
  * Source: kube-proxy. Differs: no minimum sync period and no periodic full sync; changes of rules by others are looked for instead.
@@ -31,12 +32,14 @@ import { computeServicePorts, NO_PORTS } from './plan/compute-service-ports.ts';
 import type { ServicePorts } from './plan/compute-service-ports.ts';
 import { isProxied } from './plan/is-proxied.ts';
 import type { NodeModel } from './plan/model.ts';
-import { ServiceClaims } from './plan/service-claims.ts';
+import { endpointClaims, ServiceClaims } from './plan/service-claims.ts';
 import type { ProxyHealth } from './proxy-health.ts';
 import type { ProxyMetrics } from './proxy-metrics.ts';
 import { ServiceProblems } from './service-problems.ts';
 import { UdpFlowKeeper } from './udp-flow-keeper.ts';
 
+/** The API server's own service. Who takes its address and port cuts the node off from the news that he gave them back. */
+const API_SERVER = 'default/kubernetes';
 const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 /** One address family of the cluster. */
@@ -214,6 +217,7 @@ export class Proxier implements Component {
   private sliceChanged(slice: EndpointSlice, isNews: boolean): void {
     const key = serviceOfSlice(slice);
     const sync = this.syncs.find(({ family }) => family === slice.addressType);
+    if (key === API_SERVER) this.apiServerChanged();
     if (key === undefined || sync === undefined) return;
     const service = this.serviceOfKey(key);
     // A service that is not there yet is touched when it comes.
@@ -221,6 +225,13 @@ export class Proxier implements Component {
     this.options.metrics?.endpointsChanged();
     const trigger = isNews ? Date.parse(slice.metadata.annotations?.[TRIGGER_TIME] ?? '') : NaN;
     sync.touch(key, Number.isNaN(trigger) ? undefined : trigger);
+  }
+
+  private apiServerChanged(): void {
+    const claims = endpointClaims(this.slicesOf(API_SERVER));
+    // One that is down comes back where it was.
+    if (claims.size === 0) return;
+    for (const rival of this.claims.reserve(API_SERVER, claims)) this.touch(rival);
   }
 
   private touch(service: string): void {

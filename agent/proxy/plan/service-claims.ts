@@ -5,12 +5,14 @@
  */
 import { keyOf } from '../../../machinery/meta/object.ts';
 import type { Service } from '../../../proto/api/core-v1.ts';
+import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
 import { canonicalAddress, isPort } from './address.ts';
 import { isProxied } from './is-proxied.ts';
 
 export class ServiceClaims {
   /** Nearly every claim has one claimant; of several the holder is the first. The objects are the informer's own: they cost nothing here. */
   private readonly claimants = new Map<string, Service | Service[]>();
+  private reserved: { holder: string; claims: ReadonlySet<string> } | undefined;
 
   /**
    * Puts a service's claims in place of what it claimed before.
@@ -24,12 +26,25 @@ export class ServiceClaims {
     return [...rivals];
   }
 
+  /**
+   * Puts what one service holds whoever asks for it, and however old he is, in place of what was reserved before.
+   * @returns services that may hold something else now
+   */
+  reserve(holder: string, claims: ReadonlySet<string>): string[] {
+    const before = this.reserved?.claims ?? new Set<string>();
+    this.reserved = { holder, claims };
+    const changed = [...claims, ...before].filter(claim => claims.has(claim) !== before.has(claim));
+    return changed.flatMap(claim => this.claimantsOf(claim));
+  }
+
   /** The service that holds a claim instead of `service`; undefined if it is its own. */
   rivalOf(claim: string, service: string): string | undefined {
-    const known = this.claimants.get(claim);
-    if (known === undefined) return undefined;
-    const [holder] = listOf(known).map(keyOf);
+    const [holder] = this.reserved?.claims.has(claim) === true ? [this.reserved.holder] : this.claimantsOf(claim);
     return holder === service ? undefined : holder;
+  }
+
+  private claimantsOf(claim: string): string[] {
+    return listOf(this.claimants.get(claim) ?? []).map(keyOf);
   }
 
   private release(claim: string, service: Service, rivals: Set<string>): void {
@@ -59,6 +74,18 @@ export function addressClaim(ip: string, protocol: string, port: number): string
 /** A port of the node itself. */
 export function nodePortClaim(protocol: string, port: number): string {
   return `* ${protocol} ${port}`;
+}
+
+/** What the endpoints of slices are themselves. */
+export function endpointClaims(slices: readonly EndpointSlice[]): ReadonlySet<string> {
+  const claims = new Set<string>();
+  for (const { endpoints, ports } of slices)
+    for (const { port, protocol = 'TCP' } of ports ?? [])
+      for (const { addresses } of endpoints ?? []) {
+        const ip = canonicalAddress(addresses[0] ?? '');
+        if (ip !== undefined && isPort(port)) claims.add(addressClaim(ip, protocol, port));
+      }
+  return claims;
 }
 
 /** Addresses of load balancers that nodes answer. */
