@@ -88,12 +88,12 @@ export class ControlSocket implements Component {
   }
 
   private async answer(url: string, res: ServerResponse): Promise<void> {
-    const { pathname, searchParams } = new URL(url, 'http://k8ts');
-    const question = this.questions.get(pathname.slice(1));
+    const [path = '', parameters = ''] = url.slice(1).split('?');
+    const question = this.questions.get(path);
     res.setHeader('content-type', 'application/json');
     try {
-      if (question === undefined) throw new QuestionError(`k8ts as it runs here has no ${pathname.slice(1)}`);
-      res.end(JSON.stringify({ result: await question(searchParams) }));
+      if (question === undefined) throw new QuestionError(`k8ts as it runs here has no ${path}`);
+      res.end(JSON.stringify({ result: await question(new URLSearchParams(parameters)) }));
     } catch (error) {
       res.statusCode = question === undefined ? 404 : 500;
       res.end(JSON.stringify({ error: errorText(error) }));
@@ -133,6 +133,8 @@ function ask<T>(socketPath: string, method: string, path: string, timeout = 5_00
       let text = '';
       res.setEncoding('utf8');
       res.on('data', (chunk: string) => (text += chunk));
+      // One that ends in the middle of its answer gives none.
+      res.on('close', () => resolve(undefined));
       res.on('end', () => {
         try {
           resolve(JSON.parse(text) as T);

@@ -1,7 +1,6 @@
 /** `k8ts proxy explain SERVICE`, `k8ts proxy check`: what the packet filter of this node has of services, read by the running proxy. */
 import pc from 'picocolors';
-import type { ServiceExplanation } from '../../agent/proxy/explain-service.ts';
-import type { RuleCheck } from '../../agent/proxy/explain-service.ts';
+import type { RuleCheck, ServiceExplanation } from '../../agent/proxy/explain-service.ts';
 import type { PathStep, RuleDifference } from '../../agent/proxy/plan/packet-path.ts';
 import type { Config } from '../config.ts';
 import { askQuestion, QuestionError } from '../control-socket.ts';
