@@ -9,8 +9,9 @@ import { mayKubeletSet } from '../machinery/meta/node-labels.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 import { networkProblems } from './network-flags.ts';
 import { DNS_MODES, dnsModeOf } from './dns-mode.ts';
-import { proxyProblems, socketOf } from './proxy-flags.ts';
+import { proxyProblems } from './proxy-flags.ts';
 import { rangeProblems, withPlainRanges } from './network-ranges.ts';
+import { socketProblem } from './socket-address.ts';
 
 /** Which commands take an option: `paths` every one that touches the state, `server` and `agent` those that run that part. */
 type Part = 'paths' | 'server' | 'agent' | 'log';
@@ -292,12 +293,8 @@ function problemsOf(c: Config): string[] {
   for (const external of c.nodeExternalIp ?? []) address('node-external-ip', external);
   if (dnsModeOf(c.clusterDnsMode) === undefined)
     say('cluster-dns-mode', c.clusterDnsMode, `is none of ${DNS_MODES.join(', ')}`);
-  if (c.dnsMetricsBindAddress !== 'none' && socketOf(c.dnsMetricsBindAddress) === undefined)
-    say(
-      'dns-metrics-bind-address',
-      c.dnsMetricsBindAddress,
-      'is no address with port, such as 127.0.0.1:9153, nor none',
-    );
+  const dnsSocket = socketProblem(c.dnsMetricsBindAddress);
+  if (dnsSocket !== undefined) say('dns-metrics-bind-address', c.dnsMetricsBindAddress, dnsSocket);
   if (!LEVELS.includes(c.logLevel)) say('log-level', c.logLevel, `is none of ${LEVELS.join(', ')}`);
   if (!['text', 'json'].includes(c.logFormat)) say('log-format', c.logFormat, 'is neither text nor json');
   if (c.nodeName !== undefined && (!NODE_NAME.test(c.nodeName) || c.nodeName.length > 253))

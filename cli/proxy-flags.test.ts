@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { proxyProblems, socketOf } from './proxy-flags.ts';
+import { proxyProblems } from './proxy-flags.ts';
 
 const defaults = {
   proxyMode: 'auto',
@@ -21,6 +21,7 @@ describe('proxyProblems()', () => {
   test.each([
     { flags: { proxyMode: 'ipvs' }, names: '--proxy-mode: "ipvs"' },
     { flags: { nodeportAddresses: ['192.0.2.1'] }, names: '--nodeport-addresses: "192.0.2.1"' },
+    { flags: { nodeportAddresses: ['10/8'] }, names: '--nodeport-addresses: "10/8"' },
     { flags: { nodeportAddresses: ['primary', '192.0.2.0/24'] }, names: '--nodeport-addresses: "primary"' },
     { flags: { proxyMasqueradeBit: 32 }, names: '--proxy-masquerade-bit: 32' },
     { flags: { proxyMasqueradeBit: 1.5 }, names: '--proxy-masquerade-bit: 1.5' },
@@ -30,16 +31,4 @@ describe('proxyProblems()', () => {
     const problems = proxyProblems({ ...defaults, ...flags });
     expect(problems).toEqual([expect.stringContaining(names)]);
   });
-});
-
-test.each([
-  ['127.0.0.1:80', { host: '127.0.0.1', port: 80 }],
-  ['[fd00::1]:80', { host: 'fd00::1', port: 80 }],
-  ['fd00::1:80', undefined],
-  ['[127.0.0.1]:80', undefined],
-  ['127.0.0.1:0', undefined],
-  ['127.0.0.1:65536', undefined],
-  ['none', undefined],
-])('socketOf(%s)', (text, want) => {
-  expect(socketOf(text)).toEqual(want);
 });

@@ -15,7 +15,7 @@ import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import { MetricsRegistry } from '../../machinery/process/metrics.ts';
 import type { ClusterSettings } from '../cluster-objects.ts';
-import { socketOf } from '../proxy-flags.ts';
+import { socketOf } from '../socket-address.ts';
 
 export interface DnsOptions {
   readonly cluster: ClusterSettings;
