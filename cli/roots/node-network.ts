@@ -18,6 +18,7 @@ import type { Config } from '../config.ts';
 import { isPodNetworkMode } from '../network-flags.ts';
 import type { Paths } from '../paths.ts';
 import type { NodeParts } from './node-parts.ts';
+import { filterNameOf, filtersInUse, variantOf, type FilterName } from './packet-filter.ts';
 
 export interface NodeNetworkOptions {
   readonly nodes: Informer<Node>;
@@ -58,16 +59,15 @@ export function problemsOf({ ready, reason, message }: NetworkStatus): string[] 
   return ready ? [] : [`pod network not ready: ${reason}: ${message}`];
 }
 
-/** What the packet filter of this node has, and nothing of ours in the other one, where an earlier start may have chosen it. */
-function networkRules(
-  { packetFilter, iptablesVariant: variant }: NodeNetworkOptions['filter'],
-  log: Logger,
-): NetworkRules {
-  const iptables = new IptablesRules(
-    (['ipv4', 'ipv6'] as const).map(family => new Iptables({ family, ...(variant === undefined ? {} : { variant }) })),
-  );
-  const nftables = new NftablesRules();
-  if (packetFilter === 'none') return new SoleRules(noRules, [iptables, nftables], log);
-  const [used, other] = packetFilter === 'iptables' ? [iptables, nftables] : [nftables, iptables];
-  return new SoleRules(used, [other], log);
+/** What the packet filter of this node has, and nothing of ours in the others, which an earlier start may have chosen. */
+function networkRules(filter: NodeNetworkOptions['filter'], log: Logger): NetworkRules {
+  const used = filterNameOf(filter);
+  const others = filtersInUse().filter(name => name !== used);
+  return new SoleRules(used === undefined ? noRules : rulesOf(used), others.map(rulesOf), log);
+}
+
+function rulesOf(filter: FilterName): NetworkRules {
+  const variant = variantOf(filter);
+  if (variant === undefined) return new NftablesRules();
+  return new IptablesRules((['ipv4', 'ipv6'] as const).map(family => new Iptables({ family, variant })));
 }

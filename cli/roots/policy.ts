@@ -1,5 +1,5 @@
 /** Network policies, put together for the node that runs and for `reset`. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Client } from '../../machinery/client/client.ts';
 import { EventRecorder } from '../../machinery/client/event-recorder.ts';
 import type { Informer, InformerFactory } from '../../machinery/client/informer.ts';
@@ -18,6 +18,7 @@ import type { PolicyBackend } from '../../agent/policy/policy-backend.ts';
 import { PolicyMetrics } from '../../agent/policy/policy-metrics.ts';
 import type { ModeChoice } from '../../agent/proxy/choose-mode.ts';
 import type { Pod } from '../../proto/api/core-v1.ts';
+import { filterNameOf, filtersInUse, variantOf, type FilterName } from './packet-filter.ts';
 import { stoppedLast } from './running.ts';
 
 export interface PolicyOptions {
@@ -47,14 +48,15 @@ export function createPolicy(options: PolicyOptions): PolicyParts {
   const { filter, client, informers, nodeName, log } = options;
   const clock = systemClock;
   const recorder = new EventRecorder({ client, clock, logger: log, component: 'k8ts-network-policy', host: nodeName });
-  const every = everyBackend();
-  const used = nameOf(filter);
+  const used = filterNameOf(filter);
   const policies = new NetworkPolicies({
     ...options,
     policies: informers.informer(networkPolicies),
     namespaces: informers.informer(namespaces),
-    backend: used === undefined ? undefined : every.get(used)?.(),
-    leftovers: [...every].filter(([name]) => name !== used).map(([, create]) => create()),
+    backend: used === undefined ? undefined : backendOf(used),
+    leftovers: filtersInUse()
+      .filter(name => name !== used)
+      .map(backendOf),
     recorder,
     clock,
   });
@@ -68,9 +70,9 @@ export function createPolicy(options: PolicyOptions): PolicyParts {
 /** Removes the rules of policies from every packet filter, whoever wrote them. @returns what there was, in words */
 export async function removePolicyRules(): Promise<string[]> {
   const removed: string[] = [];
-  for (const [name, create] of everyBackend()) {
+  for (const name of filtersInUse()) {
     try {
-      if (await create().cleanup()) removed.push(`rules of network policies (${name})`);
+      if (await backendOf(name).cleanup()) removed.push(`rules of network policies (${name})`);
     } catch (error) {
       // What is not there has no rules.
       if (!(error instanceof CommandError) || error.failure !== 'missing') throw error;
@@ -79,29 +81,12 @@ export async function removePolicyRules(): Promise<string[]> {
   return removed;
 }
 
-function nameOf({ packetFilter, iptablesVariant = 'nft' }: PolicyOptions['filter']): string | undefined {
-  if (packetFilter === 'none') return undefined;
-  return packetFilter === 'nftables' ? 'nftables' : `iptables-${iptablesVariant}`;
-}
-
-function everyBackend(): ReadonlyMap<string, () => PolicyBackend> {
-  const iptables = (variant: 'nft' | 'legacy') => (): PolicyBackend =>
-    new IptablesPolicyBackend({
-      families: new Map([
-        ['IPv4', new Iptables({ family: 'ipv4', variant })] as const,
-        ...(existsSync('/proc/net/if_inet6') ? [['IPv6', new Iptables({ family: 'ipv6', variant })] as const] : []),
-      ]),
-      ipset: new Ipset(),
-    });
-  const nftables = (): PolicyBackend => new NftablesPolicyBackend(new Nftables('inet', POLICY_TABLE));
-  // To ask legacy iptables is to load its tables.
-  const legacy = hasLegacyTables() ? [['iptables-legacy', iptables('legacy')] as const] : [];
-  return new Map<string, () => PolicyBackend>([['nftables', nftables], ['iptables-nft', iptables('nft')], ...legacy]);
-}
-
-function hasLegacyTables(): boolean {
-  return ['ip', 'ip6'].some(family => {
-    const file = `/proc/net/${family}_tables_names`;
-    return existsSync(file) && readFileSync(file, 'utf8').trim() !== '';
-  });
+function backendOf(filter: FilterName): PolicyBackend {
+  const variant = variantOf(filter);
+  if (variant === undefined) return new NftablesPolicyBackend(new Nftables('inet', POLICY_TABLE));
+  const families = new Map([
+    ['IPv4', new Iptables({ family: 'ipv4', variant })] as const,
+    ...(existsSync('/proc/net/if_inet6') ? [['IPv6', new Iptables({ family: 'ipv6', variant })] as const] : []),
+  ]);
+  return new IptablesPolicyBackend({ families, ipset: new Ipset() });
 }

@@ -1,5 +1,4 @@
 /** Puts the proxy together: a back end for each of the cluster's address families, what it tells, and what another mode may have left. */
-import { readFileSync } from 'node:fs';
 import type { Client } from '../../machinery/client/client.ts';
 import { EventRecorder } from '../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../machinery/client/informer.ts';
@@ -29,8 +28,8 @@ import { familyOf } from '../network-ranges.ts';
 import { nodeNameOf, type Config } from '../config.ts';
 import type { ClusterSettings } from '../cluster-objects.ts';
 import { QuestionError, type Questions } from '../control-socket.ts';
-import { socketOf } from '../proxy-flags.ts';
-import type { PacketFilterParts } from './packet-filter.ts';
+import { socketOf } from '../socket-address.ts';
+import { familyWord, filterNameOf, filtersInUse, variantOf, type PacketFilterParts } from './packet-filter.ts';
 import { running, stoppedLast } from './running.ts';
 
 const ADDRESSES_MS = 30_000;
@@ -192,13 +191,10 @@ function backendOf(
 
 /** Those of other modes and variants than the one that is chosen. */
 function leftoversOf(filter: PacketFilterParts, family: AddressFamily, log: Logger): ProxyBackend[] {
+  const used = filter.mode === 'userspace' ? 'userspace' : filterNameOf(filter);
   return everyBackend(family, log)
-    .filter(({ name }) => name !== nameOf(filter))
+    .filter(({ name }) => name !== used)
     .map(({ backend }) => backend);
-}
-
-function nameOf({ mode, iptablesVariant }: PacketFilterParts): string {
-  return mode === 'iptables' ? `iptables-${iptablesVariant}` : mode;
 }
 
 /** Each only to clean up. */
@@ -211,15 +207,12 @@ function everyBackend(family: AddressFamily, log: Logger): { name: string; backe
     nodePortAddresses: 'all',
     masqueradeBit: 14,
   });
-  const iptables = (variant: 'nft' | 'legacy') => ({
-    name: `iptables-${variant}`,
-    backend: new IptablesBackend({
-      iptables: new Iptables({ family: family === 'IPv4' ? 'ipv4' : 'ipv6', variant }),
-      node,
-      log,
-    }),
+  const rules = filtersInUse([family]).map(name => {
+    const variant = variantOf(name);
+    if (variant === undefined) return { name, backend: new NftablesBackend({ family, node, log }) };
+    const iptables = new Iptables({ family: familyWord(family), variant });
+    return { name, backend: new IptablesBackend({ iptables, node, log }) };
   });
-  const nftables = { name: 'nftables', backend: new NftablesBackend({ family, node, log }) };
   const userspace = {
     name: 'userspace',
     backend: new UserspaceBackend({
@@ -230,21 +223,12 @@ function everyBackend(family: AddressFamily, log: Logger): { name: string; backe
       sysctls: { set: () => Promise.resolve('absent') },
     }),
   };
-  // To ask legacy iptables is to load its tables.
-  return [nftables, userspace, iptables('nft'), ...(hasLegacyTables(family) ? [iptables('legacy')] : [])];
+  return [...rules, userspace];
 }
 
 /** A range of no address that a service could have. */
 function nowhere(family: AddressFamily): string {
   return family === 'IPv4' ? '0.0.0.0/32' : '::/128';
-}
-
-function hasLegacyTables(family: AddressFamily): boolean {
-  try {
-    return readFileSync(`/proc/net/${family === 'IPv4' ? 'ip' : 'ip6'}_tables_names`, 'utf8').trim() !== '';
-  } catch {
-    return false;
-  }
 }
 
 /** Where node ports answer, in all families. */
