@@ -13,7 +13,7 @@ import {
 import { forwardObstacles } from './forward-obstacles.ts';
 import { iptablesRuleChanges, iptablesRuleCleanup } from './plan/iptables-rules.ts';
 import { NETWORK_TABLE, nftablesRules } from './plan/nftables-rules.ts';
-import type { RuleModel } from './plan/rule-model.ts';
+import { isEmptyModel, type RuleModel } from './plan/rule-model.ts';
 
 export interface NetworkRules {
   /** Whether host ports are rules of ours; else portmap's. */
@@ -58,7 +58,12 @@ export class SoleRules implements NetworkRules {
     const changed = await this.used.ensure(models);
     if (this.areOthersGone) return changed;
     this.areOthersGone = true;
-    if (await this.removeOthers()) this.log.info({}, 'rules of the pod network for another packet filter are removed');
+    try {
+      if (await this.removeOthers())
+        this.log.info({}, 'rules of the pod network for another packet filter are removed');
+    } catch (error) {
+      this.log.warn({ error: String(error) }, 'rules of the pod network for another packet filter may be left');
+    }
     return changed;
   }
 
@@ -79,11 +84,11 @@ export class SoleRules implements NetworkRules {
 }
 
 /** Where there is no such command, or the kernel knows no such rules, there are none either. */
-async function cleanupIfThere(rules: NetworkRules): Promise<boolean> {
+async function cleanupIfThere(rules: Pick<NetworkRules, 'cleanup'>): Promise<boolean> {
   try {
     return await rules.cleanup();
   } catch (error) {
-    if (error instanceof CommandError) return false;
+    if (error instanceof CommandError && ['missing', 'unsupported'].includes(error.failure)) return false;
     throw error;
   }
 }
@@ -96,6 +101,7 @@ const CHAINS = {
 export class IptablesRules implements NetworkRules {
   readonly hasHostPorts = false;
   private readonly families: readonly Iptables[];
+  private readonly forgotten = new Set<Iptables>();
 
   private readonly options: CommandOptions;
 
@@ -114,6 +120,11 @@ export class IptablesRules implements NetworkRules {
     for (const iptables of this.families) {
       const model = models.find(({ family }) => family === iptables.family);
       if (model === undefined) continue;
+      if (isEmptyModel(model)) {
+        await this.forget(iptables);
+        continue;
+      }
+      this.forgotten.delete(iptables);
       const changes = iptablesRuleChanges(await savedRules(iptables), model);
       if (changes.every(isEmptyChange)) continue;
       await iptables.apply(changes);
@@ -125,11 +136,24 @@ export class IptablesRules implements NetworkRules {
   async cleanup(): Promise<boolean> {
     let found = false;
     for (const iptables of this.families) {
-      const changes = iptablesRuleCleanup(await iptables.save());
-      found ||= changes.some(change => (change.deleteChains?.length ?? 0) > 0);
-      await iptables.apply(changes);
+      const cleanup = async (): Promise<boolean> => {
+        const changes = iptablesRuleCleanup(await iptables.save());
+        await iptables.apply(changes);
+        return changes.some(change => (change.deleteChains?.length ?? 0) > 0);
+      };
+      if (await cleanupIfThere({ cleanup })) found = true;
     }
     return found;
+  }
+
+  /** A family that the cluster has not: what an earlier start left goes, once; whether the host can do it at all is no matter. */
+  private async forget(iptables: Iptables): Promise<void> {
+    if (this.forgotten.has(iptables)) return;
+    this.forgotten.add(iptables);
+    await iptables
+      .save()
+      .then(saved => iptables.apply(iptablesRuleCleanup(saved)))
+      .catch(ignoreCommandError);
   }
 }
 
@@ -172,6 +196,12 @@ export class NftablesRules implements NetworkRules {
       const change = nftablesRules(model);
       const rules = JSON.stringify(change.commands);
       const last = this.written.get(model.family);
+      if (isEmptyModel(model)) {
+        // The cluster has not this family: whether the host can do it at all is no matter.
+        if (last?.rules !== rules) await applyNft([change], this.options).catch(ignoreCommandError);
+        this.written.set(model.family, { rules, listing: '', udpPorts: new Set() });
+        continue;
+      }
       if (last?.rules === rules && last.listing === (await this.listing(model.family))) continue;
       this.written.delete(model.family);
       await applyNft([change], this.options);
@@ -198,10 +228,8 @@ export class NftablesRules implements NetworkRules {
   private async forgetFlows(family: RuleModel['family'], before: Set<number>, now: Set<number>): Promise<void> {
     const changed = [...new Set([...before, ...now])].filter(port => before.has(port) !== now.has(port));
     for (const originalPort of changed) {
-      await this.conntrack.deleteFlows({ protocol: 'udp', family, originalPort }).catch((error: unknown) => {
-        // Without the command, flows end by their own time.
-        if (!(error instanceof CommandError)) throw error;
-      });
+      // Without the command, flows end by their own time.
+      await this.conntrack.deleteFlows({ protocol: 'udp', family, originalPort }).catch(ignoreCommandError);
     }
   }
 
@@ -213,4 +241,8 @@ export class NftablesRules implements NetworkRules {
   private table(family: RuleModel['family']): Nftables {
     return new Nftables(NFT_FAMILIES[family], NETWORK_TABLE, this.options);
   }
+}
+
+function ignoreCommandError(error: unknown): void {
+  if (!(error instanceof CommandError)) throw error;
 }

@@ -12,7 +12,7 @@ const SETTLE_MS = 20;
 const FIRST_GAP_MS = 100;
 const LAST_GAP_MS = 10_000;
 /** Who undoes a repair does it soon: after so long beyond the last gap the next one is done at once again. */
-const QUIET_MS = 1_000;
+const QUIET_MS = 200;
 
 export class Wakeups {
   private readonly clock: Clock;
