@@ -103,6 +103,21 @@ test('kernel parameters come back as they were', async () => {
   expect(await read()).toBe(before);
 });
 
+test('kernel parameters that are changed at once all come back', async () => {
+  const sysctls = new Sysctls(join(dir, 'several.json'));
+  const keys = [1, 2, 3].map(n => `net.ipv4.neigh.default.gc_thresh${n}`);
+  const read = () =>
+    Promise.all(keys.map(async key => (await readFile(`/proc/sys/${key.replaceAll('.', '/')}`, 'utf8')).trim()));
+  const before = await read();
+  try {
+    const outcomes = await Promise.all(keys.map((key, i) => sysctls.set(key, String(Number(before[i]) + 1))));
+    expect(outcomes).toEqual(['set', 'set', 'set']);
+  } finally {
+    expect(await sysctls.undo()).toEqual(keys);
+  }
+  expect(await read()).toEqual(before);
+});
+
 test('Links in a network namespace of its own', async () => {
   const links = new Links((argv, options) => run(['unshare', '--net', ...argv], options));
   expect((await links.list()).map(l => l.ifname)).toEqual(['lo']);

@@ -23,6 +23,8 @@ export type SysctlOutcome = 'set' | 'already' | 'absent';
 /** Changes parameters and undoes its changes. One process at a time may use a state file. */
 export class Sysctls {
   private readonly statePath: string;
+  /** Ends when all that was begun is done: each change reads the file and writes it anew. */
+  private work: Promise<unknown> = Promise.resolve();
 
   /** @param statePath file for the previous values; must outlive a restart, not a reboot: /run is right */
   constructor(statePath: string) {
@@ -30,7 +32,22 @@ export class Sysctls {
   }
 
   /** Gives the parameter that value. @throws the file system's error when the kernel refuses it */
-  async set(key: string, value: string): Promise<SysctlOutcome> {
+  set(key: string, value: string): Promise<SysctlOutcome> {
+    return this.inTurn(() => this.change(key, value));
+  }
+
+  /** Puts every changed parameter back; gives their keys. */
+  undo(): Promise<string[]> {
+    return this.inTurn(() => this.putBack());
+  }
+
+  private inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.work.then(act);
+    this.work = done.catch(() => {});
+    return done;
+  }
+
+  private async change(key: string, value: string): Promise<SysctlOutcome> {
     const before = await readSysctl(key);
     if (before === undefined) return 'absent';
     if (before === value) return 'already';
@@ -41,8 +58,7 @@ export class Sysctls {
     return 'set';
   }
 
-  /** Puts every changed parameter back; gives their keys. */
-  async undo(): Promise<string[]> {
+  private async putBack(): Promise<string[]> {
     const previous = await this.previous();
     for (const [key, value] of Object.entries(previous)) {
       if ((await readSysctl(key)) !== undefined) await writeFile(sysctlPath(key), value);
