@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inNamespace } from './network-namespace.ts';
+import { waitFor } from './wait-for.ts';
 
 const TREE = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -16,15 +16,20 @@ export class Running {
     const [program = '', ...args] = inNamespace(namespace, argv);
     this.child = spawn(program, args, { cwd: TREE, stdio: ['ignore', 'pipe', 'pipe'] });
     this.ended = once(this.child, 'close');
+    // Whoever waits for its end hears of a program that is not there.
+    this.ended.catch(() => {});
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.on('data', chunk => (this.output += String(chunk)));
   }
 
+  /** @throws Error with what it said instead, if it ended or said nothing such for a minute */
   async says(text: string): Promise<void> {
-    while (!this.output.includes(text)) {
-      if (this.child.exitCode !== null) throw new Error(`it ended: ${this.output}`);
-      await sleep(50);
-    }
+    const isOver = (): boolean => this.child.exitCode !== null || this.child.signalCode !== null;
+    await waitFor(`${JSON.stringify(text)} or the end`, () => this.output.includes(text) || isOver(), {
+      timeoutMs: 60_000,
+      everyMs: 50,
+    });
+    if (!this.output.includes(text)) throw new Error(`it ended: ${this.output}`);
   }
 
   /** @returns the JSON that it prints at its end */

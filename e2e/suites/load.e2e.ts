@@ -10,7 +10,6 @@ import { newCluster, type Cluster } from '../machine/cluster.ts';
 import type { Host } from '../machine/host.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
 import { waitFor } from '../machine/wait-for.ts';
-import { killHard } from '../machine/processes.ts';
 import { Running } from '../machine/running.ts';
 import { deployment, service } from './objects.ts';
 
@@ -114,7 +113,7 @@ describe.each(['nftables', 'iptables'])('with %s', mode => {
     if (worker === undefined) throw new Error('there is no worker');
     const seen = await update(async () => {
       await sleep(2_000);
-      killHard(worker.pid ?? 0);
+      expect(await worker.kill9()).toBeDefined();
       await cluster.join(worker);
     });
     expectNothingLost(seen);
