@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
+import { Running } from '../machine/running.ts';
 import { waitFor } from '../machine/wait-for.ts';
 import { deployment, pod, service, shell } from './objects.ts';
 
@@ -16,7 +17,7 @@ const end = why => { console.log(JSON.stringify({ answers, why })); process.exit
 socket.on('data', data => { answers += data.length; });
 socket.on('error', error => end(error.code)).on('close', () => end('closed'));
 setInterval(() => socket.write('x'), 50);
-process.stdin.on('data', () => end('asked')).on('end', () => end('asked'));
+process.on('SIGTERM', () => end('asked'));
 `;
 
 let cluster: Cluster;
@@ -117,14 +118,8 @@ test('a flush by somebody else is repaired in seconds', async () => {
 
 test('neither a kill nor another packet filter cuts a connection, and the other leaves nothing', async () => {
   const { control } = cluster;
-  const { spawn } = await import('node:child_process');
-  const { inNamespace } = await import('../machine/network-namespace.ts');
   const ip = await path('service echo', '{.spec.clusterIP}');
-  const argv = inNamespace(control.namespace, ['node', '-e', TALK, '--', ip, '80']);
-  const talk = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] });
-  let said = '';
-  talk.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
-  const ended = new Promise(resolve => talk.on('close', resolve));
+  const talk = new Running(control.namespace, [process.execPath, '-e', TALK, '--', ip, '80']);
   try {
     for (const mode of ['nftables', 'iptables', 'nftables']) {
       await control.kill9();
@@ -139,13 +134,10 @@ test('neither a kill nor another packet filter cuts a connection, and the other 
         async () => (await control.run(['sh', '-c', `${left} || true`])) === '',
       );
     }
-    const before = talk.exitCode;
-    expect([before, said]).toEqual([null, '']);
+    const { answers: count, why } = await talk.end<{ answers: number; why: string }>('SIGTERM');
+    expect(why).toBe('asked');
+    expect(count).toBeGreaterThan(20);
   } finally {
-    talk.stdin.end();
-    await ended;
+    talk.kill();
   }
-  const { answers: count, why } = JSON.parse(said) as { answers: number; why: string };
-  expect(why).toBe('asked');
-  expect(count).toBeGreaterThan(20);
 });
