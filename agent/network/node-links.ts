@@ -66,7 +66,7 @@ export class NodeLinks {
     const { links, bridge, vxlanId, vxlanPort } = this.options;
     const { name: nodeName, ranges } = self;
     const devices = [
-      ...bridgeChanges({ name: bridge, nodeName, ranges, mtu }, facts.links),
+      ...bridgeChanges({ name: bridge, nodeName, ranges, mtu }, facts.links, facts.routes),
       ...routes.tunnels.flatMap(({ device: name, local }) =>
         tunnelChanges({ name, nodeName, ranges, local, mtu, vxlanId, vxlanPort }, facts.links),
       ),

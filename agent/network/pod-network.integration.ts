@@ -164,6 +164,8 @@ describe.each(['iptables', 'nftables'] as const)('PodNetwork with %s', filter =>
     test.each([
       ['the bridge', 'pa', 'pb', ['ip', 'link', 'del', 'k8ts0']],
       ['a route', 'pa', 'pb', ['ip', 'route', 'del', '10.244.1.0/24']],
+      ['the bridge’s routes', 'pa', 'pb', ['ip', 'route', 'flush', 'dev', 'k8ts0']],
+      ['the bridge’s routes of IPv6', 'pa', 'pb', ['ip', '-6', 'route', 'flush', 'dev', 'k8ts0', 'proto', 'kernel']],
       ['all routes of ours', 'pa', 'pc', ['ip', 'route', 'flush', 'proto', '84']],
       ['the tunnel', 'pa', 'pc', ['ip', 'link', 'del', 'k8ts-vxlan']],
       ['forwarding', 'pa', 'pb', ['sysctl', '-qw', 'net.ipv4.ip_forward=0']],

@@ -5,8 +5,8 @@
  * nobody answers for a tentative one, and nobody asks for a neighbour by it, so that the first pods of a node would be without their gateway
  * for a second or two.
  */
-import type { AddressedLink } from '../../host/plan/link-facts.ts';
-import { gatewayOf, plainAddress, type Tunnel } from './pod-routes.ts';
+import type { AddressedLink, Route } from '../../host/plan/link-facts.ts';
+import { gatewayOf, plainAddress, withLength, type Tunnel } from './pod-routes.ts';
 import { macAddressOf, tunnelMacOf } from './mac-address.ts';
 
 export interface BridgeSpec {
@@ -56,8 +56,11 @@ export function linkMtu(
   return (carrier ?? links.find(link => link.ifname === defaultDevice))?.mtu ?? 1500;
 }
 
-/** @throws Error if a link of that name is no bridge */
-export function bridgeChanges(spec: BridgeSpec, links: readonly AddressedLink[]): string[] {
+/**
+ * @param routes of the main table, of both families
+ * @throws Error if a link of that name is no bridge
+ */
+export function bridgeChanges(spec: BridgeSpec, links: readonly AddressedLink[], routes: readonly Route[]): string[] {
   const { name, mtu, ranges } = spec;
   const found = links.find(link => link.ifname === name);
   if (found !== undefined && found.linkinfo?.info_kind !== 'bridge')
@@ -65,18 +68,34 @@ export function bridgeChanges(spec: BridgeSpec, links: readonly AddressedLink[])
       `The link ${name} is no bridge; take it away (ip link del ${name}) or name another by --pod-bridge`,
     );
   const mac = macAddressOf('k8ts bridge', spec.nodeName, name);
+  const gateways = ranges.map(range => `${gatewayOf(range)}/${range.split('/')[1]}`);
   return [
     ...(found === undefined
       ? [`link add name ${name} address ${mac} mtu ${mtu} type bridge`, ...withoutOwnLinkLocal(name, ranges)]
       : []),
     ...(found !== undefined && found.mtu !== mtu ? [`link set dev ${name} mtu ${mtu}`] : []),
     ...upChange(name, found),
-    ...addressChanges(
-      name,
-      [...ranges.map(range => `${gatewayOf(range)}/${range.split('/')[1]}`), ...(hasIPv6(ranges) ? [LINK_LOCAL] : [])],
-      found,
-    ),
+    ...addressChanges(name, [...gateways, ...(hasIPv6(ranges) ? [LINK_LOCAL] : [])], found),
+    ...rangeRoutes(spec, found, routes),
   ];
+}
+
+/** The kernel makes the route of a range with the gateway's address, and not again when somebody took it away. */
+function rangeRoutes(
+  { name, ranges }: BridgeSpec,
+  found: AddressedLink | undefined,
+  routes: readonly Route[],
+): string[] {
+  if (found?.flags.includes('UP') !== true) return [];
+  const held = found.addr_info.map(({ local }) => local);
+  return ranges
+    .filter(range => held.includes(gatewayOf(range)))
+    .filter(range => !routes.some(({ dst, dev }) => dev === name && withLength(dst) === range))
+    .map(range =>
+      range.includes(':')
+        ? `route replace ${range} dev ${name} proto kernel metric 256`
+        : `route replace ${range} dev ${name} proto kernel scope link src ${gatewayOf(range)}`,
+    );
 }
 
 /** A device that differs is made anew: it holds nothing that is not written again. */

@@ -264,8 +264,10 @@ describe('links', () => {
     ],
   });
 
+  const routes = bridge.ranges.map(dst => ({ dst, dev: 'k8ts0' }));
+
   test('bridgeChanges() makes it with its addresses, changes what differs, and nothing that stands', () => {
-    expect(bridgeChanges(bridge, [])).toEqual([
+    expect(bridgeChanges(bridge, [], [])).toEqual([
       expect.stringMatching(/^link add name k8ts0 address 02(:[0-9a-f]{2}){5} mtu 1450 type bridge$/),
       'link set dev k8ts0 addrgenmode none',
       'link set dev k8ts0 up',
@@ -273,15 +275,28 @@ describe('links', () => {
       'addr add fd00:1::1/64 dev k8ts0 nodad',
       'addr add fe80::1/64 dev k8ts0 nodad',
     ]);
-    expect(bridgeChanges(bridge, [])).toEqual(bridgeChanges(bridge, []));
-    expect(bridgeChanges(bridge, [standing])).toEqual([]);
-    expect(bridgeChanges({ ...bridge, mtu: 1400, ranges: ['10.244.7.0/24'] }, [standing])).toEqual([
+    expect(bridgeChanges(bridge, [], [])).toEqual(bridgeChanges(bridge, [], []));
+    expect(bridgeChanges(bridge, [standing], routes)).toEqual([]);
+    expect(bridgeChanges({ ...bridge, mtu: 1400, ranges: ['10.244.7.0/24'] }, [standing], routes)).toEqual([
       'link set dev k8ts0 mtu 1400',
       'addr del 10.244.0.1/24 dev k8ts0',
       'addr del fd00:1::1/64 dev k8ts0',
       'addr add 10.244.7.1/24 dev k8ts0',
     ]);
-    expect(() => bridgeChanges(bridge, [link('k8ts0', {})])).toThrow('is no bridge');
+    expect(() => bridgeChanges(bridge, [link('k8ts0', {})], [])).toThrow('is no bridge');
+  });
+
+  test('bridgeChanges() writes the routes of ranges that somebody flushed, not those that come with the address', () => {
+    expect(bridgeChanges(bridge, [standing], [{ dst: '10.244.0.0/24', dev: 'eth0' }])).toEqual([
+      'route replace 10.244.0.0/24 dev k8ts0 proto kernel scope link src 10.244.0.1',
+      'route replace fd00:1::/64 dev k8ts0 proto kernel metric 256',
+    ]);
+    const bare = { ...standing, addr_info: [address('fe80::1', 64, 'link')] };
+    expect(bridgeChanges(bridge, [bare], [])).toEqual([
+      'addr add 10.244.0.1/24 dev k8ts0',
+      'addr add fd00:1::1/64 dev k8ts0 nodad',
+    ]);
+    expect(bridgeChanges(bridge, [{ ...standing, flags: [] }], [])).toEqual(['link set dev k8ts0 up']);
   });
 
   test('tunnelChanges() makes a device anew whose settings differ', () => {
