@@ -35,10 +35,10 @@ export class LinkMonitor {
     const { clock, onGap } = this.options;
     let retryMs = FIRST_RETRY_MS;
     while (!signal.aborted) {
-      const startedMs = clock.now();
+      const startedMs = clock.monotonicMs();
       await this.follow(signal);
       if (signal.aborted) return;
-      retryMs = clock.now() - startedMs > LONG_RUN_MS ? FIRST_RETRY_MS : Math.min(retryMs * 2, LAST_RETRY_MS);
+      retryMs = clock.monotonicMs() - startedMs > LONG_RUN_MS ? FIRST_RETRY_MS : Math.min(retryMs * 2, LAST_RETRY_MS);
       await clock.sleep(retryMs, signal).catch(() => {});
       onGap();
     }
@@ -56,13 +56,15 @@ export class LinkMonitor {
         resolve();
       };
       signal.addEventListener('abort', kill, { once: true });
+      child.once('error', end);
+      // Without file descriptors left there is none, and only the event above tells.
+      if ((child as Partial<typeof child>).stdout === undefined) return;
       let rest = '';
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         const lines = (rest + text).split('\n');
         rest = lines.pop() ?? '';
         for (const line of lines) onLine(line);
       });
-      child.once('error', end);
       child.once('close', end);
     });
   }

@@ -15,7 +15,9 @@ export type CommandFailure =
   /** Somebody else killed it, or it crashed. */
   | 'killed'
   /** It printed more than it may, and was killed. */
-  | 'tooMuchOutput';
+  | 'tooMuchOutput'
+  /** It could not be started: no process, memory or file descriptor was left. */
+  | 'exhausted';
 
 /** What is known of a failure. */
 export interface CommandFailureDetail {
@@ -77,6 +79,8 @@ function nextStep(failure: CommandFailure, argv: readonly string[]): string {
       return `look in the kernel's log for lack of memory; ${whatStays(argv)}`;
     case 'tooMuchOutput':
       return 'ask for less, or raise maxOutputBytes';
+    case 'exhausted':
+      return 'nothing was changed; see which limit of processes, memory or open files was reached';
   }
 }
 

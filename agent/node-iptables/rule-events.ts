@@ -68,10 +68,17 @@ export class RuleEvents {
     // Its output would else stay in its buffer until there are 4 KB of it.
     const argv = [...prefix, 'stdbuf', '-oL', 'xtables-monitor', '-e', this.quietFamily === 'ipv6' ? '-6' : '-4'];
     return new Promise(resolve => {
+      const end = (why: 'missing' | 'unreadable' | 'ended'): void => {
+        signal.removeEventListener('abort', stop);
+        resolve(why);
+      };
       const child = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', 'pipe', 'ignore'] });
       const stop = (): void => void child.kill('SIGKILL');
       signal.addEventListener('abort', stop, { once: true });
       child.unref();
+      child.on('error', ({ code }: NodeJS.ErrnoException) => end(code === 'ENOENT' ? 'missing' : 'ended'));
+      // Without file descriptors left there is none, and only the event above tells.
+      if ((child as Partial<typeof child>).stdout === undefined) return;
       child.on('spawn', () => (this.live = true));
       let rest = '';
       child.stdout.setEncoding('latin1').on('data', (text: string) => {
@@ -80,11 +87,9 @@ export class RuleEvents {
         if (joined.includes(NEW_GENERATION)) this.tell();
         rest = joined.slice(joined.lastIndexOf('\n') + 1).slice(-NEW_GENERATION.length);
       });
-      child.on('error', () => resolve('missing'));
       child.on('close', code => {
-        signal.removeEventListener('abort', stop);
         // 127 and 126: of env(1) and stdbuf(1) for a command that is not there or cannot run.
-        resolve(code === 127 || code === 126 ? 'missing' : code === UNREADABLE ? 'unreadable' : 'ended');
+        end(code === 127 || code === 126 ? 'missing' : code === UNREADABLE ? 'unreadable' : 'ended');
       });
     });
   }

@@ -22,7 +22,7 @@ async function holdLock(name: string): Promise<{ file: string; release: () => vo
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   await new Promise(resolve => holder.stdout.once('data', resolve));
-  return { file, release: () => void process.kill(-(holder.pid ?? 0), 'SIGKILL') };
+  return { file, release: () => void (holder.pid !== undefined && process.kill(-holder.pid, 'SIGKILL')) };
 }
 
 describe('a lock that another process holds', () => {
@@ -134,4 +134,18 @@ test('a table that the kernel has not is unsupported, not refused', async () => 
   await expect(runCommand(['iptables-legacy-save', '-t', 'nosuch'], '', { prefix })).rejects.toMatchObject({
     failure: 'unsupported',
   });
+});
+
+test('a process without file descriptors left is told so, and lives', () => {
+  const script = `
+    import { openSync } from 'node:fs';
+    import { runCommand } from ${JSON.stringify(new URL('./run-command.ts', import.meta.url).pathname)};
+    await runCommand(['true']);
+    try { for (;;) openSync('/dev/zero', 'r'); } catch {}
+    const failure = await runCommand(['true'], 'x').catch(error => error.failure);
+    await new Promise(resolve => setTimeout(resolve, 10));
+    console.log(failure);
+  `;
+  const command = 'ulimit -n 64; exec "$0" --import tsx --input-type module -e "$1"';
+  expect(execFileSync('sh', ['-c', command, process.execPath, script]).toString()).toBe('exhausted\n');
 });

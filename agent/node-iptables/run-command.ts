@@ -8,6 +8,7 @@
  *   before it can take what it has for the whole.
  */
 import { spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { CommandError } from './command-error.ts';
 import type { CommandFailure } from './command-error.ts';
@@ -122,6 +123,12 @@ export function runCommand(
       }
     };
 
+    child.on('error', cause => {
+      settle();
+      fail(failureOf(cause), -1, cause.message, cause);
+    });
+    // Without file descriptors left there are none, and only the event tells.
+    if (!hasPipes(child)) return;
     child.stdout.on('data', (data: Buffer) => {
       stdoutBytes += data.length;
       if (stdoutBytes <= maxOutputBytes) stdout.push(data);
@@ -131,16 +138,22 @@ export function runCommand(
       if (stderrBytes < MAX_STDERR_BYTES) stderr.push(data.subarray(0, MAX_STDERR_BYTES - stderrBytes));
       stderrBytes += data.length;
     });
-    child.on('error', cause => {
-      settle();
-      fail((cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'missing' : 'permission', -1, cause.message, cause);
-    });
     child.on('close', end);
     // The command may end before it has read everything; its exit code then says why.
     child.stdin.on('error', () => {});
     if (typeof input === 'string') child.stdin.end(input);
     else feed(input, child.stdin, cause => stop({ text: 'no more input', cause }));
   });
+}
+
+/** Why a process could not be started. */
+function failureOf({ code }: NodeJS.ErrnoException): CommandFailure {
+  if (code === 'ENOENT') return 'missing';
+  return code === 'EACCES' || code === 'EPERM' ? 'permission' : 'exhausted';
+}
+
+function hasPipes(child: Partial<ChildProcessWithoutNullStreams>): boolean {
+  return child.stdio !== undefined;
 }
 
 function isTolerated(result: CommandResult, tolerated: Tolerated): boolean {
