@@ -2,6 +2,7 @@
  * What of the Node objects the pod network goes by: each node's addresses and pod ranges, and which of those ranges cannot be right.
  */
 import type { Node } from '../../../proto/api/core-v1.ts';
+import { cidr as cidrProblems, ipFamilyOf } from '../../../machinery/meta/value-shapes.ts';
 import { doOverlap, isWithin, networkText, parseNetwork } from '../../../machinery/meta/ip-number.ts';
 
 /** A node as its neighbours see it. */
@@ -31,15 +32,35 @@ export function podCIDRsOf(node: Node): readonly string[] {
   return podCIDRs ?? (podCIDR === undefined || podCIDR === '' ? [] : [podCIDR]);
 }
 
-/** Addresses of type InternalIP. */
+/** Addresses of type InternalIP, as the node says them. */
 export function internalIPs(node: Node): string[] {
   return (node.status?.addresses ?? []).filter(a => a.type === 'InternalIP').map(a => a.address);
 }
 
-/** This node as others see it. */
+/** This node as others see it. What is no address or range is left out: it would become a part of commands. */
 export function peerOf(node: Node): Peer {
-  const ranges = podCIDRsOf(node).map(cidr => networkText(parseNetwork(cidr)));
-  return { name: node.metadata.name ?? '', addresses: internalIPs(node), ranges };
+  const ranges = podCIDRsOf(node)
+    .filter(isRange)
+    .map(cidr => networkText(parseNetwork(cidr)));
+  return { name: node.metadata.name ?? '', addresses: internalIPs(node).filter(isAddress), ranges };
+}
+
+function isAddress(text: string): boolean {
+  return ipFamilyOf(text) !== undefined;
+}
+
+function isRange(text: string): boolean {
+  return cidrProblems(text).length === 0;
+}
+
+/** What `peerOf()` leaves out, a sentence each. */
+function nonsenseOf(node: Node): string[] {
+  const tell = (what: string, text: string): string =>
+    `${what} ${JSON.stringify(text.slice(0, 50))} of node ${node.metadata.name} is left out: it is none`;
+  return [
+    ...podCIDRsOf(node).flatMap(range => (isRange(range) ? [] : [tell('pod range', range)])),
+    ...internalIPs(node).flatMap(address => (isAddress(address) ? [] : [tell('address', address)])),
+  ];
 }
 
 /** Of two nodes that claim one range the older keeps it; a range with a node's address in it would lead to nowhere. */
@@ -50,6 +71,7 @@ export function peersOf(nodes: readonly Node[], self: Peer): Peers {
   const byAge = nodes.filter(node => node.metadata.name !== self.name).sort((a, b) => (ageKey(a) < ageKey(b) ? -1 : 1));
   const others = byAge.map(node => {
     const peer = peerOf(node);
+    conflicts.push(...nonsenseOf(node));
     const problemOf = (range: string): string | undefined => {
       const owner = owners.get(range);
       if (owner !== undefined) return `node ${owner} has it too`;

@@ -77,6 +77,18 @@ describe('peersOf()', () => {
     expect(found.conflicts).toHaveLength(conflicts);
   });
 
+  test('what is no address or range harms no other node, and becomes no part of a command', () => {
+    const injected = '192.0.2.2\nlink del dev eth0';
+    const nodes = [
+      node('b', ['10.244.1.0/24', '10.244.0.0', 'x'], [injected, `fe80::\nlink del dev eth0`]),
+      node('c', ['10.244.2.0/24'], ['192.0.2.3']),
+    ];
+    const { others, conflicts } = peersOf(nodes, self);
+    expect(others).toEqual([peer('b', ['10.244.1.0/24'], []), peer('c', ['10.244.2.0/24'], ['192.0.2.3'])]);
+    expect(conflicts).toHaveLength(4);
+    expect(conflicts.join('; ')).not.toContain('\n');
+  });
+
   test('nodeFingerprint() changes with ranges and addresses, not with heartbeats', () => {
     const one = node('a', ['10.244.0.0/24'], ['192.0.2.1']);
     const beat: Node = { ...one, status: { ...one.status, conditions: [{ type: 'Ready', status: 'True' }] } };
