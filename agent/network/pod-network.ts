@@ -13,6 +13,7 @@ import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
 import { LinkMonitor } from '../host/link-monitor.ts';
+import type { RuleChanges } from '../node-iptables/index.ts';
 import { Attachments, CNI_CACHE_DIR } from './attachments.ts';
 import { CNI_PLUGIN_DIRS } from './cni-directory.ts';
 import { clearLeftBehind, type LeftBehindOptions } from './left-behind.ts';
@@ -38,14 +39,6 @@ export interface PodNetworkOptions extends Omit<NetworkSetupOptions, 'attachment
   readonly checkMs?: number;
   /** Words before commands, for another network namespace than this process's. */
   readonly prefix?: readonly string[];
-}
-
-/** Tells when somebody, be it this process, changes rules. */
-export interface RuleChanges {
-  /** Whether it can tell at the moment. */
-  readonly watching: boolean;
-  /** The returned function ends it. */
-  onChange(listener: () => void): () => void;
 }
 
 const CHECK_MS = 20_000;

@@ -25,7 +25,10 @@ export class WatchedDirectories {
       if (inode === undefined) continue;
       try {
         const watcher = watch(directory, { persistent: false }, this.onChange);
-        watcher.on('error', () => watcher.close());
+        watcher.on('error', () => {
+          watcher.close();
+          if (this.watchers.get(directory)?.watcher === watcher) this.watchers.delete(directory);
+        });
         this.watchers.set(directory, { inode, watcher });
         isNew = true;
       } catch {

@@ -9,7 +9,7 @@ export { Iptables } from './iptables.ts';
 export type { IptablesOptions } from './iptables.ts';
 export { applyNft, Nftables } from './nftables.ts';
 export { RuleEvents } from './rule-events.ts';
-export type { RuleEventsOptions } from './rule-events.ts';
+export type { RuleChanges, RuleEventsOptions } from './rule-events.ts';
 export type { CommandInput, CommandOptions } from './run-command.ts';
 
 // Values of iptables, their text and back.

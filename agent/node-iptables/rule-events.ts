@@ -18,12 +18,20 @@ const MAX_RESTART_MS = 300_000;
 /** Exit code of the command for a rule that it does not understand. */
 const UNREADABLE = 3;
 
+/** Tells when somebody, be it this process, changes rules. */
+export interface RuleChanges {
+  /** Whether it can tell at the moment. */
+  readonly watching: boolean;
+  /** Called after each change, and when nobody watches any more; the returned function ends it. */
+  onChange(listener: () => void): () => void;
+}
+
 export interface RuleEventsOptions extends Pick<CommandOptions, 'prefix'> {
   /** Rules of this family's iptables are printed, which is of no use: best one with few rules. Default `ipv6`. */
   readonly quietFamily?: Family;
 }
 
-export class RuleEvents {
+export class RuleEvents implements RuleChanges {
   private readonly options: RuleEventsOptions;
   private readonly listeners = new Set<() => void>();
   private quietFamily: Family;
@@ -38,7 +46,6 @@ export class RuleEvents {
     return this.live;
   }
 
-  /** Called after each change, and when nobody watches any more; the returned function ends it. */
   onChange(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => void this.listeners.delete(listener);

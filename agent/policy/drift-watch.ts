@@ -1,11 +1,6 @@
 /** When to look whether others removed our rules: soon after anybody changed any, where something tells of that, and now and then. */
 import type { Clock } from '../../machinery/process/clock.ts';
-
-/** Tells that somebody, we included, changed rules. */
-export interface RuleChanges {
-  readonly watching: boolean;
-  onChange(listener: () => void): () => void;
-}
+import type { RuleChanges } from '../node-iptables/index.ts';
 
 const POLL_MS = 10_000;
 /** Where something tells of changes this is for what it missed. */

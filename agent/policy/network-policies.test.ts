@@ -35,7 +35,7 @@ function setUp({ isSynced = true } = {}) {
   }
   const told: string[] = [];
   const events: string[] = [];
-  const state = { failure: undefined as string | undefined, isOurs: true, elsewhere: [] as Pod[] };
+  const state = { failure: undefined as string | undefined, isOurs: true, isReadOnly: false, elsewhere: [] as Pod[] };
   const call = (what: string): Promise<void> => {
     told.push(what);
     return state.failure === undefined ? Promise.resolve() : Promise.reject(new Error(state.failure));
@@ -73,7 +73,7 @@ function setUp({ isSynced = true } = {}) {
     leftovers: [],
     answered: () => [],
     isOurNetwork: () => state.isOurs,
-    sysctls: { set: () => Promise.resolve('already') },
+    sysctls: { set: () => (state.isReadOnly ? Promise.reject(new Error('EROFS')) : Promise.resolve('already')) },
     recorder: { event: ({ name }, _type, reason, message) => void events.push(`${name} ${reason}: ${message}`) },
     clock,
     log: silentLogger,
@@ -211,5 +211,20 @@ test('what the kubelet said of a pod holds against an older status', async () =>
   localPods.set({ ...pod('a', '10.0.0.7'), status: { phase: 'Succeeded', podIPs: [{ ip: '10.0.0.7' }] } });
   await settle();
   expect(told.at(-1)).toBe('cleanup');
+  await end();
+});
+
+test('a kernel setting that cannot be made is tried again: without it pods of one bridge would meet unseen', async () => {
+  const { policies, localPods, told, events, state, clock, settle, end } = setUp();
+  state.isReadOnly = true;
+  localPods.set(pod('a', '10.0.0.1'));
+  policies.set(policy('p', isolated));
+  await settle();
+  await clock.advance(5_000);
+  expect(told).toEqual([]);
+  expect(events).toEqual([expect.stringMatching(/^p NetworkPolicyNotEnforced: .*EROFS/)]);
+  state.isReadOnly = false;
+  await clock.advance(10_000);
+  expect(told).toEqual(['all of 10.0.0.1']);
   await end();
 });

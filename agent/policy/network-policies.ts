@@ -13,14 +13,15 @@ import type { Informer } from '../../machinery/client/informer.ts';
 import { networkPolicies } from '../../machinery/client/resource.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
 import { keyOf } from '../../machinery/meta/object.ts';
+import { aborted } from '../../machinery/process/aborted.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { Namespace, Pod } from '../../proto/api/core-v1.ts';
 import type { NetworkPolicy } from '../../proto/api/networking-v1.ts';
 import type { Sysctls } from '../host/sysctl.ts';
+import type { RuleChanges } from '../node-iptables/index.ts';
 import { DriftWatch } from './drift-watch.ts';
-import type { RuleChanges } from './drift-watch.ts';
 import { LocalPods } from './local-pods.ts';
 import { PeerPods } from './peer-pods.ts';
 import { compilePolicy } from './plan/compile-policy.ts';
@@ -163,7 +164,8 @@ export class NetworkPolicies implements Component {
     signal.addEventListener('abort', nudge);
     let retryMs = 0;
     try {
-      await untilAborted(Promise.all([policies.synced(), localPods.synced(), namespaces.synced()]), signal);
+      const known = Promise.all([policies.synced(), localPods.synced(), namespaces.synced()]);
+      await Promise.race([known, aborted(signal)]);
       this.progress.touch();
       while (!signal.aborted) {
         const change = this.progress.current;
@@ -242,13 +244,13 @@ export class NetworkPolicies implements Component {
 
   private async bridge(): Promise<void> {
     if (this.bridged) return;
-    this.bridged = true;
     for (const name of SYSCTLS) {
       if ((await this.options.sysctls.set(name, '1')) !== 'absent') continue;
       const message = `this kernel lacks ${name}: network policies do not hold between pods of this node`;
       this.options.log.warn({ sysctl: name }, message);
       this.tell(message);
     }
+    this.bridged = true;
   }
 
   private putPolicy(policy: NetworkPolicy): void {
@@ -284,12 +286,4 @@ export class NetworkPolicies implements Component {
       if (keys.has(keyOf(policy))) recorder.event(subjectOf(networkPolicies, policy), 'Warning', REASON, message);
     }
   }
-}
-
-function untilAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    promise.then(() => resolve(), reject);
-  });
 }

@@ -20,7 +20,7 @@ import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import { serviceOfSlice, slicesByService } from '../slices-by-service.ts';
-import type { Conntrack } from '../node-iptables/index.ts';
+import type { Conntrack, RuleChanges } from '../node-iptables/index.ts';
 import type { ProxyBackend } from './backend.ts';
 import { checkRules, explainService } from './explain-service.ts';
 import type { ExplainableFamily, RuleCheck, ServiceExplanation } from './explain-service.ts';
@@ -49,14 +49,6 @@ export interface ProxierFamily {
   readonly node: () => NodeModel;
   /** Back ends of other modes whose rules an earlier process may have left; they are removed once ours stand. */
   readonly leftovers?: readonly ProxyBackend[];
-}
-
-/** Tells when somebody changed rules. */
-export interface RuleChanges {
-  /** Whether it can tell at the moment. */
-  readonly watching: boolean;
-  /** The returned function ends it. */
-  onChange(listener: () => void): () => void;
 }
 
 export interface ProxierOptions {
