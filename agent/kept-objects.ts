@@ -9,13 +9,10 @@ import type { Service, ServicePort, ServiceSpec } from '../proto/api/core-v1.ts'
 import type { Endpoint, EndpointSlice } from '../proto/api/discovery-v1.ts';
 import { endpointSlices, services } from '../machinery/client/resource.ts';
 import type { AnyObject, Resource } from '../machinery/client/resource.ts';
+import { HEADLESS_LABEL, SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION } from '../machinery/meta/endpoint-slices.ts';
 
-const LABELS = [
-  'kubernetes.io/service-name',
-  'service.kubernetes.io/headless',
-  'service.kubernetes.io/service-proxy-name',
-];
-const ANNOTATIONS = ['endpoints.kubernetes.io/last-change-trigger-time'];
+const LABELS = [SERVICE_NAME_LABEL, HEADLESS_LABEL, 'service.kubernetes.io/service-proxy-name'];
+const ANNOTATIONS = [TRIGGER_TIME_ANNOTATION];
 /** Ports, conditions and names of nodes are few; where there are more, remembering begins anew: what comes again and again soon is there. */
 const MOST_REMEMBERED = 1_000;
 const NO_STATUS = { loadBalancer: {} };

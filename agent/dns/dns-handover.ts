@@ -6,6 +6,7 @@
  * and listen on as before. So there is no moment at which nobody answers, neither when the first endpoint comes nor when the last goes:
  * the rules go, and we are there.
  */
+import { keyOf } from '../../machinery/meta/object.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { ListerRecords } from './lister-records.ts';
 import { isHandedOver } from './plan/decide-handover.ts';
@@ -53,7 +54,7 @@ export class DnsHandover {
 
   private owners(): Set<string> {
     const services = this.options.addresses.map(address => this.options.records.serviceByIP(fullAddress(address)));
-    return new Set(services.flatMap(service => (service === undefined ? [] : [keyOf(service.metadata)])));
+    return new Set(services.flatMap(service => (service === undefined ? [] : [keyOf(service)])));
   }
 
   private isOthers(address: string): boolean {
@@ -62,8 +63,4 @@ export class DnsHandover {
     const { namespace = '', name = '' } = service?.metadata ?? {};
     return isHandedOver(address, service, service === undefined ? [] : records.slices(namespace, name));
   }
-}
-
-function keyOf({ namespace, name }: { namespace?: string | undefined; name?: string | undefined }): string {
-  return `${namespace}/${name}`;
 }

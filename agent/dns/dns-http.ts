@@ -1,6 +1,7 @@
 /** What is told of cluster DNS over HTTP: `/metrics`, `/ready` (services are known and questions answered) and `/health`. */
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
+import { aborted } from '../../machinery/process/aborted.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { MetricsRegistry } from '../../machinery/process/metrics.ts';
@@ -35,10 +36,7 @@ export class DnsHttp implements Component {
   /** An address that is taken is told and does without: names matter more than figures. */
   async run(signal: AbortSignal): Promise<void> {
     const servers = this.options.listen.map(at => this.listen(at));
-    await new Promise<void>(resolve => {
-      if (signal.aborted) resolve();
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(signal);
     await Promise.all(
       servers.map(server => {
         server.closeAllConnections();

@@ -9,6 +9,7 @@
  * - Ready when it is bound and services are known.
  */
 import type { Socket } from 'node:dgram';
+import { aborted } from '../../machinery/process/aborted.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
@@ -91,10 +92,7 @@ export class DnsServer implements Component {
       }
       this.isListening = true;
       records.synced().then(this.settleReady.resolve, this.settleReady.reject);
-      await new Promise<void>(resolve => {
-        if (signal.aborted) resolve();
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      await aborted(signal);
     } catch (error) {
       this.settleReady.reject(error);
       throw error;

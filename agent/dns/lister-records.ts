@@ -4,13 +4,13 @@
 import type { Informer } from '../../machinery/client/informer.ts';
 import type { Namespace, Service } from '../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../proto/api/discovery-v1.ts';
-import { serviceOfSlice, slicesByService } from '../slices-by-service.ts';
+import { isHeadlessSlice, serviceOfSlice } from '../../machinery/meta/endpoint-slices.ts';
+import { slicesByService } from '../slices-by-service.ts';
 import { fullAddress } from './plan/reverse-name.ts';
 import type { ClusterRecords } from './plan/zone-records.ts';
 
 const SERVICE_IP_INDEX = 'dns.ip';
 const SLICE_IP_INDEX = 'dns.ip';
-const HEADLESS_LABEL = 'service.kubernetes.io/headless';
 
 export interface RecordInformers {
   readonly services: Informer<Service>;
@@ -37,7 +37,7 @@ export class ListerRecords implements ClusterRecords {
     this.slicesOf = slicesByService(informers.endpointSlices);
     // Only addresses of headless services have names of their own.
     informers.endpointSlices.addIndex(SLICE_IP_INDEX, slice =>
-      isHeadless(slice) ? (slice.endpoints ?? []).flatMap(e => e.addresses.map(fullAddress)) : [],
+      isHeadlessSlice(slice) ? (slice.endpoints ?? []).flatMap(e => e.addresses.map(fullAddress)) : [],
     );
   }
 
@@ -60,12 +60,12 @@ export class ListerRecords implements ClusterRecords {
       endpointSlices.addHandler({
         onAdd: (slice, isInitial) => {
           ofSlice(slice);
-          if (!isInitial && isHeadless(slice)) headless(slice);
+          if (!isInitial && isHeadlessSlice(slice)) headless(slice);
         },
         onUpdate: (before, now) => {
           ofSlice(before);
           ofSlice(now);
-          if (isHeadless(now)) headless(now);
+          if (isHeadlessSlice(now)) headless(now);
         },
         onDelete: ofSlice,
       }),
@@ -104,8 +104,4 @@ export class ListerRecords implements ClusterRecords {
 
 function clusterIPsOf({ clusterIP, clusterIPs }: Service['spec']): string[] {
   return (clusterIPs ?? [clusterIP ?? '']).filter(ip => ip !== '' && ip !== 'None');
-}
-
-function isHeadless({ metadata }: EndpointSlice): boolean {
-  return metadata.labels?.[HEADLESS_LABEL] !== undefined;
 }

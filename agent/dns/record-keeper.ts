@@ -5,6 +5,7 @@
  * - Used only when services are not known some seconds after the start, and only for what exists: what is not in it may be new.
  */
 import { readFile } from 'node:fs/promises';
+import { aborted } from '../../machinery/process/aborted.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import { writeFileAtomic } from '../../machinery/process/write-file-atomic.ts';
@@ -43,7 +44,6 @@ export class RecordKeeper {
       changed: service => this.touch(service),
       headless: ({ metadata }) => this.touch(metadata.name ?? ''),
     });
-    const ended = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve(), { once: true }));
     const cancel = clock.after(PATIENCE_MS, () => {
       if (records.hasSynced()) return;
       readFile(path, 'utf8').then(
@@ -59,7 +59,7 @@ export class RecordKeeper {
       () => (this.kept = undefined),
       () => {},
     );
-    if (!signal.aborted) await ended;
+    await aborted(signal);
     cancel();
     unfollow();
     await this.write();

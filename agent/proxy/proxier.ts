@@ -9,6 +9,7 @@
  *
  * Source: kube-proxy. Differs: no minimum sync period and no periodic full sync; changes of rules by others are looked for instead.
  */
+import { serviceOfSlice, triggeredAtMs } from '../../machinery/meta/endpoint-slices.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
 import { keyOf, splitKey } from '../../machinery/meta/object.ts';
 import type { EventSink } from '../../machinery/client/event-recorder.ts';
@@ -19,7 +20,7 @@ import { aborted } from '../../machinery/process/aborted.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
-import { serviceOfSlice, slicesByService } from '../slices-by-service.ts';
+import { slicesByService } from '../slices-by-service.ts';
 import type { Conntrack, RuleChanges } from '../node-iptables/index.ts';
 import type { ProxyBackend } from './backend.ts';
 import { checkRules, explainService } from './explain-service.ts';
@@ -40,8 +41,6 @@ import { UdpFlowKeeper } from './udp-flow-keeper.ts';
 
 /** The API server's own service. Who takes its address and port cuts the node off from the news that he gave them back. */
 const API_SERVER = 'default/kubernetes';
-const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
-
 /** One address family of the cluster. */
 export interface ProxierFamily {
   readonly backend: ProxyBackend;
@@ -215,8 +214,7 @@ export class Proxier implements Component {
     // A service that is not there yet is touched when it comes.
     if (service === undefined || !isProxied(service)) return;
     this.options.metrics?.endpointsChanged();
-    const trigger = isNews ? Date.parse(slice.metadata.annotations?.[TRIGGER_TIME] ?? '') : NaN;
-    sync.touch(key, Number.isNaN(trigger) ? undefined : trigger);
+    sync.touch(key, isNews ? triggeredAtMs(slice) : undefined);
   }
 
   private apiServerChanged(): void {

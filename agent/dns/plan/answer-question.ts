@@ -8,6 +8,7 @@
  *
  * Source: the Kubernetes DNS-based service discovery specification, version 1.1.0; RFC 1034, 4.3.2; RFC 8020.
  */
+import { SERVICE_NAME_LABEL } from '../../../machinery/meta/endpoint-slices.ts';
 import { answerService } from './answer-service.ts';
 import { namedEndpoints } from './named-endpoints.ts';
 import { addressOfDashes, reverseZoneOf } from './reverse-name.ts';
@@ -86,7 +87,7 @@ function namesOf(address: string, records: ClusterRecords, domain: string): stri
   const service = records.serviceByIP(address);
   if (service !== undefined) return [`${service.metadata.name}.${service.metadata.namespace}.svc.${domain}`];
   const names = records.headlessSlicesByIP(address).flatMap(slice => {
-    const of = slice.metadata.labels?.['kubernetes.io/service-name'];
+    const of = slice.metadata.labels?.[SERVICE_NAME_LABEL];
     return namedEndpoints([slice])
       .filter(endpoint => endpoint.ip === address || endpoint.fullIP === address)
       .map(endpoint => `${endpoint.hostname}.${of}.${slice.metadata.namespace}.svc.${domain}`);

@@ -1,12 +1,17 @@
 /** What DNS must know of the cluster to answer for it, as a file can hold it. */
 import type { Service, ServiceSpec } from '../../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
+import {
+  HEADLESS_LABEL,
+  isHeadlessSlice,
+  SERVICE_NAME_LABEL,
+  serviceOfSlice,
+} from '../../../machinery/meta/endpoint-slices.ts';
+import { keyOf } from '../../../machinery/meta/object.ts';
 import { fullAddress } from './reverse-name.ts';
 import type { ClusterRecords } from './zone-records.ts';
 
 const VERSION = 1;
-const SERVICE_NAME = 'kubernetes.io/service-name';
-const HEADLESS = 'service.kubernetes.io/headless';
 
 interface Snapshot {
   readonly version: number;
@@ -22,22 +27,20 @@ export function writeSnapshot(services: readonly Service[], slices: readonly End
       metadata: { namespace, name },
       spec: shortSpec(spec),
     })) as readonly Service[],
-    slices: slices
-      .filter(({ metadata }) => metadata.labels?.[HEADLESS] !== undefined)
-      .map(({ metadata, addressType, endpoints, ports }) => ({
-        metadata: {
-          namespace: metadata.namespace,
-          name: metadata.name,
-          labels: { [SERVICE_NAME]: metadata.labels?.[SERVICE_NAME] ?? '', [HEADLESS]: '' },
-        },
-        addressType,
-        endpoints: (endpoints ?? []).map(({ addresses, hostname, conditions }) => ({
-          addresses,
-          hostname,
-          conditions: { ready: conditions?.ready },
-        })),
-        ports: (ports ?? []).map(({ name, port, protocol }) => ({ name, port, protocol })),
-      })) as readonly EndpointSlice[],
+    slices: slices.filter(isHeadlessSlice).map(({ metadata, addressType, endpoints, ports }) => ({
+      metadata: {
+        namespace: metadata.namespace,
+        name: metadata.name,
+        labels: { [SERVICE_NAME_LABEL]: metadata.labels?.[SERVICE_NAME_LABEL] ?? '', [HEADLESS_LABEL]: '' },
+      },
+      addressType,
+      endpoints: (endpoints ?? []).map(({ addresses, hostname, conditions }) => ({
+        addresses,
+        hostname,
+        conditions: { ready: conditions?.ready },
+      })),
+      ports: (ports ?? []).map(({ name, port, protocol }) => ({ name, port, protocol })),
+    })) as readonly EndpointSlice[],
   };
   return JSON.stringify(snapshot);
 }
@@ -56,7 +59,7 @@ export function readSnapshot(text: string): ClusterRecords | undefined {
 }
 
 function recordsOf(services: readonly Service[], slices: readonly EndpointSlice[]): ClusterRecords {
-  const byKey = new Map(services.map(service => [`${service.metadata.namespace}/${service.metadata.name}`, service]));
+  const byKey = new Map(services.map(service => [keyOf(service), service]));
   const byIP = new Map(
     services.flatMap(service => (service.spec.clusterIPs ?? []).map(ip => [fullAddress(ip), service])),
   );
@@ -66,7 +69,7 @@ function recordsOf(services: readonly Service[], slices: readonly EndpointSlice[
   const put = (map: Map<string, EndpointSlice[]>, key: string, slice: EndpointSlice): void =>
     void map.set(key, [...(map.get(key) ?? []), slice]);
   for (const slice of slices) {
-    put(slicesOf, `${slice.metadata.namespace}/${slice.metadata.labels?.[SERVICE_NAME]}`, slice);
+    put(slicesOf, serviceOfSlice(slice) ?? '', slice);
     for (const { addresses } of slice.endpoints ?? [])
       for (const ip of addresses) put(slicesByIP, fullAddress(ip), slice);
   }

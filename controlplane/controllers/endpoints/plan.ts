@@ -2,6 +2,7 @@
  * The Endpoints object of a service. Pure. Source: upstream `pkg/controller/endpoint/endpoints_controller.go`.
  */
 import type { EndpointAddress, EndpointSubset, Endpoints, Pod, Service } from '../../../proto/api/core-v1.ts';
+import { HEADLESS_LABEL } from '../../../machinery/meta/endpoint-slices.ts';
 import { canonicalJson, jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { withTriggerTime } from '../runtime/plan/trigger-time.ts';
 import { isPodReady } from '../runtime/plan/pod-state.ts';
@@ -9,7 +10,6 @@ import { addressOf, addressTypesOf, hostnameIn, isHeadless, resolvePorts } from 
 
 export const MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
 export const MANAGER = 'endpoint-controller';
-const HEADLESS = 'service.kubernetes.io/headless';
 const OVER_CAPACITY = 'endpoints.kubernetes.io/over-capacity';
 const MAX_ADDRESSES = 1000;
 
@@ -28,7 +28,7 @@ export function planEndpoints(
   const { subsets, truncated } = subsetsOf(service, pods);
   const { namespace, name } = service.metadata;
   const labels: Record<string, string> = { ...service.metadata.labels, [MANAGED_BY]: MANAGER };
-  if (isHeadless(service)) labels[HEADLESS] = '';
+  if (isHeadless(service)) labels[HEADLESS_LABEL] = '';
   const annotations = { ...old?.metadata.annotations };
   delete annotations[OVER_CAPACITY];
   if (truncated) annotations[OVER_CAPACITY] = 'truncated';

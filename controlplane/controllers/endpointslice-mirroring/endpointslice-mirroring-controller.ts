@@ -7,11 +7,12 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { endpoints, endpointSlices, services } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { SERVICE_NAME_LABEL } from '../../../machinery/meta/endpoint-slices.ts';
 import { keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { ensure } from '../runtime/ensure.ts';
-import { isMirrored, MANAGED_BY, MANAGER, planMirror, SERVICE_NAME } from './plan.ts';
+import { isMirrored, MANAGED_BY, MANAGER, planMirror } from './plan.ts';
 
 const BY_SERVICE = 'mirrored';
 
@@ -70,5 +71,5 @@ function isOurs(slice: EndpointSlice): boolean {
 }
 
 function serviceKey(slice: EndpointSlice): string {
-  return objectKey(slice.metadata.namespace, slice.metadata.labels?.[SERVICE_NAME] ?? '');
+  return objectKey(slice.metadata.namespace, slice.metadata.labels?.[SERVICE_NAME_LABEL] ?? '');
 }

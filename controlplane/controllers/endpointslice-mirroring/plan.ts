@@ -4,13 +4,12 @@
  */
 import type { EndpointAddress, Endpoints, EndpointSubset, Service } from '../../../proto/api/core-v1.ts';
 import type { Endpoint, EndpointSlice } from '../../../proto/api/discovery-v1.ts';
+import { SERVICE_NAME_LABEL, TRIGGER_TIME_ANNOTATION } from '../../../machinery/meta/endpoint-slices.ts';
 import { canonicalJson, jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { templateHash } from '../../../machinery/meta/name-hash.ts';
 import { controllerRef } from '../../../machinery/meta/object.ts';
-import { TRIGGER_TIME } from '../runtime/plan/trigger-time.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
 
-export const SERVICE_NAME = 'kubernetes.io/service-name';
 export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 export const MANAGER = 'endpointslicemirroring-controller.k8s.io';
 const SKIP = 'endpointslice.kubernetes.io/skip-mirror';
@@ -94,7 +93,7 @@ function newSlice(
     metadata: {
       name: `${name.slice(0, 240)}-${templateHash([uid, type, ports]).slice(0, 10)}`,
       namespace,
-      labels: { ...labels, [SERVICE_NAME]: name, [MANAGED_BY]: MANAGER },
+      labels: { ...labels, [SERVICE_NAME_LABEL]: name, [MANAGED_BY]: MANAGER },
       ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
       ownerReferences: [controllerRef(endpoints, { group: '', version: 'v1', kind: 'Endpoints' })],
     },
@@ -106,7 +105,7 @@ function newSlice(
 
 /** All but those that are of the Endpoints object itself. */
 function mirroredAnnotations({ metadata }: Endpoints): Record<string, string> {
-  const { [TRIGGER_TIME]: _, [LAST_APPLIED]: _applied, ...annotations } = metadata.annotations ?? {};
+  const { [TRIGGER_TIME_ANNOTATION]: _, [LAST_APPLIED]: _applied, ...annotations } = metadata.annotations ?? {};
   return annotations;
 }
 

@@ -8,12 +8,13 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { endpointSlices, nodes, pods, services } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { SERVICE_NAME_LABEL } from '../../../machinery/meta/endpoint-slices.ts';
 import { keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
 import { selects, watchServicePods } from '../runtime/watch-service-pods.ts';
-import { MANAGED_BY, MANAGER, planSlices, SERVICE_NAME } from './plan/slice-plan.ts';
+import { MANAGED_BY, MANAGER, planSlices } from './plan/slice-plan.ts';
 import { isNamespaceTerminating } from '../runtime/namespace-terminating.ts';
 import { TriggerTimes } from '../runtime/trigger-times.ts';
 import { ZoneShares } from './zone-shares.ts';
@@ -110,5 +111,5 @@ function isOurs(slice: EndpointSlice): boolean {
 }
 
 function serviceKey(slice: EndpointSlice): string {
-  return objectKey(slice.metadata.namespace, slice.metadata.labels?.[SERVICE_NAME] ?? '');
+  return objectKey(slice.metadata.namespace, slice.metadata.labels?.[SERVICE_NAME_LABEL] ?? '');
 }

@@ -4,6 +4,7 @@
  */
 import type { Pod, Service } from '../../../../proto/api/core-v1.ts';
 import type { Endpoint, EndpointPort, EndpointSlice } from '../../../../proto/api/discovery-v1.ts';
+import { HEADLESS_LABEL, SERVICE_NAME_LABEL } from '../../../../machinery/meta/endpoint-slices.ts';
 import { canonicalJson, jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import { templateHash } from '../../../../machinery/meta/name-hash.ts';
 import { controllerRef, isControlledBy } from '../../../../machinery/meta/object.ts';
@@ -19,10 +20,8 @@ import { endpointOf } from './endpoint.ts';
 import { hintModeOf } from './hint-mode.ts';
 import { assignZoneHints, type HintedSlice, type HintsOutcome, type ZoneRatios } from './zone-hints.ts';
 
-export const SERVICE_NAME = 'kubernetes.io/service-name';
 export const MANAGED_BY = 'endpointslice.kubernetes.io/managed-by';
 export const MANAGER = 'endpointslice-controller.k8s.io';
-const HEADLESS = 'service.kubernetes.io/headless';
 const MAX_ENDPOINTS = 100;
 
 export interface SliceInput {
@@ -184,8 +183,8 @@ function newSlice(input: SliceInput, { group, endpoints }: Draft, names: Set<str
 }
 
 function labelsOf(service: Service): Record<string, string> {
-  const own: Record<string, string> = { [SERVICE_NAME]: service.metadata.name ?? '', [MANAGED_BY]: MANAGER };
-  if (isHeadless(service)) own[HEADLESS] = '';
+  const own: Record<string, string> = { [SERVICE_NAME_LABEL]: service.metadata.name ?? '', [MANAGED_BY]: MANAGER };
+  if (isHeadless(service)) own[HEADLESS_LABEL] = '';
   return { ...service.metadata.labels, ...own };
 }
 

@@ -4,16 +4,15 @@
  */
 import type { Pod } from '../../../../proto/api/core-v1.ts';
 import type { ObjectMeta } from '../../../../proto/api/meta-v1.ts';
+import { TRIGGER_TIME_ANNOTATION } from '../../../../machinery/meta/endpoint-slices.ts';
 import { findCondition } from '../../../../machinery/meta/object.ts';
 import { parseTime } from '../../../../machinery/meta/time.ts';
-
-export const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 /** The metadata with that time, or without any if nothing happened that it could tell of. */
 export function withTriggerTime(metadata: ObjectMeta, atMs: number | undefined): ObjectMeta {
   const { annotations, ...rest } = metadata;
-  const { [TRIGGER_TIME]: _, ...others } = annotations ?? {};
-  const next = atMs === undefined ? others : { ...others, [TRIGGER_TIME]: timeText(atMs) };
+  const { [TRIGGER_TIME_ANNOTATION]: _, ...others } = annotations ?? {};
+  const next = atMs === undefined ? others : { ...others, [TRIGGER_TIME_ANNOTATION]: timeText(atMs) };
   return Object.keys(next).length === 0 ? rest : { ...rest, annotations: next };
 }
 
