@@ -32,6 +32,8 @@ export interface PodNetworkOptions extends Omit<NetworkSetupOptions, 'attachment
   readonly cniCacheDir?: string;
   /** Ids of all sandboxes that the runtime knows; without, what it leaves behind stays. */
   readonly sandboxIds?: LeftBehindOptions['sandboxIds'] | undefined;
+  /** Told when `status()` is another. */
+  readonly onStatus?: (() => void) | undefined;
   readonly clock: Clock;
   /** Tells when somebody changes rules; without, they are looked at more often. */
   readonly ruleChanges?: RuleChanges | undefined;
@@ -200,5 +202,6 @@ export class PodNetwork implements Component {
     if (status.reason === this.current.reason && status.message === this.current.message) return;
     this.current = status;
     this.options.log.info({ ...status }, 'pod network');
+    this.options.onStatus?.();
   }
 }

@@ -18,7 +18,8 @@ import { CliError, exitCodes } from '../exit-codes.ts';
 import { loadIdentity, renewClient, renewIdentity, renewServing } from '../join/node-identity.ts';
 import { nodeAddresses } from '../node-address.ts';
 import { readKubeletFile } from '../kubelet-file.ts';
-import { labelsOf, startNode, startRuntime } from './node.ts';
+import { labelsOf, startNode } from './node.ts';
+import { startRuntime } from './node-runtime.ts';
 
 const RETRY_MS = 1_000;
 

@@ -29,6 +29,7 @@ export interface NodeNetworkOptions {
   readonly filter: Pick<ModeChoice, 'packetFilter' | 'iptablesVariant'>;
   readonly sandboxIds?: PodNetworkOptions['sandboxIds'];
   readonly ruleChanges?: PodNetworkOptions['ruleChanges'];
+  readonly onStatus?: PodNetworkOptions['onStatus'];
   readonly clock: Clock;
   readonly log: Logger;
 }

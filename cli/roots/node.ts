@@ -1,8 +1,7 @@
 /**
- * Puts a node together: container runtime, kubelet and its API, pod network, proxy and DNS. The clients come from outside, so that a node in
+ * Puts a node together: kubelet and its API, pod network, proxy, network policy and DNS. The clients come from outside, so that a node in
  * the API server's own process and one far away are built the same way.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '../../machinery/client/client.ts';
 import type { RestClient } from '../../machinery/client/rest-client.ts';
@@ -14,7 +13,6 @@ import { systemClock } from '../../machinery/process/clock.ts';
 import { detectCgroups } from '../../agent/host/cgroup-layout.ts';
 import { GuardedFiles } from '../../agent/host/files/guarded-files.ts';
 import { readMachineInfo } from '../../agent/host/machine-info.ts';
-import { prepareNetnsDirectory } from '../../agent/host/netns.ts';
 import type { ConfigurationFile } from '../../agent/kubelet/config/plan/kubelet-configuration.ts';
 import { CertificateMetrics } from '../../agent/kubelet/certificates/certificate-metrics.ts';
 import { namesOfNode } from '../../agent/kubelet/certificates/plan/rotation.ts';
@@ -24,12 +22,6 @@ import { createKubelet } from '../../agent/kubelet/kubelet.ts';
 import { loadCredentialProviders } from '../../agent/kubelet/images/load-credential-providers.ts';
 import { ContainerEvents } from '../../agent/kubelet/runtime/container-events.ts';
 import { downloadProgress } from '../../agent/kubelet/runtime/images/download-progress.ts';
-import {
-  buildDemoImage,
-  buildPauseImage,
-  DEMO_IMAGE,
-  PAUSE_IMAGE,
-} from '../../agent/kubelet/runtime/images/own-images.ts';
 import { requestMetrics } from '../../agent/kubelet/stats/client-metrics.ts';
 import { createKubeletApi } from '../../agent/kubelet/server/create-kubelet-api.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
@@ -43,9 +35,8 @@ import { createDns } from './dns.ts';
 import { kubeletSettings } from './kubelet-settings.ts';
 import { dnsAnswers, nodeIsReady } from './node-checks.ts';
 import { createNodeNetwork, problemsOf } from './node-network.ts';
-import { createNodeParts, type NodeParts } from './node-parts.ts';
-import { choosePacketFilter, type PacketFilterParts } from './packet-filter.ts';
-import { createPolicy } from './policy.ts';
+import type { RuntimeParts } from './node-runtime.ts';
+import { createPolicy, type PolicyParts } from './policy.ts';
 import { answerProxyQuestions, createProxy } from './proxy.ts';
 import { running, stoppedLast } from './running.ts';
 import { withUsageFailure } from './usage-failure.ts';
@@ -74,42 +65,7 @@ export interface NodeOptions {
   labels: Readonly<Record<string, string>>;
 }
 
-/** What a node has before there is an API server. */
-export interface RuntimeParts extends NodeParts {
-  readonly filter: PacketFilterParts;
-}
-
-/** The runtime alone: it can start before there is an API server. */
-export async function startRuntime(
-  { config, paths, progress, logger, start, facts }: DaemonContext,
-  kubeletFile: ConfigurationFile,
-): Promise<RuntimeParts> {
-  const parts = createNodeParts(config, paths, logger, kubeletFile);
-  const filter = choosePacketFilter(config.proxyMode);
-  // It is waited for below.
-  filter.catch(() => undefined);
-  const { containerd, importer, cri } = parts;
-  await prepareNetnsDirectory();
-  if (containerd !== undefined) {
-    mkdirSync(paths.cniConfig, { recursive: true });
-    await progress.step('container runtime', () => start(containerd));
-  }
-  const version = await cri.checkVersion();
-  if (version.runtimeName === 'containerd') {
-    // A runtime that others configured may name a sandbox image that no registry in reach has.
-    const pause = (containerd === undefined ? await cri.sandboxImage() : undefined) ?? PAUSE_IMAGE;
-    await progress.step('images', async () => {
-      await Promise.all([
-        importer.ensureImage(pause, () => buildPauseImage(undefined, pause)),
-        importer.ensureImage(DEMO_IMAGE, () => buildDemoImage()),
-      ]);
-    });
-  }
-  facts.containerRuntime = `${version.runtimeName} ${version.runtimeVersion} at ${parts.socketPath}`;
-  return { ...parts, filter: await filter };
-}
-
-/** Everything else; resolves when the node is Ready and cluster DNS answers. */
+/** All but the runtime; resolves when the node is Ready and cluster DNS answers. */
 export async function startNode(
   context: DaemonContext,
   parts: RuntimeParts,
@@ -169,11 +125,13 @@ export async function startNode(
       filter,
       sandboxIds: async () => new Set((await parts.cri.listPodSandbox()).map(({ id }) => id)),
       ruleChanges: proxy.ruleEvents,
+      // Policies are another network's business, and ours again when it goes.
+      onStatus: () => policy.policies.nodeChanged(),
       clock,
       log: logger.child({ part: 'network' }),
     },
   );
-  const policy = createPolicy({
+  const policy: PolicyParts = createPolicy({
     filter,
     client: clients.services,
     informers: serviceInformers,

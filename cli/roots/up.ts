@@ -11,7 +11,8 @@ import { bootstrappedServing } from './bootstrapped-serving.ts';
 import { issueKubeletServing } from './cluster-pki.ts';
 import { readKubeletFile } from '../kubelet-file.ts';
 import { startControlPlane } from './control-plane.ts';
-import { labelsOf, startNode, startRuntime } from './node.ts';
+import { labelsOf, startNode } from './node.ts';
+import { startRuntime } from './node-runtime.ts';
 
 export async function assembleUp(context: DaemonContext): Promise<void> {
   const { config, paths } = context;
