@@ -138,7 +138,7 @@ export class NetworkSetup {
     const plugins = await findCniPlugins(cniPluginDirs);
     if (plugins.kind === 'missing') return { changes: [], status: isNotReady('CNIPluginsMissing', plugins.message) };
 
-    const { others, conflicts } = peersOf(nodes.lister.list(), self);
+    const { others, conflicts } = peersOf(nodes.lister.list(), self, serviceRange.serviceCIDRs);
     const routes = planPodRoutes(self, others, mode, facts.routes);
     const mtu = podMtu(this.findMtu(self, facts), routes.tunnels);
     const { changes, failed } = await this.nodeLinks.ensure({ self, routes, mtu }, facts);

@@ -245,7 +245,7 @@ describe.each(['iptables', 'nftables'] as const)('PodNetwork with %s', filter =>
       metadata: { name: 'c', creationTimestamp: '2026-01-02T00:00:00Z' },
     });
     await eventually('told', () =>
-      Promise.resolve(lab.node('a').network.status().message.includes('node b has it too')),
+      Promise.resolve(lab.node('a').network.status().message.includes('overlaps the range 10.244.9.0/24 of node b')),
     );
     expect(await lab.text('a', 'ip', 'route')).toContain('10.244.9.0/24 via 192.0.2.2');
     lab.nodes.set(lab.nodeObject('b'));

@@ -39,6 +39,10 @@ export class ServiceRange {
     return [this.bridge, this.addressBridge];
   }
 
+  get serviceCIDRs(): readonly string[] {
+    return this.options.serviceCIDRs;
+  }
+
   get localServiceIPs(): readonly string[] {
     return this.options.localServiceIPs;
   }

@@ -3,7 +3,8 @@
  */
 import type { Node } from '../../../proto/api/core-v1.ts';
 import { cidr as cidrProblems, ipFamilyOf } from '../../../machinery/meta/value-shapes.ts';
-import { doOverlap, isWithin, networkText, parseNetwork } from '../../../machinery/meta/ip-number.ts';
+import { networkText, parseNetwork } from '../../../machinery/meta/ip-number.ts';
+import { RangeClaims } from './range-claims.ts';
 
 /** A node as its neighbours see it. */
 export interface Peer {
@@ -63,32 +64,44 @@ function nonsenseOf(node: Node): string[] {
   ];
 }
 
-/** Of two nodes that claim one range the older keeps it; a range with a node's address in it would lead to nowhere. */
-export function peersOf(nodes: readonly Node[], self: Peer): Peers {
+/** No network of pods, whoever says so. */
+const SPECIAL_RANGES = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '::/127', 'fe80::/10', 'ff00::/8'];
+
+/**
+ * Of two nodes that claim the same addresses the older keeps them, after this node and services; a range with a node's address in it would
+ * lead to nowhere.
+ * @param serviceCIDRs in canonical form
+ */
+export function peersOf(nodes: readonly Node[], self: Peer, serviceCIDRs: readonly string[]): Peers {
   const conflicts: string[] = [];
-  const owners = new Map(self.ranges.map(range => [range, self.name]));
-  const own = self.ranges.map(parseNetwork);
+  const claims = new RangeClaims();
+  for (const range of SPECIAL_RANGES) claims.add(parseNetwork(range), `the special range ${range}`);
+  for (const range of serviceCIDRs) claims.add(parseNetwork(range), `the service range ${range}`);
+  claimAddresses(claims, self);
+  for (const range of self.ranges) claims.add(parseNetwork(range), `the range ${range} of node ${self.name}`);
   const byAge = nodes.filter(node => node.metadata.name !== self.name).sort((a, b) => (ageKey(a) < ageKey(b) ? -1 : 1));
   const others = byAge.map(node => {
     const peer = peerOf(node);
     conflicts.push(...nonsenseOf(node));
-    const problemOf = (range: string): string | undefined => {
-      const owner = owners.get(range);
-      if (owner !== undefined) return `node ${owner} has it too`;
-      const network = parseNetwork(range);
-      if (own.some(one => doOverlap(one, network))) return 'it overlaps the range of this node';
-      const within = [...self.addresses, ...peer.addresses].find(address => isWithin(address, network));
-      return within === undefined ? undefined : `the address ${within} of a node is in it`;
-    };
+    claimAddresses(claims, peer);
     const ranges = peer.ranges.filter(range => {
-      const problem = problemOf(range);
-      if (problem === undefined) owners.set(range, peer.name);
-      else conflicts.push(`pod range ${range} of node ${peer.name} is left out: ${problem}`);
-      return problem === undefined;
+      const network = parseNetwork(range);
+      const holder = claims.holderOf(network);
+      if (holder === undefined) claims.add(network, `the range ${range} of node ${peer.name}`);
+      else conflicts.push(`pod range ${range} of node ${peer.name} is left out: it overlaps ${holder}`);
+      return holder === undefined;
     });
     return { ...peer, ranges };
   });
   return { others, conflicts };
+}
+
+function claimAddresses(claims: RangeClaims, { name, addresses }: Peer): void {
+  for (const address of addresses)
+    claims.add(
+      parseNetwork(`${address}/${address.includes(':') ? 128 : 32}`),
+      `the address ${address} of node ${name}`,
+    );
 }
 
 function ageKey(node: Node): string {

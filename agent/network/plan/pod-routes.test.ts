@@ -4,8 +4,10 @@ import type { Node } from '../../../proto/api/core-v1.ts';
 import type { AddressedLink, Route } from '../../host/plan/link-facts.ts';
 import { tunnelMacOf } from './mac-address.ts';
 import { bridgeChanges, linkMtu, podMtu, tunnelChanges } from './link-changes.ts';
+import { doOverlap, networkText, parseNetwork } from '../../../machinery/meta/ip-number.ts';
 import { nodeFingerprint, peerOf, peersOf, type Peer } from './peers.ts';
 import { planPodRoutes, type PodRoute, type Tunnel } from './pod-routes.ts';
+import { RangeClaims } from './range-claims.ts';
 import { forwardingChanges, neighbourChanges, routeChanges } from './route-changes.ts';
 
 const node = (
@@ -70,11 +72,62 @@ describe('peersOf()', () => {
       want: ['b:', 'c:'],
       conflicts: 2,
     },
+    {
+      name: 'ranges of services, of the machine itself and of everybody',
+      nodes: [
+        node('b', ['10.96.0.0/16', 'fd00:96::/112'], ['192.0.2.2']),
+        node('c', ['127.0.0.0/8', 'fe80::/64'], ['192.0.2.3']),
+        node('d', ['10.96.7.0/24', '::/0'], ['192.0.2.4']),
+      ],
+      want: ['b:', 'c:', 'd:'],
+      conflicts: 6,
+    },
+    {
+      name: 'a part of an older node’s range, and a range around it',
+      nodes: [
+        node('b', ['10.244.8.0/24'], ['192.0.2.2']),
+        node('c', ['10.244.8.128/25'], ['192.0.2.3'], '2026-02-01T00:00:00Z'),
+        node('d', ['10.244.8.0/23'], ['192.0.2.4'], '2026-02-02T00:00:00Z'),
+        node('e', ['10.244.10.0/23'], ['10.244.8.9'], '2026-02-03T00:00:00Z'),
+      ],
+      want: ['b:10.244.8.0/24', 'c:', 'd:', 'e:10.244.10.0/23'],
+      conflicts: 2,
+    },
+    {
+      name: 'a range around an older node’s address, and an address that a younger one puts into a range',
+      nodes: [
+        node('b', ['10.244.1.0/24'], ['198.51.100.9']),
+        node('c', ['198.51.100.8/29'], ['192.0.2.3'], '2026-02-01T00:00:00Z'),
+        node('d', ['10.244.2.0/24'], ['10.244.1.7'], '2026-02-02T00:00:00Z'),
+      ],
+      want: ['b:10.244.1.0/24', 'c:', 'd:10.244.2.0/24'],
+      conflicts: 1,
+    },
   ])('with $name', ({ nodes, want, conflicts }) => {
     const own = peerOf(node('a', ['10.244.0.0/24'], ['192.0.2.1']));
-    const found = peersOf(nodes, own);
+    const found = peersOf(nodes, own, ['10.96.0.0/16', 'fd00:96::/112']);
     expect([...found.others.map(one => `${one.name}:${one.ranges.join()}`)].sort()).toEqual([...want].sort());
     expect(found.conflicts).toHaveLength(conflicts);
+  });
+
+  const network = (families: readonly ('IPv4' | 'IPv6')[]) =>
+    fc
+      .tuple(fc.constantFrom(...families), fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 8 }))
+      .map(([family, low, length]) =>
+        parseNetwork(family === 'IPv4' ? `10.0.0.${low}/${24 + length}` : `fd00::${low.toString(16)}/${120 + length}`),
+      );
+
+  test('of claims the ones are found that overlap', () => {
+    fc.assert(
+      fc.property(fc.array(network(['IPv4', 'IPv6']), { maxLength: 12 }), network(['IPv4', 'IPv6']), (held, asked) => {
+        const claims = new RangeClaims();
+        for (const one of held) claims.add(one, networkText(one));
+        const holder = claims.holderOf(asked);
+        const overlapping = held.filter(one => doOverlap(one, asked)).map(networkText);
+        if (holder === undefined) expect(overlapping).toEqual([]);
+        else expect(overlapping).toContain(holder);
+      }),
+    );
   });
 
   test('what is no address or range harms no other node, and becomes no part of a command', () => {
@@ -83,7 +136,7 @@ describe('peersOf()', () => {
       node('b', ['10.244.1.0/24', '10.244.0.0', 'x'], [injected, `fe80::\nlink del dev eth0`]),
       node('c', ['10.244.2.0/24'], ['192.0.2.3']),
     ];
-    const { others, conflicts } = peersOf(nodes, self);
+    const { others, conflicts } = peersOf(nodes, self, []);
     expect(others).toEqual([peer('b', ['10.244.1.0/24'], []), peer('c', ['10.244.2.0/24'], ['192.0.2.3'])]);
     expect(conflicts).toHaveLength(4);
     expect(conflicts.join('; ')).not.toContain('\n');
