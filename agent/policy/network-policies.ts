@@ -11,6 +11,7 @@ import { subjectOf } from '../../machinery/client/event-recorder.ts';
 import type { EventSink } from '../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../machinery/client/informer.ts';
 import { networkPolicies } from '../../machinery/client/resource.ts';
+import { canonicalAddress } from '../../machinery/meta/ip-number.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
 import { keyOf } from '../../machinery/meta/object.ts';
 import { aborted } from '../../machinery/process/aborted.ts';
@@ -25,7 +26,7 @@ import { DriftWatch } from './drift-watch.ts';
 import { LocalPods } from './local-pods.ts';
 import { PeerPods } from './peer-pods.ts';
 import { compilePolicy } from './plan/compile-policy.ts';
-import { canonicalAddress, isStatic } from './plan/pod-facts.ts';
+import { isStatic } from './plan/pod-facts.ts';
 import type { PolicyBackend } from './policy-backend.ts';
 import type { PolicyMetrics } from './policy-metrics.ts';
 import { PolicyState } from './policy-state.ts';
@@ -192,7 +193,8 @@ export class NetworkPolicies implements Component {
   private async converge(signal: AbortSignal): Promise<void> {
     const { state, writer } = this;
     const { answered, isOurNetwork, log } = this.options;
-    if (state.putAnswered(state.hasPolicies ? answered().flatMap(canonicalAddress) : [])) writer?.forget();
+    if (state.putAnswered(state.hasPolicies ? answered().flatMap(address => canonicalAddress(address) ?? []) : []))
+      writer?.forget();
     await this.followPeers(signal);
     if (writer === undefined) {
       if (!state.isIdle) throw new Error('this node has no packet filter that works: install nftables or iptables');

@@ -1,9 +1,9 @@
 /** What the proxy's plan must know of its node: from the Node object, from flags, and which addresses the node has. One address family each. */
 import { networkInterfaces } from 'node:os';
 import type { Informer } from '../../machinery/client/informer.ts';
-import { isWithin, parseNetwork } from '../../machinery/meta/ip-number.ts';
+import { canonicalAddress, isWithin, parseNetwork } from '../../machinery/meta/ip-number.ts';
+import { ipFamilyOf } from '../../machinery/meta/value-shapes.ts';
 import type { Node } from '../../proto/api/core-v1.ts';
-import { canonicalAddress, familyOf } from './plan/address.ts';
 import type { AddressFamily } from './plan/address.ts';
 import type { NodeModel } from './plan/model.ts';
 
@@ -66,7 +66,7 @@ export class NodeView {
       zone: zoneOf(node),
       family,
       clusterCIDR,
-      localServiceIPs: new Set(localServiceIPs().filter(ip => familyOf(ip) === family)),
+      localServiceIPs: new Set(localServiceIPs().filter(ip => ipFamilyOf(ip) === family)),
       localhostNodePorts: family === 'IPv4' && this.options.localhostNodePorts !== false,
       nodePortAddresses: this.addresses(node),
       masqueradeBit: this.options.masqueradeBit ?? 14,
@@ -76,7 +76,7 @@ export class NodeView {
   private addresses(node: Node | undefined): NodeModel['nodePortAddresses'] {
     const { nodePortAddresses: ranges = [], family } = this.options;
     if (ranges.length === 0) return 'all';
-    const isFamily = (address: string): boolean => familyOf(address) === family;
+    const isFamily = (address: string): boolean => ipFamilyOf(address) === family;
     if (ranges.includes('primary')) {
       const own = (node?.status?.addresses ?? []).filter(a => a.type === 'InternalIP').map(a => a.address);
       return own.filter(isFamily).sort();

@@ -1,5 +1,6 @@
 /** Addresses as numbers, for counting within a network. Canonical text: dotted, or RFC 5952. */
 import ipaddr from 'ipaddr.js';
+import { ipFamilyOf } from './value-shapes.ts';
 
 export type IpFamily = 'IPv4' | 'IPv6';
 
@@ -17,6 +18,14 @@ export function ipText(value: bigint, family: IpFamily): string {
   const bytes = Array.from({ length }, (_, i) => Number((value >> BigInt(8 * (length - 1 - i))) & 0xffn));
   const address = ipaddr.fromByteArray(bytes);
   return address.kind() === 'ipv4' ? address.toString() : (address as ipaddr.IPv6).toRFC5952String();
+}
+
+/** An address as it is compared and written; undefined if the text is none. */
+export function canonicalAddress(text: string): string | undefined {
+  const family = ipFamilyOf(text);
+  if (family === undefined) return undefined;
+  // Ten thousands of them are read at once: without the way by a number.
+  return family === 'IPv4' ? text : (ipaddr.parse(text) as ipaddr.IPv6).toRFC5952String();
 }
 
 /** A network: `base` is its first address, with no bit set beyond `prefix`. */

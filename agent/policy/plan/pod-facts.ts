@@ -1,7 +1,6 @@
 /** What of a pod matters to policies: a few hundred bytes of it, so that all pods of a cluster can be kept. */
-import { ipNumber, ipText } from '../../../machinery/meta/ip-number.ts';
+import { canonicalAddress } from '../../../machinery/meta/ip-number.ts';
 import { keyOf } from '../../../machinery/meta/object.ts';
-import { ipFamilyOf } from '../../../machinery/meta/value-shapes.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { Protocol } from './model.ts';
 
@@ -37,7 +36,7 @@ export function podFacts(pod: Pod, addresses?: readonly string[]): PolicyPod {
     namespace,
     uid: identityOf(pod),
     labels,
-    addresses: hasNoRights(pod) ? [] : told.flatMap(canonicalAddress),
+    addresses: hasNoRights(pod) ? [] : told.flatMap(address => canonicalAddress(address) ?? []),
     ports: namedPorts(pod),
   };
 }
@@ -67,12 +66,6 @@ export function isSamePod(a: PolicyPod, b: PolicyPod): boolean {
     JSON.stringify(a.labels) === JSON.stringify(b.labels) &&
     JSON.stringify(a.ports) === JSON.stringify(b.ports)
   );
-}
-
-export function canonicalAddress(address: string): string[] {
-  const family = ipFamilyOf(address);
-  if (family === undefined) return [];
-  return [family === 'IPv4' ? address : ipText(ipNumber(address), family)];
 }
 
 // Containers that run beside the main ones have ports as well.

@@ -8,8 +8,9 @@
 import type { Service, ServicePort, ServiceSpec } from '../../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
 import { keyOf } from '../../../machinery/meta/object.ts';
-import { networkText, parseNetwork } from '../../../machinery/meta/ip-number.ts';
-import { canonicalAddress, cidrFamilyOf, familyOf, isPort } from './address.ts';
+import { canonicalAddress, networkText, parseNetwork } from '../../../machinery/meta/ip-number.ts';
+import { ipFamilyOf } from '../../../machinery/meta/value-shapes.ts';
+import { cidrFamilyOf, isPort } from './address.ts';
 import { isProxied } from './is-proxied.ts';
 import type { NodeModel, ServicePortModel, ServiceProtocol, TrafficPolicy } from './model.ts';
 import { candidatesOf, selectEndpoints } from './select-endpoints.ts';
@@ -56,7 +57,7 @@ export function computeServicePorts(
     const canonical = addresses.flatMap(address => {
       const known = canonicalAddress(address);
       if (known === undefined) complain(`${what} ${JSON.stringify(address)} is no address`);
-      return known !== undefined && familyOf(known) === node.family ? [known] : [];
+      return known !== undefined && ipFamilyOf(known) === node.family ? [known] : [];
     });
     return [...new Set(canonical)];
   };

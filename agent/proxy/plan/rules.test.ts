@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
 import { service, slice, testNode } from '../testdata/objects.ts';
-import { cidrFamilyOf, familyOf } from './address.ts';
+import { ipFamilyOf } from '../../../machinery/meta/value-shapes.ts';
+import { cidrFamilyOf } from './address.ts';
 import { computeServicePorts } from './compute-service-ports.ts';
 
 const away = (ip: string, extra = {}) => ({
@@ -55,9 +56,9 @@ describe('computeServicePorts()', () => {
   });
 });
 
-test('familyOf() and cidrFamilyOf() know addresses from other text', () => {
+test('ipFamilyOf() and cidrFamilyOf() know addresses from other text', () => {
   for (const good of ['::', '::1', 'fd00::1', '1:2:3:4:5:6:7:8', '::ffff:10.0.0.1'])
-    expect(familyOf(good)).toBe('IPv6');
+    expect(ipFamilyOf(good)).toBe('IPv6');
   for (const bad of [
     '',
     ':',
@@ -70,7 +71,7 @@ test('familyOf() and cidrFamilyOf() know addresses from other text', () => {
     '1.2.3.256',
     'fe80::1%eth0',
   ])
-    expect(familyOf(bad)).toBeUndefined();
+    expect(ipFamilyOf(bad)).toBeUndefined();
   expect(cidrFamilyOf('10.0.0.0/8')).toBe('IPv4');
   for (const bad of ['10.0.0.0', '10.0.0.0/33', '10.0.0.0/8/8', '10.0.0.0/ 8'])
     expect(cidrFamilyOf(bad)).toBeUndefined();

@@ -8,7 +8,9 @@
  * Source: kube-proxy's topology rules (v1.34, pkg/proxy/topology.go), KEP-1669, KEP-2433, KEP-3015, KEP-4444.
  */
 import type { Endpoint, EndpointSlice } from '../../../proto/api/discovery-v1.ts';
-import { canonicalAddress, familyOf, isPort } from './address.ts';
+import { canonicalAddress } from '../../../machinery/meta/ip-number.ts';
+import { ipFamilyOf } from '../../../machinery/meta/value-shapes.ts';
+import { isPort } from './address.ts';
 import type { EndpointModel, NodeModel, ServiceProtocol } from './model.ts';
 
 /** An endpoint with all that the choice depends on. */
@@ -81,7 +83,7 @@ export function selectEndpoints(candidates: readonly Candidate[], node: NodeMode
 function candidateOf(endpoint: Endpoint, port: number, node: NodeModel): Candidate | undefined {
   // Others would be the same endpoint's; consumers take the first.
   const ip = canonicalAddress(endpoint.addresses[0] ?? '');
-  if (ip === undefined || familyOf(ip) !== node.family) return undefined;
+  if (ip === undefined || ipFamilyOf(ip) !== node.family) return undefined;
   const { ready = true, serving = ready, terminating = false } = endpoint.conditions ?? {};
   return {
     ip,

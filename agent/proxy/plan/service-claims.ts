@@ -6,7 +6,8 @@
 import { keyOf } from '../../../machinery/meta/object.ts';
 import type { Service } from '../../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
-import { canonicalAddress, isPort } from './address.ts';
+import { canonicalAddress } from '../../../machinery/meta/ip-number.ts';
+import { isPort } from './address.ts';
 import { isProxied } from './is-proxied.ts';
 
 export class ServiceClaims {

@@ -6,11 +6,11 @@
  * - A port that somebody else of this host has is told of by service, and tried again.
  */
 import { networkInterfaces } from 'node:os';
-import { isWithin, parseNetwork } from '../../../machinery/meta/ip-number.ts';
+import { canonicalAddress, isWithin, parseNetwork } from '../../../machinery/meta/ip-number.ts';
 import type { Links } from '../../host/links.ts';
 import type { Sysctls } from '../../host/sysctl.ts';
 import type { ProxyBackend, ServiceUpdate } from '../backend.ts';
-import { canonicalAddress, familyOf } from '../plan/address.ts';
+import { ipFamilyOf } from '../../../machinery/meta/value-shapes.ts';
 import type { AddressFamily } from '../plan/address.ts';
 import type { NodeModel } from '../plan/model.ts';
 import { planSockets } from '../plan/userspace-sockets.ts';
@@ -172,7 +172,7 @@ export class UserspaceBackend implements ProxyBackend {
     const all = Object.values(networkInterfaces()).flatMap(list => list ?? []);
     const own = all.flatMap(({ address }) => canonicalAddress(address) ?? []);
     const isOwn = (address: string): boolean =>
-      familyOf(address) === this.options.family &&
+      ipFamilyOf(address) === this.options.family &&
       !address.startsWith('fe80:') &&
       !isWithin(address, this.context.serviceNetwork);
     return [...new Set(own.filter(isOwn))].sort();
