@@ -355,6 +355,12 @@ async function main(): Promise<void> {
   await cli.parseAsync();
 }
 
+// Who reads what a command prints may have had enough, as `head` has.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(exitCodes.ok);
+});
+
 main().catch((error: unknown) => {
   const message = errorText(error);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : message;

@@ -29,12 +29,7 @@ function podWarnings(spec: PodSpec, root: string): string[] {
 }
 
 function serviceWarnings(spec: ServiceSpec): string[] {
-  const warnings: string[] = [];
-  if (spec.type === 'LoadBalancer') {
-    const why = 'no load balancer is made by k8ts; the service answers on its cluster address and node ports';
-    warnings.push(`spec.type: ${why}`);
-  }
-  if ((spec.healthCheckNodePort ?? 0) > 0)
-    warnings.push('spec.healthCheckNodePort: nothing answers health checks on this port yet');
-  return warnings;
+  if (spec.type !== 'LoadBalancer') return [];
+  const why = 'no load balancer is made by k8ts; the service answers on its cluster address and node ports';
+  return [`spec.type: ${why}`];
 }
