@@ -83,7 +83,11 @@ export class PodNetwork implements Component {
     this.directories = new WatchedDirectories(() => this.wakeups.disturb());
     // Each pod that comes or goes is told here; those without host ports cost no more than this question.
     this.cacheDirectory = new WatchedDirectories(() => {
-      void this.setup.haveHostPortsChanged().then(changed => void (changed && this.wakeups.wake()));
+      this.setup.haveHostPortsChanged().then(
+        changed => void (changed && this.wakeups.wake()),
+        // What is wrong is found, and told of, by the next look.
+        () => this.wakeups.disturb(),
+      );
     });
     let settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
     this.isSetUp = new Promise((resolve, reject) => (settle = { resolve, reject }));

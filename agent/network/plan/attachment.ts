@@ -50,23 +50,30 @@ export function isCacheFileOf(networkName: string, file: string): boolean {
  */
 export function readAttachment(text: string, ipamDir: string): Attachment | undefined {
   const entry = parse(text);
-  const { containerId, config = '', ifName, result } = entry ?? {};
-  if (containerId === undefined || ifName === undefined) return undefined;
+  const { containerId, config, ifName, result } = entry ?? {};
+  if (typeof containerId !== 'string' || typeof ifName !== 'string' || typeof config !== 'string') return undefined;
   // The configuration as it was then; the directory is spelled as renderCniConfig() wrote it.
   if (!Buffer.from(config, 'base64').toString('utf8').includes(JSON.stringify(ipamDir))) return undefined;
-  const inside = result?.interfaces?.find(one => one.sandbox !== undefined && one.sandbox !== '');
-  const outside = result?.interfaces?.find(one => (one.sandbox ?? '') === '' && /^veth/.test(one.name ?? ''));
+  const interfaces = listOf(result?.interfaces);
+  const inside = interfaces.find(one => one.sandbox !== undefined && one.sandbox !== '');
+  const outside = interfaces.find(one => (one.sandbox ?? '') === '' && /^veth/.test(one.name ?? ''));
   if (inside?.sandbox === undefined || outside?.name === undefined) return undefined;
   return {
     containerId,
     interfaceName: ifName,
     hostLink: outside.name,
     namespacePath: inside.sandbox,
-    addresses: (result?.ips ?? []).flatMap(({ address }) =>
+    addresses: listOf(result?.ips).flatMap(({ address }) =>
       address === undefined ? [] : [address.split('/')[0] ?? ''],
     ),
-    hostPorts: (entry?.capabilityArgs?.portMappings ?? []).flatMap(readHostPort),
+    hostPorts: listOf(entry?.capabilityArgs?.portMappings).flatMap(readHostPort),
   };
+}
+
+/** A file that was damaged is as good as none. */
+function listOf<T extends object>(value: readonly T[] | null | undefined): readonly T[] {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [];
+  return list.filter((one): one is T => typeof one === 'object' && one !== null);
 }
 
 function parse(text: string): CacheEntry | undefined {

@@ -80,6 +80,17 @@ describe('readAttachment()', () => {
   });
 
   test.each([
+    { config: 5 },
+    { ifName: {} },
+    { result: 'x' },
+    { result: { interfaces: 5 } },
+    { result: { interfaces: [null, 1] } },
+    { result: null, capabilityArgs: { portMappings: 'x' } },
+  ])('of a damaged file (%j) nothing is known', damage => {
+    expect(readAttachment(entry(damage), '/x')).toBeUndefined();
+  });
+
+  test.each([
     ['of another node of this machine', entry(), '/y'],
     ['half written', entry().slice(0, 200), '/x'],
     ['no object', '7', '/x'],
