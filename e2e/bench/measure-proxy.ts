@@ -37,6 +37,8 @@ export interface ProxyFigures {
   /** What the proxy's own metrics say of the first write. */
   readonly firstSyncMs: number;
   readonly upstreamOneMore: Summary | undefined;
+  /** Of an agent alone, on a node that joined: without services, and with all of them. */
+  readonly agentMB: { readonly bare: number; readonly full: number };
 }
 
 interface SizeFigures {
@@ -59,7 +61,7 @@ export async function measureProxy(sizes: readonly number[], say: (text: string)
 
 async function measureMode(mode: Mode, sizes: readonly number[], say: (text: string) => void): Promise<ProxyFigures> {
   const cluster = newCluster('bench-proxy', {
-    workers: 1,
+    workers: 2,
     nodeSettings: { 'proxy-mode': mode },
     // Upstream's proxy asks for it.
     settings: { 'runtime-config': ['discovery.k8s.io/v1beta1=true'] },
@@ -68,6 +70,7 @@ async function measureMode(mode: Mode, sizes: readonly number[], say: (text: str
   try {
     await cluster.build();
     await cluster.up();
+    const bare = await measureAgent(cluster);
     const k = await cluster.kubectl.newNamespace('bench');
     const [client, server] = [await startPod(cluster, k, 'client'), await startPod(cluster, k, 'server')];
     const listener = listen(server.pid);
@@ -102,7 +105,11 @@ async function measureMode(mode: Mode, sizes: readonly number[], say: (text: str
       say(
         `${mode}, ${sizes.at(-1)} services: first write ${firstSyncMs.toFixed(0)} ms; start to last answer ${restartMs.toFixed(0)} ms`,
       );
-      return { mode, sizes: done, restartMs, firstSyncMs, upstreamOneMore };
+      const agentMB = { bare, full: await measureAgent(cluster) };
+      say(
+        `${mode}, ${sizes.at(-1)} services: an agent takes ${agentMB.full.toFixed(0)} MB, without services ${bare.toFixed(0)} MB (40 MB more wanted)`,
+      );
+      return { mode, sizes: done, restartMs, firstSyncMs, upstreamOneMore, agentMB };
     } finally {
       listener.kill('SIGKILL');
     }
@@ -160,6 +167,16 @@ async function measureRest(host: Host): Promise<{ memoryMB: number; cpuPercent: 
   return { memoryMB: pssBytes(pid) / 1e6, cpuPercent };
 }
 
+/** Memory of an agent that just started. */
+async function measureAgent(cluster: Cluster): Promise<number> {
+  const [host] = cluster.workers;
+  if (host === undefined) throw new Error('there is no worker');
+  await cluster.join(host);
+  const { memoryMB } = await measureRest(host);
+  await host.kill9();
+  return memoryMB;
+}
+
 /** The kernel knows no rule of ours when k8ts starts again. */
 async function measureFirstSync(cluster: Cluster, mode: Mode, clientPid: number, lives: readonly string[]) {
   const { control } = cluster;
@@ -188,7 +205,7 @@ async function measureUpstream(
   k: Kubectl,
   say: (text: string) => void,
 ): Promise<Summary | undefined> {
-  const [host] = cluster.workers;
+  const [, host] = cluster.workers;
   if (host === undefined || !existsSync(join(UPSTREAM, 'bin', 'kube-proxy'))) {
     say('upstream is not measured: CONFORMANCE_DIR has no bin/kube-proxy');
     return undefined;
