@@ -1,7 +1,7 @@
 /** Which packet filter all parts of this node write their rules with, decided once, and the commands that do it. */
 import { existsSync, readFileSync } from 'node:fs';
 import { chooseMode, ModeError, type ModeChoice } from '../../agent/proxy/choose-mode.ts';
-import { Iptables, type Family } from '../../agent/node-iptables/index.ts';
+import { CommandError, Iptables, type Family } from '../../agent/node-iptables/index.ts';
 import type { AddressFamily } from '../../agent/proxy/plan/address.ts';
 import type { IptablesVariant } from '../../agent/proxy/plan/decide-mode.ts';
 import { isMode } from '../proxy-flags.ts';
@@ -58,6 +58,11 @@ export function variantOf(filter: FilterName): IptablesVariant | undefined {
 function hasLegacyTables(family: AddressFamily): boolean {
   const file = `/proc/net/${family === 'IPv4' ? 'ip' : 'ip6'}_tables_names`;
   return existsSync(file) && readFileSync(file, 'utf8').trim() !== '';
+}
+
+/** Whether it says that this host has no such packet filter: then there are no rules of it. */
+export function isOfNoFilter(error: unknown): boolean {
+  return error instanceof CommandError && (error.failure === 'missing' || error.failure === 'unsupported');
 }
 
 /** As packet-filter commands say it. */

@@ -9,7 +9,7 @@ import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { MetricsRegistry } from '../../machinery/process/metrics.ts';
 import type { Sysctls } from '../../agent/host/sysctl.ts';
-import { CommandError, Ipset, Iptables, Nftables, type RuleChanges } from '../../agent/node-iptables/index.ts';
+import { Ipset, Iptables, Nftables, type RuleChanges } from '../../agent/node-iptables/index.ts';
 import { IptablesPolicyBackend } from '../../agent/policy/iptables-policy-backend.ts';
 import { NetworkPolicies } from '../../agent/policy/network-policies.ts';
 import { NftablesPolicyBackend, POLICY_TABLE } from '../../agent/policy/nftables-policy-backend.ts';
@@ -17,7 +17,7 @@ import type { PolicyBackend } from '../../agent/policy/policy-backend.ts';
 import { PolicyMetrics } from '../../agent/policy/policy-metrics.ts';
 import type { ModeChoice } from '../../agent/proxy/choose-mode.ts';
 import type { Pod } from '../../proto/api/core-v1.ts';
-import { filterNameOf, filtersInUse, variantOf, type FilterName } from './packet-filter.ts';
+import { filterNameOf, filtersInUse, isOfNoFilter, variantOf, type FilterName } from './packet-filter.ts';
 import { stoppedLast } from './running.ts';
 
 export interface PolicyOptions {
@@ -73,8 +73,7 @@ export async function removePolicyRules(): Promise<string[]> {
     try {
       if (await backendOf(name).cleanup()) removed.push(`rules of network policies (${name})`);
     } catch (error) {
-      // What is not there has no rules.
-      if (!(error instanceof CommandError) || error.failure !== 'missing') throw error;
+      if (!isOfNoFilter(error)) throw error;
     }
   }
   return removed;

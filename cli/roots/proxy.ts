@@ -7,7 +7,7 @@ import type { Component } from '../../machinery/process/component.ts';
 import { silentLogger, type Logger } from '../../machinery/process/logger.ts';
 import { MetricsRegistry } from '../../machinery/process/metrics.ts';
 import { processMetrics } from '../../machinery/process/process-metrics.ts';
-import { CommandError, Conntrack, Iptables, RuleEvents } from '../../agent/node-iptables/index.ts';
+import { Conntrack, Iptables, RuleEvents } from '../../agent/node-iptables/index.ts';
 import { Links } from '../../agent/host/links.ts';
 import type { Sysctls } from '../../agent/host/sysctl.ts';
 import type { ProxyBackend } from '../../agent/proxy/backend.ts';
@@ -29,7 +29,14 @@ import { nodeNameOf, type Config } from '../config.ts';
 import type { ClusterSettings } from '../cluster-objects.ts';
 import { QuestionError, type Questions } from '../control-socket.ts';
 import { socketOf } from '../socket-address.ts';
-import { familyWord, filterNameOf, filtersInUse, variantOf, type PacketFilterParts } from './packet-filter.ts';
+import {
+  familyWord,
+  filterNameOf,
+  filtersInUse,
+  isOfNoFilter,
+  variantOf,
+  type PacketFilterParts,
+} from './packet-filter.ts';
 import { running, stoppedLast } from './running.ts';
 
 const ADDRESSES_MS = 30_000;
@@ -164,8 +171,7 @@ export async function removeServiceRules(): Promise<string[]> {
       try {
         if (await backend.cleanup()) removed.push(`${family} service rules of ${name}`);
       } catch (error) {
-        // What is not there has no rules.
-        if (!(error instanceof CommandError) || error.failure !== 'missing') throw error;
+        if (!isOfNoFilter(error)) throw error;
       }
     }
   }
