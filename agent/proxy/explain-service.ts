@@ -68,7 +68,10 @@ export async function checkRules(
 ): Promise<RuleCheck> {
   const checked = families.map(async ({ family, backend, pending, updateOf }) => {
     const rules = backend.ruleCounts === undefined ? undefined : sum(backend.ruleCounts().values());
-    const differences = (await backend.compare?.(services.map(updateOf))) ?? [];
+    const differences = [
+      ...[...backend.refused].map(([service, reason]) => refusedDifference(service, reason)),
+      ...((await backend.compare?.(services.map(updateOf))) ?? []),
+    ];
     return {
       family,
       mode: backend.name,
@@ -79,6 +82,10 @@ export async function checkRules(
     };
   });
   return { families: await Promise.all(checked) };
+}
+
+function refusedDifference(service: string, reason: string): RuleDifference {
+  return { service, kind: 'missing', where: `rules, which were refused: ${reason}` };
 }
 
 function whyNothing(service: Service): string | undefined {

@@ -2,7 +2,8 @@
  * Keeps one back end, and so one address family, as services ask.
  *
  * - A change is written at once; changes that come during a write are written together by the next one (see plan/write-pacer.ts).
- * - A write that fails is repeated with growing delay as a full one, since it is then unknown what the kernel has.
+ * - A write that fails is repeated with growing delay as a full one, since it is then unknown what the kernel has. So are services that alone
+ *   were refused.
  * - Whether others changed our rules is looked up after they changed any, where something tells of that; else every 10 s.
  */
 import type { Clock } from '../../machinery/process/clock.ts';
@@ -20,6 +21,9 @@ const BURST_SERVICES = 1_000;
 const ENDPOINTS_MS = 30;
 const MIN_RETRY_MS = 200;
 const MAX_RETRY_MS = 10_000;
+/** When what a back end refused is tried again: the cause may have gone, as a lack of memory does. */
+const MIN_REFUSED_MS = 5_000;
+const MAX_REFUSED_MS = 300_000;
 /** Timers may fire a little early. */
 const TIMER_SLACK_MS = 5;
 /** A look once nobody has changed rules for so long, at the latest so long after the first. */
@@ -72,6 +76,10 @@ export class FamilySync {
   private readonly triggered = new Map<string, number>();
   private readonly pacer = new WritePacer();
   private full = true;
+  /** Services in the write that is under way. */
+  private writing = 0;
+  private refusedMs = 0;
+  private cancelRefused: (() => void) | undefined;
   private suspectedSinceMs: number | undefined;
   private driftDueMs = Infinity;
   private wake: (() => void) | undefined;
@@ -87,8 +95,9 @@ export class FamilySync {
     return this.options.family;
   }
 
+  /** Services whose changes are not written yet. */
   get pending(): number {
-    return this.dirty.size;
+    return this.dirty.size + this.writing;
   }
 
   /** @param triggeredAtMs when the cause of an endpoint's change was, if that is known */
@@ -149,6 +158,7 @@ export class FamilySync {
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
+      this.cancelRefused?.();
     }
   }
 
@@ -180,6 +190,7 @@ export class FamilySync {
     if (isFull) this.awaited.clear();
     this.triggered.clear();
     this.full = false;
+    this.writing = keys.length;
     try {
       if (isFull) await backend.replaceAll(this.works(keys, udp));
       else await backend.update([...this.works(keys, udp)]);
@@ -187,7 +198,10 @@ export class FamilySync {
       for (const [service, atMs] of triggered) if (!this.triggered.has(service)) this.triggered.set(service, atMs);
       this.options.onFailed(family, kind);
       throw error;
+    } finally {
+      this.writing = 0;
     }
+    this.planRefused();
     await this.options.flows?.follow(udp, isFull);
     const nowMs = clock.monotonicMs();
     if (!isFull) this.pacer.wrote(nowMs, nowMs - startedMs);
@@ -218,6 +232,17 @@ export class FamilySync {
     this.touchAll();
     await this.sync();
     return true;
+  }
+
+  private planRefused(): void {
+    const { backend, clock } = this.options;
+    if (backend.refused.size === 0) this.refusedMs = 0;
+    if (backend.refused.size === 0 || this.cancelRefused !== undefined) return;
+    this.refusedMs = Math.min(Math.max(MIN_REFUSED_MS, this.refusedMs * 2), MAX_REFUSED_MS);
+    this.cancelRefused = clock.after(this.refusedMs, () => {
+      this.cancelRefused = undefined;
+      for (const service of backend.refused.keys()) this.touch(service);
+    });
   }
 
   private planDriftCheck(): void {

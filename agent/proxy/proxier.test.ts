@@ -273,6 +273,39 @@ describe('Proxier of two families', () => {
     expect(told).toEqual(['Warning ServiceNotProgrammed web: IPv4 iptables: invalid argument']);
     await end();
   });
+
+  test('what a back end refused is tried again, more and more rarely, and counts as a difference until then', async () => {
+    const { slices, backend, clock, proxier, end } = await start();
+    backend.refused.set('default/web', 'out of memory');
+    slices.set(slice('web', ['10.244.0.4']));
+    await clock.advance(0);
+    const [check] = (await proxier.check()).families;
+    expect(check?.differences).toEqual([
+      { service: 'default/web', kind: 'missing', where: 'rules, which were refused: out of memory' },
+    ]);
+    const before = backend.calls.length;
+    await clock.advance(5_000);
+    await clock.advance(9_000);
+    expect(backend.calls.slice(before).filter(call => call !== 'drift?')).toEqual(['update web=1']);
+    backend.refused.clear();
+    await clock.advance(1_000);
+    await clock.advance(60_000);
+    expect(backend.calls.slice(before).filter(call => call !== 'drift?')).toEqual(['update web=1']);
+    await end();
+  });
+
+  test('what is being written counts as not written yet', async () => {
+    const { slices, backend, clock, proxier, end } = await start();
+    backend.held = true;
+    slices.set(slice('web', ['10.244.0.4']));
+    await clock.advance(0);
+    expect((await proxier.check()).families[0]?.pending).toBe(1);
+    backend.held = false;
+    backend.finish();
+    await clock.advance(0);
+    expect((await proxier.check()).families[0]?.pending).toBe(0);
+    await end();
+  });
 });
 
 describe('Proxier and claims', () => {

@@ -68,7 +68,8 @@ function checkText({ families }: RuleCheck): string {
     .flatMap(({ family, mode, services, rules, pending, differences }) => {
       const told = `${family}, ${mode}: ${services} services${rules === undefined ? '' : `, ${rules} rules`}`;
       const waiting = pending === 0 ? '' : `, ${pending} changes not written yet`;
-      if (differences.length === 0) return [`${pc.green('✔')} ${told}${waiting}: the kernel has what is wanted`];
+      const standing = pending === 0 ? 'the kernel has what is wanted' : 'the kernel has the rest';
+      if (differences.length === 0) return [`${pc.green('✔')} ${told}${waiting}: ${standing}`];
       return [
         `${pc.red('✖')} ${told}${waiting}: ${differences.length} differences`,
         ...differences.map(differenceText),
@@ -80,5 +81,5 @@ function checkText({ families }: RuleCheck): string {
 function differenceText({ service, kind, where, wanted, found }: RuleDifference): string {
   const about = service === undefined ? '' : ` (${service})`;
   const details = [wanted === undefined ? '' : `wanted ${wanted}`, found === undefined ? '' : `found ${found}`];
-  return `  ${kind.padEnd(10)} ${where}${about}: ${details.filter(Boolean).join(', ')}`;
+  return [`  ${kind.padEnd(10)} ${where}${about}`, details.filter(Boolean).join(', ')].filter(Boolean).join(': ');
 }
