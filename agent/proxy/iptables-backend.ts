@@ -108,12 +108,14 @@ export class IptablesBackend implements ProxyBackend {
     return iptablesPath(saved, rules);
   }
 
-  async compare(): Promise<readonly RuleDifference[]> {
+  async compare(updates: readonly ServiceUpdate[]): Promise<readonly RuleDifference[]> {
+    const node = this.options.node();
     const live = { nat: await this.read('nat'), filter: await this.read('filter') };
-    return compareIptables(
-      live,
-      this.ledger ?? new RuleLedger({ nat: NO_TABLE, filter: NO_TABLE }, this.options.node()),
-    );
+    const ledger = this.ledger ?? new RuleLedger({ nat: NO_TABLE, filter: NO_TABLE }, node);
+    const services = updates
+      .filter(({ service }) => !this.refused.has(service))
+      .map(({ service, ports }) => [service, renderService(ports, node, this.hairpin)] as const);
+    return compareIptables(live, ledger, services);
   }
 
   private async read(table: ProxyTable): Promise<KernelTable> {

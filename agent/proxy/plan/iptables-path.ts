@@ -1,8 +1,10 @@
-/** What iptables says of a service: the way of its packets, and what differs from what we wrote. */
+/** What iptables says of a service: the way of its packets, and what differs from what is wanted. */
 import type { SavedRule, SavedTables } from '../../node-iptables/plan/parse-save.ts';
-import { PROXY_TABLES } from './iptables-base.ts';
+import { BASE_CHAINS, PROXY_TABLES } from './iptables-base.ts';
 import type { ProxyTable } from './iptables-base.ts';
-import type { KernelTable } from './iptables-kernel.ts';
+import { ROOT_CHAINS } from './iptables-branches.ts';
+import { ChainHash } from './iptables-kernel.ts';
+import type { KernelChain, KernelTable } from './iptables-kernel.ts';
 import type { RuleLedger } from './iptables-ledger.ts';
 import type { RenderedService } from './iptables-render.ts';
 import type { ServicePortModel } from './model.ts';
@@ -59,26 +61,60 @@ function ruleTitle(chain: string, { text }: SavedRule): string {
   return endpoint === undefined ? `chain ${chain}` : `endpoint ${endpoint}`;
 }
 
-/** What of our chains is not as we left it. */
-export function compareIptables(live: Record<ProxyTable, KernelTable>, ledger: RuleLedger): RuleDifference[] {
+/** Chains by name, and whose they are if they are one service's own. */
+type Wanted = Map<string, KernelChain & { readonly service?: string }>;
+
+/**
+ * What of our chains is not as services want it, or, of those that all services share, not as we left it.
+ * @param services all of them but those that the kernel refused
+ */
+export function compareIptables(
+  live: Record<ProxyTable, KernelTable>,
+  ledger: RuleLedger,
+  services: Iterable<readonly [service: string, rules: RenderedService]>,
+): RuleDifference[] {
+  const wanted = wantedChains(services);
   return PROXY_TABLES.flatMap(table => {
     const differences: RuleDifference[] = [];
-    const known = new Set(ledger.chainNames(table));
-    for (const chain of known) {
-      const where = `chain ${chain} of table ${table}`;
-      const [wanted, found] = [ledger.chain(table, chain), live[table].ours.get(chain)];
-      if (wanted === undefined || wanted.hash === found?.hash) continue;
-      const expected = `${wanted.rules} rules`;
-      if (found === undefined) differences.push({ kind: 'missing', where, wanted: expected });
+    const chains = wanted[table];
+    for (const chain of [...BASE_CHAINS[table], ...ROOT_CHAINS[table]]) {
+      const left = ledger.chain(table, chain);
+      if (left !== undefined) chains.set(chain, left);
+    }
+    for (const [chain, { service, hash, rules }] of chains) {
+      const found = live[table].ours.get(chain);
+      if (found?.hash === hash) continue;
+      const about = service === undefined ? {} : { service };
+      const told = { ...about, where: `chain ${chain} of table ${table}`, wanted: `${rules} rules` };
+      if (found === undefined) differences.push({ ...told, kind: 'missing' });
       else {
-        const told = found.rules === wanted.rules ? 'as many, but others' : `${found.rules} rules`;
-        differences.push({ kind: 'different', where, wanted: expected, found: told });
+        const seen = found.rules === rules ? 'as many, but others' : `${found.rules} rules`;
+        differences.push({ ...told, kind: 'different', found: seen });
       }
     }
     for (const [chain, { rules }] of live[table].ours) {
-      if (known.has(chain)) continue;
+      if (chains.has(chain)) continue;
       differences.push({ kind: 'unexpected', where: `chain ${chain} of table ${table}`, found: `${rules} rules` });
     }
     return differences;
   });
+}
+
+function wantedChains(services: Iterable<readonly [string, RenderedService]>): Record<ProxyTable, Wanted> {
+  const wanted: Record<ProxyTable, Wanted> = { nat: new Map(), filter: new Map() };
+  const branches: Record<ProxyTable, Map<string, string[]>> = { nat: new Map(), filter: new Map() };
+  for (const [service, { chains, shared }] of services) {
+    for (const [chain, rules] of chains) wanted.nat.set(chain, { service, ...ChainHash.of(chain, rules) });
+    // A service may ask for one rule twice.
+    for (const id of new Set(shared.map(({ branch, rule }) => `${branch.table} ${branch.chain} ${rule}`))) {
+      const [table = '', chain = ''] = id.split(' ', 2);
+      const list = branches[table as ProxyTable];
+      const rules = list.get(chain) ?? [];
+      rules.push(id.slice(table.length + chain.length + 2));
+      list.set(chain, rules);
+    }
+  }
+  for (const table of PROXY_TABLES)
+    for (const [chain, rules] of branches[table]) wanted[table].set(chain, ChainHash.of(chain, rules.sort()));
+  return wanted;
 }

@@ -135,15 +135,19 @@ test('iptables: a path leads from each address of a service to its endpoints, wi
 });
 
 test('iptables: the comparison tells chains that are gone, others and new', () => {
-  const [svc = ''] = renderService([web], testNode).chains.keys();
+  const rules = renderService([web], testNode);
+  const [svc = ''] = rules.chains.keys();
   const table = (text: string) => readKernel('nat', text.replaceAll(/^\[7:420\] /gm, ''));
   const none = { ours: new Map(), foreign: new Map() };
   const text = natText('');
-  const ledger = new RuleLedger({ nat: table(text), filter: none }, testNode);
-  const compare = (live: string) => compareIptables({ nat: table(live), filter: none }, ledger);
+  const ledger = new RuleLedger({ nat: none, filter: none }, testNode);
+  const compare = (live: string) =>
+    compareIptables({ nat: table(live), filter: none }, ledger, [['default/web', rules]]);
   expect(compare(text)).toEqual([]);
   const emptied = text.replaceAll(new RegExp(`^.*-A ${svc} .*\n`, 'gm'), '');
-  expect(compare(emptied)).toEqual([expect.objectContaining({ kind: 'different', found: '0 rules' })]);
+  expect(compare(emptied)).toEqual([
+    expect.objectContaining({ service: 'default/web', kind: 'different', found: '0 rules' }),
+  ]);
   expect(compare(emptied.replace(new RegExp(`^:${svc} .*\n`, 'm'), ''))).toEqual([
     expect.objectContaining({ kind: 'missing', where: `chain ${svc} of table nat` }),
   ]);
