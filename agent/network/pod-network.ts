@@ -52,6 +52,8 @@ const RULES_SETTLE_MS = 500;
 const RULES_GAP_MS = 10_000;
 const CLEAR_MS = 600_000;
 const FIRST_RETRY_MS = 500;
+/** Looks in a row that failed, until a network that stood counts as broken: some four seconds. */
+const FAILURES_OF_A_NETWORK = 4;
 const MAX_RETRY_MS = 30_000;
 const MOST_TOLD = 20;
 
@@ -143,7 +145,7 @@ export class PodNetwork implements Component {
 
   private async loop(signal: AbortSignal): Promise<void> {
     const { ruleChanges, log } = this.options;
-    let retryMs = 0;
+    let [retryMs, failures] = [0, 0];
     while (!signal.aborted) {
       const disturbed = this.wakeups.begin();
       try {
@@ -152,13 +154,16 @@ export class PodNetwork implements Component {
         if (status !== undefined) this.set(status);
         await this.followDirectories();
         await this.clearLeftBehind();
-        retryMs = 0;
+        [retryMs, failures] = [0, 0];
         if (disturbed) this.wakeups.repaired(changes.length);
         if (disturbed && changes.length > 0)
           log.warn({ changes: changes.slice(0, MOST_TOLD) }, 'somebody changed the pod network; it is as it should be');
       } catch (error) {
         retryMs = Math.min(Math.max(FIRST_RETRY_MS, retryMs * 2), MAX_RETRY_MS);
-        this.set({ ready: false, reason: 'NetworkSetupFailed', message: errorText(error) });
+        failures++;
+        // What stood goes on standing: one command that fails says nothing of it.
+        if (!this.current.ready || failures >= FAILURES_OF_A_NETWORK)
+          this.set({ ready: false, reason: 'NetworkSetupFailed', message: errorText(error) });
         log.error({ error: String(error), retryMs }, 'the pod network could not be set up');
       }
       const { checkMs = ruleChanges?.watching === true ? WATCHED_CHECK_MS : CHECK_MS } = this.options;

@@ -77,7 +77,8 @@ export function compareIptables(
   return PROXY_TABLES.flatMap(table => {
     const differences: RuleDifference[] = [];
     const chains = wanted[table];
-    for (const chain of [...BASE_CHAINS[table], ...ROOT_CHAINS[table]]) {
+    const shared = new Set<string>([...BASE_CHAINS[table], ...ROOT_CHAINS[table]]);
+    for (const chain of shared) {
       const left = ledger.chain(table, chain);
       if (left !== undefined) chains.set(chain, left);
     }
@@ -93,7 +94,8 @@ export function compareIptables(
       }
     }
     for (const [chain, { rules }] of live[table].ours) {
-      if (chains.has(chain)) continue;
+      // Before the first write that succeeds nothing is known of shared ones.
+      if (chains.has(chain) || shared.has(chain)) continue;
       differences.push({ kind: 'unexpected', where: `chain ${chain} of table ${table}`, found: `${rules} rules` });
     }
     return differences;
