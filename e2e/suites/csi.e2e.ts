@@ -128,7 +128,7 @@ test('a claim is attached, staged once for two pods, grows, is measured, and goe
   await k.exec('one', 'echo hello > /data/word; sync');
   expect(await k.exec('two', 'cat /data/word')).toBe('hello\n');
   expect(await k.exec('two', 'stat -c %g /data /data/word')).toBe(`${GROUP}\n${GROUP}\n`);
-  expect((await k.events('one')).map(({ reason }) => reason)).toContain('SuccessfulAttachVolume');
+  await k.waitEvent('one', 'SuccessfulAttachVolume', /./);
 
   const calls = driver.calls();
   expect(calls.filter(line => line === `NodeStageVolume ${volume}`)).toHaveLength(1);

@@ -248,8 +248,7 @@ test('a resize up and down reaches the control groups of container and pod, and 
     expect(await limitsInside('grows')).toEqual({ cpu: Number.parseInt(next.limits.cpu, 10) / 1000, memory });
     expect(await podLimit(after.metadata.uid)).toBe(memory);
   }
-  const reasons = (await k.events('grows')).map(e => e.reason);
-  expect(reasons).toEqual(expect.arrayContaining(['ResizeStarted', 'ResizeCompleted']));
+  for (const reason of ['ResizeStarted', 'ResizeCompleted']) await k.waitEvent('grows', reason, /./);
 });
 
 test('what only the pod as a whole may use holds its containers, and is resized as well', async () => {
