@@ -1,5 +1,6 @@
 /** Cluster DNS of a node that runs, asked by a client in another process on the same machine: at a steady rate, and as fast as it answers. */
 import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { newCluster } from '../../machine/cluster.ts';
 import { closeEstate } from '../../machine/estate.ts';
 import { cpuMs } from '../../machine/processes.ts';
@@ -10,6 +11,7 @@ const DNS = '10.96.0.10';
 const RATE = 10_000;
 const SECONDS = 10;
 const SERVICES = 100;
+const SETTLE_MS = 10_000;
 
 export interface DnsFigures extends LoadFigures {
   /** Of one core, while `RATE` questions a second are answered and then as many as can be. */
@@ -32,6 +34,8 @@ export async function measureDns(say: (text: string) => void): Promise<DnsFigure
         spec: { selector: { app: name }, ports },
       })),
     );
+    // A node that just started does other things, too.
+    await sleep(SETTLE_MS);
     const { pid } = control;
     if (pid === undefined) throw new Error('k8ts does not run');
     const argv = [
