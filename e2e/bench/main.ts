@@ -12,13 +12,13 @@ import { parseArgs } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
 import { closeEstate, sweepEstates } from '../machine/estate.ts';
-import { cpuMs, pssBytes } from '../machine/processes.ts';
 import { deployment, IMAGE, pod, service, shell } from '../suites/objects.ts';
 import { measureApi } from './api/measure-api.ts';
 import { CriFloor } from './cri-floor.ts';
 import { measureDns } from './dns/measure-dns.ts';
 import { measureNode } from './measure-node.ts';
 import { measureProxy } from './measure-proxy.ts';
+import { measureRest } from './rest.ts';
 import { percentile, summarize, type Summary } from './figures.ts';
 
 const POD_TIMES = fileURLToPath(new URL('./pod-times/main.ts', import.meta.url));
@@ -65,16 +65,6 @@ async function measureStart(cluster: Cluster): Promise<{ upMs: number; dnsPodMs:
   return { upMs, dnsPodMs };
 }
 
-async function measureRest(cluster: Cluster): Promise<{ memoryMB: number; cpuPercent: number }> {
-  const { pid } = cluster.control;
-  if (pid === undefined) throw new Error('k8ts does not run');
-  await sleep(SETTLE_MS);
-  const [begin, before] = [performance.now(), cpuMs(pid)];
-  await sleep(number('rest-seconds') * 1000);
-  const cpuPercent = ((cpuMs(pid) - before) / (performance.now() - begin)) * 100;
-  return { memoryMB: pssBytes(pid) / 1e6, cpuPercent };
-}
-
 async function measurePods(cluster: Cluster): Promise<{ one: number[]; atOnceMs: number }> {
   // After a kill, what the runtime's turn and the last pods left is cleaned up first; that is not what is measured here.
   await sleep(SETTLE_MS);
@@ -104,7 +94,7 @@ async function measure(cluster: Cluster): Promise<Figures> {
   say(`k8ts up to pod with DNS answer ${dnsPodMs.toFixed(0)} ms (6,000 wanted)`);
   await cluster.kubectl.apply(deployment('demo', { replicas: 2 }), service('demo', { type: 'NodePort' }));
   await cluster.kubectl.run(['rollout', 'status', 'deployment/demo', '--timeout=60s']);
-  const { memoryMB, cpuPercent } = await measureRest(cluster);
+  const { memoryMB, cpuPercent } = await measureRest(cluster.control.pid, SETTLE_MS, number('rest-seconds') * 1000);
   say(`memory at rest, proportional   ${memoryMB.toFixed(0)} MB (200 wanted)`);
   say(`CPU at rest                    ${cpuPercent.toFixed(2)} % of a core (1 wanted)`);
   const [ours, floors]: [{ one: number[]; atOnceMs: number }[], { one: number[]; atOnceMs: number }[]] = [[], []];

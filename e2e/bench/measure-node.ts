@@ -2,16 +2,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { newCluster, type Cluster } from '../machine/cluster.ts';
 import { closeEstate } from '../machine/estate.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
-import { cpuMs, pidsNaming, pssBytes } from '../machine/processes.ts';
+import { pidsNaming } from '../machine/processes.ts';
 import { waitFor } from '../machine/wait-for.ts';
 import { deployment, IDLE, IMAGE } from '../suites/objects.ts';
 import { startNodePrograms, UPSTREAM } from '../upstream/upstream-programs.ts';
 import { CriFloor } from './cri-floor.ts';
 import { summarize, type Summary } from './figures.ts';
+import { measureRest, type Rest } from './rest.ts';
 
 const TREE = fileURLToPath(new URL('../..', import.meta.url));
 const FULL = 110;
@@ -29,11 +29,6 @@ export interface NodeFigures {
   readonly readinessMs: Summary;
 }
 
-interface Rest {
-  readonly memoryMB: number;
-  readonly cpuPercent: number;
-}
-
 /** @param windowMs over which CPU is measured */
 export async function measureNode(windowMs: number, say: (text: string) => void): Promise<NodeFigures> {
   const cluster = newCluster('bench-node', { workers: 1 });
@@ -48,7 +43,7 @@ export async function measureNode(windowMs: number, say: (text: string) => void)
     const { pid } = control;
     if (pid === undefined) throw new Error('k8ts does not run');
     const fullMs = await fill(k);
-    const full = await measureRest(pid, windowMs);
+    const full = await measureRest(pid, SETTLE_MS, windowMs);
     await remove(k, 'full');
     const probing = await measureProbes(k, control.name, IMAGE, pid, windowMs);
     say(`${PROBED * 60} exec probes a minute      ${probing.cpuPercent.toFixed(1)} % of a core`);
@@ -82,20 +77,12 @@ async function measureTimes(cluster: Cluster, namespace: string): Promise<{ dele
   return { deleteMs: summarize(times.deleteMs), readinessMs: summarize(times.readinessMs) };
 }
 
-async function measureRest(pid: number, windowMs: number): Promise<Rest> {
-  await sleep(SETTLE_MS);
-  const [begin, before] = [performance.now(), cpuMs(pid)];
-  await sleep(windowMs);
-  const cpuPercent = ((cpuMs(pid) - before) / (performance.now() - begin)) * 100;
-  return { memoryMB: pssBytes(pid) / 1e6, cpuPercent };
-}
-
 /** CPU of `pid` while pods with exec probes run on `node`. */
 async function measureProbes(k: Kubectl, node: string, image: string, pid: number, windowMs: number): Promise<Rest> {
   const readinessProbe = { exec: { command: ['/bin/true'] }, periodSeconds: 1 };
   const name = `probed-${node}`;
   await rollOut(k, name, PROBED, { image, readinessProbe }, { nodeName: node });
-  const rest = await measureRest(pid, windowMs);
+  const rest = await measureRest(pid, SETTLE_MS, windowMs);
   await remove(k, name);
   return rest;
 }

@@ -12,10 +12,11 @@ import { newCluster, type Cluster } from '../machine/cluster.ts';
 import { closeEstate } from '../machine/estate.ts';
 import type { Host } from '../machine/host.ts';
 import type { Kubectl } from '../machine/kubectl.ts';
-import { cpuMs, pidsNaming, pssBytes } from '../machine/processes.ts';
+import { pidsNaming } from '../machine/processes.ts';
 import { IDLE, pod } from '../suites/objects.ts';
 import { startProxyProgram, UPSTREAM } from '../upstream/upstream-programs.ts';
 import { percentile, summarize, type Summary } from './figures.ts';
+import { measureRest } from './rest.ts';
 
 const TREE = fileURLToPath(new URL('../..', import.meta.url));
 const SERVICES = fileURLToPath(new URL('../load/services/main.ts', import.meta.url));
@@ -27,6 +28,7 @@ const LIVE = 50;
 const ONE_MORE = 15;
 const HANDSHAKES = 40;
 const SETTLE_MS = 8_000;
+const REST_MS = 20_000;
 const LISTEN_PORT = 9_090;
 
 export interface ProxyFigures {
@@ -92,7 +94,7 @@ async function measureMode(mode: Mode, sizes: readonly number[], say: (text: str
           oneMore,
           directUs: await handshakes(client.pid, LISTEN_PORT, [server.ip], HANDSHAKES * 20),
           handshakeUs: await handshakes(client.pid, 80, lives, HANDSHAKES),
-          ...(await measureRest(control)),
+          ...(await measureRest(control.pid, SETTLE_MS, REST_MS)),
         };
         done.push(size);
         say(
@@ -157,22 +159,12 @@ async function handshakes(pid: number, port: number, addresses: readonly string[
   return { p50: Math.round(percentile(samples, 50)), p99: Math.round(percentile(samples, 99)) };
 }
 
-async function measureRest(host: Host): Promise<{ memoryMB: number; cpuPercent: number }> {
-  const { pid } = host;
-  if (pid === undefined) throw new Error('k8ts does not run');
-  await sleep(SETTLE_MS);
-  const [begin, before] = [performance.now(), cpuMs(pid)];
-  await sleep(20_000);
-  const cpuPercent = ((cpuMs(pid) - before) / (performance.now() - begin)) * 100;
-  return { memoryMB: pssBytes(pid) / 1e6, cpuPercent };
-}
-
 /** Memory of an agent that just started. */
 async function measureAgent(cluster: Cluster): Promise<number> {
   const [host] = cluster.workers;
   if (host === undefined) throw new Error('there is no worker');
   await cluster.join(host);
-  const { memoryMB } = await measureRest(host);
+  const { memoryMB } = await measureRest(host.pid, SETTLE_MS, REST_MS);
   await host.kill9();
   return memoryMB;
 }

@@ -9,6 +9,7 @@
  */
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { peerAddress } from '../../../machinery/process/listen-host.ts';
 import type { SocketPlan } from '../plan/userspace-sockets.ts';
 import { endpointsFor } from './client-rules.ts';
 import type { ClientContext } from './client-rules.ts';
@@ -99,7 +100,7 @@ function joinEnds(client: Socket, server: Socket): void {
   }
 }
 
-/** Without what an IPv6 socket adds. */
-export function plainAddress(address: string | undefined): string {
-  return (address ?? '').replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');
+/** Without what an IPv6 socket adds, the zone of a link-local address among it. */
+function plainAddress(address: string | undefined): string {
+  return peerAddress(address).replace(/%.*$/, '');
 }
