@@ -23,7 +23,7 @@ type Table = Record<string, Record<string, RawType>>;
 const here = dirname(fileURLToPath(import.meta.url));
 const table = Object.assign(
   {},
-  ...['k8s-api-1.36.json', 'k8s-api-more.json', 'kubelet-config-1.36.json'].map(
+  ...['k8s-api-1.36.json', 'k8s-api-more.json', 'kubelet-config-1.36.json', 'scheduler-config-1.36.json'].map(
     f => JSON.parse(readFileSync(join(here, 'table', f), 'utf8')) as Table,
   ),
 ) as Table;
@@ -35,6 +35,7 @@ const QUALIFIERS: Record<string, string> = {
   corev1: 'api/core/v1',
   apiv1: 'api/core/v1',
   authnv1: 'api/authentication/v1',
+  componentbaseconfigv1alpha1: 'component-base/config/v1alpha1',
 };
 /** Packages in which `v1.` means meta/v1 and not core/v1. */
 const V1_IS_META = new Set(['api/apidiscovery/v2', 'apiserver/pkg/apis/config/v1']);

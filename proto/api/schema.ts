@@ -7,6 +7,7 @@ import builtin from './table/k8s-api-1.36.json' with { type: 'json' };
 import more from './table/k8s-api-more.json' with { type: 'json' };
 // Newer than what stands of it in the table before.
 import kubeletConfig from './table/kubelet-config-1.36.json' with { type: 'json' };
+import schedulerConfig from './table/scheduler-config-1.36.json' with { type: 'json' };
 
 /** One field. `type` is a reference as in upstream's source: `[]Container`, `map[string]string`, `*int32`, `metav1.ObjectMeta`. */
 export interface RawField {
@@ -42,4 +43,5 @@ export const apiTable: ApiTable = {
   ...(builtin as ApiTable),
   ...(more as ApiTable),
   ...(kubeletConfig as ApiTable),
+  ...(schedulerConfig as ApiTable),
 };
