@@ -7,13 +7,10 @@
  */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CodecError, parseYaml } from '../../../machinery/meta/codec.ts';
-import { checkObject, DecodeError, type Wanted } from '../../../machinery/meta/decode.ts';
-import { isJsonObject, type JsonValue } from '../../../machinery/meta/json-value.ts';
+import type { JsonValue } from '../../../machinery/meta/json-value.ts';
 import { applyMergePatch } from '../../../machinery/meta/merge-patch.ts';
-import { nearestWord } from '../../../machinery/meta/nearest-word.ts';
 import { schemaOf } from '../../../machinery/meta/schema-table.ts';
-import { childSchema, type Schema } from '../../../machinery/meta/schema.ts';
+import { readStrictDocument } from '../../../machinery/meta/strict-document.ts';
 import { unsupportedSettings } from './plan/configuration-support.ts';
 import {
   CONFIGURATION_API_VERSION,
@@ -31,7 +28,11 @@ export class ConfigurationError extends Error {
   }
 }
 
-const SCHEMA = schemaOf('kubelet/config/v1beta1', CONFIGURATION_KIND);
+const DOCUMENT = {
+  apiVersion: CONFIGURATION_API_VERSION,
+  kind: CONFIGURATION_KIND,
+  schema: schemaOf('kubelet/config/v1beta1', CONFIGURATION_KIND),
+};
 const DROP_IN_ENDING = '.conf';
 
 /**
@@ -74,55 +75,7 @@ async function readOne(path: string): Promise<JsonValue> {
   } catch (error) {
     throw new ConfigurationError(path, [(error as Error).message]);
   }
-  try {
-    // JSON is YAML.
-    const { value, duplicateFields } = await parseYaml(text);
-    const problems = duplicateFields.map(field => `${field}: the field stands there twice`);
-    return checked(path, value, problems);
-  } catch (error) {
-    if (error instanceof DecodeError) throw new ConfigurationError(path, [wrongValue(error)]);
-    if (error instanceof CodecError) throw new ConfigurationError(path, [error.message]);
-    throw error;
-  }
-}
-
-function checked(path: string, value: unknown, problems: string[]): JsonValue {
-  const { apiVersion, kind } = isJsonObject(value) ? value : {};
-  if (apiVersion !== CONFIGURATION_API_VERSION || kind !== CONFIGURATION_KIND) {
-    const found = `found apiVersion ${JSON.stringify(apiVersion) ?? 'none'}, kind ${JSON.stringify(kind) ?? 'none'}`;
-    throw new ConfigurationError(path, [
-      `want apiVersion: ${CONFIGURATION_API_VERSION} and kind: ${CONFIGURATION_KIND}; ${found}`,
-    ]);
-  }
-  const { value: decoded, unknownFields } = checkObject(SCHEMA, value, 'applied');
-  problems.push(...unknownFields.map(unknownField));
+  const { value, problems } = await readStrictDocument(text, DOCUMENT);
   if (problems.length > 0) throw new ConfigurationError(path, problems);
-  return decoded as JsonValue;
-}
-
-/** What a setting holds; other kinds are text. */
-const WANTED: Partial<Record<Wanted, string>> = {
-  int32: 'a whole number',
-  int64: 'a whole number',
-  float: 'a number',
-  bool: 'true or false',
-  duration: 'a time such as 30s or 5m',
-  list: 'a list',
-  map: 'a map',
-  struct: 'a map',
-};
-
-function wrongValue({ path, wanted, message }: DecodeError): string {
-  return `${path}: ${wanted === undefined ? message : `wants ${WANTED[wanted] ?? 'text; put it in quotes'}`}`;
-}
-
-function unknownField(path: string): string {
-  const steps = path.split('.');
-  const name = steps.pop() ?? '';
-  const parent = steps.reduce<Schema>((schema, step) => {
-    const field = childSchema(schema, step.replace(/\[\d+\]$/, ''));
-    return field.kind === 'list' ? field.items : field;
-  }, SCHEMA);
-  const meant = parent.kind === 'struct' ? nearestWord(name, [...parent.fields.keys()]) : undefined;
-  return `${path}: unknown field${meant === undefined ? '' : `; did you mean ${meant}?`}`;
+  return value;
 }

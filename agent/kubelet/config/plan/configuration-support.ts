@@ -2,23 +2,12 @@
  * Settings of upstream's that this kubelet does not have. Each may be said with the value that is true here; any other is refused with
  * the reason, so that nobody believes in a setting that does nothing.
  */
-import type { FieldError } from '../../../../machinery/meta/field-error.ts';
-import { forbiddenError } from '../../../../machinery/meta/field-error.ts';
+import { forbiddenError, type FieldError } from '../../../../machinery/meta/field-error.ts';
 import { FieldPath } from '../../../../machinery/meta/field-path.ts';
-import { isJsonObject } from '../../../../machinery/meta/json-value.ts';
+import { lack, lackingSettings, type LackingSetting } from '../../../../machinery/meta/lacking-settings.ts';
 import type { ConfigurationFile } from './kubelet-configuration.ts';
 
-interface Lack {
-  /** The path of the setting: `logging.format`. */
-  readonly path: string;
-  /** Values that say what is so anyway. */
-  readonly only: readonly unknown[];
-  readonly why: string;
-}
-
-const lack = (path: string, only: readonly unknown[], why: string): Lack => ({ path, only, why });
-
-const LACKS: readonly Lack[] = [
+const LACKS: readonly LackingSetting[] = [
   lack('syncFrequency', ['1m0s'], 'pods are looked at when something changes, not in periods; leave it out'),
   lack('rotateCertificates', [true], 'a node always renews its certificates'),
   lack('enableContentionProfiling', [false], 'there is no such profile of Node.js'),
@@ -91,16 +80,7 @@ const GATES: ReadonlyMap<string, 'on' | 'choice'> = new Map([
 
 /** One error for each setting that cannot be had. */
 export function unsupportedSettings(file: ConfigurationFile): FieldError[] {
-  const errors: FieldError[] = [];
-  for (const { path, only, why } of LACKS) {
-    const names = path.split('.');
-    const value = names.reduce<unknown>((at, name) => (isJsonObject(at) ? at[name] : undefined), file);
-    if (isNothing(value) || only.includes(value)) continue;
-    const [first = '', ...rest] = names;
-    const values = only.map(v => JSON.stringify(v)).join(', ');
-    const hint = only.length === 0 ? '' : ` (only ${values} is taken)`;
-    errors.push(forbiddenError(FieldPath.of(first, ...rest), `k8ts does not have this setting: ${why}${hint}`));
-  }
+  const errors = lackingSettings(LACKS, file);
   for (const [name, enabled] of Object.entries(file.featureGates ?? {})) {
     const gate = GATES.get(name);
     const path = FieldPath.of('featureGates').key(name);
@@ -108,10 +88,4 @@ export function unsupportedSettings(file: ConfigurationFile): FieldError[] {
     else if (gate === 'on' && !enabled) errors.push(forbiddenError(path, 'this feature is always on; leave it out'));
   }
   return errors;
-}
-
-/** Upstream writes these for settings that nobody made. */
-function isNothing(value: unknown): boolean {
-  if (value === undefined || value === null || value === '' || value === 0 || value === '0s') return true;
-  return typeof value === 'object' && Object.keys(value).length === 0;
 }
