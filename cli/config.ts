@@ -105,6 +105,18 @@ export const optionTable = {
     false,
     'Give every ServiceAccount a token Secret, as Kubernetes before 1.24 did',
   ),
+  'scheduler-bind-address': row(
+    'server',
+    'string',
+    '127.0.0.1:10259',
+    'Where the scheduler serves /metrics and /healthz (HTTPS); none for nowhere',
+  ),
+  'controllers-bind-address': row(
+    'server',
+    'string',
+    '127.0.0.1:10257',
+    'Where the controllers serve /metrics and /healthz (HTTPS); none for nowhere',
+  ),
   without: row('server', 'list', undefined, 'Parts that somebody else provides: scheduler, controllers'),
   'cluster-domain': row('server', 'string', 'cluster.local', 'DNS domain of the cluster'),
   'cluster-dns': row(
@@ -313,6 +325,11 @@ function problemsOf(c: Config): string[] {
       if (!(error instanceof RuntimeConfigError)) throw error;
       problems.push(`--runtime-config: ${error.message}`);
     }
+  }
+  for (const flag of ['scheduler-bind-address', 'controllers-bind-address'] as const) {
+    const value = c[camel(flag) as 'schedulerBindAddress'];
+    const problem = socketProblem(value);
+    if (problem !== undefined) say(flag, value, problem);
   }
   for (const name of c.tlsSan ?? []) {
     if (isIP(name) === 0 && !SAN.test(name)) say('tls-san', name, 'is neither an IP address nor a DNS name');

@@ -53,7 +53,7 @@ import { ResourceManagers } from './resources/resource-managers.ts';
 import { RuntimeLink } from './runtime/runtime-link.ts';
 import type { Reports } from './server/routes/reports.ts';
 import type { PodAccess } from './server/pod-access.ts';
-import { queueMetrics } from './stats/client-metrics.ts';
+import { queueMetrics } from '../../machinery/client/client-metrics.ts';
 import { KubeletMetrics } from './stats/kubelet-metrics.ts';
 import { PodWorkMetrics } from './stats/pod-work-metrics.ts';
 import { reports } from './stats/reports.ts';

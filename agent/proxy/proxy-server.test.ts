@@ -13,19 +13,12 @@ import { PatientServer } from './patient-server.ts';
 import { ProxyHealth } from './proxy-health.ts';
 import { ProxyMetrics } from './proxy-metrics.ts';
 import { ProxyServer } from './proxy-server.ts';
+import { freePort } from '../../machinery/process/testdata/free-port.ts';
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise(resolve => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise(resolve => server.close(resolve));
-  return port;
-}
 
 /** Asks until somebody answers. */
 async function get(

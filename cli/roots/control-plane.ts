@@ -12,7 +12,8 @@ import { hostPort } from '../../machinery/meta/host-port.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
-import { createApiServer } from '../../controlplane/apiserver/api-server.ts';
+import type { MetricsRegistry } from '../../machinery/process/metrics.ts';
+import { createApiServer, type ApiServer } from '../../controlplane/apiserver/api-server.ts';
 import { createControllers } from '../../controlplane/controllers/create-controllers.ts';
 import { Scheduler } from '../../controlplane/scheduler/scheduler.ts';
 import { dnsModeOf } from '../dns-mode.ts';
@@ -23,7 +24,7 @@ import { nodeMaskSizes, nthAddress, rangesOf } from '../network-ranges.ts';
 import { nodeAddresses } from '../node-address.ts';
 import { loadClusterPki, type ClusterPki } from './cluster-pki.ts';
 import { openStore } from './open-store.ts';
-import { elected } from './elected.ts';
+import { startControlPart } from './control-part.ts';
 import { running } from './running.ts';
 
 /** What the rest of the process needs of the control plane that runs in it. */
@@ -33,6 +34,12 @@ export interface ControlPlane {
   advertiseAddress: string;
   /** A client that acts as the given user. */
   clientAs(name: string, groups?: readonly string[]): RestClient;
+}
+
+/** A running API server and clients of it. */
+interface Served {
+  apiServer: ApiServer;
+  clientAs: ControlPlane['clientAs'];
 }
 
 const SERVICE_ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
@@ -122,8 +129,8 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
   const admin = clientAs('system:k8ts', ['system:masters']);
   const without = new Set(config.without);
   await Promise.all([
-    without.has('scheduler') ? undefined : startScheduler(context, clientAs),
-    without.has('controllers') ? undefined : startControllers(context, clientAs, pki, issuer),
+    without.has('scheduler') ? undefined : startScheduler(context, { apiServer, clientAs }),
+    without.has('controllers') ? undefined : startControllers(context, { apiServer, clientAs }, pki, issuer),
     publishClusterSettings(admin, cluster),
     // Whoever brings another DNS brings its Service as well.
     cluster.clusterDnsMode === 'external' ? undefined : publishDnsService(admin, cluster.clusterDns),
@@ -131,20 +138,32 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
   return { pki, cluster, advertiseAddress, clientAs };
 }
 
-async function startScheduler(context: DaemonContext, clientAs: ControlPlane['clientAs']): Promise<void> {
-  const { progress, logger, start } = context;
+function startScheduler(context: DaemonContext, { apiServer, clientAs }: Served): Promise<void> {
   const client = clientAs('system:kube-scheduler');
-  const create = (): Component => schedulerPart(client, logger);
-  const part = isStoreShared(context) ? elected({ lease: 'kube-scheduler', client, logger }, create) : create();
-  await progress.step('scheduler', () => start(part));
+  const { config, logger } = context;
+  return startControlPart(context, {
+    name: 'scheduler',
+    lease: 'kube-scheduler',
+    client,
+    apiServer,
+    bindAddress: config.schedulerBindAddress,
+    create: metrics => schedulerPart(client, logger, metrics),
+  });
 }
 
 /** The scheduler with what it reads from and tells through. */
-function schedulerPart(client: Client, logger: Logger): Component {
+function schedulerPart(client: Client, logger: Logger, metrics: MetricsRegistry): Component {
   const clock = systemClock;
   const informers = new SharedInformerFactory({ client, clock, logger });
   const recorder = new EventRecorder({ client, clock, logger, component: 'default-scheduler' });
-  const scheduler = new Scheduler({ client, informers, clock, logger: logger.child({ part: 'scheduler' }), recorder });
+  const scheduler = new Scheduler({
+    client,
+    informers,
+    clock,
+    logger: logger.child({ part: 'scheduler' }),
+    recorder,
+    metrics,
+  });
   return running(
     'scheduler',
     async signal => {
@@ -157,35 +176,35 @@ function schedulerPart(client: Client, logger: Logger): Component {
   );
 }
 
-async function startControllers(
+function startControllers(
   context: DaemonContext,
-  clientAs: ControlPlane['clientAs'],
+  { apiServer, clientAs }: Served,
   pki: ClusterPki,
   issuer: string,
 ): Promise<void> {
-  const { config, progress, logger, start } = context;
+  const { config, logger } = context;
   const clock = systemClock;
   const client = clientAs('system:kube-controller-manager');
-  const create = (): Component =>
-    createControllers({
-      clientFor: name => clientAs(`system:serviceaccount:kube-system:${name}`, SERVICE_ACCOUNT_GROUPS),
-      informerClient: client,
-      clock,
-      logger: logger.child({ part: 'controllers' }),
-      authority: pki.authority,
-      tokens: new ServiceAccountTokens({ issuer, signingKeyPem: pki.serviceAccountKeyPem, clock }),
-      clusterCidrs: config.clusterCidr,
-      nodeMaskSizes: nodeMaskSizes(config),
-      legacyTokenSecrets: config.legacyTokenSecrets,
-    });
-  const lease = 'kube-controller-manager';
-  const part = isStoreShared(context) ? elected({ lease, client, logger }, create) : create();
-  await progress.step('controllers', () => start(part));
-}
-
-/** Other control nodes may work on the same store; a store of this machine's own needs no election. */
-function isStoreShared({ config }: DaemonContext): boolean {
-  return config.etcdServers !== undefined;
+  return startControlPart(context, {
+    name: 'controllers',
+    lease: 'kube-controller-manager',
+    client,
+    apiServer,
+    bindAddress: config.controllersBindAddress,
+    create: (metrics, observe) =>
+      createControllers({
+        clientFor: name => observe(clientAs(`system:serviceaccount:kube-system:${name}`, SERVICE_ACCOUNT_GROUPS)),
+        informerClient: client,
+        clock,
+        logger: logger.child({ part: 'controllers' }),
+        authority: pki.authority,
+        tokens: new ServiceAccountTokens({ issuer, signingKeyPem: pki.serviceAccountKeyPem, clock }),
+        clusterCidrs: config.clusterCidr,
+        nodeMaskSizes: nodeMaskSizes(config),
+        legacyTokenSecrets: config.legacyTokenSecrets,
+        metrics,
+      }),
+  });
 }
 
 function kubernetesNames(domain: string): string[] {

@@ -17,16 +17,18 @@ export interface ElectedOptions {
   /** Acts as the user whose Lease it is. */
   client: Client;
   logger: Logger;
+  onLeading?: ((leads: boolean) => void) | undefined;
 }
 
 /** Ready at once: whoever leads, somebody does the work. */
-export function elected({ lease, client, logger }: ElectedOptions, create: () => Component): Component {
+export function elected({ lease, client, logger, onLeading }: ElectedOptions, create: () => Component): Component {
   const elector = new LeaderElector({
     client,
     lease: { namespace: 'kube-system', name: lease },
     identity: `${hostname()}_${randomUUID()}`,
     clock: systemClock,
     logger,
+    onLeading,
   });
   return running(lease, signal => elector.run(signal, leading => create().run(leading)));
 }

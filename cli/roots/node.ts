@@ -22,7 +22,7 @@ import { createKubelet } from '../../agent/kubelet/kubelet.ts';
 import { loadCredentialProviders } from '../../agent/kubelet/images/load-credential-providers.ts';
 import { ContainerEvents } from '../../agent/kubelet/runtime/container-events.ts';
 import { downloadProgress } from '../../agent/kubelet/runtime/images/download-progress.ts';
-import { requestMetrics } from '../../agent/kubelet/stats/client-metrics.ts';
+import { requestMetrics } from '../../machinery/client/client-metrics.ts';
 import { createKubeletApi } from '../../agent/kubelet/server/create-kubelet-api.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import { nodeNameOf, type Config } from '../config.ts';

@@ -10,6 +10,7 @@ import { RestClient } from '../../machinery/client/rest-client.ts';
 import type { Transport } from '../../machinery/client/transport.ts';
 import { DEFAULT_PORT, type ApiServerOptions } from './api-server-options.ts';
 import { assemble, type Assembly } from './assemble.ts';
+import { ComponentServer, type ComponentEndpoint } from './component-server.ts';
 import { bootstrap } from './bootstrap/bootstrap.ts';
 import { KubernetesService } from './bootstrap/kubernetes-service.ts';
 import { withAuthenticated } from './filters/authenticate.ts';
@@ -29,6 +30,8 @@ export interface ApiServer extends Component {
   readonly port: number;
   /** A transport for `identity`, which is also put into system:authenticated. */
   inProcess(identity: { name: string; groups?: readonly string[] }): Transport;
+  /** The port of a part beside this server. @throws Error if this server has no TLS */
+  componentServer(endpoint: ComponentEndpoint): Component;
 }
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
@@ -69,6 +72,19 @@ class RunningApiServer implements ApiServer {
   inProcess(identity: { name: string; groups?: readonly string[] }): Transport {
     const user = withAuthenticated({ name: identity.name, groups: identity.groups ?? [] });
     return new InProcessTransport(user, request => this.#handle(request));
+  }
+
+  componentServer(endpoint: ComponentEndpoint): Component {
+    const { tls, clock, logger } = this.#options;
+    if (tls === undefined) throw new Error('a server without TLS has no ports');
+    return new ComponentServer({
+      ...endpoint,
+      tls,
+      clock,
+      logger: logger.child({ part: endpoint.name }),
+      guarded: handler => this.#parts.guarded(handler),
+      serve: (handler, request, sink) => this.#serve(request, sink, handler),
+    });
   }
 
   ready(): Promise<void> {
@@ -132,10 +148,10 @@ class RunningApiServer implements ApiServer {
     return this.#parts.handler(new Exchange(request, requestInfo(request), this.#options.clock));
   }
 
-  async #serve(request: Request, sink: Sink): Promise<void> {
+  async #serve(request: Request, sink: Sink, handler = this.#parts.handler): Promise<void> {
     const exchange = new Exchange(request, requestInfo(request), this.#options.clock);
     try {
-      await sendResponse(exchange, await this.#parts.handler(exchange), sink);
+      await sendResponse(exchange, await handler(exchange), sink);
     } catch (error) {
       this.#options.logger.debug({ err: error, path: request.path }, 'An answer could not be sent');
       sink.body.destroy();

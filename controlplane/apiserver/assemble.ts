@@ -25,7 +25,7 @@ import { componentStatuses } from './discovery/component-statuses.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { ApiMetrics } from './discovery/metrics.ts';
 import { nonResourceHandler } from './discovery/non-resource-handler.ts';
-import { filterChain } from './filters/chain.ts';
+import { filterChain, guardChain } from './filters/chain.ts';
 import { DEFAULT_IN_FLIGHT } from './filters/in-flight.ts';
 import type { TokenAuthenticator } from './filters/authenticate.ts';
 import { OpenApiDocuments } from './discovery/open-api-documents.ts';
@@ -64,6 +64,8 @@ export interface Assembly {
   /** Compares what Services hold with the records of it; its events go to `client`. */
   serviceRepair(client: Client): ServiceRepair;
   readonly handler: Handler;
+  /** The same authentication and authorization before another handler. */
+  guarded(handler: Handler): Handler;
   /** The default objects exist: /readyz may say so. */
   markBootstrapped(): void;
   /** /readyz says that nothing new is to come. */
@@ -225,6 +227,7 @@ export function assemble(options: ApiServerOptions): Assembly {
     firstServiceAddress: holdings.firstAddress,
     serviceRepair: client => holdings.repair(storageOf('', 'services'), client),
     handler,
+    guarded: inner => compose(guardChain({ logger, clock, tokens: authenticators, authorizer }), inner),
     markBootstrapped: health.markBootstrapped,
     markStopping: health.markStopping,
   };

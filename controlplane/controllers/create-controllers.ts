@@ -10,6 +10,7 @@ import type { KeyPair } from '../../machinery/pki/certificate.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
+import type { MetricsRegistry } from '../../machinery/process/metrics.ts';
 import { AttachDetachController } from './attach-detach/attach-detach-controller.ts';
 import { BootstrapTokenController } from './bootstrap/bootstrap-token-controller.ts';
 import { CronJobController } from './cronjob/cronjob-controller.ts';
@@ -68,6 +69,8 @@ export interface ControllersOptions {
   /** Makes a token Secret for every ServiceAccount; default false. */
   legacyTokenSecrets?: boolean | undefined;
   observer?: ReconcileObserver | undefined;
+  /** Where work queues and controllers count; default nowhere. */
+  metrics?: MetricsRegistry | undefined;
 }
 
 export function createControllers(options: ControllersOptions): Component {
@@ -163,11 +166,11 @@ class Controllers implements Component {
 
   /** @param account the service account it acts as, if not the one of its own name */
   private contextFor(name: string, account = name): ControllerContext {
-    const { clock, observer } = this.options;
+    const { clock, observer, metrics } = this.options;
     const client = this.options.clientFor(account);
     const logger = this.options.logger.child({ controller: name });
     const events = new EventRecorder({ client, clock, logger, component: name });
     this.recorders.push(events);
-    return { client, informers: this.informers, events, clock, logger, observer };
+    return { client, informers: this.informers, events, clock, logger, observer, metrics };
   }
 }

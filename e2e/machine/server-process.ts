@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { loadKubeconfig, type KubeconfigEntry } from '../../machinery/client/kubeconfig.ts';
 import { ApiClient } from './api-client.ts';
 import type { Estate } from './estate.ts';
-import { freePort } from './free-port.ts';
+import { freePort } from '../../machinery/process/testdata/free-port.ts';
 import { BUNDLE } from './host.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -86,6 +86,9 @@ export class ServerProcess {
       'bind-address': '127.0.0.1',
       'advertise-address': '127.0.0.1',
       'secure-port': this.port,
+      // Many servers run here at once.
+      'scheduler-bind-address': 'none',
+      'controllers-bind-address': 'none',
     };
     writeFileSync(join(at('config'), 'config.yaml'), JSON.stringify(settings));
   }

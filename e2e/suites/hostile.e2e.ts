@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as tlsConnect, type TLSSocket } from 'node:tls';
 import { parse } from 'yaml';
-import { freePort } from '../machine/free-port.ts';
+import { freePort } from '../../machinery/process/testdata/free-port.ts';
 import { BUNDLE } from '../machine/host.ts';
 import { pssBytes } from '../machine/processes.ts';
 import { waitFor } from '../machine/wait-for.ts';

@@ -21,6 +21,8 @@ export interface LeaderElectorOptions {
   identity: string;
   clock: Clock;
   logger: Logger;
+  /** Told whenever this candidate begins or ends to lead; for metrics. */
+  onLeading?: ((leads: boolean) => void) | undefined;
   /** Default 15. */
   leaseDurationSeconds?: number | undefined;
   /** Default 10,000. */
@@ -57,6 +59,7 @@ export class LeaderElector {
   private async leadOnce(signal: AbortSignal, lead: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { logger, lease, identity } = this.options;
     logger.info({ lease: lease.name, identity }, 'Became leader');
+    this.options.onLeading?.(true);
     const lost = new AbortController();
     const leading = AbortSignal.any([signal, lost.signal]);
     const work = lead(leading).finally(() => lost.abort());
@@ -65,6 +68,7 @@ export class LeaderElector {
     try {
       await work;
     } finally {
+      this.options.onLeading?.(false);
       await this.release();
       logger.info({ lease: lease.name, identity }, 'Leads no more');
     }

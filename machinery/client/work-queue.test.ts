@@ -31,7 +31,7 @@ describe('WorkQueue', () => {
     const clock = new FakeClock();
     const queue = new WorkQueue({ clock });
     const waited: number[] = [];
-    queue.observer = { added: () => {}, retried: () => {}, taken: ms => void waited.push(ms) };
+    queue.observer = { added: () => {}, retried: () => {}, taken: ms => void waited.push(ms), ended: () => {} };
     queue.add('a');
     await clock.advance(30);
     await queue.take();

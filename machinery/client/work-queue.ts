@@ -17,6 +17,8 @@ export interface QueueObserver {
   retried(): void;
   /** A key is handed out. @param waitedMs since it was added */
   taken(waitedMs: number): void;
+  /** The run of a key that was taken since somebody observes has ended. */
+  ended(tookMs: number): void;
 }
 
 export interface WorkQueueOptions {
@@ -37,7 +39,8 @@ export class WorkQueue<K = string> {
   private head = 0;
   /** Keys that want to run: those in `ready`, and those in flight that must run again. */
   private readonly dirty = new Set<K>();
-  private readonly inFlight = new Set<K>();
+  /** With the time of their being taken; that is kept for the observer alone, else 0. */
+  private readonly inFlight = new Map<K, number>();
   private readonly delayed = new DelayHeap<K>();
   private readonly failures = new Map<K, number>();
   /** When keys were added that wait; kept for the observer alone. */
@@ -62,6 +65,12 @@ export class WorkQueue<K = string> {
   /** Keys taken and not yet done. */
   get running(): number {
     return this.inFlight.size;
+  }
+
+  /** How long each run that goes on has taken so far, in milliseconds; of those that began since somebody observes. */
+  runningMs(): number[] {
+    const nowMs = this.clock.monotonicMs();
+    return [...this.inFlight.values()].filter(takenMs => takenMs > 0).map(takenMs => nowMs - takenMs);
   }
 
   /** Keys whose delay has not passed. */
@@ -119,6 +128,8 @@ export class WorkQueue<K = string> {
 
   /** Ends the run that `take` began. */
   done(key: K): void {
+    const takenMs = this.inFlight.get(key) ?? 0;
+    if (takenMs > 0) this.observer?.ended(this.clock.monotonicMs() - takenMs);
     this.inFlight.delete(key);
     if (this.dirty.has(key) && !this.closed) this.offer(key);
   }
@@ -147,7 +158,7 @@ export class WorkQueue<K = string> {
 
   private begin(key: K): K {
     this.dirty.delete(key);
-    this.inFlight.add(key);
+    this.inFlight.set(key, this.observer === undefined ? 0 : this.clock.monotonicMs());
     const addedAtMs = this.addedAtMs.get(key);
     if (addedAtMs !== undefined) {
       this.addedAtMs.delete(key);

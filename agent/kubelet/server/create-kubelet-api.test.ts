@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, request as httpRequest, type Server as HttpServer } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { createServer, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -16,6 +16,7 @@ import { withDefaults, type ConfigurationFile } from '../config/plan/kubelet-con
 import type { RuntimeService } from '../runtime/runtime-service.ts';
 import { createKubeletApi, type KubeletApi } from './create-kubelet-api.ts';
 import type { PodAccess } from './pod-access.ts';
+import { freePort } from '../../../machinery/process/testdata/free-port.ts';
 
 const nowMs = Date.now();
 const authority = createAuthority('ca', nowMs);
@@ -47,15 +48,6 @@ const stops: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const stop of stops.splice(0).reverse()) await stop();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function start({ configuration = {}, streamUrl = '' }: Setup = {}) {
   const port = await freePort();

@@ -9,7 +9,6 @@ import { processMetrics } from '../../../machinery/process/process-metrics.ts';
 import { isStaticPod } from '../plan/critical-pod.ts';
 import { isTerminalPhase, uidOf } from '../plan/pod-spec.ts';
 import type { PodView } from '../plan/pod-view.ts';
-import { WORK_BUCKETS } from './client-metrics.ts';
 import { ImageMetrics } from './image-metrics.ts';
 import { operationType } from './plan/operation-type.ts';
 import { PodStartMetrics } from './pod-start-metrics.ts';
@@ -62,12 +61,6 @@ export class KubeletMetrics implements ReconcileObserver {
     'kubelet_pod_worker_duration_seconds',
     '[ALPHA] Duration in seconds to sync a single pod. Broken down by operation type: create, update, or sync',
     ['operation_type'],
-  );
-  private readonly workSeconds = this.registry.histogram(
-    'workqueue_work_duration_seconds',
-    '[ALPHA] How long in seconds processing an item from workqueue takes.',
-    ['name'],
-    WORK_BUCKETS,
   );
   private readonly relistSeconds = this.registry.histogram(
     'kubelet_pleg_relist_duration_seconds',
@@ -186,9 +179,8 @@ export class KubeletMetrics implements ReconcileObserver {
     this.imagesRemoved.inc([reason]);
   }
 
-  onReconciled(name: string, _outcome: string, durationMs: number): void {
+  onReconciled(_name: string, _outcome: string, durationMs: number): void {
     this.workerSeconds.observe(durationMs / 1000, ['sync']);
-    this.workSeconds.observe(durationMs / 1000, [name]);
   }
 
   podSeen(pod: Pod, nowMs: number): void {

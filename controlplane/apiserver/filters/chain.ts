@@ -38,3 +38,9 @@ export function filterChain(options: FilterOptions): Filter[] {
     authorize(authorizer),
   ];
 }
+
+/** What a request passes that asks a part beside the API server: who it is and whether it may. */
+export function guardChain(options: Pick<FilterOptions, 'logger' | 'clock' | 'tokens' | 'authorizer'>): Filter[] {
+  const { logger, clock, tokens, authorizer } = options;
+  return [panicRecovery(logger), timeouts(clock), authenticate(tokens), authorize(authorizer)];
+}

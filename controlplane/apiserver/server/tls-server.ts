@@ -39,6 +39,10 @@ export interface TlsServerOptions {
   /** 0 for any free one. */
   readonly port: number;
   readonly logger: Logger;
+  /** Who cannot listen, in errors; default `The API server`. */
+  readonly who?: string;
+  /** What sets port and address; default `--secure-port` and `--bind-address`. */
+  readonly flags?: { readonly port: string; readonly address: string };
   /** How long nothing may be asked on a connection. */
   readonly idleMs?: number;
   /** Answers one request through `sink`; for an upgrade that it does not take, too. Never throws. */
@@ -87,15 +91,20 @@ export class TlsServer {
 
   /** @throws Error that names address and port */
   listen(): Promise<void> {
-    const { port, bindAddress } = this.#options;
+    const {
+      port,
+      bindAddress,
+      who = 'The API server',
+      flags = { port: '--secure-port', address: '--bind-address' },
+    } = this.#options;
     return new Promise((resolve, reject) => {
       const fail = (error: NodeJS.ErrnoException): void => {
         const why: Readonly<Record<string, string>> = {
-          EADDRINUSE: 'the port is in use by another process; stop that one, or see --secure-port',
-          EADDRNOTAVAIL: 'this machine has no such address; see --bind-address',
+          EADDRINUSE: `the port is in use by another process; stop that one, or see ${flags.port}`,
+          EADDRNOTAVAIL: `this machine has no such address; see ${flags.address}`,
         };
         const text = why[error.code ?? ''] ?? error.message;
-        reject(new Error(`The API server cannot listen on ${hostPort(bindAddress, port)}: ${text}`, { cause: error }));
+        reject(new Error(`${who} cannot listen on ${hostPort(bindAddress, port)}: ${text}`, { cause: error }));
       };
       this.#server.once('error', fail);
       this.#server.listen({ port, host: listenHost(bindAddress), exclusive: true }, () => {

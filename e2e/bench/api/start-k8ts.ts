@@ -1,7 +1,7 @@
 /** `k8ts server` as a user starts it: SQLite, full durability, controllers and scheduler in the same process. */
 import { join } from 'node:path';
 import { loadKubeconfig } from '../../../machinery/client/kubeconfig.ts';
-import { freePort } from '../../machine/free-port.ts';
+import { freePort } from '../../../machinery/process/testdata/free-port.ts';
 import { BUNDLE } from '../../machine/host.ts';
 import type { Access, ServerUnderTest } from './access.ts';
 import { startProcess, untilReady } from './server-process.ts';
@@ -11,7 +11,9 @@ export async function startK8ts(directory: string): Promise<ServerUnderTest> {
   const port = await freePort();
   const log = join(directory, 'k8ts.out');
   const folders = ['data', 'config', 'run', 'log'].flatMap(name => [`--${name}-dir`, join(directory, name)]);
-  const server = startProcess([BUNDLE, 'server', ...folders, '--secure-port', String(port)], log);
+  // Their usual ports may be those of upstream's parts that run beside it.
+  const unheard = ['--scheduler-bind-address', 'none', '--controllers-bind-address', 'none'];
+  const server = startProcess([BUNDLE, 'server', ...folders, '--secure-port', String(port), ...unheard], log);
   const access = async (): Promise<Access> => {
     const { tls } = await loadKubeconfig(join(directory, 'config', 'kubeconfig.yaml'));
     return { host: '127.0.0.1', port, tls: { ca: tls.ca ?? '', cert: tls.cert ?? '', key: tls.key ?? '' } };

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BACKDATE_MS, createAuthority, DAY_MS, issueKeyPair } from '../../../machinery/pki/certificate.ts';
 import { tryRun } from '../../machine/command.ts';
-import { freePort } from '../../machine/free-port.ts';
+import { freePort } from '../../../machinery/process/testdata/free-port.ts';
 import type { ServerUnderTest } from './access.ts';
 import { startProcess, untilReady } from './server-process.ts';
 
