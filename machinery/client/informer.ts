@@ -35,8 +35,10 @@ export interface InformerScope {
   namespace?: string | undefined;
   labelSelector?: string | undefined;
   fieldSelector?: string | undefined;
-  /** Objects are kept without anything but apiVersion, kind and metadata (without managedFields): for whoever follows every kind there is. */
-  metadataOnly?: boolean | undefined;
+  /** Of objects no more is kept than what they are, who owns them and what holds them: for whoever follows every kind there is. */
+  ownershipOnly?: boolean | undefined;
+  /** Ends the informer before the factory ends, as for a kind that may be withdrawn; for the first who asks. */
+  until?: AbortSignal | undefined;
 }
 
 /** One informer a resource and scope, shared by all who ask. Informers start when first asked for and stop with `run`'s signal. */

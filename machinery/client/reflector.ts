@@ -6,6 +6,7 @@
  * - A store never goes back in time: a new list is asked to be at least as new as what was seen, unless that version is gone.
  * Source: the behaviour of client-go `tools/cache/reflector.go`.
  */
+import type { ObjectMeta } from '../../proto/api/meta-v1.ts';
 import { isExpired } from '../meta/status-error-from.ts';
 import { StatusError } from '../meta/status-error.ts';
 import type { Clock } from '../process/clock.ts';
@@ -57,7 +58,7 @@ export class Reflector<T extends AnyObject> {
   constructor(options: ReflectorOptions<T>) {
     this.options = options;
     this.random = options.random ?? Math.random;
-    this.keep = options.keep ?? (options.scope.metadataOnly === true ? metadataOf : undefined);
+    this.keep = options.keep ?? (options.scope.ownershipOnly === true ? ownershipOf : undefined);
     this.backoff = new Backoff({ random: this.random });
   }
 
@@ -165,8 +166,13 @@ function isUnknownVersion(error: unknown): boolean {
   );
 }
 
-/** What every object has, without the part of it that only servers read. */
-function metadataOf<T extends AnyObject>({ apiVersion, kind, metadata }: T): T {
-  const { managedFields: _unread, ...kept } = metadata;
+/** Fields that are not set are left out: there are as many of these as there are objects. */
+function ownershipOf<T extends AnyObject>({ apiVersion, kind, metadata }: T): T {
+  const { name, namespace, uid, resourceVersion, deletionTimestamp, ownerReferences, finalizers } = metadata;
+  const kept: ObjectMeta = { name, uid, resourceVersion };
+  if (namespace !== undefined) kept.namespace = namespace;
+  if (deletionTimestamp !== undefined) kept.deletionTimestamp = deletionTimestamp;
+  if (ownerReferences !== undefined) kept.ownerReferences = ownerReferences;
+  if (finalizers !== undefined) kept.finalizers = finalizers;
   return { apiVersion, kind, metadata: kept } as T;
 }

@@ -214,11 +214,15 @@ describe('SharedInformer', () => {
     await run;
   });
 
-  test('keeps metadata alone, listed in pages, when no more is asked for', async () => {
+  test('keeps who owns what alone, listed in pages, when no more is asked for', async () => {
     const t = setUp();
     const whole = (name: string, version: number): ConfigMap => {
       const map = cm(name, version);
-      return { ...map, metadata: { ...map.metadata, managedFields: [{ manager: 'x' }] }, data: { large: 'x' } };
+      return {
+        ...map,
+        metadata: { ...map.metadata, labels: { x: 'y' }, managedFields: [{ manager: 'x' }] },
+        data: { large: 'x' },
+      };
     };
     const watch = new WatchScript();
     t.transport.lists = [
@@ -226,14 +230,14 @@ describe('SharedInformer', () => {
       list(5, whole('b', 2)),
     ];
     t.transport.watches = [watch];
-    const metadata = t.factory.informer(configMaps, { metadataOnly: true });
+    const metadata = t.factory.informer(configMaps, { ownershipOnly: true });
     const only = new SharedInformerFactory({
       client: new RestClient(t.transport),
       clock: t.clock,
       logger: silentLogger,
       random: () => 0,
     });
-    const informer = only.informer(configMaps, { metadataOnly: true });
+    const informer = only.informer(configMaps, { ownershipOnly: true });
     expect(metadata).not.toBe(t.informer);
     const run = only.run(t.stop.signal);
     await only.synced();

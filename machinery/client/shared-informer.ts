@@ -41,13 +41,14 @@ export class SharedInformerFactory implements InformerFactory {
       scope.namespace,
       scope.labelSelector,
       scope.fieldSelector,
-      scope.metadataOnly,
+      scope.ownershipOnly,
     ].join('|');
     const known = this.informers.get(key);
     // The key holds the resource, so what is stored under it is of its type.
     if (known !== undefined) return known as unknown as Informer<T>;
     const informer = new SharedInformer(resource, scope, this.options);
     this.informers.set(key, informer as unknown as SharedInformer<AnyObject>);
+    scope.until?.addEventListener('abort', () => this.informers.delete(key), { once: true });
     this.start(informer);
     return informer;
   }
@@ -130,7 +131,7 @@ class SharedInformer<T extends AnyObject> implements Informer<T>, ReflectorTarge
       logger,
       random,
     });
-    return reflector.run(signal);
+    return reflector.run(scope.until === undefined ? signal : AbortSignal.any([signal, scope.until]));
   }
 
   replace(items: readonly T[]): void {
