@@ -10,64 +10,58 @@ import { formatTime } from '../../machinery/meta/time.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Pod } from '../../proto/api/core-v1.ts';
 import type { PodDisruptionBudget } from '../../proto/api/policy-v1.ts';
-import type { Plugin, Rejection, Snapshot } from './framework/framework.ts';
+import type { Rejection } from './framework/framework.ts';
 import { priorityOf } from '../../machinery/meta/pod-priority.ts';
 import { planPreemption, type PreemptionAnswer } from './framework/preemption.ts';
-import type { Nominations } from './framework/run-plugins.ts';
+import type { Nominator } from './framework/nominator.ts';
+import type { PluginsByPoint } from './framework/profile.ts';
+import type { Snapshot } from './framework/snapshot.ts';
 
 export interface PreemptorOptions {
   client: Client;
   recorder: EventSink;
   clock: Clock;
+  nominator: Nominator;
   budgets: Lister<PodDisruptionBudget>;
   schedulerName: string;
 }
 
 export class Preemptor {
   private readonly options: PreemptorOptions;
-  /** By node, then by uid. */
-  private readonly nominated = new Map<string, Map<string, Pod>>();
 
   constructor(options: PreemptorOptions) {
     this.options = options;
-  }
-
-  /** The pods for which room was made; lives on. */
-  get nominations(): Nominations {
-    return this.nominated;
   }
 
   /** What the API says of a pod without a node. */
   note(pod: Pod): void {
     const node = pod.status?.nominatedNodeName ?? '';
     if (node === '') return;
-    this.forget(pod);
-    this.nominate(pod, node);
+    this.options.nominator.nominate(pod, node);
   }
 
   /** The pod has a node, or is gone. */
   forget({ metadata: { uid = '' } }: Pod): void {
-    for (const [node, waiting] of this.nominated) {
-      if (waiting.delete(uid) && waiting.size === 0) this.nominated.delete(node);
-    }
+    this.options.nominator.forget(uid);
   }
 
   plan(
-    plugins: readonly Plugin[],
+    plugins: PluginsByPoint,
     pod: Pod,
     snapshot: Snapshot,
     rejections: ReadonlyMap<string, readonly Rejection[]>,
   ): PreemptionAnswer {
+    const { nominator } = this.options;
     const budgets = this.options.budgets.list();
-    const answer = planPreemption({ plugins, pod, snapshot, rejections, budgets, nominations: this.nominations });
+    const answer = planPreemption({ plugins, pod, snapshot, rejections, budgets, nominator });
     // From now on nobody of lower rank may take the place.
-    if (answer.kind === 'preempt') this.nominate(pod, answer.nodeName);
+    if (answer.kind === 'preempt') nominator.nominate(pod, answer.nodeName);
     return answer;
   }
 
   /** Deletes the victims and says in the pod's status where it will run. @throws StatusError */
   async carryOut(pod: Pod, nodeName: string, victims: readonly Pod[], signal: AbortSignal): Promise<void> {
-    const overtaken = [...(this.nominated.get(nodeName)?.values() ?? [])].filter(
+    const overtaken = [...this.options.nominator.on(nodeName).values()].filter(
       other => priorityOf(other) < priorityOf(pod),
     );
     await Promise.all(victims.map(victim => this.evict(victim, pod, nodeName, signal)));
@@ -108,11 +102,5 @@ export class Preemptor {
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
-  }
-
-  private nominate(pod: Pod, node: string): void {
-    const waiting = this.nominated.get(node) ?? new Map<string, Pod>();
-    waiting.set(pod.metadata.uid ?? '', pod);
-    this.nominated.set(node, waiting);
   }
 }

@@ -6,8 +6,8 @@
  * - The snapshot is the live list, valid until the next event: a scheduling cycle runs without awaiting anything.
  */
 import type { Node, Pod } from '../../proto/api/core-v1.ts';
-import type { Snapshot } from './framework/framework.ts';
 import { NodeInfo } from './framework/node-info.ts';
+import { snapshotOf, type Snapshot } from './framework/snapshot.ts';
 
 export class SchedulerCache {
   private readonly infos = new Map<string, NodeInfo>();
@@ -64,6 +64,6 @@ export class SchedulerCache {
 
   snapshot(): Snapshot {
     this.sorted ??= [...this.infos.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-    return { nodes: this.sorted };
+    return snapshotOf(this.sorted);
   }
 }

@@ -25,6 +25,7 @@ import {
 } from '../../machinery/client/resource.ts';
 import { StatusError } from '../../machinery/meta/status-error.ts';
 import { aborted } from '../../machinery/process/aborted.ts';
+import type { MetricsRegistry } from '../../machinery/process/metrics.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
@@ -33,10 +34,13 @@ import { errorText } from '../../machinery/meta/error-text.ts';
 import { keyOf } from '../../machinery/meta/object.ts';
 import { takesLess } from './plan/resources.ts';
 import type { VolumeDecision } from './plan/volumes.ts';
-import type { Plugin, SchedulingDecision } from './framework/framework.ts';
-import { decideNode } from './framework/run-plugins.ts';
-import { defaultPlugins } from './plugins/default-plugins.ts';
-import { gatedMessage } from './plugins/scheduling-gates.ts';
+import type { Handle } from './framework/handle.ts';
+import { Nominator } from './framework/nominator.ts';
+import { creatorOf, placePlugins, type PluginsByPoint } from './framework/profile.ts';
+import { decideNode, runFilters, type SchedulingDecision } from './framework/run-plugins.ts';
+import { WaitingPods } from './framework/waiting-pods.ts';
+import { defaultProfile } from './plugins/default-profile.ts';
+import { pluginRegistry } from './plugins/registry.ts';
 import { Preemptor } from './preemptor.ts';
 import { SchedulerCache } from './scheduler-cache.ts';
 import { SchedulingQueue } from './scheduling-queue.ts';
@@ -49,6 +53,8 @@ export interface SchedulerOptions {
   recorder: EventSink;
   clock: Clock;
   logger: Logger;
+  /** Where it counts what it does, under upstream's names; default nowhere. */
+  metrics?: MetricsRegistry | undefined;
   /** Pods of other schedulers are left alone. Default `default-scheduler`. */
   schedulerName?: string | undefined;
   /** Chooses among equally good nodes: an index below its argument. Default random. */
@@ -74,7 +80,8 @@ export class Scheduler implements Component {
   private readonly schedulerName: string;
   private readonly cache = new SchedulerCache();
   private readonly queue: SchedulingQueue;
-  private readonly plugins: readonly Plugin[];
+  private readonly plugins: PluginsByPoint;
+  private readonly nominator = new Nominator();
   private readonly preemptor: Preemptor;
   private readonly volumes: VolumeBinder;
   private readonly binding = new Set<Promise<void>>();
@@ -85,13 +92,25 @@ export class Scheduler implements Component {
     this.queue = new SchedulingQueue(options.clock);
     const { client, recorder, clock, informers } = options;
     const budgets = informers.informer(podDisruptionBudgets).lister;
-    this.preemptor = new Preemptor({ client, recorder, clock, budgets, schedulerName: this.schedulerName });
-    const namespaceLister = options.informers.informer(namespaces).lister;
+    const { nominator, schedulerName } = this;
+    this.preemptor = new Preemptor({ client, recorder, clock, nominator, budgets, schedulerName });
     this.volumes = new VolumeBinder({ client, informers, clock });
-    this.plugins = defaultPlugins({
-      namespaceLabels: name => namespaceLister.get(undefined, name)?.metadata.labels,
-      volumes: this.volumes.sources,
-    });
+    const handle: Handle = {
+      ...options,
+      schedulerName,
+      nominator,
+      waitingPods: new WaitingPods(clock),
+      volumes: this.volumes,
+      snapshot: () => this.cache.snapshot(),
+      addPod: (state, pod, other, node) => {
+        for (const { plugin } of this.plugins.preFilter) plugin.addPod?.(state, pod, other, node);
+      },
+      removePod: (state, pod, other, node) => {
+        for (const { plugin } of this.plugins.preFilter) plugin.removePod?.(state, pod, other, node);
+      },
+      runFilters: (state, pod, node) => runFilters(this.plugins, state, pod, node, nominator),
+    };
+    this.plugins = placePlugins(defaultProfile, creatorOf(pluginRegistry, handle));
   }
 
   async ready(): Promise<void> {
@@ -183,16 +202,18 @@ export class Scheduler implements Component {
     const pod = this.options.informers.informer(pods).lister.get(key.slice(0, slash), key.slice(slash + 1));
     if (pod === undefined || (pod.spec.nodeName ?? '') !== '' || pod.metadata.deletionTimestamp !== undefined)
       return this.queue.done(key);
-    const gated = gatedMessage(pod);
+    const gated = this.plugins.preEnqueue
+      .map(({ plugin }) => plugin.preEnqueue?.(pod))
+      .find(each => each !== undefined);
     if (gated !== undefined) {
       this.queue.park(key);
-      if (condition(pod)?.reason !== 'SchedulingGated') this.track(this.report(pod, 'SchedulingGated', gated, signal));
+      if (condition(pod)?.reason !== 'SchedulingGated')
+        this.track(this.report(pod, 'SchedulingGated', gated.reason, signal));
       return;
     }
     const choose = this.options.tieBreaker ?? randomInt;
     const snapshot = this.cache.snapshot();
-    const { nominations } = this.preemptor;
-    const decision: SchedulingDecision = decideNode(this.plugins, pod, snapshot, choose, nominations);
+    const decision: SchedulingDecision = decideNode(this.plugins, pod, snapshot, choose, this.nominator);
     if (decision.kind === 'unschedulable') {
       this.queue.park(key);
       this.track(this.makeRoom(key, pod, decision, signal));
@@ -200,7 +221,7 @@ export class Scheduler implements Component {
     }
     this.preemptor.forget(pod);
     this.cache.placePod(pod, decision.nodeName);
-    const node = snapshot.nodes.find(({ name }) => name === decision.nodeName)?.node;
+    const node = snapshot.node(decision.nodeName)?.node;
     const volumes = node === undefined ? undefined : this.volumes.reserve(pod, node);
     this.track(this.bind(key, pod, decision.nodeName, volumes, signal));
   }
@@ -209,10 +230,10 @@ export class Scheduler implements Component {
   private async makeRoom(
     key: string,
     pod: Pod,
-    { message, rejections }: Extract<SchedulingDecision, { kind: 'unschedulable' }>,
+    { message, diagnosis }: Extract<SchedulingDecision, { kind: 'unschedulable' }>,
     signal: AbortSignal,
   ): Promise<void> {
-    const answer = this.preemptor.plan(this.plugins, pod, this.cache.snapshot(), rejections);
+    const answer = this.preemptor.plan(this.plugins, pod, this.cache.snapshot(), diagnosis.byNode);
     const told = answer.kind === 'none' ? `${message} preemption: ${answer.message}` : message;
     const known = condition(pod);
     if (known?.reason !== 'Unschedulable' || known.message !== told) {

@@ -1,21 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { PodDisruptionBudget } from '../../../proto/api/policy-v1.ts';
-import { defaultPlugins } from '../plugins/default-plugins.ts';
+import { pluginsOf } from '../testdata/plugins-alone.ts';
 import { NodeInfo } from './node-info.ts';
+import { Nominator } from './nominator.ts';
 import { planPreemption } from './preemption.ts';
-import { decideNode, type Nominations } from './run-plugins.ts';
+import { decideNode } from './run-plugins.ts';
+import { snapshotOf } from './snapshot.ts';
 
-const nothing = (): undefined => undefined;
-const noVolumes = {
-  claim: nothing,
-  volume: nothing,
-  volumes: () => [],
-  storageClass: nothing,
-  csiNode: nothing,
-  csiDriver: nothing,
-};
-const plugins = defaultPlugins({ namespaceLabels: () => ({}), volumes: noVolumes });
+const plugins = pluginsOf();
 
 let uids = 0;
 /** `cpu` in cores; later pods are younger. */
@@ -42,16 +35,12 @@ function node(name: string, pods: Pod[], labels: Record<string, string> = {}): N
   return info;
 }
 
-function plan(
-  subject: Pod,
-  nodes: NodeInfo[],
-  budgets: PodDisruptionBudget[] = [],
-  nominations: Nominations = new Map(),
-) {
-  const decision = decideNode(plugins, subject, { nodes }, () => 0, nominations);
+function plan(subject: Pod, nodes: NodeInfo[], budgets: PodDisruptionBudget[] = [], nominator = new Nominator()) {
+  const snapshot = snapshotOf(nodes);
+  const decision = decideNode(plugins, subject, snapshot, () => 0, nominator);
   if (decision.kind === 'fits') return `fits on ${decision.nodeName}`;
-  const { rejections } = decision;
-  const answer = planPreemption({ plugins, pod: subject, snapshot: { nodes }, rejections, budgets, nominations });
+  const rejections = decision.diagnosis.byNode;
+  const answer = planPreemption({ plugins, pod: subject, snapshot, rejections, budgets, nominator });
   if (answer.kind === 'none') return answer.message;
   return `${answer.nodeName}: ${answer.victims.map(({ metadata }) => metadata.name).join(' ')}`;
 }
@@ -113,11 +102,12 @@ describe('planPreemption()', () => {
 
   test('room that was made for a pod is kept for it', () => {
     const waiting = pod('waiting', 10, 4);
-    const nominations = new Map([['a', new Map([['waiting', waiting]])]]);
+    const nominator = new Nominator();
+    nominator.nominate(waiting, 'a');
     const nodes = [node('a', [])];
-    expect(plan(pod('p', 5, 1), nodes, [], nominations)).toContain('0/1 nodes are available');
-    expect(plan(pod('p', 20, 1), nodes, [], nominations)).toBe('fits on a');
-    expect(plan(waiting, nodes, [], nominations)).toBe('fits on a');
+    expect(plan(pod('p', 5, 1), nodes, [], nominator)).toContain('0/1 nodes are available');
+    expect(plan(pod('p', 20, 1), nodes, [], nominator)).toBe('fits on a');
+    expect(plan(waiting, nodes, [], nominator)).toBe('fits on a');
   });
 
   test('it waits for those that are going already', () => {

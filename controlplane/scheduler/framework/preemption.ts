@@ -7,19 +7,23 @@ import type { PodDisruptionBudget } from '../../../proto/api/policy-v1.ts';
 import { compileLabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { parseTime } from '../../../machinery/meta/time.ts';
 import { explainRejections } from '../plan/explain-rejections.ts';
-import type { Plugin, Rejection, Snapshot } from './framework.ts';
+import { CycleState } from './cycle-state.ts';
+import type { Rejection } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
-import { fitsOn, type Nominations } from './run-plugins.ts';
+import type { Nominator } from './nominator.ts';
+import type { PluginsByPoint } from './profile.ts';
+import { runFilters } from './run-plugins.ts';
+import { snapshotOf, type Snapshot } from './snapshot.ts';
 import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
 
 export interface PreemptionQuestion {
-  readonly plugins: readonly Plugin[];
+  readonly plugins: PluginsByPoint;
   readonly pod: Pod;
   readonly snapshot: Snapshot;
   /** Why the pod fits on no node now. */
   readonly rejections: ReadonlyMap<string, readonly Rejection[]>;
   readonly budgets: readonly PodDisruptionBudget[];
-  readonly nominations: Nominations;
+  readonly nominator: Nominator;
 }
 
 export type PreemptionAnswer =
@@ -94,9 +98,15 @@ function victimsOn(question: PreemptionQuestion, node: NodeInfo): Candidate | un
   return { nodeName: node.name, victims: victims.sort(byImportance), violations };
 }
 
-function fitsWith({ plugins, pod, snapshot, nominations }: PreemptionQuestion, trial: NodeInfo): boolean {
-  const nodes = snapshot.nodes.map(node => (node.name === trial.name ? trial : node));
-  return fitsOn(plugins, pod, { nodes }, trial, nominations);
+function fitsWith({ plugins, pod, snapshot, nominator }: PreemptionQuestion, trial: NodeInfo): boolean {
+  const state = new CycleState();
+  const cluster = snapshotOf(snapshot.nodes.map(node => (node.name === trial.name ? trial : node)));
+  for (const { plugin } of plugins.preFilter) {
+    const answer = plugin.preFilter?.(state, pod, cluster);
+    if (answer === 'skip') state.skipFilter.add(plugin.name);
+    else if (answer !== undefined) return false;
+  }
+  return runFilters(plugins, state, pod, trial, nominator) === undefined;
 }
 
 /** Higher priority first, then older. */

@@ -1,20 +1,12 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Node, Pod, PodSpec } from '../../../proto/api/core-v1.ts';
-import { defaultPlugins } from '../plugins/default-plugins.ts';
+import { handleAlone, pluginsOf } from '../testdata/plugins-alone.ts';
 import { decideNode } from './run-plugins.ts';
 import { NodeInfo } from './node-info.ts';
+import { snapshotOf } from './snapshot.ts';
 
-const nothing = (): undefined => undefined;
-const noVolumes = {
-  claim: nothing,
-  volume: nothing,
-  volumes: () => [],
-  storageClass: nothing,
-  csiNode: nothing,
-  csiDriver: nothing,
-};
-const plugins = defaultPlugins({ namespaceLabels: () => ({ team: 'a' }), volumes: noVolumes });
+const plugins = pluginsOf(handleAlone({ team: 'a' }));
 
 interface NodeShape {
   labels?: Record<string, string>;
@@ -47,7 +39,7 @@ const withCpu = (cpu: string): Partial<PodSpec> => ({
   containers: [{ name: 'c', image: 'i', resources: { requests: { cpu } } }],
 });
 const decide = (p: Pod, nodes: NodeInfo[]): string => {
-  const d = decideNode(plugins, p, { nodes }, () => 0);
+  const d = decideNode(plugins, p, snapshotOf(nodes), () => 0);
   return d.kind === 'fits' ? d.nodeName : d.message;
 };
 const apart: Partial<PodSpec> = {
@@ -167,10 +159,10 @@ test('decideNode() never places more than a node has, whatever comes and goes', 
       const nodes = [node('a'), node('b', { cpu: '2' })];
       for (const millis of requests) {
         const p = pod(withCpu(`${millis}m`));
-        const d = decideNode(plugins, p, { nodes }, () => 0);
+        const d = decideNode(plugins, p, snapshotOf(nodes), () => 0);
         if (d.kind === 'fits') nodes.find(n => n.name === d.nodeName)?.addPod(p);
       }
-      for (const n of nodes) expect(n.requested.get('cpu') ?? 0).toBeLessThanOrEqual(n.allocatable.get('cpu') ?? 0);
+      for (const n of nodes) expect(n.requested.cpuMillis).toBeLessThanOrEqual(n.allocatable.cpuMillis);
     }),
   );
 });

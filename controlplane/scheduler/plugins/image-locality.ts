@@ -16,11 +16,8 @@ function withTag(image: string): string {
   return image.lastIndexOf(':') <= image.lastIndexOf('/') ? `${image}:latest` : image;
 }
 
-function imageBytes(info: NodeInfo, image: string): number {
-  const found = info.node.status?.images?.find(i =>
-    i.names?.some(name => name === image || name === `docker.io/library/${image}`),
-  );
-  return found?.sizeBytes ?? 0;
+function imageBytes({ imageSizes }: NodeInfo, image: string): number {
+  return imageSizes.get(image) ?? imageSizes.get(`docker.io/library/${image}`) ?? 0;
 }
 
 function imagesOf(pod: Pod): string[] {
@@ -33,10 +30,11 @@ export const imageLocality: Plugin = {
     const spread = new Map<string, number>();
     for (const image of imagesOf(pod))
       spread.set(image, nodes.filter(n => imageBytes(n, image) > 0).length / nodes.length);
-    state.set(NAME, spread);
+    state.write(NAME, spread);
+    return undefined;
   },
   score(state, pod, info) {
-    const spread = state.get(NAME) as Map<string, number>;
+    const spread = state.read<Map<string, number>>(NAME);
     const images = imagesOf(pod);
     const bytes = images.reduce((sum, image) => sum + imageBytes(info, image) * (spread.get(image) ?? 0), 0);
     const max = MAX_BYTES_PER_CONTAINER * images.length;

@@ -3,8 +3,10 @@
  * others on the nodes ask of it. Source: upstream plugin InterPodAffinity.
  */
 import type { Pod, PodAffinityTerm } from '../../../proto/api/core-v1.ts';
-import { MAX_NODE_SCORE, type CycleState, type Plugin, type Snapshot } from '../framework/framework.ts';
+import type { CycleState } from '../framework/cycle-state.ts';
+import { MAX_NODE_SCORE, type Plugin } from '../framework/framework.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
+import type { Snapshot } from '../framework/snapshot.ts';
 import { compileTerm, type CompiledTerm } from '../plan/topology.ts';
 
 type NamespaceLabels = (namespace: string) => Readonly<Record<string, string>> | undefined;
@@ -44,7 +46,6 @@ export function interPodAffinity(namespaceLabels: NamespaceLabels): Plugin {
     terms.map(term => compileTerm(term, owner, namespaceLabels));
   return {
     name: NAME,
-    weight: 2,
     preFilter(cycle, pod, snapshot) {
       const affinity = compile(required(pod, 'podAffinity'), pod).map(term => ({
         term,
@@ -55,8 +56,8 @@ export function interPodAffinity(namespaceLabels: NamespaceLabels): Plugin {
         counts: countMatches(term, snapshot),
       }));
       const refused = new Set<string>();
-      for (const info of snapshot.nodes) {
-        for (const other of info.pods.values()) {
+      for (const info of snapshot.nodesWithRequiredAntiAffinity) {
+        for (const other of info.podsWithRequiredAntiAffinity.values()) {
           for (const term of compile(required(other, 'podAntiAffinity'), other)) {
             const value = topologyOf(info, term.topologyKey);
             if (value !== undefined && term.matches(pod)) refused.add(`${term.topologyKey}\0${value}`);
@@ -64,11 +65,11 @@ export function interPodAffinity(namespaceLabels: NamespaceLabels): Plugin {
         }
       }
       const mayBeFirst = affinity.every(a => a.counts.size === 0 && a.term.matches(pod));
-      cycle.set(NAME, { affinity, antiAffinity, refused, mayBeFirst } satisfies State);
+      cycle.write(NAME, { affinity, antiAffinity, refused, mayBeFirst } satisfies State);
       return undefined;
     },
     filter(cycle, _pod, info) {
-      const state = cycle.get(NAME) as State;
+      const state = cycle.read<State>(NAME);
       for (const { term, counts } of state.affinity) {
         const value = topologyOf(info, term.topologyKey);
         if (value === undefined || (!counts.has(value) && !state.mayBeFirst)) {
@@ -86,13 +87,14 @@ export function interPodAffinity(namespaceLabels: NamespaceLabels): Plugin {
           return [{ reason: "node(s) didn't satisfy existing pods anti-affinity rules", unresolvable: false }];
         }
       }
-      return [];
+      return undefined;
     },
     preScore(cycle, pod, nodes) {
-      cycle.set(`${NAME}/score`, preferredScores(pod, nodes, compile));
+      cycle.write(`${NAME}/score`, preferredScores(pod, nodes, compile));
+      return undefined;
     },
-    score: (cycle: CycleState, _pod, info) => (cycle.get(`${NAME}/score`) as Map<string, number>).get(info.name) ?? 0,
-    normalize(scores) {
+    score: (cycle: CycleState, _pod, info) => cycle.read<Map<string, number>>(`${NAME}/score`).get(info.name) ?? 0,
+    normalize(_cycle, _pod, scores) {
       const [min, max] = [Math.min(...scores), Math.max(...scores)];
       for (let i = 0; i < scores.length; i++) {
         scores[i] = max === min ? 0 : Math.floor((MAX_NODE_SCORE * ((scores[i] ?? 0) - min)) / (max - min));

@@ -5,9 +5,8 @@ import { matchesNodeSelectorTerm, nodeMatchesPod } from '../../../machinery/meta
 
 export const nodeAffinity: Plugin = {
   name: 'NodeAffinity',
-  weight: 2,
   filter(_state, pod, info) {
-    if (nodeMatchesPod(pod, info.node)) return [];
+    if (nodeMatchesPod(pod, info.node)) return undefined;
     return [{ reason: "node(s) didn't match Pod's node affinity/selector", unresolvable: true }];
   },
   score(_state, pod, info) {
@@ -16,5 +15,5 @@ export const nodeAffinity: Plugin = {
     for (const { preference, weight } of preferred) if (matchesNodeSelectorTerm(preference, info.node)) sum += weight;
     return sum;
   },
-  normalize: scores => normalizeByMax(scores),
+  normalize: (_state, _pod, scores) => normalizeByMax(scores),
 };

@@ -5,7 +5,7 @@ export const nodeName: Plugin = {
   name: 'NodeName',
   filter(_state, pod, info) {
     const wanted = pod.spec.nodeName ?? '';
-    if (wanted === '' || wanted === info.name) return [];
+    if (wanted === '' || wanted === info.name) return undefined;
     return [{ reason: "node(s) didn't match the requested node name", unresolvable: true }];
   },
 };

@@ -7,17 +7,13 @@ const NAME = 'NodePorts';
 export const nodePorts: Plugin = {
   name: NAME,
   preFilter(state, pod) {
-    state.set(NAME, hostPortsOf(pod));
+    state.write(NAME, hostPortsOf(pod));
     return undefined;
   },
   filter(state, _pod, info) {
-    const wanted = state.get(NAME) as HostPort[];
-    if (wanted.length === 0) return [];
-    for (const other of info.pods.values()) {
-      if (hostPortsOf(other).some(used => wanted.some(w => portsClash(used, w)))) {
-        return [{ reason: "node(s) didn't have free ports for the requested pod ports", unresolvable: false }];
-      }
-    }
-    return [];
+    const wanted = state.read<HostPort[]>(NAME);
+    if (wanted.length === 0) return undefined;
+    if (!info.usedPorts.some(used => wanted.some(w => portsClash(used, w)))) return undefined;
+    return [{ reason: "node(s) didn't have free ports for the requested pod ports", unresolvable: false }];
   },
 };

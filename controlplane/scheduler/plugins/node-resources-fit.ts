@@ -10,8 +10,8 @@ export function insufficientResources(request: ResourceSum, info: NodeInfo): Rej
   const rejections: Rejection[] = [];
   for (const [resource, amount] of request) {
     if (amount === 0) continue;
-    const total = info.allocatable.get(resource) ?? 0;
-    if (amount <= total - (info.requested.get(resource) ?? 0)) continue;
+    const total = info.allocatable.get(resource);
+    if (amount <= total - info.requested.get(resource)) continue;
     const reason = resource === 'pods' ? 'Too many pods' : `Insufficient ${resource}`;
     rejections.push({ reason, unresolvable: amount > total });
   }
@@ -20,17 +20,20 @@ export function insufficientResources(request: ResourceSum, info: NodeInfo): Rej
 
 /** The share of a resource that would be free after placing the pod, 0..1. */
 export function freeShare(info: NodeInfo, request: ResourceSum, resource: 'cpu' | 'memory'): number {
-  const total = info.allocatable.get(resource) ?? 0;
+  const total = info.allocatable.get(resource);
   if (total <= 0) return 0;
   const assumed = resource === 'cpu' ? DEFAULT_CPU_MILLIS : DEFAULT_MEMORY_BYTES;
-  const asked = request.get(resource) ?? 0;
-  const used = (info.requested.get(resource) ?? 0) + (asked > 0 ? asked : assumed);
+  const asked = request.get(resource);
+  const used = info.requested.get(resource) + (asked > 0 ? asked : assumed);
   return used >= total ? 0 : (total - used) / total;
 }
 
 export const nodeResourcesFit: Plugin = {
   name: 'NodeResourcesFit',
-  filter: (_state, pod, info) => insufficientResources(podRequest(pod), info),
+  filter(_state, pod, info) {
+    const rejections = insufficientResources(podRequest(pod), info);
+    return rejections.length === 0 ? undefined : rejections;
+  },
   score(_state, pod, info) {
     const request = podRequest(pod);
     return Math.floor(((freeShare(info, request, 'cpu') + freeShare(info, request, 'memory')) / 2) * MAX_NODE_SCORE);

@@ -18,12 +18,12 @@ export function nodeVolumeLimits(sources: VolumeSources): Plugin {
   return {
     name: NAME,
     preFilter(state, pod) {
-      state.set(NAME, volumesOf([pod], sources));
+      state.write(NAME, volumesOf([pod], sources));
       return undefined;
     },
     filter(state, _pod, info) {
-      const wanted = state.get(NAME) as VolumesByDriver;
-      if (wanted.size === 0) return [];
+      const wanted = state.read<VolumesByDriver>(NAME);
+      if (wanted.size === 0) return undefined;
       const csiNode = sources.csiNode(info.name);
       for (const driver of wanted.keys()) {
         const isThere = csiNode?.spec.drivers.some(({ name }) => name === driver) === true;
@@ -31,14 +31,14 @@ export function nodeVolumeLimits(sources: VolumeSources): Plugin {
           return [{ reason: `node(s) lack CSI driver ${driver}`, unresolvable: true }];
       }
       const limited = [...wanted].filter(([driver]) => limitOf(csiNode, driver) !== undefined);
-      if (limited.length === 0) return [];
+      if (limited.length === 0) return undefined;
       const there = volumesOf(info.pods.values(), sources);
       const isFull = limited.some(([driver, handles]) => {
         const own = there.get(driver) ?? new Set();
         const fresh = [...handles].filter(handle => !own.has(handle)).length;
         return fresh > 0 && own.size + fresh > (limitOf(csiNode, driver) ?? Infinity);
       });
-      return isFull ? [{ reason: 'node(s) exceed max volume count', unresolvable: false }] : [];
+      return isFull ? [{ reason: 'node(s) exceed max volume count', unresolvable: false }] : undefined;
     },
   };
 }

@@ -3,8 +3,9 @@
  * hold for pods without any are upstream's too (hostname with skew 3, zone with skew 5, both only preferred) and need an owner.
  */
 import type { Pod, TopologySpreadConstraint } from '../../../proto/api/core-v1.ts';
-import type { Plugin, Snapshot } from '../framework/framework.ts';
+import type { Plugin } from '../framework/framework.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
+import type { Snapshot } from '../framework/snapshot.ts';
 import { nodeMatchesPod } from '../../../machinery/meta/node-selector.ts';
 import { untoleratedTaint } from '../../../machinery/meta/tolerations.ts';
 import { compileConstraint, type CompiledTerm } from '../plan/topology.ts';
@@ -55,18 +56,17 @@ function defaultConstraints(pod: Pod): TopologySpreadConstraint[] {
 
 export const podTopologySpread: Plugin = {
   name: NAME,
-  weight: 2,
   preFilter(state, pod, snapshot) {
     const given = pod.spec.topologySpreadConstraints ?? [];
     const all = given.length > 0 ? given : defaultConstraints(pod);
-    state.set(
+    state.write(
       NAME,
       all.map(c => count(c, pod, snapshot)),
     );
     return undefined;
   },
   filter(state, _pod, info) {
-    for (const { constraint, counts, self } of state.get(NAME) as Counted[]) {
+    for (const { constraint, counts, self } of state.read<Counted[]>(NAME)) {
       if (constraint.whenUnsatisfiable !== 'DoNotSchedule') continue;
       const value = info.node.metadata.labels?.[constraint.topologyKey];
       if (value === undefined) {
@@ -82,11 +82,11 @@ export const podTopologySpread: Plugin = {
         return [{ reason: "node(s) didn't match pod topology spread constraints", unresolvable: false }];
       }
     }
-    return [];
+    return undefined;
   },
   score(state, _pod, info) {
     let sum = 0;
-    for (const { constraint, counts } of state.get(NAME) as Counted[]) {
+    for (const { constraint, counts } of state.read<Counted[]>(NAME)) {
       if (constraint.whenUnsatisfiable !== 'ScheduleAnyway') continue;
       const value = info.node.metadata.labels?.[constraint.topologyKey];
       if (value === undefined) continue;
@@ -95,7 +95,7 @@ export const podTopologySpread: Plugin = {
     }
     return sum;
   },
-  normalize(scores) {
+  normalize(_state, _pod, scores) {
     const [min, max] = [Math.min(...scores), Math.max(...scores)];
     for (let i = 0; i < scores.length; i++) {
       scores[i] = max === 0 ? 100 : Math.floor((100 * (max + min - (scores[i] ?? 0))) / max);

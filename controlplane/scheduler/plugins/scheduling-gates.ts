@@ -1,8 +1,11 @@
-/** A gated pod waits until its gates are gone. Source: upstream plugin SchedulingGates (an answer of PreEnqueue there). */
-import type { Pod } from '../../../proto/api/core-v1.ts';
+/** A gated pod waits until its gates are gone. Source: upstream plugin SchedulingGates. */
+import type { Plugin } from '../framework/framework.ts';
 
-/** Why the pod may not be tried yet; undefined when it may. */
-export function gatedMessage(pod: Pod): string | undefined {
-  const gates = pod.spec.schedulingGates ?? [];
-  return gates.length === 0 ? undefined : 'Scheduling is blocked due to non-empty scheduling gates';
-}
+export const schedulingGates: Plugin = {
+  name: 'SchedulingGates',
+  preEnqueue({ spec: { schedulingGates: gates = [] } }) {
+    if (gates.length === 0) return undefined;
+    return { reason: 'Scheduling is blocked due to non-empty scheduling gates', unresolvable: true };
+  },
+  eventsToRegister: () => [{ resource: 'Pod', actions: ['UpdatePodSchedulingGatesEliminated'] }],
+};

@@ -5,13 +5,12 @@ import { toleratesTaint, untoleratedTaint } from '../../../machinery/meta/tolera
 
 export const taintToleration: Plugin = {
   name: 'TaintToleration',
-  weight: 3,
   filter(_state, pod, info) {
     const taint = untoleratedTaint(info.node.spec.taints ?? [], pod.spec.tolerations ?? [], [
       'NoSchedule',
       'NoExecute',
     ]);
-    if (taint === undefined) return [];
+    if (taint === undefined) return undefined;
     return [{ reason: `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`, unresolvable: true }];
   },
   score(_state, pod, info) {
@@ -20,5 +19,5 @@ export const taintToleration: Plugin = {
       taint => taint.effect === 'PreferNoSchedule' && !tolerations.some(t => toleratesTaint(t, taint)),
     ).length;
   },
-  normalize: scores => normalizeByMax(scores, true),
+  normalize: (_state, _pod, scores) => normalizeByMax(scores, true),
 };

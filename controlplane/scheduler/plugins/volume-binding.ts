@@ -12,14 +12,14 @@ export function volumeBinding(sources: VolumeSources): Plugin {
     preFilter(state, pod) {
       const claims = claimsOf(pod, sources);
       if ('reason' in claims) return claims;
-      state.set(NAME, claims);
+      state.write(NAME, claims);
       return undefined;
     },
     filter(state, _pod, { node }) {
-      const claims = state.get(NAME) as PodClaims;
-      if (claims.bound.length + claims.waiting.length === 0) return [];
+      const claims = state.read<PodClaims>(NAME);
+      if (claims.bound.length + claims.waiting.length === 0) return undefined;
       const decision = planVolumes(claims, node, sources);
-      return 'reason' in decision ? [decision] : [];
+      return 'reason' in decision ? [decision] : undefined;
     },
   };
 }

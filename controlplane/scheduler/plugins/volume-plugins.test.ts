@@ -3,6 +3,8 @@ import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../../prot
 import type { CSIDriver, CSINode } from '../../../proto/api/storage-v1.ts';
 import { decideNode } from '../framework/run-plugins.ts';
 import { NodeInfo } from '../framework/node-info.ts';
+import { snapshotOf } from '../framework/snapshot.ts';
+import { placed } from '../testdata/plugins-alone.ts';
 import type { VolumeSources } from '../plan/volumes.ts';
 import { nodeVolumeLimits } from './node-volume-limits.ts';
 import { volumeRestrictions } from './volume-restrictions.ts';
@@ -57,8 +59,8 @@ function node(name: string, pods: Pod[] = [], labels: Record<string, string> = {
 
 function decide(world: World, subject: Pod, ...nodes: NodeInfo[]): string {
   const all = sources(world);
-  const plugins = [volumeRestrictions(all), nodeVolumeLimits(all), volumeZone(all)];
-  const decision = decideNode(plugins, subject, { nodes }, () => 0);
+  const plugins = placed(volumeRestrictions(all), nodeVolumeLimits(all), volumeZone(all));
+  const decision = decideNode(plugins, subject, snapshotOf(nodes), () => 0);
   return decision.kind === 'fits' ? decision.nodeName : decision.message;
 }
 

@@ -22,14 +22,14 @@ export function volumeRestrictions(sources: VolumeSources): Plugin {
         name => sources.claim(namespace, name)?.spec.accessModes?.includes('ReadWriteOncePod') === true,
       );
       const holders = claims.length === 0 ? [] : nodes.filter(({ pods }) => holds(pods, namespace, claims));
-      state.set(NAME, { claims, holders: holders.map(({ name }) => name) } satisfies State);
+      state.write(NAME, { claims, holders: holders.map(({ name }) => name) } satisfies State);
       return undefined;
     },
     filter(state, pod, info) {
-      const { claims, holders } = state.get(NAME) as State;
-      if (claims.length === 0) return [];
+      const { claims, holders } = state.read<State>(NAME);
+      if (claims.length === 0) return undefined;
       const isElsewhere = holders.some(name => name !== info.name);
-      if (!isElsewhere && !holds(info.pods, pod.metadata.namespace ?? '', claims)) return [];
+      if (!isElsewhere && !holds(info.pods, pod.metadata.namespace ?? '', claims)) return undefined;
       const reason = 'node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode';
       return [{ reason, unresolvable: false }];
     },

@@ -26,14 +26,14 @@ export function volumeZone(sources: VolumeSources): Plugin {
         const bound = sources.claim(pod.metadata.namespace ?? '', name)?.spec.volumeName ?? '';
         return bound === '' ? [] : (sources.volume(bound) ?? []);
       });
-      state.set(NAME, volumes.flatMap(topologiesOf));
+      state.write(NAME, volumes.flatMap(topologiesOf));
       return undefined;
     },
     filter(state, _pod, { node }) {
       const labels = node.metadata.labels ?? {};
       const fits = ({ keys: [key, older], values }: Wanted): boolean =>
         values.includes(labels[key] ?? labels[older] ?? '');
-      if ((state.get(NAME) as Wanted[]).every(fits)) return [];
+      if (state.read<Wanted[]>(NAME).every(fits)) return undefined;
       return [{ reason: 'node(s) had no available volume zone', unresolvable: true }];
     },
   };
