@@ -53,6 +53,9 @@ export async function startControlPart(context: DaemonContext, options: ControlP
     leads.set(0, [lease]);
     part = elected({ lease, client, logger, onLeading: does => leads.set(does ? 1 : 0, [lease]) }, create);
   } else part = create();
+  apiServer.tellOf(name === 'controllers' ? 'controller-manager' : name, () => {
+    if (!isReady) throw new Error('not started yet');
+  });
   await progress.step(name, () => start(part));
   isReady = true;
   const socket = socketOf(options.bindAddress);

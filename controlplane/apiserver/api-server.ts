@@ -30,6 +30,8 @@ export interface ApiServer extends Component {
   readonly port: number;
   /** A transport for `identity`, which is also put into system:authenticated. */
   inProcess(identity: { name: string; groups?: readonly string[] }): Transport;
+  /** From now on `kubectl get componentstatuses` tells of it. @param check throws when it is not well */
+  tellOf(component: 'scheduler' | 'controller-manager', check: () => void): void;
   /** The port of a part beside this server. @throws Error if this server has no TLS */
   componentServer(endpoint: ComponentEndpoint): Component;
 }
@@ -72,6 +74,10 @@ class RunningApiServer implements ApiServer {
   inProcess(identity: { name: string; groups?: readonly string[] }): Transport {
     const user = withAuthenticated({ name: identity.name, groups: identity.groups ?? [] });
     return new InProcessTransport(user, request => this.#handle(request));
+  }
+
+  tellOf(component: 'scheduler' | 'controller-manager', check: () => void): void {
+    this.#parts.parallelParts.set(component, check);
   }
 
   componentServer(endpoint: ComponentEndpoint): Component {

@@ -21,7 +21,7 @@ import { NodeAuthorizer } from './authz/node-authorizer.ts';
 import { RbacAuthorizer } from './authz/rbac-authorizer.ts';
 import { RbacCache } from './authz/rbac-cache.ts';
 import { NODE_RULES } from './bootstrap/cluster-roles.ts';
-import { componentStatuses } from './discovery/component-statuses.ts';
+import { componentStatuses, type ComponentCheck } from './discovery/component-statuses.ts';
 import { Discovery } from './discovery/discovery.ts';
 import { ApiMetrics } from './discovery/metrics.ts';
 import { nonResourceHandler } from './discovery/non-resource-handler.ts';
@@ -64,6 +64,8 @@ export interface Assembly {
   /** Compares what Services hold with the records of it; its events go to `client`. */
   serviceRepair(client: Client): ServiceRepair;
   readonly handler: Handler;
+  /** What runs beside the server, for ComponentStatus; whoever starts it puts it in. */
+  readonly parallelParts: Map<string, ComponentCheck>;
   /** The same authentication and authorization before another handler. */
   guarded(handler: Handler): Handler;
   /** The default objects exist: /readyz may say so. */
@@ -74,6 +76,7 @@ export interface Assembly {
 
 export function assemble(options: ApiServerOptions): Assembly {
   const { store, clock, logger } = options;
+  const parallelParts = new Map<string, ComponentCheck>();
   const kinds = servedKinds(options.runtimeConfig ?? []);
   const resources = new ResourceSet();
   const metrics = new ApiMetrics(resources);
@@ -189,7 +192,7 @@ export function assemble(options: ApiServerOptions): Assembly {
     bindingResource(parts, pods),
     ...authenticationReviews(parts, lookup),
     ...accessReviews(parts, authorizer, rbac),
-    componentStatuses(storage),
+    componentStatuses(storage, parallelParts),
     ...metricsResources({ usages, nodes: resources.stored('', 'nodes'), pods }),
     noCustomResources(async () => (await pods.storage.list({ limit: 1 })).resourceVersion),
   ])
@@ -227,6 +230,7 @@ export function assemble(options: ApiServerOptions): Assembly {
     firstServiceAddress: holdings.firstAddress,
     serviceRepair: client => holdings.repair(storageOf('', 'services'), client),
     handler,
+    parallelParts,
     guarded: inner => compose(guardChain({ logger, clock, tokens: authenticators, authorizer }), inner),
     markBootstrapped: health.markBootstrapped,
     markStopping: health.markStopping,

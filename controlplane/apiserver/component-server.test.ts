@@ -71,3 +71,22 @@ test('ComponentServer says to everybody whether the part lives and works', async
 test('ComponentServer has no API', async () => {
   expect((await get('/api/v1/namespaces', admin)).status).toBe(404);
 });
+
+test('ComponentStatus tells of the parts that run beside the server', async () => {
+  let why: string | undefined = 'not started yet';
+  running.server.tellOf('scheduler', () => {
+    if (why !== undefined) throw new Error(why);
+  });
+  const conditions = async (): Promise<unknown> => {
+    const { items } = (await running.admin.call({ method: 'GET', path: '/api/v1/componentstatuses' })) as {
+      items: { metadata: { name: string }; conditions: { status: string; message: string }[] }[];
+    };
+    return items.map(({ metadata, conditions: [condition] }) => [metadata.name, condition?.status, condition?.message]);
+  };
+  expect(await conditions()).toEqual([
+    ['scheduler', 'False', 'not started yet'],
+    ['etcd-0', 'True', 'ok'],
+  ]);
+  why = undefined;
+  expect(await conditions()).toContainEqual(['scheduler', 'True', 'ok']);
+});

@@ -1,6 +1,6 @@
 /**
  * ComponentStatus: what the API server knows of the parts that it depends on. Deprecated upstream, and still what `kubectl get cs` asks for.
- * Source: kubernetes `pkg/registry/core/componentstatus`. Differs: schedulers and controllers are not asked, they may be anywhere.
+ * Source: kubernetes `pkg/registry/core/componentstatus`. Differs: of scheduler and controllers those are told of that run in this process.
  */
 import type { ComponentStatus } from '../../../proto/api/core-v1.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
@@ -40,25 +40,35 @@ const COLUMNS = [
 ] as unknown as Shown['strategy']['columns'];
 const SHOWN: Shown = { info: INFO, strategy: { info: INFO, tracksGeneration: false, columns: COLUMNS } };
 
-export function componentStatuses(storage: Storage): VirtualResource {
-  const store = async (): Promise<ComponentStatus> => {
-    const why = await storage.checkHealth().then(() => undefined, errorText);
+/** Throws when it is not well. */
+export type ComponentCheck = () => void | Promise<void>;
+
+/** @param parts what runs beside the server, by upstream's names (`scheduler`, `controller-manager`) */
+export function componentStatuses(storage: Storage, parts: ReadonlyMap<string, ComponentCheck>): VirtualResource {
+  const statusOf = async (name: string, check: ComponentCheck): Promise<ComponentStatus> => {
+    const why = await Promise.resolve()
+      .then(check)
+      .then(() => undefined, errorText);
     const condition =
       why === undefined
         ? { type: 'Healthy', status: 'True', message: 'ok' }
         : { type: 'Healthy', status: 'False', message: why, error: why };
-    return { kind: INFO.kind, apiVersion: 'v1', metadata: { name: STORE }, conditions: [condition] };
+    return { kind: INFO.kind, apiVersion: 'v1', metadata: { name }, conditions: [condition] };
   };
+  const checks = (): Map<string, ComponentCheck> => new Map([...parts, [STORE, () => storage.checkHealth()]]);
   return {
     info: INFO,
     verbs: ['get', 'list'],
     hasObjects: true,
     async handle(exchange) {
       const { verb, name } = exchange.info;
-      if (verb === 'list')
-        return representList(exchange, SHOWN, { items: [unstored(await store())], resourceVersion: '' });
-      if (name !== STORE) throw notFound({ group: '', resource: INFO.resource }, name);
-      return representObject(exchange, SHOWN, unstored(await store()), 200);
+      if (verb === 'list') {
+        const items = await Promise.all([...checks()].map(async entry => unstored(await statusOf(...entry))));
+        return representList(exchange, SHOWN, { items, resourceVersion: '' });
+      }
+      const check = checks().get(name);
+      if (check === undefined) throw notFound({ group: '', resource: INFO.resource }, name);
+      return representObject(exchange, SHOWN, unstored(await statusOf(name, check)), 200);
     },
   };
 }
