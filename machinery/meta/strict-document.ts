@@ -3,7 +3,7 @@
  * type are problems, told with the field's path in words for whoever wrote the file.
  */
 import { CodecError, parseYaml } from './codec.ts';
-import { checkObject, DecodeError, type Wanted } from './decode.ts';
+import { checkObject, DecodeError, type DecodeForm, type Wanted } from './decode.ts';
 import { isJsonObject, type JsonValue } from './json-value.ts';
 import { nearestWord } from './nearest-word.ts';
 import { childSchema, type Schema } from './schema.ts';
@@ -13,6 +13,8 @@ export interface DocumentKind {
   readonly apiVersion: string;
   readonly kind: string;
   readonly schema: Schema;
+  /** `applied` (default) keeps nulls and zero values as they were written. */
+  readonly form?: DecodeForm;
   /** What to do about a document of another version or kind; undefined if there is nothing to say. */
   readonly hint?: ((apiVersion: unknown, kind: unknown) => string | undefined) | undefined;
 }
@@ -24,10 +26,9 @@ export interface StrictlyRead {
   readonly problems: readonly string[];
 }
 
-/** Nulls and zero values stay as they were written. */
 export async function readStrictDocument(
   text: string,
-  { schema, hint, ...wanted }: DocumentKind,
+  { schema, form, hint, ...wanted }: DocumentKind,
 ): Promise<StrictlyRead> {
   let parsed;
   try {
@@ -45,14 +46,18 @@ export async function readStrictDocument(
     return { value: null, problems: [advice === undefined ? problem : `${problem}; ${advice}`] };
   }
   const twice = parsed.duplicateFields.map(field => `${field}: the field stands there twice`);
-  const { value, problems } = checkStrictly(schema, parsed.value);
+  const { value, problems } = checkStrictly(schema, parsed.value, { form });
   return { value, problems: [...twice, ...problems] };
 }
 
-/** Checks a value that was read already. @param at where it stands in its document */
-export function checkStrictly(schema: Schema, value: unknown, at = ''): StrictlyRead {
+/** Checks a value that was read already. `at`: where it stands in its document. */
+export function checkStrictly(
+  schema: Schema,
+  value: unknown,
+  { at = '', form = 'applied' }: { at?: string; form?: DecodeForm | undefined } = {},
+): StrictlyRead {
   try {
-    const decoded = checkObject(schema, value, 'applied');
+    const decoded = checkObject(schema, value, form);
     const problems = decoded.unknownFields.map(path => unknownField(schema, at, path));
     return { value: decoded.value as JsonValue, problems };
   } catch (error) {
