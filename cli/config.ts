@@ -117,7 +117,7 @@ export const optionTable = {
     '127.0.0.1:10257',
     'Where the controllers serve /metrics and /healthz (HTTPS); none for nowhere',
   ),
-  without: row('server', 'list', undefined, 'Parts that somebody else provides: scheduler, controllers'),
+  without: row('server', 'list', undefined, 'Parts that somebody else provides: scheduler, controllers, local-path'),
   'cluster-domain': row('server', 'string', 'cluster.local', 'DNS domain of the cluster'),
   'cluster-dns': row(
     'server',
@@ -201,6 +201,12 @@ export const optionTable = {
     '127.0.0.1:9153',
     'Where cluster DNS serves /metrics, /ready and /health besides port 9153 of its own address; none for nowhere else',
   ),
+  'local-path-dir': row(
+    'agent',
+    'string',
+    undefined,
+    'Where this node keeps the volumes of storage class local-path (default: DATA-DIR/storage); none for a node that takes none',
+  ),
   'max-pods': row('agent', 'number', undefined, 'Most pods on this node (default: 110)'),
 } as const satisfies Record<string, OptionRow>;
 
@@ -235,7 +241,7 @@ const PATHS = [
   'image-credential-provider-bin-dir',
 ] as const;
 /** What a control plane can leave to others. */
-const PARTS = ['scheduler', 'controllers'];
+const PARTS = ['scheduler', 'controllers', 'local-path'];
 const LEVELS = ['debug', 'info', 'warn', 'error'];
 /** What a certificate may be for besides addresses: a DNS name, also of all hosts of a domain. */
 const SAN = /^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/i;
@@ -350,11 +356,17 @@ function problemsOf(c: Config): string[] {
     say('image-credential-provider-config', providers, 'needs --image-credential-provider-bin-dir too');
   if (programs !== undefined && providers === undefined)
     say('image-credential-provider-bin-dir', programs, 'needs --image-credential-provider-config too');
+  if (c.localPathDir !== undefined && c.localPathDir !== 'none' && !isPlainPath(c.localPathDir))
+    say('local-path-dir', c.localPathDir, 'is neither none nor an absolute path without . and .. below /');
   for (const flag of PATHS) {
     const value = c[camel(flag) as 'kubeletConfig'];
     if (value !== undefined && !value.startsWith('/')) say(flag, value, 'is no absolute path');
   }
   return problems;
+}
+
+function isPlainPath(path: string): boolean {
+  return /^(\/[^/\0]+)+$/.test(path) && !path.split('/').some(part => part === '.' || part === '..');
 }
 
 function etcdProblems(c: Config, say: (flag: OptionName, value: unknown, want: string) => void): void {

@@ -22,6 +22,7 @@ export function pathsOf(config: Pick<Config, 'dataDir' | 'configDir' | 'runDir' 
     cniConfig: join(dataDir, 'agent', 'cni', 'net.d'),
     cniState: join(dataDir, 'agent', 'cni', 'state'),
     undo: join(dataDir, 'agent', 'undo.json'),
+    localPathRecords: join(dataDir, 'agent', 'local-path'),
     adminKubeconfig: join(configDir, 'kubeconfig.yaml'),
     agentKubeconfig: join(configDir, 'agent.yaml'),
     mergedKubeconfigs: join(dataDir, 'merged-kubeconfigs.json'),

@@ -1,5 +1,5 @@
 /** What a kubelet is made from. Whatever is left out has upstream's default. */
-import type { Node, NodeAddress, Pod, Service } from '../../proto/api/core-v1.ts';
+import type { Node, NodeAddress, PersistentVolume, Pod, Service } from '../../proto/api/core-v1.ts';
 import type { Client } from '../../machinery/client/client.ts';
 import type { EventSink } from '../../machinery/client/event-recorder.ts';
 import type { Informer, InformerFactory } from '../../machinery/client/informer.ts';
@@ -41,6 +41,8 @@ export interface KubeletOptions {
 
   /** The way to files of volumes, which may lie on file systems that hang. */
   readonly files: GuardedFiles;
+  /** Makes the folder of a `local` volume that is made when it is first used. @throws Error that says why the pod has to wait */
+  readonly makeLocalFolder?: ((volume: PersistentVolume) => Promise<void>) | undefined;
   readonly machine: MachineInfo;
   readonly cgroupLayout: CgroupLayout;
   /** Groups under which `kubepods` is made; default none. */

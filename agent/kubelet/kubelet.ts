@@ -164,6 +164,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     ...core,
     otherKinds: [csi.kind],
     files: options.files,
+    makeLocalFolder: options.makeLocalFolder,
     ensureImage: (pod, { reference, pullPolicy }) =>
       images.manager.ensure(pod, { image: reference, imagePullPolicy: pullPolicy }, subjectOf(pods, pod)),
     runtimeVersion: () => link,

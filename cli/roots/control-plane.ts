@@ -19,6 +19,7 @@ import { Scheduler } from '../../controlplane/scheduler/scheduler.ts';
 import { dnsModeOf } from '../dns-mode.ts';
 import { publishClusterSettings, publishDnsService, type ClusterSettings } from '../cluster-objects.ts';
 import { nodeNameOf } from '../config.ts';
+import { publishLocalPathClass } from '../local-path-class.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { nodeMaskSizes, nthAddress, rangesOf } from '../network-ranges.ts';
 import { nodeAddresses } from '../node-address.ts';
@@ -132,6 +133,7 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
     without.has('scheduler') ? undefined : startScheduler(context, { apiServer, clientAs }),
     without.has('controllers') ? undefined : startControllers(context, { apiServer, clientAs }, pki, issuer),
     publishClusterSettings(admin, cluster),
+    without.has('local-path') ? undefined : publishLocalPathClass(admin),
     // Whoever brings another DNS brings its Service as well.
     cluster.clusterDnsMode === 'external' ? undefined : publishDnsService(admin, cluster.clusterDns),
   ]);
@@ -202,6 +204,7 @@ function startControllers(
         clusterCidrs: config.clusterCidr,
         nodeMaskSizes: nodeMaskSizes(config),
         legacyTokenSecrets: config.legacyTokenSecrets,
+        localPath: config.without?.includes('local-path') !== true,
         metrics,
       }),
   });

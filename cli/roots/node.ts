@@ -33,6 +33,7 @@ import { familyOf } from '../network-ranges.ts';
 import { kubernetesVersion } from '../version.ts';
 import { createDns } from './dns.ts';
 import { kubeletSettings } from './kubelet-settings.ts';
+import { createLocalPath } from './local-path.ts';
 import { dnsAnswers, nodeIsReady } from './node-checks.ts';
 import { createNodeNetwork, problemsOf } from './node-network.ts';
 import type { RuntimeParts } from './node-runtime.ts';
@@ -147,6 +148,7 @@ export async function startNode(
     proxy.localServiceIPsChanged();
     policy.policies.nodeChanged();
   });
+  const localPath = createLocalPath(config, paths, clients.kubelet, logger);
   const configuration = kubeletSettings(options.kubeletFile, { config, paths, cluster });
   const kubelet = createKubelet({
     configuration,
@@ -161,6 +163,7 @@ export async function startNode(
     clock,
     logger: logger.child({ part: 'kubelet' }),
     events: listener => new ContainerEvents({ client: parts.cri, clock, logger, ...listener }),
+    makeLocalFolder: volume => localPath.folders.make(volume),
     files: new GuardedFiles({
       workerArgv: [process.execPath, process.argv[1] ?? '', 'file-worker'],
       clock,
@@ -173,7 +176,10 @@ export async function startNode(
     nodeIPs: nodeIps,
     extraAddresses: (config.nodeExternalIp ?? []).map(address => ({ type: 'ExternalIP', address })),
     problems: () => problemsOf(network.status()),
-    onNode: node => serving.setNames(namesOfNode(node)),
+    onNode: node => {
+      serving.setNames(namesOfNode(node));
+      localPath.component.nodeSeen(node);
+    },
     onPodAddresses: (pod, ips, signal) => policy.policies.podAddresses(pod, ips, signal),
     labels: options.labels,
     version: kubernetesVersion,
@@ -220,6 +226,7 @@ export async function startNode(
     // Whoever brings a certificate looks after it as well.
     ...(configuration.tlsCertFile === '' ? [start(serving)] : []),
     ...(options.client === undefined ? [] : [start(rotating('client', options.client))]),
+    start(localPath.component),
     progress.step('kubelet', () => start(withUsageFailure(kubelet))),
     progress
       .step('pod network', () => start(network))

@@ -25,6 +25,7 @@ import { EphemeralVolumeController } from './ephemeral-volume/ephemeral-volume-c
 import { GarbageCollector } from './garbage-collector/garbage-collector.ts';
 import { HorizontalPodAutoscalerController } from './horizontal-pod-autoscaler/horizontal-pod-autoscaler-controller.ts';
 import { JobController } from './job/job-controller.ts';
+import { LocalPathController } from './local-path/local-path-controller.ts';
 import { NamespaceController } from './namespace/namespace-controller.ts';
 import { NodeCidrController } from './node-cidr/node-cidr-controller.ts';
 import { NodeLifecycleController } from './node-lifecycle/node-lifecycle-controller.ts';
@@ -68,6 +69,8 @@ export interface ControllersOptions {
   terminatedPodThreshold?: number | undefined;
   /** Makes a token Secret for every ServiceAccount; default false. */
   legacyTokenSecrets?: boolean | undefined;
+  /** Makes the volumes of storage classes of the local-path provisioner; default true. */
+  localPath?: boolean | undefined;
   observer?: ReconcileObserver | undefined;
   /** Where work queues and controllers count; default nowhere. */
   metrics?: MetricsRegistry | undefined;
@@ -153,6 +156,8 @@ class Controllers implements Component {
       new CsrController(this.contextFor('certificate-controller'), authority),
       new BootstrapTokenController(this.contextFor('bootstrap-signer'), this.options.clientFor('token-cleaner')),
     ];
+    if (this.options.localPath !== false)
+      controllers.push(new LocalPathController(this.contextFor('local-path-provisioner')));
     if (clusterCidrs.length > 0) {
       controllers.push(
         new NodeCidrController(this.contextFor('node-ipam-controller', 'node-controller'), {

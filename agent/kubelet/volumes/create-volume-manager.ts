@@ -5,7 +5,7 @@ import type { Client } from '../../../machinery/client/client.ts';
 import { pods } from '../../../machinery/client/resource.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Logger } from '../../../machinery/process/logger.ts';
-import type { ImageVolumeSource, Pod } from '../../../proto/api/core-v1.ts';
+import type { ImageVolumeSource, PersistentVolume, Pod } from '../../../proto/api/core-v1.ts';
 import type { GuardedFiles } from '../../host/files/guarded-files.ts';
 import type { ImageState } from '../images/image-manager.ts';
 import type { StageWatch } from '../pods/slow-stages.ts';
@@ -33,6 +33,8 @@ export interface VolumeManagerOptions extends Omit<PayloadSources, 'tokens'> {
   readonly logger: Logger;
   readonly recorder: EventSink;
   readonly files: GuardedFiles;
+  /** See KubeletOptions. */
+  readonly makeLocalFolder?: ((volume: PersistentVolume) => Promise<void>) | undefined;
   readonly stages: StageWatch;
   readonly storage: StorageMetrics;
   /** Has an image pulled for a volume; never waits for the pull. */
@@ -45,7 +47,7 @@ export interface VolumeManagerOptions extends Omit<PayloadSources, 'tokens'> {
 
 export function createVolumeManager(options: VolumeManagerOptions): VolumeManager {
   const { root, client, clock, logger, recorder, stages, files, objects, fieldContext, allocatable } = options;
-  const { ensureImage, runtimeVersion, storage, otherKinds = [] } = options;
+  const { ensureImage, runtimeVersion, storage, otherKinds = [], makeLocalFolder } = options;
   const sources = { objects, fieldContext, allocatable, tokens: new TokenSource(client, clock) };
   const tell: TellProgress = (pod, reason, message) => recorder.event(subjectOf(pods, pod), 'Warning', reason, message);
   const refusedByRuntime = (use: 'whole' | 'part'): string | undefined => {
@@ -56,7 +58,7 @@ export function createVolumeManager(options: VolumeManagerOptions): VolumeManage
     new PayloadVolumes({ sources, memoryFolder: join(root, 'memory'), clock }),
     emptyDirVolumes(allocatable),
     hostPathVolumes(files),
-    localVolumes(files, stages, tell),
+    localVolumes({ files, stages, tell, makeFolder: makeLocalFolder }),
     nfsVolumes(files, stages),
     imageVolumes({ clock, ensureImage, refusedByRuntime }),
     ...otherKinds,

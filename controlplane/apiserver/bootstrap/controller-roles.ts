@@ -109,6 +109,14 @@ const CONTROLLERS: Readonly<Record<string, readonly PolicyRule[]>> = {
     events,
   ],
   'legacy-service-account-token-cleaner': [rule(READ, 'core', 'secrets'), rule('delete patch', 'core', 'secrets')],
+  // k8ts's own.
+  'local-path-provisioner': [
+    rule('create delete get list update watch', 'core', 'persistentvolumes'),
+    rule('get list update watch', 'core', 'persistentvolumeclaims'),
+    rule('get list patch watch', 'core', 'nodes'),
+    rule(READ, 'storage.k8s.io', 'storageclasses'),
+    events,
+  ],
   'namespace-controller': [
     rule('delete get list watch', 'core', 'namespaces'),
     rule('update', 'core', 'namespaces/finalize namespaces/status'),

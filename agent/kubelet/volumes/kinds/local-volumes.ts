@@ -7,6 +7,7 @@
 import { mkdir } from 'node:fs/promises';
 import { subjectOf } from '../../../../machinery/client/event-recorder.ts';
 import { pods } from '../../../../machinery/client/resource.ts';
+import type { PersistentVolume } from '../../../../proto/api/core-v1.ts';
 import { formatIfEmpty, mountDevice } from '../../../host/block-device.ts';
 import type { GuardedFiles } from '../../../host/files/guarded-files.ts';
 import type { StageWatch } from '../../pods/slow-stages.ts';
@@ -16,7 +17,15 @@ import { volumeFolder, type VolumeKind } from '../volume-kind.ts';
 
 const PLUGIN = 'kubernetes.io~local-volume';
 
-export function localVolumes(files: GuardedFiles, stages: StageWatch, tell: TellProgress): VolumeKind {
+export interface LocalVolumesOptions {
+  readonly files: GuardedFiles;
+  readonly stages: StageWatch;
+  readonly tell: TellProgress;
+  /** See KubeletOptions. */
+  readonly makeFolder: ((volume: PersistentVolume) => Promise<void>) | undefined;
+}
+
+export function localVolumes({ files, stages, tell, makeFolder }: LocalVolumesOptions): VolumeKind {
   return {
     plugins: [PLUGIN],
     owns: (_, bound) => bound?.volume.spec.local !== undefined,
@@ -24,6 +33,7 @@ export function localVolumes(files: GuardedFiles, stages: StageWatch, tell: Tell
       const { pod, volume, bound, readOnly, isBlock } = request;
       const { path = '', fsType = 'ext4' } = bound?.volume.spec.local ?? {};
       const check = (type: string): Promise<string> => files.run('checkPath', { path, type }, { signal });
+      if (bound !== undefined) await makeFolder?.(bound.volume);
       const problem = await check(isBlock ? 'BlockDevice' : 'Existing');
       if (problem !== '') throw new Error(problem);
       if (isBlock) return { hostPath: '', devicePath: path, readOnly, selinuxRelabel: false };

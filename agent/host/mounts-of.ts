@@ -1,0 +1,50 @@
+/** Finds who has a folder, or something below it, mounted: in the mount namespace of any process. Reads names alone, so that nothing can hang. */
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { parseMountinfo, type Mount } from './mountinfo.ts';
+
+export interface MountOf {
+  readonly pid: number;
+  /** Where that process sees it. */
+  readonly mountPoint: string;
+}
+
+/** @param path absolute, without links @returns one a mount namespace at most */
+export async function findMountsOf(path: string): Promise<MountOf[]> {
+  const seen = new Set<string>();
+  const found: MountOf[] = [];
+  const place = placeOf(path, parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8')));
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name));
+  for (const pid of pids) {
+    const namespace = await readlink(`/proc/${pid}/ns/mnt`).catch(() => '');
+    if (namespace === '' || seen.has(namespace)) continue;
+    const text = await readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => '');
+    // It ended meanwhile: another of its namespace tells.
+    if (text === '') continue;
+    seen.add(namespace);
+    const mount = parseMountinfo(text).find(one => isOf(one, path, place));
+    if (mount !== undefined) found.push({ pid: Number(pid), mountPoint: mount.mountPoint });
+  }
+  return found;
+}
+
+/** What the path is called within its file system. */
+function placeOf(path: string, mounts: readonly Mount[]): { device: string; root: string } | undefined {
+  const under = mounts.filter(({ mountPoint }) => isAtOrBelow(path, mountPoint));
+  const mount = under.reduce<Mount | undefined>(
+    (best, one) => (best === undefined || one.mountPoint.length >= best.mountPoint.length ? one : best),
+    undefined,
+  );
+  if (mount === undefined) return undefined;
+  const rest = mount.mountPoint === '/' ? path : path.slice(mount.mountPoint.length);
+  return { device: mount.device, root: `${mount.root === '/' ? '' : mount.root}${rest}` };
+}
+
+/** It shows the folder or a part of it, or something is mounted in the folder. */
+function isOf(mount: Mount, path: string, place: { device: string; root: string } | undefined): boolean {
+  if (isAtOrBelow(mount.mountPoint, path)) return true;
+  return place !== undefined && mount.device === place.device && isAtOrBelow(mount.root, place.root);
+}
+
+function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
+}

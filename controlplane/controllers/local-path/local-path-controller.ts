@@ -1,0 +1,243 @@
+/**
+ * The default provisioner: gives claims of its storage classes a folder on the node of their pod, and has the folder removed with the volume.
+ * The nodes make and remove the folders themselves (agent/local-path).
+ *
+ * Keys: `claim/NAMESPACE/NAME`, `volume/NAME` and `node/NAME`. A cluster without such volumes costs nothing.
+ */
+import type { Node, PersistentVolume, PersistentVolumeClaim } from '../../../proto/api/core-v1.ts';
+import type { StorageClass } from '../../../proto/api/storage-v1.ts';
+import { subjectOf } from '../../../machinery/client/event-recorder.ts';
+import type { Informer } from '../../../machinery/client/informer.ts';
+import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
+import {
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  storageClasses,
+} from '../../../machinery/client/resource.ts';
+import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import {
+  isLocalPathVolume,
+  LOCAL_PATH_REMOVE,
+  LOCAL_PATH_REMOVED,
+  LOCAL_PATH_ROOT,
+  localPathVolumeName,
+  namesIn,
+  namesText,
+} from '../../../machinery/meta/local-path.ts';
+import { keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
+import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { storageClassOf } from '../../../machinery/meta/volume-match.ts';
+import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { writeObject } from '../runtime/write-object.ts';
+import {
+  folderRequest,
+  isAsked,
+  nodeNameOf,
+  planProvision,
+  planVolume,
+  SELECTED_NODE,
+  without,
+  type VolumePlan,
+} from './plan.ts';
+
+const CLAIM = 'claim/';
+const VOLUME = 'volume/';
+const NODE = 'node/';
+const BY_NODE = 'localPathNode';
+const LATER_MS = 500;
+
+export class LocalPathController implements Controller, Reconciler {
+  readonly name = 'local-path-provisioner';
+  private readonly context: ControllerContext;
+  private readonly queue: WorkQueue;
+  private readonly claims: Informer<PersistentVolumeClaim>;
+  private readonly volumes: Informer<PersistentVolume>;
+  private readonly classes: Informer<StorageClass>;
+  private readonly nodes: Informer<Node>;
+  /** What was last refused, by claim: it is told once. */
+  private readonly refused = new Map<string, string>();
+
+  constructor(context: ControllerContext) {
+    this.context = context;
+    this.queue = new WorkQueue({ clock: context.clock });
+    this.claims = context.informers.informer(persistentVolumeClaims);
+    this.volumes = context.informers.informer(persistentVolumes);
+    this.classes = context.informers.informer(storageClasses);
+    this.nodes = context.informers.informer(nodes);
+    this.volumes.addIndex(BY_NODE, volume => (isLocalPathVolume(volume) ? [nodeNameOf(volume)] : []));
+    this.watch();
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    const { context, queue, name } = this;
+    const informers = [this.claims, this.volumes, this.classes, this.nodes];
+    return runQueue({ name, context, queue, reconciler: this, informers }, signal);
+  }
+
+  async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+    if (key.startsWith(CLAIM)) return this.reconcileClaim(key.slice(CLAIM.length), signal);
+    if (key.startsWith(VOLUME)) await this.reconcileVolume(key.slice(VOLUME.length), signal);
+    else await this.reconcileNode(key.slice(NODE.length), signal);
+    return 'awaitChange';
+  }
+
+  private async reconcileClaim(key: string, signal: AbortSignal): Promise<ReconcileResult> {
+    const { namespace, name } = splitKey(key);
+    const claim = this.claims.lister.get(namespace, name);
+    if (claim === undefined || !isAsked(claim)) {
+      this.refused.delete(key);
+      return 'awaitChange';
+    }
+    const storageClass = this.classes.lister.get(undefined, storageClassOf(claim));
+    const node = this.nodes.lister.get(undefined, claim.metadata.annotations?.[SELECTED_NODE] ?? '');
+    const volume = this.volumes.lister.get(undefined, localPathVolumeName(claim.metadata.uid ?? ''));
+    const plan = planProvision({ claim, storageClass, node, volume });
+    switch (plan.kind) {
+      case 'none':
+        return 'awaitChange';
+      case 'later':
+        return { afterMs: LATER_MS };
+      case 'refuse':
+        await this.refuse(claim, plan, signal);
+        return 'awaitChange';
+      case 'make':
+        await this.make(claim, plan.volume, signal);
+        return 'awaitChange';
+    }
+  }
+
+  private async make(claim: PersistentVolumeClaim, volume: PersistentVolume, signal: AbortSignal): Promise<void> {
+    try {
+      await this.context.client.of(persistentVolumes).create(volume, { signal });
+    } catch (error) {
+      // Made by the process before this one.
+      if (!hasReason(error, 'AlreadyExists')) throw error;
+    }
+    this.refused.delete(keyOf(claim));
+    this.tell(claim, 'Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${volume.metadata.name}`);
+  }
+
+  private async refuse(
+    claim: PersistentVolumeClaim,
+    { why, elsewhere }: { why: string; elsewhere: boolean },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const told = `failed to provision volume with StorageClass "${storageClassOf(claim)}": ${why}`;
+    if (this.refused.get(keyOf(claim)) !== told || elsewhere) this.tell(claim, 'Warning', 'ProvisioningFailed', told);
+    this.refused.set(keyOf(claim), told);
+    if (!elsewhere) return;
+    const { [SELECTED_NODE]: _, ...annotations } = claim.metadata.annotations ?? {};
+    const metadata = { ...claim.metadata, annotations };
+    await writeObject(this.context.client, persistentVolumeClaims, { ...claim, metadata }, signal);
+  }
+
+  private async reconcileVolume(name: string, signal: AbortSignal): Promise<void> {
+    const volume = this.volumes.lister.get(undefined, name);
+    if (volume === undefined || !isLocalPathVolume(volume)) return;
+    const plan = this.planOf(volume);
+    const { client, events } = this.context;
+    switch (plan.kind) {
+      case 'none':
+        return;
+      case 'removeFolder':
+        this.queue.add(NODE + nodeNameOf(volume));
+        return;
+      case 'finalizers':
+        await this.setFinalizers(volume, plan.finalizers, signal);
+        return;
+      case 'delete': {
+        // Only as it was seen: somebody may have kept or given it away meanwhile.
+        const { uid, resourceVersion } = volume.metadata;
+        try {
+          await client.of(persistentVolumes).delete({ name }, { preconditions: { uid, resourceVersion }, signal });
+        } catch (error) {
+          if (!isNotFound(error)) throw error;
+        }
+        return;
+      }
+      case 'letGo': {
+        if (plan.lost) {
+          const where = `node "${nodeNameOf(volume)}" is no more: folder ${volume.spec.local?.path ?? ''} stays on it`;
+          events.event(subjectOf(persistentVolumes, volume), 'Warning', 'VolumeFailedDelete', where);
+        }
+        await this.setFinalizers(volume, without(volume.metadata.finalizers ?? []), signal);
+      }
+    }
+  }
+
+  /** Asks the node for the removal of folders, all in one. */
+  private async reconcileNode(name: string, signal: AbortSignal): Promise<void> {
+    const node = this.nodes.lister.get(undefined, name);
+    if (node === undefined) return;
+    const volumes = this.volumes.lister.byIndex(BY_NODE, name);
+    const doomed = volumes.filter(volume => ['removeFolder', 'letGo'].includes(this.planOf(volume).kind));
+    const wanted = folderRequest(doomed);
+    const asked = namesIn(node, LOCAL_PATH_REMOVE);
+    if (wanted.join() === asked.join()) return;
+    const metadata = { annotations: { [LOCAL_PATH_REMOVE]: namesText(wanted) } };
+    try {
+      await this.context.client.of(nodes).patch({ name }, { metadata }, { type: 'merge', signal });
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  private planOf(volume: PersistentVolume): VolumePlan {
+    const { namespace, name = '', uid } = volume.spec.claimRef ?? {};
+    const claim = this.claims.lister.get(namespace, name);
+    const node = this.nodes.lister.get(undefined, nodeNameOf(volume));
+    return planVolume({ volume, claim: claim?.metadata.uid === uid ? claim : undefined, node });
+  }
+
+  private async setFinalizers(volume: PersistentVolume, finalizers: string[], signal: AbortSignal): Promise<void> {
+    const metadata = { ...volume.metadata, finalizers };
+    await writeObject(this.context.client, persistentVolumes, { ...volume, metadata }, signal);
+  }
+
+  private tell(claim: PersistentVolumeClaim, type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.context.events.event(subjectOf(persistentVolumeClaims, claim), type, reason, message);
+  }
+
+  private watch(): void {
+    const onClaim = (claim: PersistentVolumeClaim): void => {
+      if (isAsked(claim)) this.queue.add(CLAIM + keyOf(claim));
+      const volume = this.volumes.lister.get(undefined, localPathVolumeName(claim.metadata.uid ?? ''));
+      if (volume !== undefined) onVolume(volume);
+    };
+    const onVolume = (volume: PersistentVolume): void => {
+      if (!isLocalPathVolume(volume)) return;
+      this.queue.add(VOLUME + keyOf(volume));
+      if (volume.metadata.deletionTimestamp !== undefined) this.queue.add(NODE + nodeNameOf(volume));
+    };
+    this.claims.addHandler({ onAdd: onClaim, onUpdate: (_older, claim) => onClaim(claim), onDelete: onClaim });
+    this.volumes.addHandler({
+      onAdd: onVolume,
+      onUpdate: (_older, volume) => onVolume(volume),
+      onDelete: volume => {
+        onVolume(volume);
+        const { namespace, name = '' } = volume.spec.claimRef ?? {};
+        this.queue.add(CLAIM + objectKey(namespace, name));
+      },
+    });
+    const onNode = (node: Node): void => {
+      const name = node.metadata.name ?? '';
+      this.queue.add(NODE + name);
+      for (const volume of this.volumes.lister.byIndex(BY_NODE, name)) onVolume(volume);
+    };
+    const signs = ({ metadata }: Node): string =>
+      [LOCAL_PATH_ROOT, LOCAL_PATH_REMOVE, LOCAL_PATH_REMOVED].map(one => metadata.annotations?.[one] ?? '').join('\n');
+    this.nodes.addHandler({
+      onAdd: onNode,
+      onUpdate: (older, node) => {
+        if (signs(older) !== signs(node)) onNode(node);
+      },
+      onDelete: onNode,
+    });
+    this.classes.addHandler({
+      onAdd: () => {
+        for (const claim of this.claims.lister.list()) if (isAsked(claim)) this.queue.add(CLAIM + keyOf(claim));
+      },
+    });
+  }
+}
