@@ -84,9 +84,10 @@ bench: deps dist/k8ts.mjs ## Measure the API server (beside upstream's where it 
 	@npx --no-install tsx e2e/bench/main.ts
 
 .PHONY: chaos
-chaos: test-deps dist/k8ts.mjs ## Kill k8ts 50 times while pods come and go (ROUNDS), its API server 200 times under writes (KILLS), replace 50 pods under load (PODS)
+chaos: test-deps dist/k8ts.mjs ## Kill k8ts 50 times while pods come and go (ROUNDS), its API server 200 times under writes (KILLS), its control plane in rollouts, replace 50 pods under load (PODS)
 	@E2E_CHAOS_ROUNDS=$${ROUNDS:-50} e2e/run.sh chaos
 	@E2E_STORE_KILLS=$${KILLS:-200} e2e/run.sh store-chaos
+	@E2E_CONTROL_KILLS=$${ROUNDS:-50} E2E_STANDSTILL_MS=60000 e2e/run.sh convergence
 	@E2E_LOAD_PODS=$${PODS:-50} e2e/run.sh load
 	@STORE_DAMAGE_RUNS=300 STORE_KILLS=50 $(JEST) controlplane/store/sqlite/damage controlplane/store/sqlite/crash
 

@@ -13,9 +13,12 @@ export class ServerProcess {
   private readonly directory: string;
   private child: ChildProcess | undefined;
   private port: number | undefined;
+  private readonly settings: Readonly<Record<string, unknown>>;
 
-  constructor(estate: Estate) {
+  /** @param settings flags of its own, as its configuration file has them */
+  constructor(estate: Estate, settings: Readonly<Record<string, unknown>> = {}) {
     this.directory = join(estate.directory, 'server');
+    this.settings = settings;
   }
 
   /** The database file. */
@@ -52,9 +55,19 @@ export class ServerProcess {
     await gone;
   }
 
+  /** Stops it where it is, or lets it go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.child?.kill(signal);
+  }
+
+  /** The administrator's kubeconfig. */
+  get kubeconfig(): string {
+    return join(this.directory, 'config', 'kubeconfig.yaml');
+  }
+
   /** Address and administrator's credentials. */
   credentials(): Promise<KubeconfigEntry> {
-    return loadKubeconfig(join(this.directory, 'config', 'kubeconfig.yaml'));
+    return loadKubeconfig(this.kubeconfig);
   }
 
   /** What it wrote so far, over all its lives. */
@@ -64,7 +77,7 @@ export class ServerProcess {
   }
 
   private async isReady(): Promise<boolean> {
-    if (!existsSync(join(this.directory, 'config', 'kubeconfig.yaml'))) return false;
+    if (!existsSync(this.kubeconfig)) return false;
     const client = new ApiClient(await this.credentials());
     try {
       return (await client.request('GET', '/readyz')).status === 200;
@@ -89,6 +102,7 @@ export class ServerProcess {
       // Many servers run here at once.
       'scheduler-bind-address': 'none',
       'controllers-bind-address': 'none',
+      ...this.settings,
     };
     writeFileSync(join(at('config'), 'config.yaml'), JSON.stringify(settings));
   }
