@@ -83,6 +83,7 @@ export class CollectedKinds implements Reconciler {
 
   async reconcile(_key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const { resources, failures } = await discoverResources(this.context.client, signal);
+
     const served = new Map(resources.filter(isCollected).map(each => [keyOf(each.group, each.kind), each]));
     const unknown = new Set(failures.map(({ groupVersion }) => splitApiVersion(groupVersion).group));
     for (const { groupVersion, error } of failures)

@@ -120,9 +120,8 @@ export class GarbageCollector implements Controller, Reconciler {
   private async judge(node: GraphNode, uid: string, signal: AbortSignal): Promise<void> {
     const owners: { owner: OwnerReference; fate: OwnerFate }[] = [];
     for (const owner of ownersOf(node)) {
-      const fate = this.fateIn(node, owner) ?? (await this.fateAtServer(node, uid, owner, signal));
-      // An owner that cannot be asked for: rather keep than destroy.
-      if (fate === undefined) return;
+      // Of an owner that cannot be asked for nothing is known: rather keep than destroy.
+      const fate = this.fateIn(node, owner) ?? (await this.fateAtServer(node, uid, owner, signal)) ?? 'solid';
       owners.push({ owner, fate });
     }
     const plan = planDependent(owners, {

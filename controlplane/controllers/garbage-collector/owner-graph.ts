@@ -54,9 +54,16 @@ export class OwnerGraph {
     return this.dependents.has(uid);
   }
 
-  /** Whether a dependent keeps its owner from going in the foreground. */
+  /**
+   * Whether a dependent keeps its owner from going in the foreground.
+   * Differs: one that cannot have this owner, as it is in another namespace or in none, holds nothing up; upstream's would for ever.
+   */
   isBlocked(uid: string): boolean {
-    for (const dependent of this.dependentsOf(uid)) if (blocks(dependent, uid)) return true;
+    const namespace = this.nodes.get(uid)?.metadata.namespace;
+    for (const dependent of this.dependentsOf(uid)) {
+      const isPossible = namespace === undefined || namespace === dependent.metadata.namespace;
+      if (isPossible && blocks(dependent, uid)) return true;
+    }
     return false;
   }
 
