@@ -15,6 +15,8 @@ const LAST_WORDS = 600;
 export interface ServerProcess {
   readonly pid: number;
   stop(): Promise<void>;
+  /** SIGKILL, and waits until it is gone. */
+  kill9(): Promise<void>;
 }
 
 /** @param log what it says goes there */
@@ -33,6 +35,10 @@ export function startProcess(argv: readonly string[], log: string): ServerProces
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
       await ended;
       clearTimeout(timer);
+    },
+    async kill9() {
+      child.kill('SIGKILL');
+      await ended;
     },
   };
 }
