@@ -31,11 +31,7 @@ async function problems(body: string, head = HEAD): Promise<string[]> {
 
 test('readConfiguration() of an empty document is what holds without one', async () => {
   expect(await read('')).toEqual(defaultSettings());
-  expect(
-    await read('{"profiles": null, "leaderElection": {"leaseDuration": "0s"}}', HEAD.replace(/\n$/, '\n---\n')).catch(
-      () => 'two documents',
-    ),
-  ).toBe('two documents');
+  expect(await read('profiles: null\nleaderElection: {leaseDuration: 0s}')).toEqual(defaultSettings());
   expect(defaultSettings()).toMatchObject({
     podInitialBackoffMs: 1000,
     podMaxBackoffMs: 10_000,
@@ -80,8 +76,8 @@ test('readConfiguration() reads profiles, arguments and extenders, in JSON too',
   expect(settings).toMatchObject({ podInitialBackoffMs: 2000, podMaxBackoffMs: 20_000 });
   expect(a?.percentageOfNodesToScore).toBe(70);
   expect(b?.percentageOfNodesToScore).toBe(0);
-  expect(a?.pluginArgs.get('Mine')).toEqual({ anything: [1] });
-  expect(a?.pluginArgs.get('DefaultPreemption')).toEqual({
+  expect(a?.args['Mine']).toEqual({ anything: [1] });
+  expect(a?.args['DefaultPreemption']).toEqual({
     minCandidateNodesPercentage: 10,
     minCandidateNodesAbsolute: 100,
   });
@@ -89,7 +85,7 @@ test('readConfiguration() reads profiles, arguments and extenders, in JSON too',
     { name: 'cpu', weight: 1 },
     { name: 'memory', weight: 1 },
   ];
-  expect(b?.pluginArgs.get('NodeResourcesFit')).toEqual({
+  expect(b?.args['NodeResourcesFit']).toEqual({
     ignoredResources: ['example.com/gpu'],
     scoringStrategy: { type: 'MostAllocated', resources },
   });
@@ -156,6 +152,11 @@ test.each([
     'a plugin that only upstream has',
     'profiles: [{plugins: {filter: {enabled: [{name: DynamicResources}]}}}]',
     'profiles[0].plugins.filter.enabled[0].name: Not found: "DynamicResources": k8ts does not have this plugin: devices by ResourceClaim are not allocated here',
+  ],
+  [
+    'a plugin named twice',
+    'profiles: [{plugins: {filter: {enabled: [{name: NodeName}, {name: NodeName}]}}}]',
+    'profiles[0].plugins.filter.enabled[1].name: Duplicate value: "NodeName"',
   ],
   [
     'a weight where nothing is weighed',

@@ -1,21 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Plugins } from '../../../../proto/api/kube-scheduler-config-v1.ts';
-import { DEFAULT_PLUGINS } from './default-plugins.ts';
-import { expandPlugins, mergeWithDefaults, type ExtensionPoint } from './plugin-sets.ts';
+import { placePlugins } from '../../framework/profile.ts';
+import { mergeWithDefaults } from './plugin-sets.ts';
 
-const points = new Map<string, Set<ExtensionPoint>>([
-  ...DEFAULT_PLUGINS.map(({ name }) => [name, new Set<ExtensionPoint>()] as const),
-  ['PrioritySort', new Set<ExtensionPoint>(['queueSort'])],
-  ['NodeAffinity', new Set<ExtensionPoint>(['filter', 'score'])],
-  ['ImageLocality', new Set<ExtensionPoint>(['score'])],
-  ['TaintToleration', new Set<ExtensionPoint>(['filter', 'score'])],
-  ['Mine', new Set<ExtensionPoint>(['filter', 'score'])],
-]);
+/** The plugins of this test that have a score. */
+const SCORING = new Set(['TaintToleration', 'NodeAffinity', 'ImageLocality', 'Mine']);
 
-const scores = (plugins?: Plugins): string[] =>
-  expandPlugins(mergeWithDefaults(plugins), points).score.map(({ name, weight }) => `${name}*${weight ?? 1}`);
+/** Names and weights of the plugins that score, in order. */
+function scores(plugins?: Plugins): string[] {
+  const create = (name: string) => ({ name, ...(SCORING.has(name) ? { score: () => 0 } : {}) });
+  const { score } = placePlugins({ schedulerName: 'a', ...mergeWithDefaults(plugins) }, create);
+  return score.map(({ plugin, weight }) => `${plugin.name}*${weight}`);
+}
 
-describe('expandPlugins()', () => {
+describe('mergeWithDefaults()', () => {
   test.each<[string, Plugins | undefined, string[]]>([
     ['has the defaults', undefined, ['TaintToleration*3', 'NodeAffinity*2', 'ImageLocality*1']],
     [
@@ -50,26 +48,5 @@ describe('expandPlugins()', () => {
     ],
   ])('%s', (_what, plugins, expected) => {
     expect(scores(plugins)).toEqual(expected);
-  });
-
-  test.each<[string, Plugins, string]>([
-    ['does not exist', { multiPoint: { enabled: [{ name: 'Yours' }] } }, 'MultiPointPlugin "Yours" does not exist'],
-    [
-      'is none of the point',
-      { bind: { enabled: [{ name: 'Mine' }] } },
-      'plugin "Mine" does not extend BindPlugin plugin',
-    ],
-    [
-      'is named twice',
-      { filter: { enabled: [{ name: 'Mine' }, { name: 'Mine' }] } },
-      'plugin "Mine" already registered as "FilterPlugin"',
-    ],
-    [
-      'is named twice in multiPoint',
-      { multiPoint: { enabled: [{ name: 'Mine' }, { name: 'Mine' }] } },
-      'plugin "Mine" already registered as "FilterPlugin"',
-    ],
-  ])('refuses a plugin that %s', (_what, plugins, message) => {
-    expect(() => scores(plugins)).toThrow(message);
   });
 });

@@ -19,7 +19,7 @@ import type {
   ResourceSpec,
   VolumeBindingArgs,
 } from '../../../../proto/api/kube-scheduler-config-v1.ts';
-import { mergeWithDefaults, pluginNames, type MergedPlugins } from './plugin-sets.ts';
+import { mergeWithDefaults, type MergedPlugins } from './plugin-sets.ts';
 
 export const CONFIGURATION_API_VERSION = 'kubescheduler.config.k8s.io/v1';
 export const CONFIGURATION_KIND = 'KubeSchedulerConfiguration';
@@ -47,14 +47,13 @@ export const CONFIGURABLE_PLUGINS: readonly ConfigurablePlugin[] = [
   'VolumeBinding',
 ];
 
-export interface ProfileSettings {
+export interface ProfileSettings extends MergedPlugins {
   /** Pods that name it as their scheduler are the profile's. */
   readonly schedulerName: string;
   /** Share of the nodes that have to fit before the search ends; 0: by the size of the cluster. */
   readonly percentageOfNodesToScore: number;
-  readonly plugins: MergedPlugins;
-  /** Of every plugin that is enabled and has any, and what the file says of others. By plugin. */
-  readonly pluginArgs: ReadonlyMap<string, unknown>;
+  /** Of every plugin that has known ones, and what the file says of others. By plugin. */
+  readonly args: Readonly<Record<string, unknown>>;
 }
 
 export interface ExtenderSettings {
@@ -207,18 +206,17 @@ export function defaultSettings(): SchedulerSettings {
 
 /** @param ignored resources that extenders look after alone */
 function profileOf(profile: KubeSchedulerProfile, percentage: number, ignored: readonly string[]): ProfileSettings {
-  const plugins = mergeWithDefaults(profile.plugins);
-  const said = new Map((profile.pluginConfig ?? []).map(({ name, args }) => [name, args]));
-  const silent = [...pluginNames(plugins)].filter(name => isConfigurable(name) && !said.has(name));
-  const pluginArgs = new Map([...said, ...silent.map(name => [name, argsWithDefaults(name, undefined)] as const)]);
-  const fit = pluginArgs.get('NodeResourcesFit') as NodeResourcesFitArgs | undefined;
-  if (fit !== undefined && ignored.length > 0)
-    pluginArgs.set('NodeResourcesFit', { ...fit, ignoredResources: [...(fit.ignoredResources ?? []), ...ignored] });
+  const args: Record<string, unknown> = {};
+  for (const name of CONFIGURABLE_PLUGINS) args[name] = argsWithDefaults(name, undefined);
+  for (const { name, args: said } of profile.pluginConfig ?? []) args[name] = said;
+  const fit = args['NodeResourcesFit'] as PluginArgs['NodeResourcesFit'];
+  if (ignored.length > 0)
+    args['NodeResourcesFit'] = { ...fit, ignoredResources: [...(fit.ignoredResources ?? []), ...ignored] };
   return {
+    ...mergeWithDefaults(profile.plugins),
     schedulerName: profile.schedulerName ?? '',
     percentageOfNodesToScore: profile.percentageOfNodesToScore ?? percentage,
-    plugins,
-    pluginArgs,
+    args,
   };
 }
 

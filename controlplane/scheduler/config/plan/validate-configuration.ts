@@ -95,8 +95,10 @@ function pluginSetErrors(path: FieldPath, { plugins }: KubeSchedulerProfile, kno
   const errors: FieldError[] = [];
   for (const point of [...EXTENSION_POINTS, 'multiPoint'] as const) {
     const set = path.child(point);
-    for (const [i, { name, weight = 0 }] of (plugins?.[point]?.enabled ?? []).entries()) {
+    const enabled = plugins?.[point]?.enabled ?? [];
+    for (const [i, { name, weight = 0 }] of enabled.entries()) {
       const item = set.child('enabled').index(i);
+      if (enabled.findIndex(other => other.name === name) < i) errors.push(duplicateError(item.child('name'), name));
       errors.push(...nameErrors(item.child('name'), name, known));
       if (weight < 0 || weight > MAX_WEIGHT)
         errors.push(invalidError(item.child('weight'), weight, `not in valid range [0, ${MAX_WEIGHT}]`));
