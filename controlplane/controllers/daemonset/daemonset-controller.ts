@@ -2,23 +2,21 @@
  * Keeps one pod of a DaemonSet on every node that it is for.
  */
 import type { DaemonSet, DaemonSetStatus } from '../../../proto/api/apps-v1.ts';
-import type { Node, Pod } from '../../../proto/api/core-v1.ts';
+import type { Node } from '../../../proto/api/core-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
-import { daemonSets, nodes, pods } from '../../../machinery/client/resource.ts';
+import { daemonSets, nodes } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
-import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
-import { PodControl } from '../runtime/pod-control.ts';
+import { OwnedPods } from '../runtime/owned-pods.ts';
 import { hashOf, REVISION_LABEL } from '../runtime/plan/revisions.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { HashCollisionError, RevisionHistory } from '../runtime/revision-history.ts';
 import { slowStart } from '../runtime/slow-start.ts';
-import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
 import { daemonView, planDaemons, planDaemonStatus } from './plan/daemon-plan.ts';
 import { FailedDaemons } from './failed-daemons.ts';
 import { daemonPod } from './plan/nodes.ts';
@@ -32,9 +30,8 @@ export class DaemonSetController implements Controller, Reconciler {
   private readonly context: ControllerContext;
   private readonly queue: WorkQueue;
   private readonly sets: Informer<DaemonSet>;
-  private readonly pods: Informer<Pod>;
   private readonly nodes: Informer<Node>;
-  private readonly control: PodControl<DaemonSet>;
+  private readonly owned: OwnedPods<DaemonSet>;
   private readonly history: RevisionHistory<DaemonSet>;
   private readonly failed: FailedDaemons;
 
@@ -42,19 +39,10 @@ export class DaemonSetController implements Controller, Reconciler {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.sets = context.informers.informer(daemonSets);
-    this.pods = context.informers.informer(pods);
     this.nodes = context.informers.informer(nodes);
-    this.control = new PodControl(context, daemonSets, this.pods);
+    this.owned = new OwnedPods({ context, queue: this.queue, owners: this.sets, selectorOf });
     this.history = new RevisionHistory(context, daemonSets, this.queue);
     this.failed = new FailedDaemons(context.clock);
-    addOwnerIndexes(this.pods);
-    watchOwnedPods({
-      queue: this.queue,
-      owners: this.sets,
-      pods: this.pods,
-      pending: this.control.pending,
-      selectorOf,
-    });
     const wakeAll = (): void => {
       for (const set of this.sets.lister.list()) this.queue.add(keyOf(set));
     };
@@ -67,7 +55,7 @@ export class DaemonSetController implements Controller, Reconciler {
 
   run(signal: AbortSignal): Promise<void> {
     const { context, queue, name } = this;
-    const informers = [this.sets, this.pods, this.nodes, this.history.informer];
+    const informers = [this.sets, this.owned.informer, this.nodes, this.history.informer];
     return runQueue({ name, context, queue, reconciler: this, informers }, signal);
   }
 
@@ -85,9 +73,7 @@ export class DaemonSetController implements Controller, Reconciler {
       return 'awaitChange';
     }
     if (set.metadata.deletionTimestamp !== undefined) return 'awaitChange';
-    const { client } = this.context;
-    const claim = { client, owner: set, ownerResource: daemonSets, selector, informer: this.pods, signal };
-    await claimChildren(claim);
+    await this.owned.claim(set, signal);
     const { template } = set.spec;
     const owned = { owner: set, template, selector, collisionCount: set.status?.collisionCount };
     const history = await this.history.sync(owned, signal).catch(async (error: unknown) => {
@@ -99,7 +85,7 @@ export class DaemonSetController implements Controller, Reconciler {
     if (history === undefined) return 'awaitChange';
     const hash = hashOf(history.current);
     const retryMs = await this.manage(set, hash, signal);
-    const live = new Set(this.ownPods(set).map(pod => pod.metadata.labels?.[REVISION_LABEL]));
+    const live = new Set(this.owned.of(set).map(pod => pod.metadata.labels?.[REVISION_LABEL]));
     await this.history.clean(
       history.old,
       revision => live.has(hashOf(revision)),
@@ -125,18 +111,13 @@ export class DaemonSetController implements Controller, Reconciler {
     }
     const toDelete = plan.delete.filter(pod => !waiting.has(pod)).slice(0, BURST);
     const nodeNames = plan.create.slice(0, BURST);
-    await slowStart(nodeNames, nodeName => this.control.create(set, daemonPod(set, nodeName, hash), signal));
-    await Promise.all(toDelete.map(pod => this.control.delete(set, pod, signal)));
+    await slowStart(nodeNames, nodeName => this.owned.control.create(set, daemonPod(set, nodeName, hash), signal));
+    await Promise.all(toDelete.map(pod => this.owned.control.delete(set, pod, signal)));
     return retryMs;
   }
 
-  private ownPods(set: DaemonSet): Pod[] {
-    const uid = set.metadata.uid ?? '';
-    return this.control.pending.overlay(uid, this.pods.lister.byIndex(BY_CONTROLLER, uid)).objects;
-  }
-
   private view(set: DaemonSet, hash: string) {
-    return daemonView(set, this.nodes.lister.list(), this.ownPods(set), hash, this.context.clock.now());
+    return daemonView(set, this.nodes.lister.list(), this.owned.of(set), hash, this.context.clock.now());
   }
 
   private async writeStatus(set: DaemonSet, status: DaemonSetStatus, signal: AbortSignal): Promise<void> {

@@ -102,7 +102,8 @@ export class DeploymentController implements Controller, Reconciler {
     }
     const { client } = this.context;
     const claim = { client, owner: deployment, ownerResource: deployments, selector, informer: this.sets, signal };
-    const sets = await claimChildren(claim);
+    const { owned, adopted } = await claimChildren(claim);
+    const sets = [...owned, ...adopted];
     const newSet = findNewSet(deployment, sets);
     const oldSets = byAge(sets).filter(set => set !== newSet);
     const rollout: Rollout = { deployment, newSet, oldSets, progress: undefined, signal };

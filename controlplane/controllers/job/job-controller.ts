@@ -20,13 +20,12 @@ import {
   splitKey,
 } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
-import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
+import { BY_CONTROLLER } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
-import { PodControl } from '../runtime/pod-control.ts';
+import { OwnedPods } from '../runtime/owned-pods.ts';
 import { isPodActive } from '../runtime/plan/pod-state.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { slowStart } from '../runtime/slow-start.ts';
-import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
 import { isTracked, jobPod, TRACKING_FINALIZER } from './plan/job-pods.ts';
 import { isFinished, planJob, type Backoff, type JobPlan } from './plan/job-plan.ts';
 import { writeStatus } from '../runtime/write-object.ts';
@@ -41,7 +40,7 @@ export class JobController implements Controller, Reconciler {
   private readonly queue: WorkQueue;
   private readonly jobs: Informer<Job>;
   private readonly pods: Informer<Pod>;
-  private readonly control: PodControl<Job>;
+  private readonly owned: OwnedPods<Job>;
   /** By uid of the job. */
   private readonly backoffs = new Map<string, Backoff>();
 
@@ -49,16 +48,8 @@ export class JobController implements Controller, Reconciler {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.jobs = context.informers.informer(jobs);
-    this.pods = context.informers.informer(pods);
-    this.control = new PodControl(context, jobs, this.pods);
-    addOwnerIndexes(this.pods);
-    watchOwnedPods({
-      queue: this.queue,
-      owners: this.jobs,
-      pods: this.pods,
-      pending: this.control.pending,
-      selectorOf,
-    });
+    this.owned = new OwnedPods({ context, queue: this.queue, owners: this.jobs, selectorOf });
+    this.pods = this.owned.informer;
     const wakeOrphan = (pod: Pod): void => {
       if (isTracked(pod) && this.jobOf(pod) === undefined) this.queue.add(ORPHAN + keyOf(pod));
     };
@@ -82,18 +73,9 @@ export class JobController implements Controller, Reconciler {
     const { namespace, name } = splitKey(key);
     const job = this.jobs.lister.get(namespace, name);
     if (job === undefined || (job.spec.managedBy ?? OWN_NAME) !== OWN_NAME) return 'awaitChange';
-    const { client, clock } = this.context;
-    const selector = selectorOf(job);
-    const owned = await claimChildren({
-      client,
-      owner: job,
-      ownerResource: jobs,
-      selector,
-      informer: this.pods,
-      signal,
-    });
+    const { clock } = this.context;
+    const objects = await this.owned.claim(job, signal);
     const uid = job.metadata.uid ?? '';
-    const { objects } = this.control.pending.overlay(uid, owned);
     const backoff = this.backoffs.get(uid) ?? NO_FAILURES;
     const plan = planJob({ job, pods: objects, backoff, nowMs: clock.now() });
     if (!isFinished(job) && !isDeleting(job)) await this.track(objects, plan, signal);
@@ -106,9 +88,9 @@ export class JobController implements Controller, Reconciler {
   }
 
   private async act(job: Job, plan: JobPlan, signal: AbortSignal): Promise<void> {
-    await Promise.all(plan.delete.map(pod => this.control.delete(job, pod, signal)));
+    await Promise.all(plan.delete.map(pod => this.owned.control.delete(job, pod, signal)));
     await slowStart(plan.create, ({ index, failures }) =>
-      this.control.create(job, jobPod(job, index, failures), signal),
+      this.owned.control.create(job, jobPod(job, index, failures), signal),
     );
   }
 

@@ -8,18 +8,17 @@ import type { ReplicaSetStatus } from '../../../proto/api/apps-v1.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
-import { pods, type AnyObject } from '../../../machinery/client/resource.ts';
+import type { AnyObject } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { controllerOf, splitKey } from '../../../machinery/meta/object.ts';
-import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
+import { addOwnerIndexes, BY_CONTROLLER } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
-import { PodControl } from '../runtime/pod-control.ts';
+import { OwnedPods } from '../runtime/owned-pods.ts';
 import { podFromTemplate } from '../runtime/plan/pod-from-template.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { slowStart } from '../runtime/slow-start.ts';
-import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
 import { planReplicas, planStatus } from './plan.ts';
 import type { ReplicaKind } from './replica-kind.ts';
 import { writeStatus } from '../runtime/write-object.ts';
@@ -32,8 +31,7 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
   private readonly context: ControllerContext;
   private readonly queue: WorkQueue;
   private readonly sets: Informer<T>;
-  private readonly pods: Informer<Pod>;
-  private readonly control: PodControl<T>;
+  private readonly owned: OwnedPods<T>;
 
   constructor(context: ControllerContext, kind: ReplicaKind<T>) {
     this.name = kind.controllerName;
@@ -41,39 +39,27 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.sets = context.informers.informer(kind.resource);
-    this.pods = context.informers.informer(pods);
-    this.control = new PodControl(context, kind.resource, this.pods);
     addOwnerIndexes(this.sets);
-    addOwnerIndexes(this.pods);
-    watchOwnedPods({
-      queue: this.queue,
-      owners: this.sets,
-      pods: this.pods,
-      pending: this.control.pending,
-      selectorOf: set => this.selectorOf(set),
-    });
+    const selectorOf = (set: T): LabelSelector => compileLabelSelector(kind.asReplicaSet(set).spec?.selector);
+    this.owned = new OwnedPods({ context, queue: this.queue, owners: this.sets, selectorOf });
   }
 
   run(signal: AbortSignal): Promise<void> {
     const { context, queue, name } = this;
-    return runQueue({ name, context, queue, reconciler: this, informers: [this.sets, this.pods], workers: 8 }, signal);
+    return runQueue(
+      { name, context, queue, reconciler: this, informers: [this.sets, this.owned.informer], workers: 8 },
+      signal,
+    );
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const { namespace, name } = splitKey(key);
     const set = this.sets.lister.get(namespace, name);
     if (set === undefined) return 'awaitChange';
-    const { client, clock } = this.context;
-    const selector = this.selectorOf(set);
-    const claim = { client, owner: set, ownerResource: this.kind.resource, selector, informer: this.pods, signal };
-    const claimed = await claimChildren(claim);
-    const uid = set.metadata.uid ?? '';
-    const before = this.control.pending.overlay(uid, claimed).objects;
-    const failure = await this.manage(set, before, signal);
+    const failure = await this.manage(set, await this.owned.claim(set, signal), signal);
     // Read again: what was made or deleted just now counts.
-    const listed = this.pods.lister.byIndex(BY_CONTROLLER, uid).filter(pod => selector.matches(pod.metadata.labels));
-    const { objects } = this.control.pending.overlay(uid, listed);
-    const { status, afterMs } = planStatus(this.kind.asReplicaSet(set), objects, failure?.told, clock.now());
+    const pods = this.owned.of(set);
+    const { status, afterMs } = planStatus(this.kind.asReplicaSet(set), pods, failure?.told, this.context.clock.now());
     await this.writeStatus(set, status, signal);
     if (failure !== undefined) throw failure.error;
     return afterMs === undefined ? 'awaitChange' : { afterMs };
@@ -88,7 +74,8 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
     let told: Failure | undefined;
     try {
       await slowStart(Array.from({ length: plan.create }), () => this.createPod(set, signal));
-      if (plan.delete.length > 0) await Promise.all(plan.delete.map(pod => this.control.delete(set, pod, signal)));
+      if (plan.delete.length > 0)
+        await Promise.all(plan.delete.map(pod => this.owned.control.delete(set, pod, signal)));
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
@@ -101,7 +88,7 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
   private async createPod(set: T, signal: AbortSignal): Promise<void> {
     const template = this.kind.asReplicaSet(set).spec?.template;
     if (template === undefined) return;
-    await this.control.create(set, podFromTemplate(template, set, this.kind.resource), signal);
+    await this.owned.control.create(set, podFromTemplate(template, set, this.kind.resource), signal);
   }
 
   /** Pods of all sets with the same owner, as a Deployment has them. */
@@ -109,7 +96,7 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
     const owner = controllerOf(set);
     if (owner === undefined) return owned;
     const siblings = this.sets.lister.byIndex(BY_CONTROLLER, owner.uid);
-    return siblings.flatMap(sibling => this.pods.lister.byIndex(BY_CONTROLLER, sibling.metadata.uid ?? ''));
+    return siblings.flatMap(sibling => this.owned.informer.lister.byIndex(BY_CONTROLLER, sibling.metadata.uid ?? ''));
   }
 
   private async writeStatus(set: T, status: ReplicaSetStatus, signal: AbortSignal): Promise<void> {
@@ -119,9 +106,5 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
     const same = sameStatus(old, this.kind.asReplicaSet(next).status ?? {});
     if (old?.observedGeneration === metadata.generation && same) return;
     await writeStatus(this.context.client, this.kind.resource, next, signal);
-  }
-
-  private selectorOf(set: T): LabelSelector {
-    return compileLabelSelector(this.kind.asReplicaSet(set).spec?.selector);
   }
 }

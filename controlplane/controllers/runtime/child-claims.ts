@@ -31,16 +31,24 @@ export interface ClaimOptions<O extends AnyObject, T extends AnyObject> {
   signal: AbortSignal;
 }
 
-/** The children, adopted ones included. @throws StatusError when a write failed for a reason that is not a race */
+export interface Claimed<T> {
+  owned: T[];
+  /** As they are now, owned. */
+  adopted: T[];
+  /** As they were when they were owned. */
+  released: T[];
+}
+
+/** The owner's children after adoptions and releases. @throws StatusError when a write failed for a reason that is not a race */
 export async function claimChildren<O extends AnyObject, T extends AnyObject>(
   options: ClaimOptions<O, T>,
-): Promise<T[]> {
+): Promise<Claimed<T>> {
   const { client, owner, ownerResource, selector, informer, signal } = options;
   const { lister, resource } = informer;
   const mine = lister.byIndex(BY_CONTROLLER, owner.metadata.uid ?? '');
   const orphans = lister.byIndex(ORPHANS, owner.metadata.namespace ?? '');
   const claim = planClaim(owner, selector, [...mine, ...orphans]);
-  if (claim.adopt.length === 0 && claim.release.length === 0) return claim.owned;
+  if (claim.adopt.length === 0 && claim.release.length === 0) return { owned: claim.owned, adopted: [], released: [] };
   if (claim.adopt.length > 0 && !(await isStillThere(options))) claim.adopt = [];
   const write = async (object: T, ownerReferences: unknown): Promise<T | undefined> => {
     const { namespace, name = '', uid } = object.metadata;
@@ -55,7 +63,7 @@ export async function claimChildren<O extends AnyObject, T extends AnyObject>(
   };
   const adopted = await Promise.all(claim.adopt.map(object => write(object, [controllerRef(owner, ownerResource)])));
   await Promise.all(claim.release.map(object => write(object, [{ $patch: 'delete', uid: owner.metadata.uid }])));
-  return [...claim.owned, ...adopted.filter(object => object !== undefined)];
+  return { owned: claim.owned, adopted: adopted.filter(object => object !== undefined), released: claim.release };
 }
 
 /** Adopting for an owner that is just being deleted would hand its children to the garbage collector. */

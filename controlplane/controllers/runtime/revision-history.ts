@@ -54,7 +54,8 @@ export class RevisionHistory<T extends AnyObject> {
     const { owner, template, selector, collisionCount } = options;
     const { client } = this.context;
     const claim = { client, owner, ownerResource: this.resource, selector, informer: this.informer, signal };
-    const { current, renumber, nextRevision, old } = planHistory(template, await claimChildren(claim));
+    const { owned, adopted } = await claimChildren(claim);
+    const { current, renumber, nextRevision, old } = planHistory(template, [...owned, ...adopted]);
     if (current === undefined) {
       return {
         current: await this.create(newRevision(owner, this.resource, template, nextRevision, collisionCount), signal),

@@ -2,24 +2,22 @@
  * Keeps the numbered pods of a StatefulSet, and the claims that stay when pods come and go.
  */
 import type { StatefulSet, StatefulSetStatus } from '../../../proto/api/apps-v1.ts';
-import type { PersistentVolumeClaim, Pod, PodTemplateSpec } from '../../../proto/api/core-v1.ts';
+import type { PersistentVolumeClaim, PodTemplateSpec } from '../../../proto/api/core-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
-import { persistentVolumeClaims, pods, statefulSets } from '../../../machinery/client/resource.ts';
+import { persistentVolumeClaims, statefulSets } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { splitKey } from '../../../machinery/meta/object.ts';
 import { isAlreadyExists } from '../../../machinery/meta/status-error-from.ts';
-import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
-import { PodControl } from '../runtime/pod-control.ts';
+import { OwnedPods } from '../runtime/owned-pods.ts';
 import { REVISION_LABEL } from '../runtime/plan/revisions.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { HashCollisionError, RevisionHistory, type History } from '../runtime/revision-history.ts';
 import { slowStart } from '../runtime/slow-start.ts';
-import { watchOwnedPods } from '../runtime/watch-owned-pods.ts';
 import { claimOwners, claimsOf, ordinalOf, statefulPod } from './plan/identity.ts';
 import {
   planStateful,
@@ -30,40 +28,27 @@ import {
 } from './plan/stateful-plan.ts';
 import { writeStatus } from '../runtime/write-object.ts';
 
-/** How long a write may take to show in the informer before the set is looked at without it. */
-const UNSEEN_MS = 5000;
-
 export class StatefulSetController implements Controller, Reconciler {
   readonly name = 'statefulset-controller';
   private readonly context: ControllerContext;
   private readonly queue: WorkQueue;
   private readonly sets: Informer<StatefulSet>;
-  private readonly pods: Informer<Pod>;
   private readonly claims: Informer<PersistentVolumeClaim>;
-  private readonly control: PodControl<StatefulSet>;
+  private readonly owned: OwnedPods<StatefulSet>;
   private readonly history: RevisionHistory<StatefulSet>;
 
   constructor(context: ControllerContext) {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.sets = context.informers.informer(statefulSets);
-    this.pods = context.informers.informer(pods);
     this.claims = context.informers.informer(persistentVolumeClaims);
-    this.control = new PodControl(context, statefulSets, this.pods);
+    this.owned = new OwnedPods({ context, queue: this.queue, owners: this.sets, selectorOf });
     this.history = new RevisionHistory(context, statefulSets, this.queue);
-    addOwnerIndexes(this.pods);
-    watchOwnedPods({
-      queue: this.queue,
-      owners: this.sets,
-      pods: this.pods,
-      pending: this.control.pending,
-      selectorOf,
-    });
   }
 
   run(signal: AbortSignal): Promise<void> {
     const { context, queue, name } = this;
-    const informers = [this.sets, this.pods, this.claims, this.history.informer];
+    const informers = [this.sets, this.owned.informer, this.claims, this.history.informer];
     return runQueue({ name, context, queue, reconciler: this, informers }, signal);
   }
 
@@ -71,20 +56,17 @@ export class StatefulSetController implements Controller, Reconciler {
     const { namespace, name } = splitKey(key);
     const set = this.sets.lister.get(namespace, name);
     if (set === undefined) return 'awaitChange';
-    const uid = set.metadata.uid ?? '';
+    await this.owned.claim(set, signal);
     // Each step depends on what the one before has brought.
-    if (this.control.pending.overlay(uid, this.ownPods(set)).hasPending) return { afterMs: UNSEEN_MS };
-    const selector = selectorOf(set);
-    const claim = { client: this.context.client, owner: set, ownerResource: statefulSets, selector, signal };
-    await claimChildren({ ...claim, informer: this.pods });
-    const history = await this.syncHistory(set, selector, signal);
+    if (this.owned.isBehind(set)) return 'awaitChange';
+    const history = await this.syncHistory(set, selectorOf(set), signal);
     if (history === undefined) return 'awaitChange';
     const updateRevision = history.current.metadata.name ?? '';
     const known = [history.current, ...history.old].map(revision => revision.metadata.name);
     const stored = set.status?.currentRevision;
     const currentRevision = stored !== undefined && known.includes(stored) ? stored : updateRevision;
     const view = (): StatefulView => {
-      return { set, pods: this.ownPods(set), currentRevision, updateRevision, nowMs: this.context.clock.now() };
+      return { set, pods: this.owned.of(set), currentRevision, updateRevision, nowMs: this.context.clock.now() };
     };
     const failure = await this.act(view(), history, signal).then(
       () => undefined,
@@ -138,9 +120,9 @@ export class StatefulSetController implements Controller, Reconciler {
     await slowStart(plan.create, async ({ ordinal, revision }) => {
       await this.ensureClaims(set, ordinal, signal);
       const template = templates.get(revision) ?? set.spec.template;
-      await this.control.create(set, statefulPod(set, template, ordinal, revision), signal);
+      await this.owned.control.create(set, statefulPod(set, template, ordinal, revision), signal);
     });
-    await Promise.all(plan.delete.map(pod => this.control.delete(set, pod, signal)));
+    await Promise.all(plan.delete.map(pod => this.owned.control.delete(set, pod, signal)));
   }
 
   private tellEnded(set: StatefulSet, plan: StatefulPlan): void {
@@ -194,10 +176,6 @@ export class StatefulSetController implements Controller, Reconciler {
         await this.context.client.of(persistentVolumeClaims).update(next, { signal });
       }
     }
-  }
-
-  private ownPods(set: StatefulSet): Pod[] {
-    return this.pods.lister.byIndex(BY_CONTROLLER, set.metadata.uid ?? '');
   }
 
   private async writeStatus(set: StatefulSet, status: StatefulSetStatus, signal: AbortSignal): Promise<void> {
