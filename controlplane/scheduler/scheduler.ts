@@ -34,6 +34,7 @@ import { errorText } from '../../machinery/meta/error-text.ts';
 import { keyOf } from '../../machinery/meta/object.ts';
 import { takesLess } from './plan/resources.ts';
 import type { VolumeDecision } from './plan/volumes.ts';
+import type { Extender } from './framework/extender.ts';
 import type { Handle } from './framework/handle.ts';
 import { Nominator } from './framework/nominator.ts';
 import { creatorOf, placePlugins, type PluginsByPoint } from './framework/profile.ts';
@@ -57,6 +58,8 @@ export interface SchedulerOptions {
   metrics?: MetricsRegistry | undefined;
   /** Pods of other schedulers are left alone. Default `default-scheduler`. */
   schedulerName?: string | undefined;
+  /** Web services that have a say in decisions; default none. */
+  extenders?: readonly Extender[] | undefined;
   /** Chooses among equally good nodes: an index below its argument. Default random. */
   tieBreaker?: ((candidates: number) => number) | undefined;
 }
@@ -100,6 +103,7 @@ export class Scheduler implements Component {
       schedulerName,
       nominator,
       waitingPods: new WaitingPods(clock),
+      extenders: options.extenders ?? [],
       volumes: this.volumes,
       snapshot: () => this.cache.snapshot(),
       addPod: (state, pod, other, node) => {

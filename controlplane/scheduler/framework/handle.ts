@@ -7,6 +7,7 @@ import type { Logger } from '../../../machinery/process/logger.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { VolumeBinder } from '../volume-binder.ts';
 import type { CycleState } from './cycle-state.ts';
+import type { Extender } from './extender.ts';
 import type { Rejection } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Nominator } from './nominator.ts';
@@ -27,6 +28,9 @@ export interface Handle {
   readonly waitingPods: WaitingPods;
   /** Claims and volumes with what was decided of them already. */
   readonly volumes: VolumeBinder;
+
+  /** Web services that have a say in decisions, in the order in which they are asked; the same for all profiles. */
+  readonly extenders: readonly Extender[];
 
   /** The cluster as the running cycle sees it. */
   snapshot(): Snapshot;
