@@ -17,6 +17,7 @@ import { formatTime } from '../../../machinery/meta/time.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { isPodReady } from '../runtime/plan/pod-state.ts';
 import { planTaints, readinessOf, silentConditions } from './plan/health.ts';
+import { waitForSign } from './plan/silence.ts';
 
 const BY_NODE = 'nodeName';
 const LEASE_NAMESPACE = 'kube-node-lease';
@@ -71,8 +72,7 @@ export class NodeLifecycleController implements Controller, Reconciler {
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
     const listed = this.nodes.lister.get(undefined, name);
     if (listed === undefined) return 'awaitChange';
-    const silentMs = this.silenceOf(name);
-    const silent = silentMs >= this.gracePeriodMs && !(await this.renewedMeanwhile(name, signal));
+    const silent = this.isOverdue(name) && !(await this.renewedMeanwhile(name, signal));
     try {
       const node = await this.writeTaints(silent ? await this.writeSilence(listed, signal) : listed, signal);
       if (readinessOf(node) === 'Unknown') await this.markPodsNotReady(name, signal);
@@ -84,6 +84,16 @@ export class NodeLifecycleController implements Controller, Reconciler {
     // Nothing can get worse; the next sign of life begins anew.
     this.silent.add(name);
     return 'awaitChange';
+  }
+
+  private isOverdue(name: string): boolean {
+    const { gracePeriodMs } = this;
+    const silentMs = this.silenceOf(name);
+    if (silentMs < gracePeriodMs || this.silent.has(name)) return silentMs >= gracePeriodMs;
+    const waitMs = waitForSign(silentMs, gracePeriodMs);
+    if (waitMs === 0) return true;
+    this.heardMs.set(name, this.context.clock.monotonicMs() - gracePeriodMs + waitMs);
+    return false;
   }
 
   private silenceOf(name: string): number {
