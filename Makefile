@@ -83,6 +83,10 @@ lab-down: ## Take the lab away
 bench: deps dist/k8ts.mjs ## Measure the API server (beside upstream's where it is), start, pods, a full node, memory and CPU, and the CRI floor
 	@npx --no-install tsx e2e/bench/main.ts
 
+.PHONY: bench-scale
+bench-scale: deps dist/k8ts.mjs ## Measure 5,000 Deployments and 50,000 pods on 1,000 made-up nodes, and a kill -9 of their server
+	@npx --no-install tsx e2e/bench/main.ts --only scale
+
 .PHONY: chaos
 chaos: test-deps dist/k8ts.mjs ## Kill k8ts 50 times while pods come and go (ROUNDS), its API server 200 times under writes (KILLS), its control plane in rollouts, replace 50 pods under load (PODS)
 	@E2E_CHAOS_ROUNDS=$${ROUNDS:-50} e2e/run.sh chaos

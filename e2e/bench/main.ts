@@ -1,9 +1,12 @@
 /**
- * `make bench`: the API server against upstream's, then pods and a full node against the container runtime alone, then Services on either packet
+ * `make bench`: the API server and the scheduler against upstream's, then pods and a full node against the container runtime alone, then Services on either packet
  * filter, each in the same run on the same machine.
  *
- *   tsx e2e/bench/main.ts [--only api|pods|node|proxy|dns] [--rounds 2] [--one 15] [--at-once 40] [--rest-seconds 60] [--services 100,1000,10000] [--output json]
+ *   tsx e2e/bench/main.ts [--only api|sched|scale|pods|node|proxy|dns] [--rounds 2] [--one 15] [--at-once 40] [--rest-seconds 60]
+ *     [--services 100,1000,10000] [--scheduled 2000] [--case NAME] [--nodes 1000] [--deployments 5000] [--replicas 10] [--output json]
  *
+ * `scale`, a cluster of 50,000 pods on 1,000 made-up nodes, takes long: it runs by --only alone. --scheduled says how many pods a case of the
+ * scheduler's throughput measures (0: none), --case which one alone.
  * Both are measured in turn, round by round, since machines are noisy. For the runtime's turns k8ts is killed: it would take away pods
  * that no API knows. BENCH_SUITE names the bench.mjs of another suite to run on the same cluster; BENCH_SUITE_ARGS its arguments.
  */
@@ -19,6 +22,8 @@ import { measureDns } from './dns/measure-dns.ts';
 import { measureNode } from './measure-node.ts';
 import { measureProxy } from './measure-proxy.ts';
 import { measureRest } from './rest.ts';
+import { measureScheduling } from './scheduling/measure-scheduling.ts';
+import { measureSettle } from './scheduling/settle.ts';
 import { percentile, summarize, type Summary } from './figures.ts';
 
 const POD_TIMES = fileURLToPath(new URL('./pod-times/main.ts', import.meta.url));
@@ -31,11 +36,17 @@ const { values } = parseArgs({
     'at-once': { type: 'string', default: '40' },
     'rest-seconds': { type: 'string', default: '60' },
     services: { type: 'string', default: '100,1000,10000' },
+    scheduled: { type: 'string', default: '2000' },
+    case: { type: 'string', default: '' },
+    nodes: { type: 'string', default: '1000' },
+    deployments: { type: 'string', default: '5000' },
+    replicas: { type: 'string', default: '10' },
     only: { type: 'string', default: '' },
     output: { type: 'string', default: 'text' },
   },
 });
-const number = (name: 'rounds' | 'one' | 'at-once' | 'rest-seconds'): number => Number(values[name]);
+type Numeric = 'rounds' | 'one' | 'at-once' | 'rest-seconds' | 'scheduled' | 'nodes' | 'deployments' | 'replicas';
+const number = (name: Numeric): number => Number(values[name]);
 const json = values.output === 'json';
 const say = (text: string): void => void (json || console.log(text));
 
@@ -170,8 +181,13 @@ async function measureCluster(): Promise<Figures> {
 await sweepEstates();
 const wants = (part: string): boolean => values.only === '' || values.only === part;
 const api = wants('api') ? await measureApi(number('rounds'), say) : undefined;
+const sched = wants('sched')
+  ? await measureScheduling(number('rounds'), number('scheduled'), values.case, say)
+  : undefined;
+const size = { nodes: number('nodes'), deployments: number('deployments'), replicas: number('replicas') };
+const scale = values.only === 'scale' ? await measureSettle(size, say) : undefined;
 const pods = wants('pods') ? await measureCluster() : undefined;
 const node = wants('node') ? await measureNode(number('rest-seconds') * 1000, say) : undefined;
 const proxy = wants('proxy') ? await measureProxy(values.services.split(',').map(Number), say) : undefined;
 const dns = wants('dns') ? await measureDns(say) : undefined;
-if (json) console.log(JSON.stringify({ api, ...pods, node, proxy, dns }, undefined, 2));
+if (json) console.log(JSON.stringify({ api, sched, scale, ...pods, node, proxy, dns }, undefined, 2));

@@ -2,23 +2,45 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeKubeconfig } from '../../../machinery/client/kubeconfig.ts';
 import { BACKDATE_MS, createAuthority, DAY_MS, issueKeyPair } from '../../../machinery/pki/certificate.ts';
 import { tryRun } from '../../machine/command.ts';
 import { freePort } from '../../../machinery/process/testdata/free-port.ts';
 import type { ServerUnderTest } from './access.ts';
-import { startProcess, untilReady } from './server-process.ts';
+import { startProcess, untilReady, type ServerProcess } from './server-process.ts';
 
-/** Undefined where the programs are not on this machine: CONFORMANCE_DIR names the folder in whose `bin` kube-apiserver lies; etcd is on the PATH. */
-export async function upstreamPrograms(): Promise<{ server: string; etcd: string } | undefined> {
-  const server = join(process.env['CONFORMANCE_DIR'] ?? '/var/cache/k8ts-conformance', 'bin', 'kube-apiserver');
-  const { code, stdout } = await tryRun(['sh', '-c', 'command -v etcd']);
-  return code === 0 && existsSync(server) ? { server, etcd: stdout.trim() } : undefined;
+/** Files of upstream's programs. */
+export interface UpstreamPrograms {
+  readonly server: string;
+  readonly etcd: string;
+  readonly scheduler: string;
+  readonly controllers: string;
 }
 
-/** @param directory holds everything it writes */
+/** Undefined where the programs are not on this machine: CONFORMANCE_DIR names the folder in whose `bin` kube-apiserver lies; etcd is on the PATH. */
+export async function upstreamPrograms(): Promise<UpstreamPrograms | undefined> {
+  const program = (name: string): string =>
+    join(process.env['CONFORMANCE_DIR'] ?? '/var/cache/k8ts-conformance', 'bin', name);
+  const server = program('kube-apiserver');
+  const { code, stdout } = await tryRun(['sh', '-c', 'command -v etcd']);
+  return code === 0 && existsSync(server)
+    ? {
+        server,
+        etcd: stdout.trim(),
+        scheduler: program('kube-scheduler'),
+        controllers: program('kube-controller-manager'),
+      }
+    : undefined;
+}
+
+/**
+ * @param directory holds everything it writes
+ * @param control with scheduler and controllers, without limits of their own on calls a second
+ */
 export async function startUpstream(
-  programs: { server: string; etcd: string },
+  programs: UpstreamPrograms,
   directory: string,
+  control = false,
 ): Promise<ServerUnderTest> {
   mkdirSync(directory, { recursive: true });
   const [port, storePort, peerPort] = [await freePort(), await freePort(), await freePort()];
@@ -71,7 +93,9 @@ export async function startUpstream(
     ],
     log,
   );
+  const parts: ServerProcess[] = [];
   const stop = async (): Promise<void> => {
+    for (const part of parts) await part.stop();
     await server.stop();
     await store.stop();
   };
@@ -86,5 +110,19 @@ export async function startUpstream(
     await stop();
     throw error;
   }
-  return { name: 'upstream', access, pids: [server.pid, store.pid], stop };
+  if (control) {
+    const kubeconfig = join(directory, 'kubeconfig.yaml');
+    await writeKubeconfig(kubeconfig, { server: `https://127.0.0.1:${port}`, tls: access.tls });
+    const flags = [
+      `--kubeconfig=${kubeconfig}`,
+      '--leader-elect=false',
+      '--kube-api-qps=1000',
+      '--kube-api-burst=1000',
+    ];
+    const unheard = ['--port=0', '--secure-port=0'];
+    const start = (program: string): ServerProcess =>
+      startProcess([program, ...flags, ...unheard], join(directory, 'control.out'));
+    parts.push(start(programs.scheduler), start(programs.controllers));
+  }
+  return { name: 'upstream', access, pids: [server, store, ...parts].map(({ pid }) => pid), stop };
 }
