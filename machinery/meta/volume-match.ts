@@ -27,32 +27,32 @@ export function isReservedFor({ spec }: PersistentVolume, { metadata }: Persiste
 
 /** Whether the volume is what the claim asks for, whoever has it. Undefined: yes; else what is wrong, as events say it. */
 export function mismatch(volume: PersistentVolume, claim: PersistentVolumeClaim): string | undefined {
+  if (isDeleting(volume)) return `the volume is marked for deletion ${JSON.stringify(volume.metadata.name ?? '')}`;
   if (capacityOf(volume).compare(requestOf(claim)) < 0) return 'requested PV is too small';
   if (storageClassOf(volume) !== storageClassOf(claim)) return 'storageClassName does not match';
-  if ((volume.spec.volumeMode ?? 'Filesystem') !== (claim.spec.volumeMode ?? 'Filesystem')) {
-    return 'incompatible volumeMode';
-  }
-  const modes = volume.spec.accessModes ?? [];
-  const hasAll = (claim.spec.accessModes ?? []).every(mode => modes.includes(mode));
-  return hasAll ? undefined : 'incompatible accessMode';
+  if (volumeModeOf(volume) !== volumeModeOf(claim)) return 'incompatible volumeMode';
+  if (attributesClassOf(volume) !== attributesClassOf(claim)) return 'volumeAttributesClassName does not match';
+  return hasAccessModes(volume, claim) ? undefined : 'incompatible accessMode';
 }
 
 /**
- * The smallest free volume that the claim may have; one that is kept for it goes before all others.
- * @param allowed leaves volumes out, for example those that a node cannot reach
+ * The smallest free volume that the claim may have; one that is kept for it, whatever its class, goes before all others.
+ * @param allowed leaves volumes out, for example those that a node cannot reach; where it leaves out the one that is kept for the claim, there
+ *   is none
  */
 export function bestVolume(
   claim: PersistentVolumeClaim,
   volumes: readonly PersistentVolume[],
   allowed: (volume: PersistentVolume) => boolean = () => true,
 ): PersistentVolume | undefined {
-  const reserved = volumes.find(volume => isReservedFor(volume, claim) && !isDeleting(volume));
-  if (reserved !== undefined)
-    return mismatch(reserved, claim) === undefined && allowed(reserved) ? reserved : undefined;
+  const reserved = volumes.find(volume => isReservedFor(volume, claim) && isUsable(volume, claim));
+  if (reserved !== undefined) return allowed(reserved) ? reserved : undefined;
   const selector = claim.spec.selector === undefined ? undefined : compileLabelSelector(claim.spec.selector);
   let best: PersistentVolume | undefined;
   for (const volume of volumes) {
-    if (volume.spec.claimRef !== undefined || isDeleting(volume) || mismatch(volume, claim) !== undefined) continue;
+    // A volume that is not yet Available is just being looked at: its next change brings it here again.
+    if (volume.spec.claimRef !== undefined || volume.status?.phase !== 'Available') continue;
+    if (mismatch(volume, claim) !== undefined) continue;
     if (selector !== undefined && !selector.matches(volume.metadata.labels)) continue;
     if (!allowed(volume)) continue;
     const difference = best === undefined ? -1 : capacityOf(volume).compare(capacityOf(best));
@@ -62,10 +62,29 @@ export function bestVolume(
   return best;
 }
 
+/** Of a volume that is kept for the claim no more is asked. */
+function isUsable(volume: PersistentVolume, claim: PersistentVolumeClaim): boolean {
+  if (isDeleting(volume) || volumeModeOf(volume) !== volumeModeOf(claim)) return false;
+  return capacityOf(volume).compare(requestOf(claim)) >= 0 && hasAccessModes(volume, claim);
+}
+
+function hasAccessModes({ spec }: PersistentVolume, claim: PersistentVolumeClaim): boolean {
+  const modes = spec.accessModes ?? [];
+  return (claim.spec.accessModes ?? []).every(mode => modes.includes(mode));
+}
+
+export function volumeModeOf({ spec }: PersistentVolume | PersistentVolumeClaim): string {
+  return spec.volumeMode ?? 'Filesystem';
+}
+
+function attributesClassOf({ spec }: PersistentVolume | PersistentVolumeClaim): string {
+  return spec.volumeAttributesClassName ?? '';
+}
+
 export function capacityOf({ spec }: PersistentVolume): Quantity {
   return tryParseQuantity(String(spec.capacity?.['storage'] ?? '0')) ?? Quantity.zero;
 }
 
-function requestOf({ spec }: PersistentVolumeClaim): Quantity {
+export function requestOf({ spec }: PersistentVolumeClaim): Quantity {
   return tryParseQuantity(String(spec.resources?.requests?.['storage'] ?? '0')) ?? Quantity.zero;
 }

@@ -1,7 +1,7 @@
 /** A claim that names no StorageClass gets the default one, where there is one. Source: kubernetes `plugin/pkg/admission/storage/storageclass/setdefault`, 1.36. */
 import type { PersistentVolumeClaim } from '../../../proto/api/core-v1.ts';
 import type { StorageClass } from '../../../proto/api/storage-v1.ts';
-import { isDefaultClass } from '../kinds/storage/default-class.ts';
+import { isDefaultClass } from '../../../machinery/meta/default-storage-class.ts';
 import type { ResourceStorage } from '../storage/storage.ts';
 import type { AdmissionPlugin } from './admission.ts';
 import { newestDefault } from './newest-default.ts';

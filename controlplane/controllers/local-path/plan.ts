@@ -157,8 +157,10 @@ export function planVolume({ volume, claim, node }: VolumeView): VolumePlan {
   const keepsData = volume.spec.persistentVolumeReclaimPolicy !== 'Delete';
   if (keepsData) return isHeld ? { kind: 'finalizers', finalizers: without(finalizers) } : { kind: 'none' };
   if (!isDeleting(volume)) {
+    // A claim without a volume may still come to it.
+    const isWanted = claim !== undefined && ['', name].includes(claim.spec.volumeName ?? '');
     if (!isHeld) return { kind: 'finalizers', finalizers: [...finalizers, PROVISIONER_FINALIZER] };
-    return { kind: volume.status?.phase === 'Released' && claim === undefined ? 'delete' : 'none' };
+    return { kind: volume.status?.phase === 'Released' && !isWanted ? 'delete' : 'none' };
   }
   if (!isHeld || volume.status?.phase === 'Bound' || claim?.spec.volumeName === name) return { kind: 'none' };
   if (node === undefined) return { kind: 'letGo', lost: true };

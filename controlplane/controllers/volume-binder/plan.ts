@@ -1,8 +1,8 @@
 /**
- * What binds claims to volumes and lets them go again. Pure. Source: upstream `pkg/controller/volume/persistentvolume`.
+ * What binds claims to volumes and lets them go again. Pure. Source: kubernetes `pkg/controller/volume/persistentvolume`, 1.36.
  *
  * A binding is two writes, each of which may be the last before this process ends: first the volume names the claim, then the claim the
- * volume. Whoever looks next goes on from what is there.
+ * volume. Whoever looks next goes on from what is there. That a volume names one claim alone is what keeps it from two.
  */
 import type {
   ObjectReference,
@@ -11,15 +11,23 @@ import type {
   PersistentVolumeClaimStatus,
 } from '../../../proto/api/core-v1.ts';
 import type { StorageClass } from '../../../proto/api/storage-v1.ts';
+import { PROVISIONED_BY } from '../../../machinery/meta/local-path.ts';
 import { isDeleting } from '../../../machinery/meta/object.ts';
-import { bestVolume, isReservedFor, mismatch, storageClassOf } from '../../../machinery/meta/volume-match.ts';
+import {
+  bestVolume,
+  isReservedFor,
+  mismatch,
+  storageClassOf,
+  volumeModeOf,
+} from '../../../machinery/meta/volume-match.ts';
 
 export const BIND_COMPLETED = 'pv.kubernetes.io/bind-completed';
 export const BOUND_BY_CONTROLLER = 'pv.kubernetes.io/bound-by-controller';
 export const STORAGE_PROVISIONER = 'volume.kubernetes.io/storage-provisioner';
 const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
-/** Class of volumes that nobody makes. */
-const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
+const OLD_CLASS = 'volume.beta.kubernetes.io/storage-class';
+/** Those that were once part of Kubernetes; nobody else may have such a name. */
+const IN_TREE = 'kubernetes.io/';
 
 export interface Told {
   type: 'Normal' | 'Warning';
@@ -29,13 +37,20 @@ export interface Told {
 
 export type ClaimPlan =
   | { kind: 'bind'; volume: PersistentVolume }
+  /** It named no class, and there is a default one by now. */
+  | { kind: 'classify'; storageClassName: string }
   | { kind: 'wait'; told?: Told | undefined; provisioner?: string | undefined }
   | { kind: 'lost'; told: Told };
 
 export interface ClaimView {
-  claim: PersistentVolumeClaim;
-  volumes: readonly PersistentVolume[];
-  storageClass: StorageClass | undefined;
+  readonly claim: PersistentVolumeClaim;
+  /** All that may be the claim's. */
+  readonly volumes: readonly PersistentVolume[];
+  /** The one that the claim names. */
+  readonly storageClass: StorageClass | undefined;
+  readonly defaultClassName?: string | undefined;
+  /** Names of pods that use the claim and have no node yet, sorted. */
+  readonly waitingPods?: readonly string[];
 }
 
 export function planClaim(view: ClaimView): ClaimPlan {
@@ -45,7 +60,8 @@ export function planClaim(view: ClaimView): ClaimPlan {
   if (claim.metadata.annotations?.[BIND_COMPLETED] !== undefined) return planBound(claim, volume);
   if (volumeName === '') return planUnbound(view);
   if (volume === undefined) return { kind: 'wait' };
-  if (volume.spec.claimRef !== undefined && !isReservedFor(volume, claim)) {
+  if (volume.spec.claimRef !== undefined) {
+    if (isReservedFor(volume, claim)) return { kind: 'bind', volume };
     return waitAndTell('FailedBinding', `volume "${volumeName}" already bound to a different claim.`);
   }
   const wrong = mismatch(volume, claim);
@@ -67,18 +83,22 @@ function planBound(claim: PersistentVolumeClaim, volume: PersistentVolume | unde
   return lost('ClaimMisbound', 'Two claims are bound to the same volume, this one is bound incorrectly');
 }
 
-function planUnbound({ claim, volumes, storageClass }: ClaimView): ClaimPlan {
+function planUnbound(view: ClaimView): ClaimPlan {
+  const { claim, volumes, storageClass, defaultClassName } = view;
   const name = storageClassOf(claim);
   const isDelayed = storageClass?.volumeBindingMode === 'WaitForFirstConsumer';
-  const isChosen = volumes.some(volume => isReservedFor(volume, claim));
-  const selectedNode = claim.metadata.annotations?.[SELECTED_NODE];
   // The scheduler knows which node the volume has to be reached from.
-  if (isDelayed && !isChosen && selectedNode === undefined) {
-    const why = 'waiting for first consumer to be created before binding';
-    return { kind: 'wait', told: { type: 'Normal', reason: 'WaitForFirstConsumer', message: why } };
-  }
   const volume = bestVolume(claim, volumes, candidate => !isDelayed || isReservedFor(candidate, claim));
   if (volume !== undefined) return { kind: 'bind', volume };
+  const isUnclassified =
+    claim.spec.storageClassName === undefined && !(OLD_CLASS in (claim.metadata.annotations ?? {}));
+  if (isUnclassified && defaultClassName !== undefined) return { kind: 'classify', storageClassName: defaultClassName };
+  if (isDelayed && claim.metadata.annotations?.[SELECTED_NODE] === undefined) return waitForConsumer(view);
+  const reserved = volumes.find(candidate => isReservedFor(candidate, claim));
+  if (reserved !== undefined && volumeModeOf(reserved) !== volumeModeOf(claim)) {
+    const what = `Cannot bind PersistentVolume "${reserved.metadata.name}" to requested PersistentVolumeClaim due to incompatible volumeMode.`;
+    return waitAndTell('VolumeMismatch', what);
+  }
   if (name === '') {
     const why = 'no persistent volumes available for this claim and no storage class is set';
     return { kind: 'wait', told: { type: 'Normal', reason: 'FailedBinding', message: why } };
@@ -87,12 +107,21 @@ function planUnbound({ claim, volumes, storageClass }: ClaimView): ClaimPlan {
     return waitAndTell('ProvisioningFailed', `storageclass.storage.k8s.io "${name}" not found`);
   }
   const { provisioner } = storageClass;
-  if (provisioner === NO_PROVISIONER) {
-    const why = 'no persistent volumes available for this claim, and its storage class makes none';
-    return { kind: 'wait', told: { type: 'Normal', reason: 'FailedBinding', message: why } };
+  if (provisioner.startsWith(IN_TREE)) {
+    return waitAndTell('ProvisioningFailed', `no volume plugin matched name: ${provisioner}`);
   }
   const message = `Waiting for a volume to be created either by the external provisioner '${provisioner}' or manually by the system administrator. If volume creation is delayed, please verify that the provisioner is running and correctly registered.`;
   return { kind: 'wait', provisioner, told: { type: 'Normal', reason: 'ExternalProvisioning', message } };
+}
+
+function waitForConsumer({ waitingPods = [] }: ClaimView): ClaimPlan {
+  const wait = (reason: string, message: string): ClaimPlan => {
+    return { kind: 'wait', told: { type: 'Normal', reason, message } };
+  };
+  if (waitingPods.length === 0)
+    return wait('WaitForFirstConsumer', 'waiting for first consumer to be created before binding');
+  const pods = `${waitingPods.length === 1 ? 'pod' : 'pods'} ${waitingPods.join(',')}`;
+  return wait('WaitForPodScheduled', `waiting for ${pods} to be scheduled`);
 }
 
 function waitAndTell(reason: string, message: string): ClaimPlan {
@@ -112,19 +141,31 @@ export function boundClaim(claim: PersistentVolumeClaim, volume: PersistentVolum
 }
 
 export function boundClaimStatus(claim: PersistentVolumeClaim, volume: PersistentVolume): PersistentVolumeClaimStatus {
+  const wasBound = claim.status?.phase === 'Bound';
+  const { volumeAttributesClassName: attributes } = volume.spec;
   return {
     ...claim.status,
     phase: 'Bound',
     accessModes: volume.spec.accessModes,
-    // A volume that grew tells so itself.
-    capacity: claim.status?.phase === 'Bound' ? claim.status.capacity : volume.spec.capacity,
+    // A volume that grew, or was changed, tells so itself.
+    capacity: wasBound ? claim.status?.capacity : volume.spec.capacity,
+    ...(wasBound || attributes === undefined ? {} : { currentVolumeAttributesClassName: attributes }),
   };
+}
+
+/** Of a claim without a volume. */
+export function unboundClaimStatus(
+  { status }: PersistentVolumeClaim,
+  phase: 'Pending' | 'Lost',
+): PersistentVolumeClaimStatus {
+  const { accessModes: _, capacity: __, ...rest } = status ?? {};
+  return { ...rest, phase };
 }
 
 /** The volume with the claim in its spec. The same volume comes back when it is there already. */
 export function boundVolume(volume: PersistentVolume, claim: PersistentVolumeClaim): PersistentVolume {
   const { claimRef } = volume.spec;
-  if (claimRef?.uid === claim.metadata.uid && claimRef?.name === claim.metadata.name) return volume;
+  if (claimRef !== undefined && isReservedFor(volume, claim) && claimRef.uid === claim.metadata.uid) return volume;
   const byController = claimRef === undefined ? { [BOUND_BY_CONTROLLER]: 'yes' } : {};
   return {
     ...volume,
@@ -133,43 +174,60 @@ export function boundVolume(volume: PersistentVolume, claim: PersistentVolumeCla
   };
 }
 
-export function claimReference({ metadata }: PersistentVolumeClaim): ObjectReference {
+function claimReference({ metadata }: PersistentVolumeClaim): ObjectReference {
   const { namespace, name, uid, resourceVersion } = metadata;
   return { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name, uid, resourceVersion };
 }
 
 export type VolumePlan =
   | { kind: 'phase'; phase: 'Available' | 'Bound' | 'Released' | 'Failed'; told?: Told | undefined }
+  /** The claim's own write is still to come, or what keeps it is told. */
+  | { kind: 'wait'; told?: Told | undefined }
   /** Nobody has it after all: the binding is taken back. */
   | { kind: 'unbind' };
 
 /** @param claim the one that the volume names, if it is there */
 export function planVolume(volume: PersistentVolume, claim: PersistentVolumeClaim | undefined): VolumePlan {
-  const { claimRef, persistentVolumeReclaimPolicy: policy } = volume.spec;
+  const { claimRef, persistentVolumeReclaimPolicy: policy = 'Retain' } = volume.spec;
   if (claimRef === undefined || (claimRef.uid ?? '') === '') return { kind: 'phase', phase: 'Available' };
-  if (claim === undefined || claim.metadata.uid !== claimRef.uid) return released(volume, policy ?? 'Retain');
+  if (claim === undefined || claim.metadata.uid !== claimRef.uid) return released(volume, policy);
   const { volumeName = '' } = claim.spec;
-  // The claim's own write is still to come.
-  if (volumeName === '') return { kind: 'phase', phase: volume.status?.phase === 'Bound' ? 'Bound' : 'Available' };
+  if (volumeName === '') {
+    if (volumeModeOf(volume) === volumeModeOf(claim)) return { kind: 'wait' };
+    const message = `Cannot bind PersistentVolume to requested PersistentVolumeClaim "${claim.metadata.name}" due to incompatible volumeMode.`;
+    return { kind: 'wait', told: { type: 'Warning', reason: 'VolumeMismatch', message } };
+  }
   if (volumeName === volume.metadata.name) return { kind: 'phase', phase: 'Bound' };
-  const isOurs = volume.metadata.annotations?.[BOUND_BY_CONTROLLER] !== undefined;
-  return isOurs ? { kind: 'unbind' } : { kind: 'phase', phase: 'Available' };
+  // It was made for a claim that took another.
+  return policy === 'Delete' && isProvisioned(volume) ? released(volume, policy) : { kind: 'unbind' };
 }
 
 function released(volume: PersistentVolume, policy: string): VolumePlan {
-  if (policy === 'Recycle') {
-    const message = 'the Recycle policy is not supported; use Retain or Delete';
-    return { kind: 'phase', phase: 'Failed', told: { type: 'Warning', reason: 'VolumeFailedRecycle', message } };
+  const fail = (reason: string, message: string): VolumePlan => {
+    return { kind: 'phase', phase: 'Failed', told: { type: 'Warning', reason, message } };
+  };
+  const isBare = !isDeleting(volume);
+  if (policy === 'Recycle' && isBare) {
+    const why =
+      'No recycler plugin found for the volume! Recycling is deprecated: use Retain, or a provisioner and Delete';
+    return fail('VolumeFailedRecycle', why);
   }
-  const isExternal = volume.metadata.annotations?.['pv.kubernetes.io/provisioned-by'] !== undefined;
-  if (policy !== 'Delete' || isExternal || isDeleting(volume)) return { kind: 'phase', phase: 'Released' };
-  const message = 'nobody here deletes volumes of this kind: remove the data and the PersistentVolume by hand';
-  return { kind: 'phase', phase: 'Failed', told: { type: 'Warning', reason: 'VolumeFailedDelete', message } };
+  if (policy !== 'Delete' || isProvisioned(volume) || !isBare) return { kind: 'phase', phase: 'Released' };
+  const why = `error getting deleter volume plugin for volume "${volume.metadata.name}": no deletable volume plugin matched; remove the data and the PersistentVolume by hand`;
+  return fail('VolumeFailedDelete', why);
 }
 
-/** The volume as it was before it was bound. */
+/** Whoever made it deletes it. */
+function isProvisioned({ metadata }: PersistentVolume): boolean {
+  return metadata.annotations?.[PROVISIONED_BY] !== undefined;
+}
+
+/** The volume as it was before it was bound: free, or kept for the claim that its author named. */
 export function unboundVolume(volume: PersistentVolume): PersistentVolume {
-  const { [BOUND_BY_CONTROLLER]: _, ...annotations } = volume.metadata.annotations ?? {};
-  const { claimRef: __, ...spec } = volume.spec;
-  return { ...volume, metadata: { ...volume.metadata, annotations }, spec };
+  const { [BOUND_BY_CONTROLLER]: byController, ...annotations } = volume.metadata.annotations ?? {};
+  const { claimRef, ...spec } = volume.spec;
+  if (byController !== undefined || claimRef === undefined)
+    return { ...volume, metadata: { ...volume.metadata, annotations }, spec };
+  const { uid: _, resourceVersion: __, ...kept } = claimRef;
+  return { ...volume, spec: { ...spec, claimRef: kept } };
 }

@@ -1,20 +1,24 @@
 /**
  * Binds PersistentVolumeClaims to PersistentVolumes, and says of both how they stand.
  *
- * Keys: `claim/NAMESPACE/NAME` and `volume/NAME`.
+ * Keys: `claim/NAMESPACE/NAME` and `volume/NAME`. Several claims are looked at side by side: of two that choose the same volume the API lets
+ * one have it, since each writes the volume as it saw it.
  */
-import type { PersistentVolume, PersistentVolumeClaim } from '../../../proto/api/core-v1.ts';
+import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
 import type { StorageClass } from '../../../proto/api/storage-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
-import { persistentVolumeClaims, persistentVolumes, storageClasses } from '../../../machinery/client/resource.ts';
+import { persistentVolumeClaims, persistentVolumes, pods, storageClasses } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
+import { defaultStorageClass, isDefaultClass } from '../../../machinery/meta/default-storage-class.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
-import { isDeleting, keyOf, splitKey } from '../../../machinery/meta/object.ts';
-import { hasReason } from '../../../machinery/meta/status-error-from.ts';
+import { isDeleting, keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
+import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
+import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { storageClassOf } from '../../../machinery/meta/volume-match.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { writeObject, writeStatus } from '../runtime/write-object.ts';
 import {
   boundClaim,
   boundClaimStatus,
@@ -22,12 +26,24 @@ import {
   planClaim,
   planVolume,
   STORAGE_PROVISIONER,
+  unboundClaimStatus,
   unboundVolume,
   type ClaimPlan,
+  type Told,
 } from './plan.ts';
 
 const CLAIM = 'claim/';
 const VOLUME = 'volume/';
+/** Pods by the claims that they use. */
+const PODS_BY_CLAIM = 'claim';
+/** Claims without a volume by their class. */
+const UNBOUND_BY_CLASS = 'unboundByClass';
+/** Claims by the volume that they name. */
+const BY_VOLUME = 'byVolume';
+/** Volumes by the claim that they name. */
+const BY_CLAIM = 'byClaim';
+/** Volumes that name no claim by their class. */
+const FREE_BY_CLASS = 'freeByClass';
 
 export class VolumeBinderController implements Controller, Reconciler {
   readonly name = 'persistentvolume-binder';
@@ -36,6 +52,7 @@ export class VolumeBinderController implements Controller, Reconciler {
   private readonly claims: Informer<PersistentVolumeClaim>;
   private readonly volumes: Informer<PersistentVolume>;
   private readonly classes: Informer<StorageClass>;
+  private readonly pods: Informer<Pod>;
 
   constructor(context: ControllerContext) {
     this.context = context;
@@ -43,31 +60,25 @@ export class VolumeBinderController implements Controller, Reconciler {
     this.claims = context.informers.informer(persistentVolumeClaims);
     this.volumes = context.informers.informer(persistentVolumes);
     this.classes = context.informers.informer(storageClasses);
-    const onClaim = (claim: PersistentVolumeClaim): void => {
-      this.queue.add(CLAIM + keyOf(claim));
-      for (const volume of this.volumes.lister.list()) {
-        const { claimRef } = volume.spec;
-        if (claimRef?.name === claim.metadata.name && claimRef?.namespace === claim.metadata.namespace) {
-          this.queue.add(VOLUME + keyOf(volume));
-        }
-      }
-    };
-    const onVolume = (volume: PersistentVolume): void => {
-      this.queue.add(VOLUME + keyOf(volume));
-      const { claimRef } = volume.spec;
-      if (claimRef !== undefined) this.queue.add(`${CLAIM}${claimRef.namespace}/${claimRef.name}`);
-      else this.wakeUnbound();
-    };
-    this.claims.addHandler({ onAdd: onClaim, onUpdate: (_older, claim) => onClaim(claim), onDelete: onClaim });
-    this.volumes.addHandler({ onAdd: onVolume, onUpdate: (_older, volume) => onVolume(volume), onDelete: onVolume });
-    this.classes.addHandler({ onAdd: () => this.wakeUnbound(), onUpdate: () => this.wakeUnbound() });
+    this.pods = context.informers.informer(pods);
+    this.pods.addIndex(PODS_BY_CLAIM, pod => claimNamesOf(pod).map(name => objectKey(pod.metadata.namespace, name)));
+    this.claims.addIndex(UNBOUND_BY_CLASS, claim =>
+      (claim.spec.volumeName ?? '') === '' ? [storageClassOf(claim)] : [],
+    );
+    this.claims.addIndex(BY_VOLUME, ({ spec: { volumeName = '' } }) => (volumeName === '' ? [] : [volumeName]));
+    this.volumes.addIndex(BY_CLAIM, ({ spec: { claimRef } }) =>
+      claimRef === undefined ? [] : [objectKey(claimRef.namespace, claimRef.name ?? '')],
+    );
+    this.volumes.addIndex(FREE_BY_CLASS, volume =>
+      volume.spec.claimRef === undefined ? [storageClassOf(volume)] : [],
+    );
+    this.watch();
   }
 
   run(signal: AbortSignal): Promise<void> {
     const { context, queue, name } = this;
-    const informers = [this.claims, this.volumes, this.classes];
-    // One at a time: two claims must not choose the same volume.
-    return runQueue({ name, context, queue, reconciler: this, informers, workers: 1 }, signal);
+    const informers = [this.claims, this.volumes, this.classes, this.pods];
+    return runQueue({ name, context, queue, reconciler: this, informers }, signal);
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
@@ -80,19 +91,44 @@ export class VolumeBinderController implements Controller, Reconciler {
     const { namespace, name } = splitKey(key);
     const claim = this.claims.lister.get(namespace, name);
     if (claim === undefined || isDeleting(claim)) return;
-    const storageClass = this.classes.lister.get(undefined, storageClassOf(claim));
-    const plan = planClaim({ claim, volumes: this.volumes.lister.list(), storageClass });
+    const plan = this.planFor(claim);
     switch (plan.kind) {
       case 'bind':
         await this.bind(claim, plan.volume, signal);
         return;
+      case 'classify': {
+        const { storageClassName } = plan;
+        const spec = { ...claim.spec, storageClassName };
+        await writeObject(this.context.client, persistentVolumeClaims, { ...claim, spec }, signal);
+        return;
+      }
       case 'lost':
-        this.tell(claim, plan.told);
-        if (claim.status?.phase !== 'Lost') await this.setStatus(claim, { ...claim.status, phase: 'Lost' }, signal);
+        if (claim.status?.phase !== 'Lost') this.tell(claim, plan.told);
+        await this.setStatus(claim, unboundClaimStatus(claim, 'Lost'), signal);
         return;
       case 'wait':
         await this.wait(claim, plan, signal);
     }
+  }
+
+  private planFor(claim: PersistentVolumeClaim): ClaimPlan {
+    const className = storageClassOf(claim);
+    const { volumeName = '' } = claim.spec;
+    const named = volumeName === '' ? undefined : this.volumes.lister.get(undefined, volumeName);
+    const reserved = this.volumes.lister.byIndex(BY_CLAIM, keyOf(claim));
+    const free = volumeName === '' ? this.volumes.lister.byIndex(FREE_BY_CLASS, className) : [];
+    const waitingPods = this.pods.lister
+      .byIndex(PODS_BY_CLAIM, keyOf(claim))
+      .filter(({ spec }) => (spec.nodeName ?? '') === '')
+      .map(({ metadata }) => metadata.name ?? '')
+      .sort();
+    return planClaim({
+      claim,
+      volumes: [...(named === undefined ? [] : [named]), ...reserved, ...free],
+      storageClass: this.classes.lister.get(undefined, className),
+      defaultClassName: defaultStorageClass(this.classes.lister.list())?.metadata.name,
+      waitingPods,
+    });
   }
 
   private async bind(claim: PersistentVolumeClaim, volume: PersistentVolume, signal: AbortSignal): Promise<void> {
@@ -100,7 +136,16 @@ export class VolumeBinderController implements Controller, Reconciler {
     const named = boundVolume(volume, claim);
     if (named !== volume) await client.of(persistentVolumes).update(named, { signal });
     const wanted = boundClaim(claim, volume);
-    const written = wanted === claim ? claim : await client.of(persistentVolumeClaims).update(wanted, { signal });
+    let written = claim;
+    if (wanted !== claim) {
+      try {
+        written = await client.of(persistentVolumeClaims).update(wanted, { signal });
+      } catch (error) {
+        // It is gone: its volume is released by and by.
+        if (isNotFound(error)) return;
+        throw error;
+      }
+    }
     await this.setStatus(written, boundClaimStatus(written, volume), signal);
   }
 
@@ -109,7 +154,7 @@ export class VolumeBinderController implements Controller, Reconciler {
     { told, provisioner }: Extract<ClaimPlan, { kind: 'wait' }>,
     signal: AbortSignal,
   ): Promise<void> {
-    this.tell(claim, told);
+    if (told !== undefined) this.tell(claim, told);
     const { annotations } = claim.metadata;
     if (provisioner !== undefined && annotations?.[STORAGE_PROVISIONER] !== provisioner) {
       // Both names: provisioners of any age find theirs.
@@ -119,28 +164,28 @@ export class VolumeBinderController implements Controller, Reconciler {
         'volume.beta.kubernetes.io/storage-provisioner': provisioner,
       };
       const metadata = { ...claim.metadata, annotations: asked };
-      await this.context.client.of(persistentVolumeClaims).update({ ...claim, metadata }, { signal });
-    } else if (claim.status?.phase !== 'Pending') {
-      await this.setStatus(claim, { ...claim.status, phase: 'Pending' }, signal);
-    }
+      await writeObject(this.context.client, persistentVolumeClaims, { ...claim, metadata }, signal);
+    } else await this.setStatus(claim, unboundClaimStatus(claim, 'Pending'), signal);
   }
 
   private async reconcileVolume(name: string, signal: AbortSignal): Promise<void> {
     const volume = this.volumes.lister.get(undefined, name);
     if (volume === undefined) return;
-    const client = this.context.client.of(persistentVolumes);
+    const { client, events } = this.context;
     const plan = planVolume(volume, await this.claimOf(volume, signal));
     if (plan.kind === 'unbind') {
-      await client.update(unboundVolume(volume), { signal });
+      await writeObject(client, persistentVolumes, unboundVolume(volume), signal);
       return;
     }
-    if (volume.status?.phase === plan.phase) return;
-    if (plan.told !== undefined) {
-      const { type, reason, message } = plan.told;
-      this.context.events.event(subjectOf(persistentVolumes, volume), type, reason, message);
-    }
-    const status = { phase: plan.phase, ...(plan.told === undefined ? {} : { message: plan.told.message }) };
-    await client.updateStatus({ ...volume, status: { ...volume.status, ...status } }, { signal });
+    const message = plan.told?.message;
+    const isSame = plan.kind === 'phase' && volume.status?.phase === plan.phase && volume.status?.message === message;
+    if (isSame) return;
+    if (plan.told !== undefined)
+      events.event(subjectOf(persistentVolumes, volume), plan.told.type, plan.told.reason, plan.told.message);
+    if (plan.kind === 'wait') return;
+    const { message: _, ...status } = volume.status ?? {};
+    const next = { ...status, phase: plan.phase, ...(message === undefined ? {} : { message }) };
+    await writeStatus(client, persistentVolumes, { ...volume, status: next }, signal);
   }
 
   /** A claim is believed to be gone when the API says so: its volume may be given away then. */
@@ -150,6 +195,9 @@ export class VolumeBinderController implements Controller, Reconciler {
     const { namespace, name = '' } = claimRef;
     const known = this.claims.lister.get(namespace, name);
     if (known?.metadata.uid === claimRef.uid) return known;
+    // Asked once: what has been released does not come back.
+    const wasReleased = volume.status?.phase === 'Released' || volume.status?.phase === 'Failed';
+    if (wasReleased) return undefined;
     try {
       return await this.context.client.of(persistentVolumeClaims).get({ namespace, name }, signal);
     } catch (error) {
@@ -164,20 +212,36 @@ export class VolumeBinderController implements Controller, Reconciler {
     signal: AbortSignal,
   ): Promise<void> {
     if (jsonEquals(claim.status ?? {}, status)) return;
-    await this.context.client.of(persistentVolumeClaims).updateStatus({ ...claim, status }, { signal });
+    await writeStatus(this.context.client, persistentVolumeClaims, { ...claim, status }, signal);
   }
 
-  private tell(
-    claim: PersistentVolumeClaim,
-    told: { type: 'Normal' | 'Warning'; reason: string; message: string } | undefined,
-  ): void {
-    if (told === undefined) return;
-    this.context.events.event(subjectOf(persistentVolumeClaims, claim), told.type, told.reason, told.message);
+  private tell(claim: PersistentVolumeClaim, { type, reason, message }: Told): void {
+    this.context.events.event(subjectOf(persistentVolumeClaims, claim), type, reason, message);
   }
 
-  private wakeUnbound(): void {
-    for (const claim of this.claims.lister.list()) {
-      if ((claim.spec.volumeName ?? '') === '') this.queue.add(CLAIM + keyOf(claim));
-    }
+  private watch(): void {
+    const onClaim = (claim: PersistentVolumeClaim): void => {
+      this.queue.add(CLAIM + keyOf(claim));
+      for (const volume of this.volumes.lister.byIndex(BY_CLAIM, keyOf(claim))) this.queue.add(VOLUME + keyOf(volume));
+    };
+    const onVolume = (volume: PersistentVolume): void => {
+      this.queue.add(VOLUME + keyOf(volume));
+      const { claimRef } = volume.spec;
+      if (claimRef !== undefined) this.queue.add(`${CLAIM}${claimRef.namespace}/${claimRef.name}`);
+      else if (volume.status?.phase === 'Available') this.wakeUnbound(storageClassOf(volume));
+      const { name = '' } = volume.metadata;
+      for (const claim of this.claims.lister.byIndex(BY_VOLUME, name)) this.queue.add(CLAIM + keyOf(claim));
+    };
+    const onClass = (storageClass: StorageClass): void => {
+      this.wakeUnbound(storageClass.metadata.name ?? '');
+      if (isDefaultClass(storageClass)) this.wakeUnbound('');
+    };
+    this.claims.addHandler({ onAdd: onClaim, onUpdate: (_older, claim) => onClaim(claim), onDelete: onClaim });
+    this.volumes.addHandler({ onAdd: onVolume, onUpdate: (_older, volume) => onVolume(volume), onDelete: onVolume });
+    this.classes.addHandler({ onAdd: onClass, onUpdate: (_older, newer) => onClass(newer) });
+  }
+
+  private wakeUnbound(className: string): void {
+    for (const claim of this.claims.lister.byIndex(UNBOUND_BY_CLASS, className)) this.queue.add(CLAIM + keyOf(claim));
   }
 }

@@ -15,6 +15,7 @@ function volume(name: string, storage: string, onNode?: string, claimName?: stri
       ...(onNode === undefined ? {} : { nodeAffinity: { required } }),
       ...(claimName === undefined ? {} : { claimRef: { namespace: 'default', name: claimName } }),
     },
+    status: { phase: 'Available' },
   };
 }
 

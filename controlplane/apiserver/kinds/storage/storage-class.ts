@@ -14,7 +14,7 @@ import type { Column, Strategy } from '../../registry/strategy.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
 import { kindInfo } from '../kind-info.ts';
 import { checkEnum, checkImmutable, checkShape } from '../../../../machinery/validation/checks.ts';
-import { isDefaultClass } from './default-class.ts';
+import { isDefaultClass } from '../../../../machinery/meta/default-storage-class.ts';
 import { checkParameters, checkProvisioner } from './parameters.ts';
 
 export const storageClassStrategy: Strategy<StorageClass> = {
