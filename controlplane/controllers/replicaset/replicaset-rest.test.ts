@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import type { ReplicaSet } from '../../../proto/api/apps-v1.ts';
 import { pods, replicaSets } from '../../../machinery/client/resource.ts';
 import { isControlledBy, isDeleting } from '../../../machinery/meta/object.ts';
-import { podMoves, provesRest, type Moves } from '../testdata/histories.ts';
+import { foreignDeletions, podMoves, PROPERTY_TIMEOUT_MS, provesRest, type Moves } from '../testdata/histories.ts';
 import { done } from '../testdata/pretend-nodes.ts';
 import { World } from '../testdata/world.ts';
 import { isPodActive } from '../runtime/plan/pod-state.ts';
@@ -40,26 +40,32 @@ const moves: Moves = {
   holdSets: world => world.way.hold('replicasets'),
 };
 
-test('a ReplicaSet reaches its size and rests, whatever happened', async () => {
-  await provesRest({
-    moves,
-    open: async () => {
-      const world = await World.open({
-        controllers: [context => new ReplicaSetController(context, replicaSetKind)],
-        owners: [replicaSets],
-      });
-      await world.admin.of(replicaSets).create(replicaSet('a', 2));
-      return world;
-    },
-    check: async ({ admin }) => {
-      const { items } = await admin.of(pods).list({ namespace, resourceVersion: '' });
-      for (const set of (await admin.of(replicaSets).list({ namespace, resourceVersion: '' })).items.filter(
-        s => !isDeleting(s),
-      )) {
-        const owned = items.filter(pod => isPodActive(pod) && isControlledBy(pod, set));
-        expect(owned.length).toBe(set.spec?.replicas ?? 1);
-        expect(set.status?.replicas).toBe(owned.length);
-      }
-    },
-  });
-});
+test(
+  'a ReplicaSet reaches its size and rests, whatever happened',
+  async () => {
+    await provesRest({
+      moves,
+      open: async () => {
+        const world = await World.open({
+          controllers: [context => new ReplicaSetController(context, replicaSetKind)],
+          owners: [replicaSets],
+        });
+        await world.admin.of(replicaSets).create(replicaSet('a', 2));
+        return world;
+      },
+      check: async world => {
+        const { admin } = world;
+        expect(foreignDeletions(world, 'ReplicaSet')).toEqual([]);
+        const { items } = await admin.of(pods).list({ namespace, resourceVersion: '' });
+        for (const set of (await admin.of(replicaSets).list({ namespace, resourceVersion: '' })).items.filter(
+          s => !isDeleting(s),
+        )) {
+          const owned = items.filter(pod => isPodActive(pod) && isControlledBy(pod, set));
+          expect(owned.length).toBe(set.spec?.replicas ?? 1);
+          expect(set.status?.replicas).toBe(owned.length);
+        }
+      },
+    });
+  },
+  PROPERTY_TIMEOUT_MS,
+);

@@ -58,7 +58,7 @@ export class OwnedPods<T extends AnyObject> {
     const claim = { client: context.client, owner, ownerResource: owners.resource, selector: selectorOf(owner) };
     const { adopted, released } = await claimChildren({ ...claim, informer, signal });
     for (const pod of adopted) control.noteAdded(owner, pod);
-    for (const pod of released) control.noteRemoved(owner, pod);
+    for (const pod of released) control.noteReleased(owner, pod);
     return this.of(owner);
   }
 

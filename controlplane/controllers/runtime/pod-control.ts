@@ -96,21 +96,24 @@ export class PodControl<T extends AnyObject> {
     for (const pod of this.pending.due(ownerUid)) {
       const fresh = await this.fresh(pod, signal);
       const isOwned = fresh !== undefined && !isDeleting(fresh) && isControlledBy(fresh, owner);
-      this.pending.settle(ownerUid, pod, isOwned, this.listed(pod) !== undefined);
-      if (this.pending.has(ownerUid)) this.wakeLater(owner);
+      this.pending.settle(ownerUid, pod, isOwned, this.isListed(owner, pod));
     }
+    if (this.pending.has(ownerUid)) this.wakeLater(owner);
   }
 
   /** The pod is the owner's now, whatever the informer says. */
   noteAdded(owner: T, pod: Pod): void {
-    const listed = this.listed(pod);
-    if (listed !== undefined && isControlledBy(listed, owner)) return;
+    if (this.isListed(owner, pod)) return;
     this.pending.noteAdded(owner.metadata.uid ?? '', pod);
     this.wakeLater(owner);
   }
 
-  /** The pod is not the owner's any more. */
-  noteRemoved(owner: T, pod: Pod): void {
+  /** The pod has been let go. */
+  noteReleased(owner: T, pod: Pod): void {
+    if (this.isListed(owner, pod)) this.noteRemoved(owner, pod);
+  }
+
+  private noteRemoved(owner: T, pod: Pod): void {
     this.pending.noteRemoved(owner.metadata.uid ?? '', pod);
     this.wakeLater(owner);
   }
@@ -162,9 +165,10 @@ export class PodControl<T extends AnyObject> {
     }
   }
 
-  private listed({ metadata }: Pod): Pod | undefined {
+  /** Whether the informer shows the pod as the owner's. */
+  private isListed(owner: T, { metadata }: Pod): boolean {
     const found = this.options.pods.lister.get(metadata.namespace, metadata.name ?? '');
-    return found?.metadata.uid === metadata.uid ? found : undefined;
+    return found !== undefined && found.metadata.uid === metadata.uid && isControlledBy(found, owner);
   }
 
   private tell(owner: T, type: 'Normal' | 'Warning', reason: string, message: string): void {

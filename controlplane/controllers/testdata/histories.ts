@@ -8,6 +8,7 @@
 import fc from 'fast-check';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import { pods } from '../../../machinery/client/resource.ts';
+import { controllerOf } from '../../../machinery/meta/object.ts';
 import { done } from './pretend-nodes.ts';
 import type { World } from './world.ts';
 
@@ -58,6 +59,9 @@ export const podMoves: Moves = {
 /** Owns what it never made. */
 export const anotherOwner = { apiVersion: 'example.test/v1', kind: 'Other', name: 'other', uid: 'other', controller: true };
 
+/** As the third argument of `test()`. */
+export const PROPERTY_TIMEOUT_MS = 60_000 + Number(process.env['PROPERTY_RUNS'] ?? 0) * 5000;
+
 export interface Property {
   open(): Promise<World>;
   /** What may happen, apart from what may happen to all (`trouble`, `passing`). */
@@ -68,7 +72,7 @@ export interface Property {
   check(world: World): Promise<void>;
   /** Longest history, default 14. */
   length?: number;
-  /** Histories, default 12; `PROPERTY_RUNS` stands in for it. */
+  /** Histories, default 5; `PROPERTY_RUNS` stands in for it. */
   runs?: number;
 }
 
@@ -91,10 +95,23 @@ export async function provesRest(property: Property): Promise<void> {
   };
   const { PROPERTY_RUNS, PROPERTY_SEED } = process.env;
   await fc.assert(fc.asyncProperty(history, holds), {
-    numRuns: Number(PROPERTY_RUNS ?? property.runs ?? 12),
+    numRuns: Number(PROPERTY_RUNS ?? property.runs ?? 5),
     ...(PROPERTY_SEED === undefined ? {} : { seed: Number(PROPERTY_SEED) }),
     endOnFailure: PROPERTY_RUNS === undefined,
   });
+}
+
+/**
+ * @returns what controllers deleted without owning it: each pod that went by a call of theirs has to refer to an owner of that kind
+ */
+export function foreignDeletions({ calls }: World, ownerKind: string): string[] {
+  const deleted = calls.filter(({ method, path }) => method === 'DELETE' && path.includes('/pods/'));
+  return deleted
+    .filter(({ answer }) => {
+      const pod = answer as Pod | undefined;
+      return pod?.kind === 'Pod' && controllerOf(pod)?.kind !== ownerKind;
+    })
+    .map(({ path }) => path);
 }
 
 /** Takes finalizers off, so that what was to go can go: for properties that count to the last pod. */

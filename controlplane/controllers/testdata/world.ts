@@ -28,8 +28,8 @@ export interface WorldOptions extends CallObserver {
 
 /** Rounds after which nobody believes any more that it comes to rest. */
 const MOST_ROUNDS = 400;
-/** So long nothing may happen by itself in a world at rest. */
-const REST_MS = 2 * 3_600_000;
+/** So long nothing may happen by itself in a world at rest: longer than any back-off or deadline of a controller. */
+const REST_MS = 20 * 60_000;
 const signingKey = generateKeyPem();
 
 export class World {
@@ -105,7 +105,7 @@ export class World {
   }
 
   /**
-   * The way to the server is whole again, nodes do their work, and time passes until nothing happens for hours.
+   * The way to the server is whole again, nodes do their work, and time passes until nothing happens for long.
    * @throws Error with the last calls if it never comes to rest
    */
   async settle(): Promise<void> {
@@ -124,7 +124,7 @@ export class World {
     }
   }
 
-  /** @throws Error with the calls if the controllers, settled, call for no reason: told of all again, after hours, or started anew */
+  /** @throws Error with the calls if the controllers, settled, call for no reason: told of all again, after a while, or started anew */
   async expectRest(): Promise<void> {
     const silent = async (when: string): Promise<void> => {
       await this.quiet();
