@@ -8,158 +8,181 @@ import type { Pod } from '../../../proto/api/core-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
-import { jobs, pods } from '../../../machinery/client/resource.ts';
+import { jobs } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
-import {
-  controllerOf,
-  findCondition,
-  isConditionTrue,
-  isDeleting,
-  keyOf,
-  splitKey,
-} from '../../../machinery/meta/object.ts';
+import { splitKey } from '../../../machinery/meta/object.ts';
+import { formatTime } from '../../../machinery/meta/time.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { BY_CONTROLLER } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { OwnedPods } from '../runtime/owned-pods.ts';
-import { isPodActive } from '../runtime/plan/pod-state.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { slowStart } from '../runtime/slow-start.ts';
-import { isTracked, jobPod, TRACKING_FINALIZER } from './plan/job-pods.ts';
-import { isFinished, planJob, type Backoff, type JobPlan } from './plan/job-plan.ts';
-import { writeStatus } from '../runtime/write-object.ts';
+import { JobMemory } from './job-memory.ts';
+import { JobMetrics } from './job-metrics.ts';
+import { OrphanPods } from './orphan-pods.ts';
+import { isFinished, newsOf } from './plan/conditions.ts';
+import { planJob, type JobPlan } from './plan/job-plan.ts';
+import { isTracked } from './plan/job-pod.ts';
+import { podForJob } from './plan/pod-for-job.ts';
+import { PodTracking } from './pod-tracking.ts';
 
 const ORPHAN = 'pod ';
 const OWN_NAME = 'kubernetes.io/job-controller';
-const NO_FAILURES: Backoff = { failures: 0, lastFailureMs: 0 };
 
 export class JobController implements Controller, Reconciler {
   readonly name = 'job-controller';
   private readonly context: ControllerContext;
   private readonly queue: WorkQueue;
   private readonly jobs: Informer<Job>;
-  private readonly pods: Informer<Pod>;
   private readonly owned: OwnedPods<Job>;
-  /** By uid of the job. */
-  private readonly backoffs = new Map<string, Backoff>();
+  private readonly tracking: PodTracking;
+  private readonly orphans: OrphanPods;
+  private readonly memory: JobMemory;
+  private readonly metrics: JobMetrics | undefined;
 
   constructor(context: ControllerContext) {
+    const { client, clock, informers } = context;
     this.context = context;
-    this.queue = new WorkQueue({ clock: context.clock });
-    this.jobs = context.informers.informer(jobs);
+    this.queue = new WorkQueue({ clock });
+    this.jobs = informers.informer(jobs);
+    this.memory = new JobMemory(this.jobs, clock);
+    this.metrics = context.metrics === undefined ? undefined : new JobMetrics(context.metrics);
     this.owned = new OwnedPods({ context, queue: this.queue, owners: this.jobs, selectorOf });
-    this.pods = this.owned.informer;
-    const wakeOrphan = (pod: Pod): void => {
-      if (isTracked(pod) && this.jobOf(pod) === undefined) this.queue.add(ORPHAN + keyOf(pod));
-    };
-    this.pods.addHandler({ onAdd: wakeOrphan, onUpdate: (_older, pod) => wakeOrphan(pod) });
-    this.jobs.addHandler({
-      onDelete: job => {
-        const uid = job.metadata.uid ?? '';
-        this.backoffs.delete(uid);
-        for (const pod of this.pods.lister.byIndex(BY_CONTROLLER, uid)) wakeOrphan(pod);
-      },
-    });
+    const pods = this.owned.informer;
+    this.tracking = new PodTracking(client, pods);
+    const wake = (key: string): void => this.queue.add(ORPHAN + key);
+    this.orphans = new OrphanPods({ client, jobs: this.jobs, pods, tracking: this.tracking, wake });
+    this.observe();
   }
 
   run(signal: AbortSignal): Promise<void> {
     const { context, queue, name } = this;
-    return runQueue({ name, context, queue, reconciler: this, informers: [this.jobs, this.pods], workers: 8 }, signal);
+    const informers = [this.jobs, this.owned.informer];
+    return runQueue({ name, context, queue, reconciler: this, informers, workers: 8 }, signal);
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
-    if (key.startsWith(ORPHAN)) return this.releaseOrphan(key.slice(ORPHAN.length), signal);
+    if (key.startsWith(ORPHAN)) {
+      await this.orphans.release(key.slice(ORPHAN.length), signal);
+      return 'awaitChange';
+    }
     const { namespace, name } = splitKey(key);
-    const job = this.jobs.lister.get(namespace, name);
-    if (job === undefined || (job.spec.managedBy ?? OWN_NAME) !== OWN_NAME) return 'awaitChange';
-    const { clock } = this.context;
-    const objects = await this.owned.claim(job, signal);
-    const uid = job.metadata.uid ?? '';
-    const backoff = this.backoffs.get(uid) ?? NO_FAILURES;
-    const plan = planJob({ job, pods: objects, backoff, nowMs: clock.now() });
-    if (!isFinished(job) && !isDeleting(job)) await this.track(objects, plan, signal);
-    await this.writeStatus(job, plan, signal);
-    // Noted: should this process end here, the next run sees the same pods and does not count them again.
-    this.backoffs.set(uid, plan.backoff);
-    await Promise.all(plan.release.map(pod => this.release(pod, signal)));
-    await this.act(job, plan, signal);
+    const listed = this.jobs.lister.get(namespace, name);
+    if (listed === undefined || managerOf(listed) !== OWN_NAME) return 'awaitChange';
+    if (isFinished(listed)) {
+      await this.tracking.release(this.listedPods(listed).filter(isTracked), signal);
+      return 'awaitChange';
+    }
+    const waitMs = this.memory.paceMs(listed);
+    if (waitMs > 0) return { afterMs: waitMs };
+    const beganMs = this.context.clock.monotonicMs();
+    const owned = await this.owned.claim(listed, signal);
+    const job = this.memory.newest(listed);
+    this.memory.looked(job, owned.length);
+    const plan = planJob({
+      job,
+      pods: [...owned, ...this.leaving(job, owned)],
+      released: this.tracking.released,
+      backoff: this.memory.backoffOf(job),
+      nowMs: this.context.clock.now(),
+    });
+    const action = plan.create.length > 0 ? 'pods_created' : plan.remove.length > 0 ? 'pods_deleted' : 'tracking';
+    let hasFailed = true;
+    try {
+      await this.carryOut(job, plan, signal);
+      hasFailed = false;
+    } finally {
+      this.metrics?.synced(job, hasFailed, action, this.context.clock.monotonicMs() - beganMs);
+    }
     return plan.afterMs === undefined ? 'awaitChange' : { afterMs: plan.afterMs };
   }
 
-  private async act(job: Job, plan: JobPlan, signal: AbortSignal): Promise<void> {
-    await Promise.all(plan.delete.map(pod => this.owned.control.delete(job, pod, signal)));
-    await slowStart(plan.create, ({ index, failures }) =>
-      this.owned.control.create(job, jobPod(job, index, failures), signal),
-    );
-  }
-
-  /** Pods that the job has adopted are tracked from then on. */
-  private async track(owned: readonly Pod[], plan: JobPlan, signal: AbortSignal): Promise<void> {
-    for (const pod of owned) {
-      if (isTracked(pod) || !isPodActive(pod) || plan.delete.includes(pod)) continue;
-      await this.patch(pod, { finalizers: [TRACKING_FINALIZER] }, signal);
+  private async carryOut(job: Job, plan: JobPlan, signal: AbortSignal): Promise<void> {
+    if (plan.isDecided) {
+      await this.write(job, plan, plan.status, signal);
+      await this.remove(job, plan, signal);
+      return this.tracking.release(plan.release, signal);
     }
-  }
-
-  private release(pod: Pod, signal: AbortSignal): Promise<void> {
-    return this.patch(pod, { '$deleteFromPrimitiveList/finalizers': [TRACKING_FINALIZER] }, signal);
-  }
-
-  /** That the pod is gone is fine. */
-  private async patch(pod: Pod, metadata: object, signal: AbortSignal): Promise<void> {
-    const { namespace, name = '', uid } = pod.metadata;
-    const patch = { metadata: { uid, ...metadata } };
+    let made = 0;
+    let failure: { error: unknown } | undefined;
     try {
-      await this.context.client.of(pods).patch({ namespace, name }, patch, { type: 'strategic', signal });
+      await this.remove(job, plan, signal);
+      await this.tracking.track(plan.track, signal);
+      await slowStart(plan.create, async pod => {
+        await this.owned.control.create(job, podForJob(job, pod), signal);
+        made++;
+      });
     } catch (error) {
-      if (!isNotFound(error)) throw error;
+      signal.throwIfAborted();
+      failure = { error };
     }
+    const { status } = plan;
+    const failed = failure === undefined ? 0 : 1;
+    this.metrics?.podsMade(job, (status.failed ?? 0) > 0, (status.terminating ?? 0) > 0, made, failed);
+    await this.write(job, plan, { ...status, active: (status.active ?? 0) + made }, signal);
+    await this.tracking.release(plan.release, signal);
+    if (failure !== undefined) throw failure.error;
   }
 
-  private async releaseOrphan(key: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const { namespace, name } = splitKey(key);
-    const pod = this.pods.lister.get(namespace, name);
-    if (pod === undefined || !isTracked(pod) || this.jobOf(pod) !== undefined) return 'awaitChange';
-    const owner = controllerOf(pod);
-    try {
-      // The informer of jobs may be behind that of pods.
-      if (owner?.kind === 'Job') {
-        const job = await this.context.client.of(jobs).get({ namespace, name: owner.name }, signal);
-        if (job.metadata.uid === owner.uid) return 'awaitChange';
+  private async remove(job: Job, plan: JobPlan, signal: AbortSignal): Promise<void> {
+    // Let go first: what is deleted before is counted as failed.
+    await this.tracking.release(plan.remove, signal);
+    await slowStart([...plan.remove, ...plan.delete], pod => this.owned.control.delete(job, pod, signal));
+  }
+
+  private async write(job: Job, plan: JobPlan, status: JobPlan['status'], signal: AbortSignal): Promise<void> {
+    const before = job.status;
+    for (const action of plan.policyActions) this.metrics?.policyMet(action);
+    if (before === undefined || !sameStatus(withoutEmptyNotes(before), withoutEmptyNotes(status))) {
+      const { client, events } = this.context;
+      try {
+        this.memory.wrote(await client.of(jobs).updateStatus({ ...job, status }, { signal }));
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+        return;
       }
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
+      for (const { type, reason, message } of newsOf(job, status))
+        events.event(subjectOf(jobs, job), type, reason, message);
+      this.metrics?.statusWritten(job, status);
     }
-    await this.release(pod, signal);
-    return 'awaitChange';
+    // Remembered only now: should the write have failed, the next run sees the same pods and counts them again.
+    this.memory.keepBackoff(job, plan.backoff);
   }
 
-  private jobOf(pod: Pod): Job | undefined {
-    const owner = controllerOf(pod);
-    if (owner?.kind !== 'Job') return undefined;
-    const job = this.jobs.lister.get(pod.metadata.namespace, owner.name);
-    return job?.metadata.uid === owner.uid ? job : undefined;
+  private listedPods({ metadata }: Job): Pod[] {
+    return this.owned.informer.lister.byIndex(BY_CONTROLLER, metadata.uid ?? '');
   }
 
-  private async writeStatus(job: Job, { status }: JobPlan, signal: AbortSignal): Promise<void> {
-    if (job.status !== undefined && sameStatus(withoutEmptyNotes(job.status), withoutEmptyNotes(status))) return;
-    if (await writeStatus(this.context.client, jobs, { ...job, status }, signal)) this.tell(job, status);
+  /** Pods that were deleted from here, as they will show. */
+  private leaving(job: Job, owned: readonly Pod[]): Pod[] {
+    const known = new Set(owned);
+    const selector = selectorOf(job);
+    const deletionTimestamp = formatTime(this.context.clock.now());
+    return this.listedPods(job)
+      .filter(pod => !known.has(pod) && selector.matches(pod.metadata.labels))
+      .map(pod => ({ ...pod, metadata: { deletionTimestamp, ...pod.metadata } }));
   }
 
-  private tell(job: Job, status: JobPlan['status']): void {
-    const before = job.status?.conditions;
-    const isNew = (type: string): boolean => isConditionTrue(status.conditions, type) && !isConditionTrue(before, type);
-    const tell = (type: 'Normal' | 'Warning', reason: string, message: string): void =>
-      this.context.events.event(subjectOf(jobs, job), type, reason, message);
-    if (isNew('Complete')) tell('Normal', 'Completed', 'Job completed');
-    if (isNew('Suspended')) tell('Normal', 'Suspended', 'Job suspended');
-    if (isConditionTrue(before, 'Suspended') && !isConditionTrue(status.conditions, 'Suspended')) {
-      tell('Normal', 'Resumed', 'Job resumed');
-    }
-    const failed = findCondition(status.conditions, 'Failed');
-    if (isNew('Failed')) tell('Warning', failed?.reason ?? '', failed?.message ?? '');
+  private observe(): void {
+    const { metrics } = this;
+    if (metrics === undefined) return;
+    this.owned.informer.addHandler({
+      onAdd: pod => metrics.podChanged(undefined, pod),
+      onUpdate: (older, pod) => metrics.podChanged(older, pod),
+      onDelete: pod => metrics.podChanged(pod, undefined),
+    });
+    this.jobs.addHandler({
+      onAdd: job => {
+        if (managerOf(job) !== OWN_NAME) metrics.managedElsewhere(managerOf(job));
+      },
+    });
   }
+}
+
+function managerOf({ spec }: Job): string {
+  return spec.managedBy ?? OWN_NAME;
 }
 
 function selectorOf(job: Job): LabelSelector {

@@ -1,267 +1,189 @@
 /**
  * What a Job needs next. Pure. Source: upstream `pkg/controller/job/job_controller.go`; kubernetes.io/docs, "Jobs".
- *
- * Every pod that ends is counted exactly once, whatever dies in between: it is first noted in `status.uncountedTerminatedPods` (or in the
- * completed indexes), then its finalizer goes, and when that is seen to be gone the note becomes part of the sum.
  */
-import type { Job, JobCondition, JobStatus } from '../../../../proto/api/batch-v1.ts';
+import type { Job, JobStatus } from '../../../../proto/api/batch-v1.ts';
 import type { Pod } from '../../../../proto/api/core-v1.ts';
-import { isConditionTrue, isDeleting, setCondition } from '../../../../machinery/meta/object.ts';
+import { isDeleting } from '../../../../machinery/meta/object.ts';
 import { formatTime } from '../../../../machinery/meta/time.ts';
-import { isPodActive, isPodReady, isPodTerminal } from '../../runtime/plan/pod-state.ts';
-import { formatIndexes, parseIndexes } from './indexes.ts';
-import {
-  endedMs,
-  failuresBefore,
-  hasFailed,
-  hasSucceeded,
-  indexOf,
-  isIndexed,
-  isTracked,
-  judgeFailure,
-  replacesEndedOnly,
-} from './job-pods.ts';
-import { deadlineOf, judge, knownVerdict, type Ended, type Verdict } from './verdict.ts';
+import type { Backoff } from './backoff.ts';
+import { ended, isFinished, resumed, suspended } from './conditions.ts';
+import { countEnded, countsByIndex, type Count } from './count.ts';
+import { isIndexed, jobPodOf, type JobPod } from './job-pod.ts';
+import { manage, type Changes } from './manage.ts';
+import type { NewPod } from './pod-for-job.ts';
+import { deadlineMs, judge, judgeCompletion, knownVerdict, type Verdict } from './verdict.ts';
 
-const FIRST_BACKOFF_MS = 10_000;
-const MOST_BACKOFF_MS = 600_000;
-const MOST_CREATED = 500;
-
-/** How often pods failed since one last succeeded, and when; kept in memory by the controller. */
-export interface Backoff {
-  failures: number;
-  lastFailureMs: number;
-}
+/** Notes of more pods than this wait: a status has to stay small. */
+const MOST_NOTED = 500;
 
 export interface JobView {
-  job: Job;
-  pods: readonly Pod[];
-  backoff: Backoff;
-  nowMs: number;
+  readonly job: Job;
+  /** All that it owns; those that it has deleted are shown as such. */
+  readonly pods: readonly Pod[];
+  /** Uids of pods whose finalizer is off, though they do not show it yet. */
+  readonly released?: ReadonlySet<string>;
+  readonly backoff: Backoff;
+  readonly nowMs: number;
 }
 
 export interface JobPlan {
-  status: JobStatus;
+  /** `active` is without what is to be created. */
+  readonly status: JobStatus;
+  /** The end is certain: that is to be written before any pod is deleted, since deletions change what is counted. */
+  readonly isDecided: boolean;
+  readonly create: readonly NewPod[];
+  /** To be let go and then deleted: they are not counted. */
+  readonly remove: readonly Pod[];
+  /** To be deleted; they are let go with the rest. */
+  readonly delete: readonly Pod[];
   /** To be let go once the status is written. */
-  release: Pod[];
-  create: { index: number | undefined; failures: number }[];
-  delete: Pod[];
-  backoff: Backoff;
-  afterMs: number | undefined;
-}
-
-export function isFinished({ status }: Job): boolean {
-  return isConditionTrue(status?.conditions, 'Complete') || isConditionTrue(status?.conditions, 'Failed');
+  readonly release: readonly Pod[];
+  /** Owned and not tracked: somebody took the finalizer off. */
+  readonly track: readonly Pod[];
+  /** Actions of the failure policy, one for each pod that is noted now and that a rule is met by. */
+  readonly policyActions: readonly string[];
+  /** To be remembered once the status is written. */
+  readonly backoff: Backoff;
+  readonly afterMs: number | undefined;
 }
 
 export function planJob(view: JobView): JobPlan {
-  const { job, pods, nowMs } = view;
-  const count = countEnded(view);
-  const plan: JobPlan = {
-    status: { ...job.status, ...count.status },
-    release: count.release,
-    create: [],
-    delete: [],
-    backoff: count.backoff,
-    afterMs: undefined,
-  };
-  if (isFinished(job) || isDeleting(job)) {
-    return { ...plan, status: job.status ?? {}, release: pods.filter(isTracked) };
-  }
+  const { pods: all, released = new Set<string>(), nowMs } = view;
   const now = formatTime(nowMs);
-  const { spec } = job;
-  const suspended = spec.suspend === true;
-  if (!suspended && plan.status.startTime === undefined) plan.status.startTime = now;
-  const active = pods.filter(isPodActive);
-  const verdict = knownVerdict(job) ?? judge(view, plan.status, count, active);
-  if (verdict !== undefined) plan.delete = active;
-  else if (suspended) plan.delete = active;
-  else manage(view, plan, count, active);
-  plan.status.active = active.length - plan.delete.length + plan.create.length;
-  plan.status.ready = active.filter(pod => isPodReady(pod) && !plan.delete.includes(pod)).length;
-  const terminating = pods.filter(pod => isDeleting(pod) && !isPodTerminal(pod)).length;
-  plan.status.terminating = terminating + plan.delete.length;
-  setConditions(plan, job, verdict, now);
-  const deadlineMs = deadlineOf(plan.status, job);
-  if (verdict === undefined && deadlineMs !== undefined && !suspended) {
-    plan.afterMs = Math.min(plan.afterMs ?? Infinity, Math.max(0, deadlineMs - nowMs));
-  }
-  return plan;
-}
-
-interface Count extends Ended {
-  status: JobStatus;
-  release: Pod[];
-  backoff: Backoff;
-  hasNewFailure: boolean;
-}
-
-/** Notes what ended since, sums up what was let go. */
-function countEnded({ job, pods, backoff }: JobView): Count {
-  const { spec, status = {} } = job;
-  const completions = spec.completions ?? Infinity;
-  const tracked = new Map(pods.filter(isTracked).map(pod => [pod.metadata.uid ?? '', pod]));
-  const noted = status.uncountedTerminatedPods ?? {};
-  const keep = (uids: readonly string[] = []): string[] => uids.filter(uid => tracked.has(uid));
-  const [keptSucceeded, keptFailed] = [keep(noted.succeeded), keep(noted.failed)];
-  let succeeded = (status.succeeded ?? 0) + (noted.succeeded?.length ?? 0) - keptSucceeded.length;
-  const failed = (status.failed ?? 0) + (noted.failed?.length ?? 0) - keptFailed.length;
-  const completed = isIndexed(job) ? parseIndexes(status.completedIndexes, completions) : new Set<number>();
-  const failedIndexes = parseIndexes(status.failedIndexes, completions);
-  const known = new Set([...keptSucceeded, ...keptFailed]);
-  const release: Pod[] = [];
-  const next = { ...backoff };
-  let failJob: string | undefined;
-  let hasNewFailure = false;
-  for (const [uid, pod] of tracked) {
-    if (hasSucceeded(pod)) {
-      if (isIndexed(job)) {
-        const index = indexOf(pod);
-        if (index >= 0 && index < completions && !failedIndexes.has(index)) completed.add(index);
-      } else if (!known.has(uid)) keptSucceeded.push(uid);
-      next.failures = 0;
-    } else if (hasFailed(job, pod)) {
-      const { action, message } = judgeFailure(job, pod);
-      if (action === 'FailJob') failJob ??= message;
-      if (!known.has(uid) && action !== 'Ignore') {
-        keptFailed.push(uid);
-        hasNewFailure = true;
-        next.failures++;
-        next.lastFailureMs = Math.max(next.lastFailureMs, endedMs(pod) ?? next.lastFailureMs);
-      }
-      if (spec.backoffLimitPerIndex !== undefined) {
-        const index = indexOf(pod);
-        const isLast =
-          action === 'FailIndex' || (action === 'Count' && failuresBefore(pod) >= spec.backoffLimitPerIndex);
-        if (isLast && index >= 0) failedIndexes.add(index);
-        // It remembers how often its index failed, until another pod does.
-        if (!isLast && !isReplaced(pod, pods)) continue;
-      }
-    } else continue;
-    release.push(pod);
-  }
-  if (isIndexed(job)) succeeded = completed.size;
+  const pods = all.map(pod => jobPodOf(view.job, pod, released));
+  if (isFinished(view.job)) return lettingGo(view, pods);
+  const job = started(view.job, now);
+  const count = countEnded(job, pods, view.backoff);
+  const isGoing = isDeleting(job);
+  let verdict = knownVerdict(job) ?? judge(job, count, pods, nowMs);
+  const mayManage = verdict === undefined && !isGoing;
+  const { create, remove, afterMs }: Changes = mayManage ? manage(job, pods, count, nowMs) : { create: [], remove: [] };
+  const running = pods.filter(pod => pod.isActive && !remove.includes(pod));
+  // What is to be made will run.
+  verdict ??= judgeCompletion(job, count, running.length + create.length);
+  const stopped = verdict === undefined ? [] : running;
+  const left = verdict === undefined ? running : [];
+  const notes = noteEnded({ job, count, verdict, pods, removed: remove });
+  const terminating = pods.filter(pod => pod.isTerminating).length + remove.length + stopped.length;
+  const status: JobStatus = {
+    ...job.status,
+    active: left.length,
+    ready: left.filter(pod => pod.isReady).length,
+    terminating,
+    ...notes.status,
+  };
+  const isOver = terminating === 0 && notes.isEmpty;
+  setConditions(status, { job, verdict, isOver, mayManage, now });
+  const untilEndMs = verdict === undefined ? (deadlineMs(job) ?? Infinity) - nowMs : Infinity;
+  const nextMs = Math.min(afterMs ?? Infinity, Math.max(0, untilEndMs));
   return {
-    status: {
-      succeeded,
-      failed,
-      uncountedTerminatedPods: {
-        ...(keptSucceeded.length === 0 ? {} : { succeeded: keptSucceeded }),
-        ...(keptFailed.length === 0 ? {} : { failed: keptFailed }),
-      },
-      ...(isIndexed(job) ? { completedIndexes: formatIndexes(completed) || undefined } : {}),
-      ...(spec.backoffLimitPerIndex === undefined ? {} : { failedIndexes: formatIndexes(failedIndexes) }),
-    },
-    release,
-    backoff: next,
-    failed: failed + keptFailed.length,
-    completed,
-    failedIndexes,
-    failJob,
-    hasNewFailure,
+    status,
+    isDecided: verdict !== undefined,
+    create,
+    remove: remove.map(({ pod }) => pod),
+    delete: stopped.map(({ pod }) => pod),
+    release: notes.release.map(({ pod }) => pod),
+    track: isGoing ? [] : left.filter(pod => !pod.isTracked && !released.has(pod.uid)).map(({ pod }) => pod),
+    policyActions: notes.policyActions,
+    backoff: count.backoff,
+    afterMs: nextMs === Infinity ? undefined : nextMs,
   };
 }
 
-function isReplaced(pod: Pod, pods: readonly Pod[]): boolean {
-  return pods.some(other => indexOf(other) === indexOf(pod) && failuresBefore(other) > failuresBefore(pod));
+/** A job that is over counts nothing more. */
+function lettingGo({ job, backoff }: JobView, pods: readonly JobPod[]): JobPlan {
+  const release = pods.filter(pod => pod.isTracked).map(({ pod }) => pod);
+  const none = { create: [], remove: [], delete: [], track: [], policyActions: [], afterMs: undefined };
+  return { ...none, status: job.status ?? {}, isDecided: true, release, backoff };
 }
 
-/** Makes as many pods run as the job wants at once. */
-function manage(view: JobView, plan: JobPlan, count: Count, active: readonly Pod[]): void {
-  const { job, pods, nowMs } = view;
-  const { spec } = job;
-  const parallelism = spec.parallelism ?? 1;
-  const succeeded = (plan.status.succeeded ?? 0) + (plan.status.uncountedTerminatedPods?.succeeded?.length ?? 0);
-  const ending = pods.filter(pod => isDeleting(pod) && !isPodTerminal(pod));
-  let wanted = parallelism;
-  if (spec.completions === undefined) wanted = succeeded > 0 ? Math.min(active.length, parallelism) : parallelism;
-  else wanted = Math.min(parallelism, Math.max(0, spec.completions - succeeded - count.failedIndexes.size));
-  const useless = isIndexed(job) ? uselessPods(active, count, spec.completions ?? 0) : [];
-  const useful = active.filter(pod => !useless.includes(pod));
-  const surplus = [...useful]
-    .sort((a, b) => usefulness(a) - usefulness(b))
-    .slice(0, Math.max(0, useful.length - wanted));
-  plan.delete = [...useless, ...surplus];
-  const held = replacesEndedOnly(job) ? ending.length : 0;
-  const missing = Math.min(wanted - useful.length - held, MOST_CREATED);
-  if (missing <= 0) return;
-  const waitMs = spec.backoffLimitPerIndex === undefined ? backoffLeftMs(count.backoff, nowMs) : 0;
-  if (waitMs > 0) {
-    plan.afterMs = waitMs;
-    return;
-  }
-  if (!isIndexed(job)) {
-    plan.create = Array.from({ length: missing }, () => ({ index: undefined, failures: 0 }));
-    return;
-  }
-  const taken = new Set([...useful, ...(replacesEndedOnly(job) ? ending : [])].map(indexOf));
-  for (let index = 0; index < (spec.completions ?? 0) && plan.create.length < missing; index++) {
-    if (taken.has(index) || count.completed.has(index) || count.failedIndexes.has(index)) continue;
-    const { failures, lastFailureMs } = failuresOf(index, job, pods);
-    const leftMs = spec.backoffLimitPerIndex === undefined ? 0 : backoffLeftMs({ failures, lastFailureMs }, nowMs);
-    if (leftMs > 0) plan.afterMs = Math.min(plan.afterMs ?? Infinity, leftMs);
-    else plan.create.push({ index, failures });
-  }
+function started(job: Job, now: string): Job {
+  if (job.spec.suspend === true || job.status?.startTime !== undefined) return job;
+  return { ...job, status: { ...job.status, startTime: now } };
 }
 
-/** Of several pods of one index one is enough; and of none beyond the end. */
-function uselessPods(active: readonly Pod[], count: Count, completions: number): Pod[] {
-  const seen = new Set<number>();
-  return [...active]
-    .sort((a, b) => usefulness(b) - usefulness(a))
-    .filter(pod => {
-      const index = indexOf(pod);
-      const isNeeded = index >= 0 && index < completions && !count.completed.has(index) && !seen.has(index);
-      seen.add(index);
-      return !isNeeded;
-    });
+interface Noting {
+  readonly job: Job;
+  readonly count: Count;
+  readonly verdict: Verdict | undefined;
+  readonly pods: readonly JobPod[];
+  readonly removed: readonly JobPod[];
 }
 
-/** What runs and is ready has done the most. */
-function usefulness(pod: Pod): number {
-  return (pod.status?.phase === 'Running' ? 1 : 0) + (isPodReady(pod) ? 1 : 0);
+interface Notes {
+  readonly status: JobStatus;
+  readonly release: readonly JobPod[];
+  readonly policyActions: readonly string[];
+  /** Nothing is left to note or to let go. */
+  readonly isEmpty: boolean;
 }
 
-function failuresOf(index: number, job: Job, pods: readonly Pod[]): Backoff {
-  const failed = pods.filter(pod => indexOf(pod) === index && hasFailed(job, pod));
-  const ignored = (pod: Pod): boolean => judgeFailure(job, pod).action === 'Ignore';
-  const counts = failed.map(pod => failuresBefore(pod) + (ignored(pod) ? 0 : 1));
-  return { failures: Math.max(0, ...counts), lastFailureMs: Math.max(0, ...failed.map(pod => endedMs(pod) ?? 0)) };
-}
-
-function backoffLeftMs({ failures, lastFailureMs }: Backoff, nowMs: number): number {
-  if (failures === 0) return 0;
-  const delayMs = Math.min(FIRST_BACKOFF_MS * 2 ** (failures - 1), MOST_BACKOFF_MS);
-  return Math.max(0, lastFailureMs + delayMs - nowMs);
-}
-
-function setConditions(plan: JobPlan, job: Job, verdict: Verdict | undefined, now: string): void {
-  const { status } = plan;
-  let conditions: readonly JobCondition[] = status.conditions ?? [];
-  const set = (type: string, value: 'True' | 'False', reason: string, message: string): void => {
-    const before = conditions.find(condition => condition.type === type);
-    const probed = before?.status === value ? before.lastProbeTime : now;
-    conditions = setCondition(conditions, { type, status: value, reason, message, lastProbeTime: probed }, now);
-  };
-  const wasSuspended = isConditionTrue(conditions, 'Suspended');
-  if (verdict === undefined) {
-    if (job.spec.suspend === true && !wasSuspended) {
-      set('Suspended', 'True', 'JobSuspended', 'Job suspended');
-      delete status.startTime;
-    } else if (job.spec.suspend !== true && wasSuspended) {
-      set('Suspended', 'False', 'JobResumed', 'Job resumed');
-      status.startTime = now;
+/** Notes what ended, so that it can be let go. */
+function noteEnded({ job, count, verdict, pods, removed }: Noting): Notes {
+  const succeeded = [...count.noted.succeeded];
+  const failed = [...count.noted.failed];
+  const known = new Set([...succeeded, ...failed]);
+  const release: JobPod[] = [];
+  const policyActions: string[] = [];
+  const isLost = verdict?.type === 'FailureTarget';
+  const letsAllGo = verdict !== undefined || isDeleting(job);
+  for (const pod of pods) {
+    if (!pod.isTracked || removed.includes(pod)) continue;
+    if (pod.outcome === undefined && !letsAllGo) continue;
+    if (!letsAllGo && count.kept.get(pod.index) === pod) continue;
+    if (!known.has(pod.uid) && release.length >= MOST_NOTED) break;
+    release.push(pod);
+    if (known.has(pod.uid) || (isIndexed(job) && pod.index < 0)) continue;
+    // The index alone says of a pod with one that it succeeded.
+    if (pod.outcome === 'succeeded') {
+      if (!isIndexed(job)) succeeded.push(pod.uid);
+      continue;
     }
-  } else {
-    set(verdict.type, 'True', verdict.reason, verdict.message);
-    const { succeeded = [], failed = [] } = status.uncountedTerminatedPods ?? {};
-    const isOver = status.active === 0 && (status.terminating ?? 0) === 0 && succeeded.length + failed.length === 0;
+    if (pod.outcome !== 'failed' && !isLost) continue;
+    if (pod.failure.message !== '') policyActions.push(pod.failure.action);
+    if (pod.failure.action !== 'Ignore') failed.push(pod.uid);
+  }
+  const byIndex = countsByIndex(job) ? { failedIndexes: String(count.failedIndexes) } : {};
+  const indexes = isIndexed(job) ? { completedIndexes: String(count.completed) || undefined, ...byIndex } : {};
+  const status: JobStatus = {
+    succeeded: isIndexed(job) ? count.completed.size : count.sums.succeeded,
+    failed: count.sums.failed,
+    uncountedTerminatedPods: {
+      ...(succeeded.length === 0 ? {} : { succeeded }),
+      ...(failed.length === 0 ? {} : { failed }),
+    },
+    ...indexes,
+  };
+  return { status, release, policyActions, isEmpty: release.length + succeeded.length + failed.length === 0 };
+}
+
+interface Outlook {
+  readonly job: Job;
+  readonly verdict: Verdict | undefined;
+  readonly isOver: boolean;
+  readonly mayManage: boolean;
+  readonly now: string;
+}
+
+function setConditions(status: JobStatus, { job, verdict, isOver, mayManage, now }: Outlook): void {
+  const before = status.conditions ?? [];
+  let conditions: readonly NonNullable<JobStatus['conditions']>[number][] = before;
+  if (verdict !== undefined) {
+    conditions = ended(before, verdict, isOver, now);
     if (isOver) {
-      const isSuccess = verdict.type === 'SuccessCriteriaMet';
-      set(isSuccess ? 'Complete' : 'Failed', 'True', verdict.reason, verdict.message);
-      if (isSuccess) status.completionTime = now;
+      // A job may have been decided upon while it was suspended.
+      status.startTime ??= now;
+      // The clock may have been set back.
+      const end = now < status.startTime ? status.startTime : now;
+      if (verdict.type === 'SuccessCriteriaMet') status.completionTime = end;
       delete status.uncountedTerminatedPods;
     }
+  } else if (mayManage && job.spec.suspend === true) {
+    conditions = suspended(before, now);
+    delete status.startTime;
+  } else if (mayManage) {
+    conditions = resumed(before, now);
+    if (conditions !== before) status.startTime = now;
   }
   if (conditions.length > 0) status.conditions = [...conditions];
 }
