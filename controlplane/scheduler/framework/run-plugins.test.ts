@@ -64,7 +64,7 @@ test.each([
     name: 'taint',
     p: pod(),
     nodes: [node('a', { taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] })],
-    want: '0/1 nodes are available: 1 node(s) had untolerated taint {k: v}.',
+    want: '0/1 nodes are available: 1 node(s) had untolerated taint(s).',
   },
   {
     name: 'tolerated taint',

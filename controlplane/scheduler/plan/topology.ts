@@ -1,64 +1,45 @@
 /**
- * Which pods a term of pod (anti-)affinity or a spread constraint means. Pure.
- * Source: kubernetes.io/docs, "Assigning Pods to Nodes" and "Pod Topology Spread Constraints".
+ * Which pods a term of pod (anti-)affinity means, and where a node stands in a topology. Pure.
+ * Source: kubernetes.io/docs, "Assigning Pods to Nodes". `matchLabelKeys` and `mismatchLabelKeys` of a term are in its selector already: the API
+ * server writes them there.
  */
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
-import type { Pod, PodAffinityTerm, TopologySpreadConstraint } from '../../../proto/api/core-v1.ts';
+import type { Labels } from '../../../machinery/meta/label-requirement.ts';
+import type { Node, Pod, PodAffinityTerm } from '../../../proto/api/core-v1.ts';
+
+/** The node's value of a topology label. */
+export function topologyValue(node: Node, key: string): string | undefined {
+  const value = node.metadata.labels?.[key];
+  // What every object has (`constructor`) is no label.
+  return typeof value === 'string' ? value : undefined;
+}
 
 /** A term ready to be matched against many pods. */
 export interface CompiledTerm {
-  topologyKey: string;
-  matches(other: Pod): boolean;
+  readonly topologyKey: string;
+  readonly selector: LabelSelector;
+  /** Namespaces that the term names; its owner's if it says nothing of namespaces. */
+  readonly namespaces: ReadonlySet<string>;
+  /** Namespaces that it means by their labels. */
+  readonly namespaceSelector: LabelSelector;
 }
 
-/** The selector with `matchLabelKeys` and `mismatchLabelKeys` of the incoming pod worked in. */
-function withKeys(
-  term: Pick<PodAffinityTerm, 'labelSelector' | 'matchLabelKeys' | 'mismatchLabelKeys'>,
-  owner: Pod,
-): LabelSelector {
-  const extra: { key: string; operator: string; values: string[] }[] = [];
-  const labels = owner.metadata.labels ?? {};
-  for (const key of term.matchLabelKeys ?? [])
-    if (labels[key] !== undefined) extra.push({ key, operator: 'In', values: [labels[key]] });
-  for (const key of term.mismatchLabelKeys ?? [])
-    if (labels[key] !== undefined) extra.push({ key, operator: 'NotIn', values: [labels[key]] });
-  if (extra.length === 0 || term.labelSelector === undefined) return compileLabelSelector(term.labelSelector);
-  return compileLabelSelector({
-    ...term.labelSelector,
-    matchExpressions: [...(term.labelSelector.matchExpressions ?? []), ...extra],
-  });
-}
-
-/**
- * @param namespaceLabels labels of a namespace, for terms with a namespaceSelector
- */
-export function compileTerm(
-  term: PodAffinityTerm,
-  owner: Pod,
-  namespaceLabels: (namespace: string) => Readonly<Record<string, string>> | undefined,
-): CompiledTerm {
-  const selector = withKeys(term, owner);
-  const named = new Set(term.namespaces ?? []);
-  const byLabels = term.namespaceSelector === undefined ? undefined : compileLabelSelector(term.namespaceSelector);
-  if (named.size === 0 && byLabels === undefined) named.add(owner.metadata.namespace ?? '');
+export function compileTerm(term: PodAffinityTerm, ownerNamespace: string): CompiledTerm {
+  const { topologyKey, namespaces = [], namespaceSelector } = term;
+  const isOwn = namespaces.length === 0 && namespaceSelector === undefined;
   return {
-    topologyKey: term.topologyKey,
-    matches(other) {
-      const namespace = other.metadata.namespace ?? '';
-      const inNamespace = named.has(namespace) || byLabels?.matches(namespaceLabels(namespace) ?? {}) === true;
-      return inNamespace && selector.matches(other.metadata.labels);
-    },
+    topologyKey,
+    selector: compileLabelSelector(term.labelSelector),
+    namespaces: new Set(isOwn ? [ownerNamespace] : namespaces),
+    namespaceSelector: compileLabelSelector(namespaceSelector),
   };
 }
 
-/** The pods that a spread constraint counts: same namespace, selector, not being deleted. */
-export function compileConstraint(constraint: TopologySpreadConstraint, owner: Pod): CompiledTerm {
-  const selector = withKeys(constraint, owner);
-  return {
-    topologyKey: constraint.topologyKey,
-    matches: other =>
-      other.metadata.namespace === owner.metadata.namespace &&
-      other.metadata.deletionTimestamp === undefined &&
-      selector.matches(other.metadata.labels),
-  };
+/** @param namespaceLabels of the pod's namespace */
+export function termMatches(term: CompiledTerm, { metadata }: Pod, namespaceLabels: Labels | undefined): boolean {
+  const { namespaces, namespaceSelector, selector } = term;
+  return (
+    (namespaces.has(metadata.namespace ?? '') || namespaceSelector.matches(namespaceLabels)) &&
+    selector.matches(metadata.labels)
+  );
 }

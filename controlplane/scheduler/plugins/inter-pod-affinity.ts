@@ -1,141 +1,136 @@
 /**
- * Pod affinity and anti-affinity, required (Filter) and preferred (Score), in both directions: what the pod asks of others and what
- * others on the nodes ask of it. Source: upstream plugin InterPodAffinity.
+ * Pod affinity and anti-affinity, required (Filter) and preferred (Score), in both directions: what the pod asks of others and what placed pods ask
+ * of it. Source: upstream plugin InterPodAffinity.
  */
-import type { Pod, PodAffinityTerm } from '../../../proto/api/core-v1.ts';
+import type { LabelSelector } from '../../../machinery/meta/label-selector.ts';
+import { namespaces } from '../../../machinery/client/resource.ts';
+import type { Node, Pod, PodAffinityTerm } from '../../../proto/api/core-v1.ts';
 import type { CycleState } from '../framework/cycle-state.ts';
-import { MAX_NODE_SCORE, type Plugin } from '../framework/framework.ts';
-import type { NodeInfo } from '../framework/node-info.ts';
+import { MAX_NODE_SCORE, type Plugin, type Rejection } from '../framework/framework.ts';
+import type { Handle } from '../framework/handle.ts';
 import type { Snapshot } from '../framework/snapshot.ts';
-import { compileTerm, type CompiledTerm } from '../plan/topology.ts';
-
-type NamespaceLabels = (namespace: string) => Readonly<Record<string, string>> | undefined;
-
-/** How many matching pods each topology value holds. */
-type Counts = Map<string, number>;
-
-interface State {
-  affinity: { term: CompiledTerm; counts: Counts }[];
-  antiAffinity: { term: CompiledTerm; counts: Counts }[];
-  /** Topology pairs `key\0value` where a pod that is there already refuses this one. */
-  refused: Set<string>;
-  /** True: no pod anywhere matches the affinity, but this pod does itself, so it may be the first. */
-  mayBeFirst: boolean;
-}
+import { AffinityState } from '../plan/affinity-state.ts';
+import { PlacedTerms, type PlacedTerm } from '../plan/placed-terms.ts';
+import {
+  affinityQuestion,
+  effectiveTerms,
+  requiredTerms,
+  resolveTerm,
+  weightedTerms,
+  type NamespaceSource,
+} from '../plan/pod-affinity-terms.ts';
+import { PodIndex } from '../plan/pod-index.ts';
+import type { TopologyCounts, ValueCounts } from '../plan/topology-counts.ts';
+import { topologyValue, type CompiledTerm } from '../plan/topology.ts';
+import { affinityEvents } from './affinity-events.ts';
+import { pluginArgs } from './plugin-args.ts';
 
 const NAME = 'InterPodAffinity';
-const required = (pod: Pod, kind: 'podAffinity' | 'podAntiAffinity'): readonly PodAffinityTerm[] =>
-  pod.spec.affinity?.[kind]?.requiredDuringSchedulingIgnoredDuringExecution ?? [];
-const topologyOf = (info: NodeInfo, key: string): string | undefined => info.node.metadata.labels?.[key];
+const PLACED = 'InterPodAffinity/placed';
+const SCORES = 'InterPodAffinity/scores';
 
-function countMatches(term: CompiledTerm, snapshot: Snapshot): Counts {
-  const counts: Counts = new Map();
-  for (const info of snapshot.nodes) {
-    const value = topologyOf(info, term.topologyKey);
-    if (value === undefined) continue;
-    let n = 0;
-    for (const other of info.pods.values()) if (term.matches(other)) n++;
-    if (n > 0) counts.set(value, (counts.get(value) ?? 0) + n);
-  }
-  return counts;
+const REJECTIONS: Readonly<Record<'affinity' | 'antiAffinity' | 'refused', readonly Rejection[]>> = {
+  affinity: [{ reason: "node(s) didn't match pod affinity rules", unresolvable: true }],
+  antiAffinity: [{ reason: "node(s) didn't match pod anti-affinity rules", unresolvable: false }],
+  refused: [{ reason: "node(s) didn't satisfy existing pods anti-affinity rules", unresolvable: false }],
+};
+
+/** Each pod in a topology adds `weight`. */
+interface Scored {
+  readonly topologyKey: string;
+  readonly counts: ValueCounts;
+  readonly weight: number;
 }
 
-/** @param namespaceLabels labels of a namespace, for terms with a namespaceSelector */
-export function interPodAffinity(namespaceLabels: NamespaceLabels): Plugin {
-  const compile = (terms: readonly PodAffinityTerm[], owner: Pod): CompiledTerm[] =>
-    terms.map(term => compileTerm(term, owner, namespaceLabels));
+export function interPodAffinity(args: unknown, handle: Pick<Handle, 'informers' | 'snapshot'>): Plugin {
+  const { hardPodAffinityWeight, ignorePreferredTermsOfExistingPods = false } = pluginArgs(NAME, args);
+  const source = namespaceSource(handle);
+  const index = new PodIndex();
+  const placedTerms = new PlacedTerms(pod => effectiveTerms(pod, hardPodAffinityWeight));
+
+  const resolve = (pod: Pod, terms: readonly PodAffinityTerm[]): CompiledTerm[] =>
+    terms.map(term => resolveTerm(term, pod.metadata.namespace ?? '', source));
+  const countIn =
+    (snapshot: Snapshot) =>
+    (topologyKey: string, terms: readonly CompiledTerm[]): TopologyCounts => {
+      const { key, ask } = affinityQuestion(topologyKey, terms);
+      return index.count(snapshot, key, ask);
+    };
+  const placedFor = (state: CycleState, pod: Pod, snapshot: Snapshot): readonly PlacedTerm[] => {
+    const known = state.find<readonly PlacedTerm[]>(PLACED);
+    if (known !== undefined) return known;
+    const found = placedTerms.matching(snapshot, pod, source.labelsOf(pod.metadata.namespace ?? ''));
+    state.write(PLACED, found);
+    return found;
+  };
+
   return {
     name: NAME,
-    preFilter(cycle, pod, snapshot) {
-      const affinity = compile(required(pod, 'podAffinity'), pod).map(term => ({
-        term,
-        counts: countMatches(term, snapshot),
-      }));
-      const antiAffinity = compile(required(pod, 'podAntiAffinity'), pod).map(term => ({
-        term,
-        counts: countMatches(term, snapshot),
-      }));
-      const refused = new Set<string>();
-      for (const info of snapshot.nodesWithRequiredAntiAffinity) {
-        for (const other of info.podsWithRequiredAntiAffinity.values()) {
-          for (const term of compile(required(other, 'podAntiAffinity'), other)) {
-            const value = topologyOf(info, term.topologyKey);
-            if (value !== undefined && term.matches(pod)) refused.add(`${term.topologyKey}\0${value}`);
-          }
-        }
-      }
-      const mayBeFirst = affinity.every(a => a.counts.size === 0 && a.term.matches(pod));
-      cycle.write(NAME, { affinity, antiAffinity, refused, mayBeFirst } satisfies State);
+    preFilter(state, pod, snapshot) {
+      const placed = placedFor(state, pod, snapshot);
+      const affinity = resolve(pod, requiredTerms(pod, 'podAffinity'));
+      const antiAffinity = resolve(pod, requiredTerms(pod, 'podAntiAffinity'));
+      const labels = source.labelsOf(pod.metadata.namespace ?? '');
+      const own = AffinityState.of(pod, labels, affinity, antiAffinity, placed, countIn(snapshot));
+      if (own.isIrrelevant) return 'skip';
+      state.write(NAME, own);
       return undefined;
     },
-    filter(cycle, _pod, info) {
-      const state = cycle.read<State>(NAME);
-      for (const { term, counts } of state.affinity) {
-        const value = topologyOf(info, term.topologyKey);
-        if (value === undefined || (!counts.has(value) && !state.mayBeFirst)) {
-          return [{ reason: "node(s) didn't match pod affinity rules", unresolvable: true }];
-        }
+    addPod: (state, _pod, other, { node }) => state.find<AffinityState>(NAME)?.change(other, node, 1),
+    removePod: (state, _pod, other, { node }) => state.find<AffinityState>(NAME)?.change(other, node, -1),
+    filter(state, _pod, { node }) {
+      const verdict = state.read<AffinityState>(NAME).judge(node);
+      return verdict === 'fits' ? undefined : REJECTIONS[verdict];
+    },
+
+    preScore(state, pod) {
+      const own = weightedTerms(pod);
+      if (ignorePreferredTermsOfExistingPods && own.length === 0) return 'skip';
+      const snapshot = handle.snapshot();
+      const scored: Scored[] = [];
+      for (const { term, weight } of own) {
+        const resolved = resolve(pod, [term]);
+        const counts = countIn(snapshot)(term.topologyKey, resolved);
+        if (counts.total > 0) scored.push({ topologyKey: term.topologyKey, counts, weight });
       }
-      for (const { term, counts } of state.antiAffinity) {
-        const value = topologyOf(info, term.topologyKey);
-        if (value !== undefined && counts.has(value)) {
-          return [{ reason: "node(s) didn't match pod anti-affinity rules", unresolvable: false }];
-        }
-      }
-      for (const [key, value] of Object.entries(info.node.metadata.labels ?? {})) {
-        if (state.refused.has(`${key}\0${value}`)) {
-          return [{ reason: "node(s) didn't satisfy existing pods anti-affinity rules", unresolvable: false }];
-        }
-      }
+      for (const { topologyKey, effect, counts } of placedFor(state, pod, snapshot))
+        if (effect.kind === 'weight') scored.push({ topologyKey, counts, weight: effect.weight });
+      if (scored.length === 0) return 'skip';
+      state.write(SCORES, scored);
       return undefined;
     },
-    preScore(cycle, pod, nodes) {
-      cycle.write(`${NAME}/score`, preferredScores(pod, nodes, compile));
-      return undefined;
-    },
-    score: (cycle: CycleState, _pod, info) => cycle.read<Map<string, number>>(`${NAME}/score`).get(info.name) ?? 0,
-    normalize(_cycle, _pod, scores) {
-      const [min, max] = [Math.min(...scores), Math.max(...scores)];
-      for (let i = 0; i < scores.length; i++) {
-        scores[i] = max === min ? 0 : Math.floor((MAX_NODE_SCORE * ((scores[i] ?? 0) - min)) / (max - min));
-      }
-    },
+    score: (state, _pod, { node }) => scoreOf(state.read<readonly Scored[]>(SCORES), node),
+    normalize: (_state, _pod, scores) => normalize(scores),
+    eventsToRegister: () => affinityEvents(resolve, source),
   };
 }
 
-/** Sum of the preferred terms' weights that hold, per node. */
-function preferredScores(
-  pod: Pod,
-  nodes: readonly NodeInfo[],
-  compile: (terms: readonly PodAffinityTerm[], owner: Pod) => CompiledTerm[],
-): Map<string, number> {
-  const byPair = new Map<string, number>();
-  const note = (info: NodeInfo, key: string, weight: number): void => {
-    const value = topologyOf(info, key);
-    if (value !== undefined) byPair.set(`${key}\0${value}`, (byPair.get(`${key}\0${value}`) ?? 0) + weight);
+function scoreOf(scored: readonly Scored[], node: Node): number {
+  let sum = 0;
+  for (const { topologyKey, counts, weight } of scored) {
+    const value = topologyValue(node, topologyKey);
+    if (value !== undefined) sum += (counts.get(value) ?? 0) * weight;
+  }
+  return sum;
+}
+
+function normalize(scores: number[]): void {
+  let [min, max] = [Infinity, -Infinity];
+  for (const score of scores) {
+    if (score < min) min = score;
+    if (score > max) max = score;
+  }
+  const range = max - min;
+  for (const [i, score] of scores.entries())
+    scores[i] = range > 0 ? Math.floor(MAX_NODE_SCORE * ((score - min) / range)) : 0;
+}
+
+function namespaceSource({ informers }: Pick<Handle, 'informers'>): NamespaceSource {
+  const { lister } = informers.informer(namespaces);
+  return {
+    labelsOf: name => lister.get(undefined, name)?.metadata.labels,
+    *matching(selector: LabelSelector) {
+      for (const { metadata } of lister.list()) if (selector.matches(metadata.labels)) yield metadata.name ?? '';
+    },
   };
-  const weighted = (owner: Pod): { term: CompiledTerm; weight: number }[] =>
-    (['podAffinity', 'podAntiAffinity'] as const).flatMap(kind =>
-      (owner.spec.affinity?.[kind]?.preferredDuringSchedulingIgnoredDuringExecution ?? []).flatMap(
-        ({ podAffinityTerm, weight }) =>
-          compile([podAffinityTerm], owner).map(term => ({ term, weight: kind === 'podAffinity' ? weight : -weight })),
-      ),
-    );
-  const mine = weighted(pod);
-  for (const info of nodes) {
-    for (const other of info.pods.values()) {
-      for (const { term, weight } of mine) if (term.matches(other)) note(info, term.topologyKey, weight);
-      for (const { term, weight } of weighted(other)) if (term.matches(pod)) note(info, term.topologyKey, weight);
-    }
-  }
-  const scores = new Map<string, number>();
-  if (byPair.size === 0) return scores;
-  for (const info of nodes) {
-    const sum = Object.entries(info.node.metadata.labels ?? {}).reduce(
-      (n, [k, v]) => n + (byPair.get(`${k}\0${v}`) ?? 0),
-      0,
-    );
-    scores.set(info.name, sum);
-  }
-  return scores;
 }

@@ -1,41 +1,123 @@
 /**
- * A pod fits where its requests do, and is placed where most is left (LeastAllocated). Source: upstream plugin NodeResourcesFit.
+ * A pod fits where its requests do, and is most welcome by the rule of `scoringStrategy`. Source: upstream plugin NodeResourcesFit.
+ * Requests of resources that an extender looks after are left out by `ignoredResources` and `ignoredResourceGroups`.
  */
-import { MAX_NODE_SCORE, type Plugin, type Rejection } from '../framework/framework.ts';
-import type { NodeInfo } from '../framework/node-info.ts';
-import { DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES, podRequest, type ResourceSum } from '../plan/resources.ts';
+import { isExtendedResource } from '../../../machinery/validation/resource-list.ts';
+import type { Node, Pod } from '../../../proto/api/core-v1.ts';
+import type { ScoringStrategy } from '../../../proto/api/kube-scheduler-config-v1.ts';
+import type { Plugin, Rejection } from '../framework/framework.ts';
+import {
+  leastAllocated,
+  mostAllocated,
+  NodeResourceScorer,
+  requestedToCapacityRatio,
+  type ResourceRule,
+} from '../plan/resource-scores.ts';
+import { allocatableOf, podRequest, ResourceSum, scoringRequest } from '../plan/resources.ts';
+import { pluginArgs } from './plugin-args.ts';
 
-/** What does not fit, resource by resource. */
-export function insufficientResources(request: ResourceSum, info: NodeInfo): Rejection[] {
-  const rejections: Rejection[] = [];
-  for (const [resource, amount] of request) {
-    if (amount === 0) continue;
-    const total = info.allocatable.get(resource);
-    if (amount <= total - info.requested.get(resource)) continue;
-    const reason = resource === 'pods' ? 'Too many pods' : `Insufficient ${resource}`;
-    rejections.push({ reason, unresolvable: amount > total });
-  }
-  return rejections;
+const NAME = 'NodeResourcesFit';
+const NOTHING = new ResourceSum();
+
+/** What a pod asks for of devices and huge pages, without what is ignored; empty for most. */
+type Scalars = readonly (readonly [name: string, amount: number])[];
+
+interface Asked {
+  readonly request: ResourceSum;
+  readonly scalars: Scalars;
 }
 
-/** The share of a resource that would be free after placing the pod, 0..1. */
-export function freeShare(info: NodeInfo, request: ResourceSum, resource: 'cpu' | 'memory'): number {
-  const total = info.allocatable.get(resource);
-  if (total <= 0) return 0;
-  const assumed = resource === 'cpu' ? DEFAULT_CPU_MILLIS : DEFAULT_MEMORY_BYTES;
-  const asked = request.get(resource);
-  const used = info.requested.get(resource) + (asked > 0 ? asked : assumed);
-  return used >= total ? 0 : (total - used) / total;
+/** A node's room, or an empty one's. */
+interface Room {
+  readonly allocatable: ResourceSum;
+  readonly requested: ResourceSum;
 }
 
-export const nodeResourcesFit: Plugin = {
-  name: 'NodeResourcesFit',
-  filter(_state, pod, info) {
-    const rejections = insufficientResources(podRequest(pod), info);
-    return rejections.length === 0 ? undefined : rejections;
-  },
-  score(_state, pod, info) {
+export function nodeResourcesFit(args: unknown): Plugin {
+  const { ignoredResources = [], ignoredResourceGroups = [], scoringStrategy } = pluginArgs(NAME, args);
+  const [resources, groups] = [new Set(ignoredResources), new Set(ignoredResourceGroups)];
+  const isIgnored = (name: string): boolean =>
+    isExtendedResource(name) && (resources.has(name) || groups.has(name.slice(0, name.indexOf('/'))));
+  const askedBy = (pod: Pod): Asked => {
     const request = podRequest(pod);
-    return Math.floor(((freeShare(info, request, 'cpu') + freeShare(info, request, 'memory')) / 2) * MAX_NODE_SCORE);
-  },
-};
+    return { request, scalars: [...request.scalars].filter(([name, amount]) => amount > 0 && !isIgnored(name)) };
+  };
+  const weighted = (scoringStrategy?.resources ?? []).map(({ name, weight = 1 }) => ({ name, weight }));
+  const scorer = new NodeResourceScorer(weighted, ruleOf(scoringStrategy ?? {}, weighted), 'requestedForScore');
+  return {
+    name: NAME,
+    preFilter(state, pod) {
+      state.write(NAME, askedBy(pod));
+      return undefined;
+    },
+    filter(state, _pod, info) {
+      const asked = state.read<Asked>(NAME);
+      return fits(asked, info) ? undefined : rejections(asked, info);
+    },
+    score: (_state, pod, info) => scorer.score(scoringRequest(pod), info),
+    eventsToRegister: () => [
+      { resource: 'Pod', actions: ['AssignedPodDelete'] },
+      {
+        resource: 'Pod',
+        actions: ['UpdatePodScaleDown'],
+        hint: (pod, older, newer) => (givesWhatIsAsked(pod, older as Pod, newer as Pod) ? 'queue' : 'skip'),
+      },
+      {
+        resource: 'Node',
+        actions: ['Add', 'UpdateNodeAllocatable'],
+        hint: (pod, older, newer) =>
+          hasGrownToFit(askedBy(pod), older as Node | undefined, newer as Node) ? 'queue' : 'skip',
+      },
+    ],
+  };
+}
+
+function ruleOf(strategy: ScoringStrategy, weighted: Parameters<typeof leastAllocated>[0]): ResourceRule {
+  switch (strategy.type) {
+    case 'MostAllocated':
+      return mostAllocated(weighted);
+    case 'RequestedToCapacityRatio':
+      return requestedToCapacityRatio(weighted, strategy.requestedToCapacityRatio?.shape ?? []);
+    default:
+      return leastAllocated(weighted);
+  }
+}
+
+function fits({ request, scalars }: Asked, { allocatable, requested }: Room): boolean {
+  const { cpuMillis, memoryBytes, ephemeralStorageBytes } = request;
+  if (requested.pods + 1 > allocatable.pods) return false;
+  if (cpuMillis > 0 && cpuMillis > allocatable.cpuMillis - requested.cpuMillis) return false;
+  if (memoryBytes > 0 && memoryBytes > allocatable.memoryBytes - requested.memoryBytes) return false;
+  const ephemeralLeft = allocatable.ephemeralStorageBytes - requested.ephemeralStorageBytes;
+  if (ephemeralStorageBytes > 0 && ephemeralStorageBytes > ephemeralLeft) return false;
+  for (const [name, amount] of scalars) if (amount > allocatable.get(name) - requested.get(name)) return false;
+  return true;
+}
+
+/** What does not fit, resource by resource; when one never could, the node is out of the question. */
+function rejections({ request, scalars }: Asked, { allocatable, requested }: Room): Rejection[] {
+  const named = ['cpu', 'memory', 'ephemeral-storage'].map(name => [name, request.get(name)] as const);
+  const lacking = [...named, ...scalars].filter(
+    ([name, amount]) => amount > 0 && amount > allocatable.get(name) - requested.get(name),
+  );
+  const unresolvable = lacking.some(([name, amount]) => amount > allocatable.get(name));
+  const reasons = lacking.map(([name]) => `Insufficient ${name}`);
+  if (requested.pods + 1 > allocatable.pods) reasons.unshift('Too many pods');
+  return reasons.map(reason => ({ reason, unresolvable }));
+}
+
+/** A pod that shrank helps if it is the waiting one itself, or gave its node something that the waiting one asks for. */
+function givesWhatIsAsked(pod: Pod, older: Pod, newer: Pod): boolean {
+  if (newer.metadata.uid === pod.metadata.uid) return true;
+  if ((newer.spec.nodeName ?? '') === '') return false;
+  const [before, now] = [podRequest(older), podRequest(newer)];
+  return [...podRequest(pod)].some(([name]) => before.get(name) > now.get(name));
+}
+
+function hasGrownToFit(asked: Asked, older: Node | undefined, newer: Node): boolean {
+  const now = allocatableOf(newer);
+  if (!fits(asked, { allocatable: now, requested: NOTHING })) return false;
+  if (older === undefined) return true;
+  const before = allocatableOf(older);
+  return ['pods', ...[...asked.request].map(([name]) => name)].some(name => now.get(name) > before.get(name));
+}

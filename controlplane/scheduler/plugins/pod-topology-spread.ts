@@ -1,104 +1,143 @@
 /**
- * Keeps pods evenly spread over zones, hosts or any other topology. Source: upstream plugin PodTopologySpread; the constraints that
- * hold for pods without any are upstream's too (hostname with skew 3, zone with skew 5, both only preferred) and need an owner.
+ * Keeps pods evenly spread over zones, hosts or any other topology. Source: upstream plugin PodTopologySpread. Pods without constraints get the
+ * profile's (`defaultConstraints`) or upstream's own; those count the pods that the pod's services and its controller select.
+ *
+ * Differs: nodes that share a host name count as one in scores too; upstream counts each by itself there.
  */
-import type { Pod, TopologySpreadConstraint } from '../../../proto/api/core-v1.ts';
-import type { Plugin } from '../framework/framework.ts';
+import type { Node, Pod, TopologySpreadConstraint } from '../../../proto/api/core-v1.ts';
+import type { CycleState } from '../framework/cycle-state.ts';
+import { MAX_NODE_SCORE, type Plugin } from '../framework/framework.ts';
+import type { Handle } from '../framework/handle.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
-import type { Snapshot } from '../framework/snapshot.ts';
-import { nodeMatchesPod } from '../../../machinery/meta/node-selector.ts';
-import { untoleratedTaint } from '../../../machinery/meta/tolerations.ts';
-import { compileConstraint, type CompiledTerm } from '../plan/topology.ts';
+import { defaultSelector } from '../plan/default-selector.ts';
+import { PodIndex } from '../plan/pod-index.ts';
+import {
+  compileConstraint,
+  spreadQuestion,
+  standsInAll,
+  SYSTEM_CONSTRAINTS,
+  type SpreadConstraint,
+} from '../plan/spread-constraints.ts';
+import { SpreadState } from '../plan/spread-state.ts';
+import type { TopologyCounts, ValueCounts } from '../plan/topology-counts.ts';
+import { topologyValue } from '../plan/topology.ts';
+import { pluginArgs } from './plugin-args.ts';
+import { selectorSources } from './selector-sources.ts';
+import { spreadEvents } from './spread-events.ts';
 
 const NAME = 'PodTopologySpread';
+const SCORES = 'PodTopologySpread/scores';
 const HOSTNAME = 'kubernetes.io/hostname';
+/** Of a node that stands outside a topology: brought to 0 in the end. */
+const OUTSIDE = -1;
 
-interface Counted {
-  constraint: TopologySpreadConstraint;
-  term: CompiledTerm;
-  /** Matching pods by topology value, for every eligible value (0 included). */
-  counts: Map<string, number>;
-  /** 1 if the pod counts itself. */
-  self: number;
+const TOO_UNEVEN = [{ reason: "node(s) didn't match pod topology spread constraints", unresolvable: false }];
+const NO_LABEL = [
+  { reason: "node(s) didn't match pod topology spread constraints (missing required label)", unresolvable: true },
+];
+
+interface Scored {
+  readonly topologyKey: string;
+  readonly counts: ValueCounts;
+  readonly weight: number;
+  readonly maxSkew: number;
 }
 
-/** Whether a node's domain counts at all for this constraint. */
-function eligible(constraint: TopologySpreadConstraint, pod: Pod, info: NodeInfo): boolean {
-  if ((constraint.nodeAffinityPolicy ?? 'Honor') === 'Honor' && !nodeMatchesPod(pod, info.node)) return false;
-  if ((constraint.nodeTaintsPolicy ?? 'Ignore') === 'Ignore') return true;
-  return (
-    untoleratedTaint(info.node.spec.taints ?? [], pod.spec.tolerations ?? [], ['NoSchedule', 'NoExecute']) === undefined
-  );
+interface ScoreState {
+  readonly scored: readonly Scored[];
+  /** Nodes that lack one of the topologies have no score. */
+  readonly needsAll: boolean;
 }
 
-function count(constraint: TopologySpreadConstraint, pod: Pod, snapshot: Snapshot): Counted {
-  const term = compileConstraint(constraint, pod);
-  const counts = new Map<string, number>();
-  for (const info of snapshot.nodes) {
-    const value = info.node.metadata.labels?.[constraint.topologyKey];
-    if (value === undefined || !eligible(constraint, pod, info)) continue;
-    let n = 0;
-    for (const other of info.pods.values()) if (term.matches(other)) n++;
-    counts.set(value, (counts.get(value) ?? 0) + n);
+export function podTopologySpread(args: unknown, handle: Pick<Handle, 'informers' | 'snapshot'>): Plugin {
+  const { defaultingType, defaultConstraints = [] } = pluginArgs(NAME, args);
+  const isSystem = defaultingType === 'System';
+  const defaults = isSystem ? SYSTEM_CONSTRAINTS : defaultConstraints;
+  const sources = defaults.length === 0 ? undefined : selectorSources(handle.informers);
+  const index = new PodIndex();
+
+  const constraintsOf = (pod: Pod, action: TopologySpreadConstraint['whenUnsatisfiable']): SpreadConstraint[] => {
+    const own = pod.spec.topologySpreadConstraints ?? [];
+    const wanted = (own.length > 0 ? own : defaults).filter(({ whenUnsatisfiable }) => whenUnsatisfiable === action);
+    if (own.length > 0 || wanted.length === 0) return wanted.map(constraint => compileConstraint(constraint, pod));
+    const selector = sources === undefined ? undefined : defaultSelector(pod, sources);
+    if (selector === undefined || selector.isEmpty) return [];
+    return wanted.map(constraint => compileConstraint(constraint, pod, selector));
+  };
+
+  return {
+    name: NAME,
+    preFilter(state, pod, snapshot) {
+      const constraints = constraintsOf(pod, 'DoNotSchedule');
+      if (constraints.length === 0) return 'skip';
+      const keys = constraints.map(({ topologyKey }) => topologyKey);
+      const countsOf = (constraint: SpreadConstraint): TopologyCounts => {
+        const { key, ask } = spreadQuestion(constraint, pod, keys);
+        return index.count(snapshot, key, ask);
+      };
+      state.write(NAME, SpreadState.of(pod, constraints, countsOf));
+      return undefined;
+    },
+    addPod: (state, _pod, other, { node }) => state.find<SpreadState>(NAME)?.change(other, node, 1),
+    removePod: (state, _pod, other, { node }) => state.find<SpreadState>(NAME)?.change(other, node, -1),
+    filter(state, _pod, { node }) {
+      const verdict = state.read<SpreadState>(NAME).judge(node);
+      if (verdict === 'fits') return undefined;
+      return verdict === 'noLabel' ? NO_LABEL : TOO_UNEVEN;
+    },
+
+    preScore(state, pod, nodes) {
+      const constraints = constraintsOf(pod, 'ScheduleAnyway');
+      if (constraints.length === 0) return 'skip';
+      // Upstream's own defaults must not turn away from nodes without zones.
+      const needsAll = !isSystem || (pod.spec.topologySpreadConstraints ?? []).length > 0;
+      const considered = needsAll ? nodes.filter(({ node }) => standsInAll(node, constraints)) : nodes;
+      const scored = constraints.map((constraint): Scored => {
+        const { topologyKey, maxSkew } = constraint;
+        const keys = needsAll ? constraints.map(each => each.topologyKey) : [topologyKey];
+        const { key, ask } = spreadQuestion(constraint, pod, keys);
+        const counts = index.count(handle.snapshot(), key, ask);
+        return { topologyKey, maxSkew, counts, weight: Math.log(domainsAmong(considered, topologyKey) + 2) };
+      });
+      state.write(SCORES, { scored, needsAll } satisfies ScoreState);
+      return undefined;
+    },
+    score: (state, _pod, info) => scoreOf(state, info.node),
+    normalize: (_state, _pod, scores) => normalize(scores),
+    eventsToRegister: () => spreadEvents(pod => constraintsOf(pod, 'DoNotSchedule')),
+  };
+}
+
+/** Nodes without the label count as one domain more, as upstream has it. */
+function domainsAmong(nodes: readonly NodeInfo[], topologyKey: string): number {
+  if (topologyKey === HOSTNAME) return nodes.length;
+  const values = new Set<string | undefined>();
+  for (const { node } of nodes) values.add(topologyValue(node, topologyKey));
+  return values.size;
+}
+
+/** Matching pods around the node: a domain of many weighs more, so that it is not watered down by wider topologies. */
+function scoreOf(state: CycleState, node: Node): number {
+  const { scored, needsAll } = state.read<ScoreState>(SCORES);
+  if (needsAll && !standsInAll(node, scored)) return OUTSIDE;
+  let sum = 0;
+  for (const { topologyKey, counts, weight, maxSkew } of scored) {
+    const value = topologyValue(node, topologyKey);
+    if (value !== undefined) sum += (counts.get(value) ?? 0) * weight + (maxSkew - 1);
   }
-  return { constraint, term, counts, self: term.matches(pod) ? 1 : 0 };
+  return Math.round(sum);
 }
 
-/** Upstream's cluster defaults: services' and owners' pods prefer to be apart. They select by the pod's own labels. */
-function defaultConstraints(pod: Pod): TopologySpreadConstraint[] {
-  if ((pod.metadata.ownerReferences ?? []).every(o => o.controller !== true)) return [];
-  const labelSelector = { matchLabels: pod.metadata.labels ?? {} };
-  return [
-    { maxSkew: 3, topologyKey: HOSTNAME, whenUnsatisfiable: 'ScheduleAnyway', labelSelector },
-    { maxSkew: 5, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'ScheduleAnyway', labelSelector },
-  ];
+/** The fewer pods, the better. */
+function normalize(scores: number[]): void {
+  let [min, max] = [Infinity, 0];
+  for (const score of scores) {
+    if (score === OUTSIDE) continue;
+    if (score < min) min = score;
+    if (score > max) max = score;
+  }
+  for (const [i, score] of scores.entries()) {
+    if (score === OUTSIDE) scores[i] = 0;
+    else scores[i] = max === 0 ? MAX_NODE_SCORE : Math.floor((MAX_NODE_SCORE * (max + min - score)) / max);
+  }
 }
-
-export const podTopologySpread: Plugin = {
-  name: NAME,
-  preFilter(state, pod, snapshot) {
-    const given = pod.spec.topologySpreadConstraints ?? [];
-    const all = given.length > 0 ? given : defaultConstraints(pod);
-    state.write(
-      NAME,
-      all.map(c => count(c, pod, snapshot)),
-    );
-    return undefined;
-  },
-  filter(state, _pod, info) {
-    for (const { constraint, counts, self } of state.read<Counted[]>(NAME)) {
-      if (constraint.whenUnsatisfiable !== 'DoNotSchedule') continue;
-      const value = info.node.metadata.labels?.[constraint.topologyKey];
-      if (value === undefined) {
-        return [
-          {
-            reason: "node(s) didn't match pod topology spread constraints (missing required label)",
-            unresolvable: true,
-          },
-        ];
-      }
-      const least = counts.size < (constraint.minDomains ?? 1) ? 0 : Math.min(...counts.values());
-      if ((counts.get(value) ?? 0) + self - least > constraint.maxSkew) {
-        return [{ reason: "node(s) didn't match pod topology spread constraints", unresolvable: false }];
-      }
-    }
-    return undefined;
-  },
-  score(state, _pod, info) {
-    let sum = 0;
-    for (const { constraint, counts } of state.read<Counted[]>(NAME)) {
-      if (constraint.whenUnsatisfiable !== 'ScheduleAnyway') continue;
-      const value = info.node.metadata.labels?.[constraint.topologyKey];
-      if (value === undefined) continue;
-      // Wider topologies weigh more, as upstream's logarithm of their size does.
-      sum += (counts.get(value) ?? 0) * Math.log(counts.size + 2) + (constraint.maxSkew - 1);
-    }
-    return sum;
-  },
-  normalize(_state, _pod, scores) {
-    const [min, max] = [Math.min(...scores), Math.max(...scores)];
-    for (let i = 0; i < scores.length; i++) {
-      scores[i] = max === 0 ? 100 : Math.floor((100 * (max + min - (scores[i] ?? 0))) / max);
-    }
-  },
-};

@@ -1,5 +1,4 @@
 /** Every plugin that profiles may name. */
-import { namespaces } from '../../../machinery/client/resource.ts';
 import type { Plugin, PluginFactory, PluginRegistry } from '../framework/framework.ts';
 import { defaultBinder } from './default-binder.ts';
 import { imageLocality } from './image-locality.ts';
@@ -30,22 +29,16 @@ export const pluginRegistry: PluginRegistry = new Map<string, PluginFactory>([
   ['NodeUnschedulable', always(nodeUnschedulable)],
   ['NodeName', always(nodeName)],
   ['TaintToleration', always(taintToleration)],
-  ['NodeAffinity', always(nodeAffinity)],
+  ['NodeAffinity', nodeAffinity],
   ['NodePorts', always(nodePorts)],
-  ['NodeResourcesFit', always(nodeResourcesFit)],
+  ['NodeResourcesFit', nodeResourcesFit],
   ['VolumeRestrictions', (_args, { volumes }) => volumeRestrictions(volumes.sources)],
   ['NodeVolumeLimits', (_args, { volumes }) => nodeVolumeLimits(volumes.sources)],
   ['VolumeBinding', (_args, { volumes }) => volumeBinding(volumes.sources)],
   ['VolumeZone', (_args, { volumes }) => volumeZone(volumes.sources)],
-  ['PodTopologySpread', always(podTopologySpread)],
-  [
-    'InterPodAffinity',
-    (_args, { informers }) => {
-      const { lister } = informers.informer(namespaces);
-      return interPodAffinity(name => lister.get(undefined, name)?.metadata.labels);
-    },
-  ],
-  ['NodeResourcesBalancedAllocation', always(nodeResourcesBalancedAllocation)],
-  ['ImageLocality', always(imageLocality)],
+  ['PodTopologySpread', podTopologySpread],
+  ['InterPodAffinity', interPodAffinity],
+  ['NodeResourcesBalancedAllocation', nodeResourcesBalancedAllocation],
+  ['ImageLocality', (_args, handle) => imageLocality(handle)],
   ['DefaultBinder', (_args, handle) => defaultBinder(handle)],
 ]);

@@ -1,23 +1,43 @@
-/** Taints keep pods away (NoSchedule, NoExecute) or make nodes less welcome (PreferNoSchedule). Source: upstream plugin TaintToleration. */
-import type { Plugin } from '../framework/framework.ts';
-import { normalizeByMax } from '../framework/run-plugins.ts';
+/**
+ * Taints keep pods away (NoSchedule, NoExecute) or make nodes less welcome (PreferNoSchedule). Source: upstream plugin TaintToleration; in 1.36
+ * its reason names no taint any more.
+ */
 import { toleratesTaint, untoleratedTaint } from '../../../machinery/meta/tolerations.ts';
+import type { Node, Pod } from '../../../proto/api/core-v1.ts';
+import { normalizeByMax } from '../framework/run-plugins.ts';
+import type { Plugin } from '../framework/framework.ts';
+
+export const KEEPING_AWAY: readonly string[] = ['NoSchedule', 'NoExecute'];
+const REJECTIONS = [{ reason: 'node(s) had untolerated taint(s)', unresolvable: true }];
 
 export const taintToleration: Plugin = {
   name: 'TaintToleration',
-  filter(_state, pod, info) {
-    const taint = untoleratedTaint(info.node.spec.taints ?? [], pod.spec.tolerations ?? [], [
-      'NoSchedule',
-      'NoExecute',
-    ]);
-    if (taint === undefined) return undefined;
-    return [{ reason: `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`, unresolvable: true }];
-  },
-  score(_state, pod, info) {
-    const tolerations = pod.spec.tolerations ?? [];
-    return (info.node.spec.taints ?? []).filter(
-      taint => taint.effect === 'PreferNoSchedule' && !tolerations.some(t => toleratesTaint(t, taint)),
-    ).length;
+  filter: (_state, pod, { node }) => (isKeptAway(pod, node) ? REJECTIONS : undefined),
+  score(_state, { spec: { tolerations = [] } }, { node }) {
+    let unwelcome = 0;
+    for (const taint of node.spec.taints ?? [])
+      if (taint.effect === 'PreferNoSchedule' && !tolerations.some(each => toleratesTaint(each, taint))) unwelcome++;
+    return unwelcome;
   },
   normalize: (_state, _pod, scores) => normalizeByMax(scores, true),
+  eventsToRegister: () => [
+    {
+      resource: 'Node',
+      actions: ['Add', 'UpdateNodeTaint'],
+      hint(pod, older, newer) {
+        const wasKeptAway = older === undefined || isKeptAway(pod, older as Node);
+        return wasKeptAway && !isKeptAway(pod, newer as Node) ? 'queue' : 'skip';
+      },
+    },
+    {
+      resource: 'Pod',
+      actions: ['UpdatePodToleration'],
+      hint: (pod, _older, newer) => ((newer as Pod).metadata.uid === pod.metadata.uid ? 'queue' : 'skip'),
+    },
+  ],
 };
+
+function isKeptAway(pod: Pod, { spec: { taints } }: Node): boolean {
+  if (taints === undefined || taints.length === 0) return false;
+  return untoleratedTaint(taints, pod.spec.tolerations ?? [], KEEPING_AWAY) !== undefined;
+}

@@ -1,6 +1,7 @@
 /** Plugins without a scheduler around them, for tests of what they decide. */
 import type { Plugin } from '../framework/framework.ts';
 import type { Handle } from '../framework/handle.ts';
+import { snapshotOf } from '../framework/snapshot.ts';
 import { creatorOf, placePlugins, type PluginsByPoint, type ProfileSpec } from '../framework/profile.ts';
 import type { VolumeSources } from '../plan/volumes.ts';
 import { defaultProfile } from '../plugins/default-profile.ts';
@@ -29,7 +30,12 @@ export function placed(...plugins: readonly Plugin[]): PluginsByPoint {
 export function handleAlone(namespaceLabels: Record<string, string> = {}, volumes = noVolumes): Handle {
   const namespace = { metadata: { labels: namespaceLabels } };
   const lister = { get: () => namespace, list: () => [namespace], byIndex: () => [] };
-  return { informers: { informer: () => ({ lister }) }, volumes: { sources: volumes } } as unknown as Handle;
+  const informer = { lister, addIndex: nothing };
+  return {
+    informers: { informer: () => informer },
+    volumes: { sources: volumes },
+    snapshot: () => snapshotOf([]),
+  } as unknown as Handle;
 }
 
 /** The plugins of a profile, the default one if none is given. */
