@@ -1,6 +1,6 @@
 /**
- * Tells of claims that ask for more than they have whom they wait for: volumes of CSI drivers grow by their external-resizers, and no others
- * grow here. Source: kubernetes `pkg/controller/volume/expand`.
+ * Claims that ask for more than they have: volumes of CSI drivers grow by their external-resizers, as the claims are told; those of the
+ * local-path provisioner here. Source: kubernetes `pkg/controller/volume/expand`.
  */
 import type { PersistentVolume, PersistentVolumeClaim } from '../../../proto/api/core-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
@@ -10,6 +10,7 @@ import { persistentVolumeClaims, persistentVolumes } from '../../../machinery/cl
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { writeStatus } from '../runtime/write-object.ts';
 import { planGrowth, wantsMore } from './plan.ts';
 
 export class VolumeExpandController implements Controller, Reconciler {
@@ -42,14 +43,19 @@ export class VolumeExpandController implements Controller, Reconciler {
     return runQueue({ name, context, queue, reconciler: this, informers, workers: 1 }, signal);
   }
 
-  reconcile(key: string): Promise<ReconcileResult> {
+  async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const { namespace, name } = splitKey(key);
     const claim = this.claims.lister.get(namespace, name);
     const volume = this.volumes.lister.get(undefined, claim?.spec.volumeName ?? '');
-    if (claim !== undefined && volume !== undefined && wantsMore(claim)) {
-      const { type, message } = planGrowth(volume);
-      this.context.events.event(subjectOf(persistentVolumeClaims, claim), type, 'ExternalExpanding', message);
-    }
-    return Promise.resolve('awaitChange');
+    if (claim === undefined || volume === undefined) return 'awaitChange';
+    const plan = planGrowth(claim, volume);
+    const { client, events } = this.context;
+    const subject = subjectOf(persistentVolumeClaims, claim);
+    if (plan.kind === 'external') events.event(subject, plan.type, 'ExternalExpanding', plan.message);
+    if (plan.kind !== 'grow') return 'awaitChange';
+    if (plan.volume !== undefined) await client.of(persistentVolumes).update(plan.volume, { signal });
+    const isThere = await writeStatus(client, persistentVolumeClaims, { ...claim, status: plan.status }, signal);
+    if (isThere) events.event(subject, 'Normal', 'VolumeResizeSuccessful', 'Resize volume succeeded');
+    return 'awaitChange';
   }
 }
