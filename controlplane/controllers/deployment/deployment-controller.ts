@@ -12,50 +12,22 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { deployments, pods, replicaSets } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { errorText } from '../../../machinery/meta/error-text.ts';
-import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { compileLabelSelector } from '../../../machinery/meta/label-selector.ts';
-import { controllerOf, isControlledBy, keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
-import { hasReason, isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { controllerOf, keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
 import { addOwnerIndexes, BY_CONTROLLER, claimChildren } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { isPodTerminal } from '../runtime/plan/pod-state.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
-import {
-  buildNewSet,
-  byAge,
-  findNewSet,
-  newSetAnnotations,
-  nextRevision,
-  REVISION,
-  sameTemplate,
-  setsToClean,
-  sizeAnnotations,
-} from './plan/revisions.ts';
-import {
-  isScaling,
-  newSetReplicas,
-  planRecreateDown,
-  planRolling,
-  planScale,
-  replicasOf,
-  type Resize,
-} from './plan/sizes.ts';
-import { isComplete, planStatus, type Progress } from './plan/status.ts';
-
-/** What one run works on. */
-interface Rollout {
-  deployment: Deployment;
-  newSet: ReplicaSet | undefined;
-  oldSets: ReplicaSet[];
-  progress: Progress;
-  signal: AbortSignal;
-}
+import { byAge, findNewSet } from './plan/revisions.ts';
+import { isScaling, planRecreateDown, planRolling, planScale, replicasOf } from './plan/sizes.ts';
+import { isComplete, planStatus } from './plan/status.ts';
+import { ReplicaSetWrites, type Rollout } from './replica-set-writes.ts';
 
 export class DeploymentController implements Controller, Reconciler {
   readonly name = 'deployment-controller';
   private readonly context: ControllerContext;
   private readonly queue: WorkQueue;
+  private readonly writes: ReplicaSetWrites;
   private readonly deployments: Informer<Deployment>;
   private readonly sets: Informer<ReplicaSet>;
   private readonly pods: Informer<Pod>;
@@ -63,6 +35,7 @@ export class DeploymentController implements Controller, Reconciler {
   constructor(context: ControllerContext) {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
+    this.writes = new ReplicaSetWrites(context);
     this.deployments = context.informers.informer(deployments);
     this.sets = context.informers.informer(replicaSets);
     this.pods = context.informers.informer(pods);
@@ -81,7 +54,10 @@ export class DeploymentController implements Controller, Reconciler {
       onDelete: set => this.onSet(set),
     });
     // Recreate waits for the last old pod to be gone.
-    this.pods.addHandler({ onDelete: pod => this.onPodGone(pod) });
+    this.pods.addHandler({
+      onUpdate: (older, pod) => (isPodTerminal(pod) && !isPodTerminal(older) ? this.onPodEnded(pod) : undefined),
+      onDelete: pod => this.onPodEnded(pod),
+    });
   }
 
   run(signal: AbortSignal): Promise<void> {
@@ -117,11 +93,11 @@ export class DeploymentController implements Controller, Reconciler {
     const told = deployment.status?.conditions?.find(c => c.type === 'Progressing')?.reason;
     if (paused) rollout.progress = { kind: 'paused' };
     else if (told === 'DeploymentPaused') rollout.progress = { kind: 'resumed' };
-    await this.syncRevision(rollout);
+    await this.writes.syncRevision(rollout);
     const all = rollout.newSet === undefined ? oldSets : [...oldSets, rollout.newSet];
     if (paused || isScaling(deployment, all)) {
-      await this.resize(rollout, planScale(deployment, rollout.newSet, oldSets));
-      if (paused) await this.cleanUp(rollout);
+      await this.writes.resize(rollout, planScale(deployment, rollout.newSet, oldSets));
+      if (paused) await this.writes.cleanUp(rollout);
       return this.tell(rollout, false);
     }
     const recreate = deployment.spec?.strategy?.type === 'Recreate';
@@ -130,8 +106,8 @@ export class DeploymentController implements Controller, Reconciler {
 
   private async roll(rollout: Rollout): Promise<ReconcileResult> {
     const { deployment, oldSets } = rollout;
-    const newSet = rollout.newSet ?? (await this.createNewSet(rollout));
-    await this.resize(rollout, planRolling(deployment, newSet, oldSets));
+    const newSet = await this.newSetOf(rollout);
+    await this.writes.resize(rollout, planRolling(deployment, newSet, oldSets));
     return this.finish(rollout);
   }
 
@@ -139,131 +115,29 @@ export class DeploymentController implements Controller, Reconciler {
     const { deployment, oldSets } = rollout;
     const down = planRecreateDown(oldSets);
     if (down.length > 0) {
-      await this.resize(rollout, down);
+      await this.writes.resize(rollout, down);
       return this.tell(rollout, true);
     }
-    if (oldSets.some(set => this.hasLivePods(set))) return this.tell(rollout, true);
-    const newSet = rollout.newSet ?? (await this.createNewSet(rollout));
+    if (oldSets.some(set => (set.status?.replicas ?? 0) > 0 || this.hasLivePods(set))) return this.tell(rollout, true);
+    const newSet = await this.newSetOf(rollout);
     const desired = deployment.spec?.replicas ?? 1;
-    if (replicasOf(newSet) !== desired) await this.resize(rollout, [{ set: newSet, replicas: desired }]);
+    if (replicasOf(newSet) !== desired) await this.writes.resize(rollout, [{ set: newSet, replicas: desired }]);
     return this.finish(rollout);
   }
 
-  private async finish(rollout: Rollout): Promise<ReconcileResult> {
-    if (isComplete(rollout.deployment, rollout.deployment.status ?? {})) await this.cleanUp(rollout);
-    return this.tell(rollout, true);
-  }
-
-  /** Gives the new set, if there is one, its revision and annotations, and the Deployment the same revision. */
-  private async syncRevision(rollout: Rollout): Promise<void> {
-    const { deployment, newSet, oldSets, signal } = rollout;
-    if (newSet === undefined) return;
-    const annotations = newSetAnnotations(deployment, newSet, nextRevision(oldSets));
-    const minReadySeconds = deployment.spec?.minReadySeconds;
-    if (annotations !== newSet.metadata.annotations || (newSet.spec?.minReadySeconds ?? 0) !== (minReadySeconds ?? 0)) {
-      // Sizes are remembered by the resize, or a scaling would never be seen.
-      const kept = isScaling(deployment, [newSet])
-        ? pick(newSet.metadata.annotations, sizeAnnotations(deployment))
-        : {};
-      const metadata = { ...newSet.metadata, annotations: { ...annotations, ...kept } };
-      const next = { ...newSet, metadata, spec: { ...newSet.spec, minReadySeconds } };
-      if (!jsonEquals(next, newSet))
-        rollout.newSet = await this.context.client.of(replicaSets).update(next, { signal });
-    }
-    if (rollout.progress === undefined) rollout.progress = { kind: 'found', set: newSet.metadata.name ?? '' };
-    await this.setRevision(rollout, annotations[REVISION] ?? '1');
-  }
-
-  private async setRevision(rollout: Rollout, revision: string): Promise<void> {
-    const { deployment, signal } = rollout;
-    if (deployment.metadata.annotations?.[REVISION] === revision) return;
-    const annotations = { ...deployment.metadata.annotations, [REVISION]: revision };
-    const next = { ...deployment, metadata: { ...deployment.metadata, annotations } };
-    rollout.deployment = await this.context.client.of(deployments).update(next, { signal });
-  }
-
-  private async createNewSet(rollout: Rollout): Promise<ReplicaSet> {
-    const { deployment, oldSets, signal } = rollout;
-    const { client, events } = this.context;
-    const revision = nextRevision(oldSets);
-    const replicas = newSetReplicas(deployment, oldSets, 0);
-    const set = buildNewSet(deployment, replicas, revision);
+  private async newSetOf(rollout: Rollout): Promise<ReplicaSet> {
+    if (rollout.newSet !== undefined) return rollout.newSet;
     try {
-      rollout.newSet = await client.of(replicaSets).create(set, { signal });
-      rollout.progress = { kind: 'created', set: set.metadata.name ?? '' };
-      if (replicas > 0) {
-        const text = `Scaled up replica set ${set.metadata.name} from 0 to ${replicas}`;
-        events.event(subjectOf(deployments, deployment), 'Normal', 'ScalingReplicaSet', text);
-      }
+      return await this.writes.createNewSet(rollout);
     } catch (error) {
-      if (isAlreadyExists(error)) rollout.newSet = await this.resolveCollision(rollout, set);
-      else if (signal.aborted || hasReason(error, 'NotFound')) throw error;
-      else {
-        const message = errorText(error);
-        rollout.progress = { kind: 'failedCreate', message };
-        events.event(subjectOf(deployments, deployment), 'Warning', 'ReplicaSetCreateError', message);
-        await this.tell(rollout, true);
-        throw error;
-      }
-    }
-    await this.setRevision(rollout, String(revision));
-    return rollout.newSet;
-  }
-
-  /** A set of that name exists: ours, made by a run whose result we have not seen yet, or another's by chance. */
-  private async resolveCollision(rollout: Rollout, wanted: ReplicaSet): Promise<ReplicaSet> {
-    const { deployment, signal } = rollout;
-    const { client } = this.context;
-    const { namespace, name = '' } = wanted.metadata;
-    const found = await client.of(replicaSets).get({ namespace, name }, signal);
-    if (isControlledBy(found, deployment) && sameTemplate(found.spec?.template, deployment.spec?.template))
-      return found;
-    const collisionCount = (deployment.status?.collisionCount ?? 0) + 1;
-    const status = { ...deployment.status, collisionCount };
-    await client.of(deployments).updateStatus({ ...deployment, status }, { signal });
-    throw new Error(`replica set ${name} belongs to something else; taking another name`);
-  }
-
-  private async resize(rollout: Rollout, resizes: readonly Resize[]): Promise<void> {
-    const { deployment, signal } = rollout;
-    const { client, events } = this.context;
-    for (const { set, replicas } of resizes) {
-      const before = replicasOf(set);
-      const annotations = { ...set.metadata.annotations, ...sizeAnnotations(deployment) };
-      const next = { ...set, metadata: { ...set.metadata, annotations }, spec: { ...set.spec, replicas } };
-      const updated = await client.of(replicaSets).update(next, { signal });
-      if (rollout.newSet === set) rollout.newSet = updated;
-      else rollout.oldSets = rollout.oldSets.map(old => (old === set ? updated : old));
-      const direction = replicas > before ? 'up' : 'down';
-      const text = `Scaled ${direction} replica set ${set.metadata.name} from ${before} to ${replicas}`;
-      events.event(subjectOf(deployments, deployment), 'Normal', 'ScalingReplicaSet', text);
-    }
-    if (resizes.length === 0) await this.rememberSizes(rollout);
-  }
-
-  /** Sets that keep their size while the Deployment's changed must still remember the new one. */
-  private async rememberSizes(rollout: Rollout): Promise<void> {
-    const { deployment, signal } = rollout;
-    const all = rollout.newSet === undefined ? rollout.oldSets : [...rollout.oldSets, rollout.newSet];
-    for (const set of all.filter(s => isScaling(deployment, [s]))) {
-      const annotations = { ...set.metadata.annotations, ...sizeAnnotations(deployment) };
-      const next = { ...set, metadata: { ...set.metadata, annotations } };
-      const updated = await this.context.client.of(replicaSets).update(next, { signal });
-      if (rollout.newSet === set) rollout.newSet = updated;
-      else rollout.oldSets = rollout.oldSets.map(old => (old === set ? updated : old));
+      if (rollout.progress?.kind === 'failedCreate') await this.tell(rollout, true);
+      throw error;
     }
   }
 
-  private async cleanUp(rollout: Rollout): Promise<void> {
-    const { deployment, oldSets, signal } = rollout;
-    for (const set of setsToClean(deployment, oldSets)) {
-      const { namespace, name = '', uid } = set.metadata;
-      try {
-        await this.context.client.of(replicaSets).delete({ namespace, name }, { preconditions: { uid }, signal });
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-      }
-    }
+  private async finish(rollout: Rollout): Promise<ReconcileResult> {
+    if (isComplete(rollout.deployment, rollout.deployment.status ?? {})) await this.writes.cleanUp(rollout);
+    return this.tell(rollout, true);
   }
 
   private async tell(rollout: Rollout, isRollout: boolean): Promise<ReconcileResult> {
@@ -291,7 +165,7 @@ export class DeploymentController implements Controller, Reconciler {
     }
   }
 
-  private onPodGone(pod: Pod): void {
+  private onPodEnded(pod: Pod): void {
     const owner = controllerOf(pod);
     if (owner?.kind !== 'ReplicaSet') return;
     const set = this.sets.lister.get(pod.metadata.namespace, owner.name);
@@ -301,9 +175,4 @@ export class DeploymentController implements Controller, Reconciler {
     const found = this.deployments.lister.get(set.metadata.namespace, deployment.name);
     if (found?.spec?.strategy?.type === 'Recreate') this.queue.add(key);
   }
-}
-
-/** Of `values` those that `names` has too. */
-function pick(values: Record<string, string> | undefined, names: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values ?? {}).filter(([name]) => name in names));
 }

@@ -87,7 +87,7 @@ export class PendingWrites<T extends AnyObject> {
   /**
    * @param object as `due` gave it
    * @param isOwned whether the server has it, as a child of this owner that is not being deleted
-   * @param isListed whether the informer shows it as one
+   * @param isListed whether the informer shows it as such a child
    */
   settle(owner: string, object: T, isOwned: boolean, isListed: boolean): void {
     const pending = this.of(owner);

@@ -96,21 +96,22 @@ export class PodControl<T extends AnyObject> {
     for (const pod of this.pending.due(ownerUid)) {
       const fresh = await this.fresh(pod, signal);
       const isOwned = fresh !== undefined && !isDeleting(fresh) && isControlledBy(fresh, owner);
-      this.pending.settle(ownerUid, pod, isOwned, this.isListed(owner, pod));
+      const shown = this.shown(owner, pod);
+      this.pending.settle(ownerUid, pod, isOwned, shown !== undefined && !isDeleting(shown));
     }
     if (this.pending.has(ownerUid)) this.wakeLater(owner);
   }
 
   /** The pod is the owner's now, whatever the informer says. */
   noteAdded(owner: T, pod: Pod): void {
-    if (this.isListed(owner, pod)) return;
+    if (this.shown(owner, pod) !== undefined) return;
     this.pending.noteAdded(owner.metadata.uid ?? '', pod);
     this.wakeLater(owner);
   }
 
   /** The pod has been let go. */
   noteReleased(owner: T, pod: Pod): void {
-    if (this.isListed(owner, pod)) this.noteRemoved(owner, pod);
+    if (this.shown(owner, pod) !== undefined) this.noteRemoved(owner, pod);
   }
 
   private noteRemoved(owner: T, pod: Pod): void {
@@ -165,10 +166,10 @@ export class PodControl<T extends AnyObject> {
     }
   }
 
-  /** Whether the informer shows the pod as the owner's. */
-  private isListed(owner: T, { metadata }: Pod): boolean {
+  /** The pod as the informer shows it, if as the owner's. */
+  private shown(owner: T, { metadata }: Pod): Pod | undefined {
     const found = this.options.pods.lister.get(metadata.namespace, metadata.name ?? '');
-    return found !== undefined && found.metadata.uid === metadata.uid && isControlledBy(found, owner);
+    return found?.metadata.uid === metadata.uid && isControlledBy(found, owner) ? found : undefined;
   }
 
   private tell(owner: T, type: 'Normal' | 'Warning', reason: string, message: string): void {

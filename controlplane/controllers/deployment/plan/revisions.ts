@@ -22,6 +22,10 @@ const NOT_COPIED = new Set([
   MAX_REPLICAS,
   'deprecated.deployment.rollback.to',
 ]);
+/** Every set is kept. */
+const NO_LIMIT = 2_147_483_647;
+/** Of the list of revisions that a set once had. */
+const MOST_HISTORY_CHARS = 2000;
 const DEPLOYMENT_KIND = { group: 'apps', version: 'v1', kind: 'Deployment' };
 
 /** Oldest first. */
@@ -65,17 +69,21 @@ export function nextRevision(oldSets: readonly ReplicaSet[]): bigint {
 /** The annotations that the new set should have. The same object comes back when it has them. */
 export function newSetAnnotations(deployment: Deployment, set: ReplicaSet, revision: bigint): Record<string, string> {
   const old = set.metadata.annotations ?? {};
-  const next = { ...old, ...copiedAnnotations(deployment), ...sizeAnnotations(deployment) };
+  const next: Record<string, string> = { ...old, ...copiedAnnotations(deployment) };
   const before = old[REVISION];
   if (before === undefined || revisionOf(set) < revision) {
     next[REVISION] = String(revision);
     // A rollback gives an old set a new revision; the history remembers the ones it had.
-    if (before !== undefined) {
-      const history = old[REVISION_HISTORY];
-      next[REVISION_HISTORY] = history === undefined ? before : `${history},${before}`;
-    }
+    if (before !== undefined) next[REVISION_HISTORY] = withRevision(old[REVISION_HISTORY], before);
   }
   return jsonEquals(old, next) ? old : next;
+}
+
+/** The list with one more at its end; of one that gets too long the oldest go. */
+function withRevision(history: string | undefined, revision: string): string {
+  const revisions = [...(history ?? '').split(',').filter(word => word !== ''), revision];
+  while (revisions.length > 1 && revisions.join(',').length > MOST_HISTORY_CHARS) revisions.shift();
+  return revisions.join(',');
 }
 
 /** The size that a set is to remember, for proportional scaling. */
@@ -118,8 +126,9 @@ export function buildNewSet(deployment: Deployment, replicas: number, revision: 
 /** Old sets beyond the limit of history that nothing needs any more, oldest revisions first. */
 export function setsToClean(deployment: Deployment, oldSets: readonly ReplicaSet[]): ReplicaSet[] {
   const alive = oldSets.filter(set => set.metadata.deletionTimestamp === undefined);
-  const surplus = alive.length - (deployment.spec?.revisionHistoryLimit ?? 10);
-  if (surplus <= 0) return [];
+  const limit = deployment.spec?.revisionHistoryLimit ?? NO_LIMIT;
+  const surplus = alive.length - limit;
+  if (limit === NO_LIMIT || surplus <= 0) return [];
   const ordered = [...alive].sort((a, b) =>
     revisionOf(a) < revisionOf(b) ? -1 : revisionOf(a) > revisionOf(b) ? 1 : 0,
   );

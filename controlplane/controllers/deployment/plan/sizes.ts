@@ -32,14 +32,15 @@ function isRolling(deployment: Deployment): boolean {
   return deployment.spec?.strategy?.type !== 'Recreate';
 }
 
-/** Pods above and below the wish that a rollout may have; never both zero. */
+/** Pods above and below the wish that a rollout may have; both zero for one of no pods alone. */
 export function fencepostsOf(deployment: Deployment): { surge: number; unavailable: number } {
   if (!isRolling(deployment)) return { surge: 0, unavailable: 0 };
   const { maxSurge = '25%', maxUnavailable = '25%' } = deployment.spec?.strategy?.rollingUpdate ?? {};
   const desired = desiredOf(deployment);
   const surge = scaledValue(maxSurge, desired, 'up') ?? 0;
-  const unavailable = Math.min(scaledValue(maxUnavailable, desired, 'down') ?? 0, desired);
-  return surge === 0 && unavailable === 0 ? { surge, unavailable: 1 } : { surge, unavailable };
+  const unavailable = scaledValue(maxUnavailable, desired, 'down') ?? 0;
+  // Neither above nor below would mean that nothing ever moves.
+  return { surge, unavailable: Math.min(surge === 0 && unavailable === 0 ? 1 : unavailable, desired) };
 }
 
 /** The most pods that a Deployment may have at once. */
@@ -90,7 +91,7 @@ function planOldDown(deployment: Deployment, newSet: ReplicaSet, oldSets: readon
   return changed(sizes);
 }
 
-/** Recreate: all old sets to nothing; undefined when that is so already. */
+/** Recreate: all old sets to nothing. */
 export function planRecreateDown(oldSets: readonly ReplicaSet[]): Resize[] {
   return oldSets.filter(set => replicasOf(set) > 0).map(set => ({ set, replicas: 0 }));
 }

@@ -13,7 +13,7 @@ type Conditions = readonly DeploymentCondition[];
 export type Progress =
   | { kind: 'created'; set: string }
   | { kind: 'found'; set: string }
-  | { kind: 'failedCreate'; message: string }
+  | { kind: 'failedCreate'; set: string; why: string }
   | { kind: 'paused' }
   | { kind: 'resumed' }
   | undefined;
@@ -54,7 +54,7 @@ export function planStatus(input: StatusInput): StatusPlan {
   let conditions: Conditions = deployment.status?.conditions ?? [];
   conditions = withCondition(conditions, availability(deployment, available), nowMs);
   conditions = planProgress(input, counts, conditions);
-  conditions = planFailure(input, all, conditions);
+  if (input.rollout) conditions = planFailure(input, all, conditions);
   const status = { ...counts, conditions: [...conditions] };
   return { status, afterMs: deadlineIn(deployment, status, nowMs) };
 }
@@ -100,7 +100,8 @@ function planProgress(input: StatusInput, counts: DeploymentStatus, conditions: 
   const told = findCondition(conditions, 'Progressing');
   switch (progress?.kind) {
     case 'paused':
-      if (told?.reason === 'DeploymentPaused') return conditions;
+      // That it got stuck is worth more than that it rests.
+      if (told?.reason === 'DeploymentPaused' || told?.reason === 'ProgressDeadlineExceeded') return conditions;
       return set('Unknown', 'DeploymentPaused', 'Deployment is paused');
     case 'resumed':
       conditions = set('Unknown', 'DeploymentResumed', 'Deployment is resumed');
@@ -112,7 +113,7 @@ function planProgress(input: StatusInput, counts: DeploymentStatus, conditions: 
       if (told === undefined) conditions = set('True', 'FoundNewReplicaSet', `Found new replica set "${progress.set}"`);
       break;
     case 'failedCreate':
-      return set('False', 'ReplicaSetCreateError', progress.message);
+      return set('False', 'ReplicaSetCreateError', failedCreate(progress.set, progress.why));
     case undefined:
       break;
   }
@@ -141,6 +142,10 @@ function planProgress(input: StatusInput, counts: DeploymentStatus, conditions: 
   if (hasTimedOut(deployment, current, nowMs))
     return tell('False', 'ProgressDeadlineExceeded', `${name} has timed out progressing.`);
   return conditions;
+}
+
+export function failedCreate(set: string, why: string): string {
+  return `Failed to create new replica set "${set}": ${why}`;
 }
 
 function hasMoved(deployment: Deployment, next: DeploymentStatus): boolean {
@@ -176,8 +181,18 @@ function planFailure(input: StatusInput, all: readonly ReplicaSet[], conditions:
   const failures = (set: ReplicaSet | undefined) => findCondition(set?.status?.conditions, 'ReplicaFailure');
   const failure = failures(input.newSet) ?? all.map(failures).find(c => c !== undefined);
   if (failure === undefined) return conditions.filter(c => c.type !== 'ReplicaFailure');
-  const { status, reason, message } = failure;
-  return withCondition(conditions, { type: 'ReplicaFailure', status, reason, message }, input.nowMs);
+  const { status, reason, message, lastTransitionTime } = failure;
+  const old = findCondition(conditions, 'ReplicaFailure');
+  if (old?.status === status && old.reason === reason) return conditions;
+  const passedOn = {
+    type: 'ReplicaFailure',
+    status,
+    reason,
+    message,
+    lastUpdateTime: lastTransitionTime,
+    lastTransitionTime,
+  };
+  return [...conditions.filter(c => c.type !== 'ReplicaFailure'), passedOn];
 }
 
 /** Replaces the condition of that type; when nothing but the message changed, it stays as it is. */
