@@ -169,7 +169,8 @@ export class PodControl<T extends AnyObject> {
   /** The pod as the informer shows it, if as the owner's. */
   private shown(owner: T, { metadata }: Pod): Pod | undefined {
     const found = this.options.pods.lister.get(metadata.namespace, metadata.name ?? '');
-    return found?.metadata.uid === metadata.uid && isControlledBy(found, owner) ? found : undefined;
+    if (found === undefined || found.metadata.uid !== metadata.uid) return undefined;
+    return isControlledBy(found, owner) ? found : undefined;
   }
 
   private tell(owner: T, type: 'Normal' | 'Warning', reason: string, message: string): void {
