@@ -28,6 +28,8 @@ export interface WriteOptions {
    * An update without it makes the key permanent again.
    */
   readonly ttlSeconds?: number;
+  /** An update may wait this long for others to share a flush with. A store whose flushes are not its own takes no notice. */
+  readonly patienceMs?: number;
 }
 
 export interface DeleteOptions {

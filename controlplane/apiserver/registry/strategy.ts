@@ -89,6 +89,8 @@ export interface Strategy<T extends AnyObject = AnyObject> {
   readonly allowUnconditionalUpdate?: boolean | undefined;
   /** Seconds after which a stored object expires (Event: 3600). */
   ttlSeconds?(object: T): number | undefined;
+  /** How long an update may wait for others to share a flush with: what is renewed all the time, by many. Default 0. */
+  readonly patienceMs?: number | undefined;
   /** Finalizers or other parts of metadata to add at creation (Namespace: spec.finalizers). */
   readonly defaultGarbageCollection?: 'DeleteDependents' | 'OrphanDependents' | undefined;
 }

@@ -108,7 +108,11 @@ async function updateOnce(
       resource.strategy.ttlSeconds === undefined
         ? undefined
         : ttl(storage.peek(namespace, name)?.object ?? { metadata: {} });
-    const options = ttlSeconds === undefined ? {} : { ttlSeconds };
+    const { patienceMs } = resource.strategy;
+    const options = {
+      ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+      ...(patienceMs === undefined ? {} : { patienceMs }),
+    };
     const result =
       request.create === true
         ? await storage.guaranteedUpsert(namespace, name, preconditions, next, options)

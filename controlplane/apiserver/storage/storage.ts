@@ -119,6 +119,8 @@ export interface Preconditions {
 export interface UpdateOptions {
   /** The object expires this long after the write; without it, it stays. */
   readonly ttlSeconds?: number;
+  /** Nobody waits for it so dearly that it may not wait this long for other writes to share a flush with. */
+  readonly patienceMs?: number;
 }
 
 export interface CreateOptions {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { FakeClock } from '../../../machinery/process/clock.ts';
 import { KeyExistsError } from '../store.ts';
 import { openDatabase, type SqlDatabase } from './driver.ts';
 import { GroupCommit, type Applied, type CommittedBatch } from './group-commit.ts';
@@ -17,13 +18,15 @@ const put =
 async function withCommits(
   flush: () => Promise<void>,
   work: (commits: GroupCommit, batches: CommittedBatch[], db: SqlDatabase) => Promise<void>,
+  clock = new FakeClock(),
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'store-commit-'));
   const path = join(folder, 'x.db');
   const db = await openDatabase(path);
   const batches: CommittedBatch[] = [];
   const file = { flush } as unknown as LogFile;
-  await work(new GroupCommit({ db, file, path, revision: 1, onDurable: b => batches.push(b) }), batches, db);
+  const onDurable = (batch: CommittedBatch): void => void batches.push(batch);
+  await work(new GroupCommit({ db, file, path, clock, revision: 1, onDurable }), batches, db);
   db.close();
   rmSync(folder, { recursive: true });
 }
@@ -49,6 +52,30 @@ test('submit() puts what arrives together into one batch, and a refusal takes no
     ]);
     expect(flushes).toBe(1);
   });
+});
+
+test('submit() lets patient writes wait for each other, and takes them along with an impatient one', async () => {
+  const clock = new FakeClock();
+  const sizes = (batches: CommittedBatch[]): number[] => batches.map(b => b.events.length);
+  const work = async (commits: GroupCommit, batches: CommittedBatch[]): Promise<void> => {
+    const patient = [commits.submit(1, put('/a'), 100)];
+    await new Promise(setImmediate);
+    await clock.advance(99);
+    patient.push(commits.submit(1, put('/b'), 100));
+    await new Promise(setImmediate);
+    expect(batches).toEqual([]);
+    await clock.advance(1);
+    await Promise.all(patient);
+    expect(sizes(batches)).toEqual([2]);
+
+    await Promise.all([commits.submit(1, put('/c'), 100), commits.submit(1, put('/d'))]);
+    expect(sizes(batches)).toEqual([2, 2]);
+
+    const last = commits.submit(1, put('/e'), 100);
+    await commits.stop();
+    await last;
+  };
+  await withCommits(async () => {}, work, clock);
 });
 
 test('submit() rejects the whole batch when SQLite fails, and goes on with the next', async () => {

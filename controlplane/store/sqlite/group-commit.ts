@@ -3,9 +3,11 @@
  *
  * - Nobody hears of a write, or of a refusal that another write of its batch caused, before that batch is durable.
  * - Batches follow each other: while one is being flushed the next gathers, so load makes batches larger, not waits longer.
+ * - A patient write waits so long for others to come along with; it goes with the first batch that anybody else causes.
  * - Maintenance steps (compaction, checkpoint) run between batches, one at a time.
  * - A failed flush leaves unknown what the disk holds: from then on everything is refused until the store is opened anew.
  */
+import type { Clock } from '../../../machinery/process/clock.ts';
 import { KeyExistsError, KeyNotFoundError, RevisionConflictError, StoreUnavailableError } from '../store.ts';
 import type { KeyValue, StoreEvent } from '../store.ts';
 import { unavailable, type SqlDatabase } from './driver.ts';
@@ -41,6 +43,7 @@ interface GroupCommitOptions {
   readonly db: SqlDatabase;
   readonly file: LogFile;
   readonly path: string;
+  readonly clock: Clock;
   /** The newest revision in the file. */
   readonly revision: number;
   /** Called once a batch is durable, before its writers hear of it. */
@@ -55,6 +58,9 @@ export class GroupCommit {
   private readonly steps: (() => Promise<void>)[] = [];
   private revision: number;
   private draining = false;
+  /** A batch is due: somebody is impatient, or has been patient for long enough. */
+  private isDue = false;
+  private cancelPatience: (() => void) | undefined;
   private idle: (() => void)[] = [];
   private failure: StoreUnavailableError | undefined;
   /** Why the last transaction was refused, if it was. */
@@ -73,12 +79,14 @@ export class GroupCommit {
   /**
    * @param apply makes the change inside the transaction under the given revision, or throws one of the store's errors
    * @param bytes how much it writes
+   * @param patienceMs how long it may wait for company
    */
-  submit(bytes: number, apply: (revision: number) => Applied): Promise<Applied> {
+  submit(bytes: number, apply: (revision: number) => Applied, patienceMs = 0): Promise<Applied> {
     this.checkUsable();
     return new Promise((resolve, reject) => {
       this.writes.push({ bytes, apply, resolve, reject });
-      this.wake();
+      if (patienceMs <= 0) return this.commitSoon();
+      this.cancelPatience ??= this.options.clock.after(patienceMs, () => this.commitSoon());
     });
   }
 
@@ -100,6 +108,7 @@ export class GroupCommit {
   /** Refuses new work and resolves once what was accepted is done. */
   async stop(): Promise<void> {
     this.failure ??= new StoreUnavailableError('closed', 'the store is closed');
+    if (this.writes.length > 0) this.commitSoon();
     if (this.draining) await new Promise<void>(resolve => this.idle.push(resolve));
   }
 
@@ -159,6 +168,11 @@ export class GroupCommit {
     );
   }
 
+  private commitSoon(): void {
+    this.isDue = true;
+    this.wake();
+  }
+
   private wake(): void {
     if (this.draining) return;
     this.draining = true;
@@ -166,10 +180,11 @@ export class GroupCommit {
   }
 
   private async drain(): Promise<void> {
-    while (this.writes.length > 0 || this.steps.length > 0) {
+    while (this.isDue || this.steps.length > 0) {
       // Whoever else has something to write in this turn of the event loop comes along.
       await new Promise(setImmediate);
-      if (this.writes.length > 0) await this.commit(this.takeBatch());
+      const batch = this.takeBatch();
+      if (batch.length > 0) await this.commit(batch);
       await this.steps.shift()?.();
     }
     this.draining = false;
@@ -177,6 +192,8 @@ export class GroupCommit {
   }
 
   private takeBatch(): PendingWrite[] {
+    this.cancelPatience?.();
+    this.cancelPatience = undefined;
     let bytes = 0;
     let count = 0;
     for (const write of this.writes) {
@@ -184,7 +201,9 @@ export class GroupCommit {
       if (count > 0 && (count >= MAX_BATCH_WRITES || bytes > MAX_BATCH_BYTES)) break;
       count++;
     }
-    return this.writes.splice(0, count);
+    const batch = this.writes.splice(0, count);
+    this.isDue = this.writes.length > 0;
+    return batch;
   }
 
   private async commit(batch: readonly PendingWrite[]): Promise<void> {

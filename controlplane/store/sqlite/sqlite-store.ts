@@ -76,6 +76,7 @@ export class SqliteStore implements Store {
       db,
       file,
       path,
+      clock,
       revision,
       onDurable: batch => this.onDurable(batch),
       onFull: () => this.checkpointer.makeRoom(),
@@ -114,8 +115,10 @@ export class SqliteStore implements Store {
 
   async update(key: string, value: Uint8Array, expected: number, options: WriteOptions = {}): Promise<number> {
     const dueMs = this.dueMs(options);
-    const { event } = await this.commits.submit(value.byteLength, revision =>
-      put(this.table.update(revision, key, value, expected, dueMs ?? null)),
+    const { event } = await this.commits.submit(
+      value.byteLength,
+      revision => put(this.table.update(revision, key, value, expected, dueMs ?? null)),
+      options.patienceMs,
     );
     if (dueMs !== undefined) this.noticeDue(dueMs);
     return event.revision;

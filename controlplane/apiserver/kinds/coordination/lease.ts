@@ -9,6 +9,8 @@ import { kindInfo } from '../kind-info.ts';
 import { checkNonNegative, checkPositive, checkShape, isBlank } from '../../../../machinery/validation/checks.ts';
 
 const SPEC = FieldPath.of('spec');
+/** A thousand nodes renew a hundred leases a second, which need not be a hundred flushes: leases last seconds. */
+const PATIENCE_MS = 100;
 const STRATEGIES = ['OldestEmulationVersion'];
 
 export const leaseStrategy: Strategy<Lease> = {
@@ -17,6 +19,7 @@ export const leaseStrategy: Strategy<Lease> = {
   columns: [nameColumn, column('Holder', 'Who holds the lease.', lease => lease.spec?.holderIdentity ?? ''), ageColumn],
   allowCreateOnUpdate: true,
   allowUnconditionalUpdate: false,
+  patienceMs: PATIENCE_MS,
   validate(lease) {
     const errors: FieldError[] = [];
     checkPositive(errors, SPEC.child('leaseDurationSeconds'), lease.spec?.leaseDurationSeconds);
