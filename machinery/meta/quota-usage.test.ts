@@ -1,10 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { PersistentVolumeClaim, Pod, ResourceQuota, Service } from '../../proto/api/core-v1.ts';
-import { inQuotaScope, objectUsage, quotaCounts, unspecified } from './quota-usage.ts';
+import type { PersistentVolumeClaim, Pod, Service } from '../../proto/api/core-v1.ts';
+import { objectUsage, quotaCounts, unspecified } from './quota-usage.ts';
 import type { KubeObject } from './object.ts';
 
 const NOW_MS = Date.parse('2026-01-01T00:00:00Z');
-const pods = { group: '', resource: 'pods' };
 const pod = (spec: Partial<Pod['spec']>, more: Partial<Pod> = {}): Pod => ({
   metadata: { name: 'p' },
   spec: { containers: [], ...spec },
@@ -72,6 +71,26 @@ describe('objectUsage()', () => {
     });
   });
 
+  test('of claims for devices: by class, of alternatives the most', () => {
+    const requests = [
+      { name: 'a', exactly: { deviceClassName: 'gpu', count: 2 } },
+      { name: 'b', exactly: { deviceClassName: 'nic', allocationMode: 'All' } },
+      {
+        name: 'c',
+        firstAvailable: [
+          { name: 'x', deviceClassName: 'gpu', count: 3 },
+          { name: 'y', deviceClassName: 'gpu' },
+        ],
+      },
+    ];
+    const claim = { metadata: {}, spec: { devices: { requests } } };
+    expect(usage('resourceclaims', claim, 'resource.k8s.io')).toEqual({
+      'count/resourceclaims.resource.k8s.io': '1',
+      'gpu.deviceclass.resource.k8s.io/devices': '5',
+      'nic.deviceclass.resource.k8s.io/devices': '32',
+    });
+  });
+
   test('of anything else: one', () => {
     expect(usage('secrets', { metadata: {} })).toEqual({ 'count/secrets': '1', secrets: '1' });
     expect(usage('jobs', { metadata: {} }, 'batch')).toEqual({ 'count/jobs.batch': '1' });
@@ -94,38 +113,6 @@ test.each([
   ['pods', '', 'secrets', false],
 ])('quotaCounts(%s) of %s/%s is %p', (name, group, resource, counts) => {
   expect(quotaCounts(name, { group, resource })).toBe(counts);
-});
-
-describe('inQuotaScope()', () => {
-  const quota = (spec: ResourceQuota['spec']): ResourceQuota => ({ metadata: {}, spec });
-  const classIn = (values: string[]) =>
-    quota({ scopeSelector: { matchExpressions: [{ scopeName: 'PriorityClass', operator: 'In', values }] } });
-  const bound = { containers: [{ name: 'c', resources: { requests: { cpu: '1' } } }] };
-  const far = { requiredDuringSchedulingIgnoredDuringExecution: [{ topologyKey: 'zone', namespaces: ['other'] }] };
-
-  test.each<[string, ResourceQuota, Pod, boolean]>([
-    ['no scope', quota({}), pod({}), true],
-    ['Terminating', quota({ scopes: ['Terminating'] }), pod({ activeDeadlineSeconds: 5 }), true],
-    ['NotTerminating', quota({ scopes: ['NotTerminating'] }), pod({ activeDeadlineSeconds: 5 }), false],
-    ['BestEffort', quota({ scopes: ['BestEffort'] }), pod(bound), false],
-    ['NotBestEffort and NotTerminating', quota({ scopes: ['NotBestEffort', 'NotTerminating'] }), pod(bound), true],
-    ['a priority class', classIn(['high']), pod({ priorityClassName: 'high' }), true],
-    ['another priority class', classIn(['high']), pod({ priorityClassName: 'low' }), false],
-    [
-      'affinity to other namespaces',
-      quota({ scopes: ['CrossNamespacePodAffinity'] }),
-      pod({ affinity: { podAffinity: far } }),
-      true,
-    ],
-    ['no such affinity', quota({ scopes: ['CrossNamespacePodAffinity'] }), pod({}), false],
-  ])('%s', (_name, subject, object, expected) => {
-    expect(inQuotaScope(subject, pods, object)).toBe(expected);
-  });
-
-  test('a quota with scopes counts no other kinds', () => {
-    const object = { metadata: {} };
-    expect(inQuotaScope(quota({ scopes: ['BestEffort'] }), { group: '', resource: 'secrets' }, object)).toBe(false);
-  });
 });
 
 test('unspecified() names what containers leave open', () => {

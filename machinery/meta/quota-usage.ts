@@ -2,17 +2,10 @@
  * What an object counts for in a ResourceQuota: admission adds it up as objects come, the quota controller as they go. Pure.
  * Source: the behaviour of upstream `pkg/quota/v1/evaluator/core`.
  */
-import type {
-  Container,
-  PersistentVolumeClaim,
-  Pod,
-  ResourceList,
-  ResourceQuota,
-  ScopedResourceSelectorRequirement,
-  Service,
-} from '../../proto/api/core-v1.ts';
+import type { Container, PersistentVolumeClaim, Pod, ResourceList, Service } from '../../proto/api/core-v1.ts';
+import type { DeviceSubRequest, ExactDeviceRequest, ResourceClaim } from '../../proto/api/resource-v1.ts';
 import type { KubeObject } from './object.ts';
-import { addAmounts, parseAmounts, podLimits, podRequestsInUse, qosClassOf, type Amounts } from './pod-resources.ts';
+import { addAmounts, maxAmounts, parseAmounts, podLimits, podRequestsInUse, type Amounts } from './pod-resources.ts';
 import { Quantity } from './quantity.ts';
 import { parseTime } from './time.ts';
 
@@ -43,10 +36,14 @@ const POD_NAMES = new Set([
 ]);
 const CLAIM_NAMES = ['persistentvolumeclaims', 'requests.storage'];
 const BY_STORAGE_CLASS = '.storageclass.storage.k8s.io/';
+const BY_DEVICE_CLASS = '.deviceclass.resource.k8s.io/devices';
+/** Devices that a claim can have at most, and what one for all devices counts as. */
+const ALL_DEVICES = 32;
 
 /** Whether an amount called `name` in a quota depends on objects of that kind. */
 export function quotaCounts(name: string, { group, resource }: CountedKind): boolean {
   if (name === objectCountName({ group, resource })) return true;
+  if (group === 'resource.k8s.io') return resource === 'resourceclaims' && name.endsWith(BY_DEVICE_CLASS);
   if (group !== '') return false;
   switch (resource) {
     case 'pods':
@@ -74,6 +71,8 @@ function isExtendedRequest(name: string): boolean {
 /** All that the object counts for, by the names that quotas have for it. */
 export function objectUsage(kind: CountedKind, object: KubeObject, nowMs: number): Amounts {
   const usage = new Map([[objectCountName(kind), ONE]]);
+  if (kind.group === 'resource.k8s.io' && kind.resource === 'resourceclaims')
+    return addAmounts(usage, deviceUsage(object as ResourceClaim));
   if (kind.group !== '') return usage;
   switch (kind.resource) {
     case 'pods':
@@ -135,66 +134,16 @@ function claimUsage({ spec, metadata }: PersistentVolumeClaim): Amounts {
   return usage;
 }
 
-/** Whether the quota's scopes, if it has any, take the object in. Only pods and claims have scopes. */
-export function inQuotaScope({ spec }: ResourceQuota, kind: CountedKind, object: KubeObject): boolean {
-  const selectors: ScopedResourceSelectorRequirement[] = [
-    ...(spec.scopes ?? []).map(scopeName => ({ scopeName, operator: 'Exists' })),
-    ...(spec.scopeSelector?.matchExpressions ?? []),
-  ];
-  return selectors.every(selector => matchesScope(selector, kind, object));
-}
-
-function matchesScope(
-  selector: ScopedResourceSelectorRequirement,
-  { group, resource }: CountedKind,
-  object: KubeObject,
-): boolean {
-  if (group !== '') return false;
-  if (resource === 'persistentvolumeclaims') {
-    if (selector.scopeName !== 'VolumeAttributesClass') return false;
-    return matchesName(selector, (object as PersistentVolumeClaim).spec?.volumeAttributesClassName);
+/** Of alternatives the one that asks for most counts, for each class by itself. */
+function deviceUsage({ spec }: ResourceClaim): Amounts {
+  let usage: Amounts = new Map();
+  const asked = ({ deviceClassName, allocationMode, count = 1 }: DeviceSubRequest | ExactDeviceRequest): Amounts =>
+    new Map([[deviceClassName + BY_DEVICE_CLASS, Quantity.of(allocationMode === 'All' ? ALL_DEVICES : count)]]);
+  for (const { exactly, firstAvailable = [] } of spec?.devices?.requests ?? []) {
+    const most = (exactly === undefined ? firstAvailable : [exactly]).map(asked).reduce(maxAmounts, new Map());
+    usage = addAmounts(usage, most);
   }
-  if (resource !== 'pods') return false;
-  const pod = object as Pod;
-  switch (selector.scopeName) {
-    case 'Terminating':
-      return pod.spec.activeDeadlineSeconds !== undefined;
-    case 'NotTerminating':
-      return pod.spec.activeDeadlineSeconds === undefined;
-    case 'BestEffort':
-      return qosClassOf(pod) === 'BestEffort';
-    case 'NotBestEffort':
-      return qosClassOf(pod) !== 'BestEffort';
-    case 'PriorityClass':
-      return matchesName(selector, pod.spec.priorityClassName);
-    case 'CrossNamespacePodAffinity':
-      return usesOtherNamespaces(pod);
-    default:
-      return false;
-  }
-}
-
-function matchesName({ operator, values = [] }: ScopedResourceSelectorRequirement, name = ''): boolean {
-  switch (operator) {
-    case 'In':
-      return values.includes(name);
-    case 'NotIn':
-      return !values.includes(name);
-    case 'Exists':
-      return name !== '';
-    default:
-      return name === '';
-  }
-}
-
-function usesOtherNamespaces({ spec }: Pod): boolean {
-  const { podAffinity, podAntiAffinity } = spec.affinity ?? {};
-  return [podAffinity, podAntiAffinity].some(affinity =>
-    [
-      ...(affinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []),
-      ...(affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? []).map(term => term.podAffinityTerm),
-    ].some(term => (term.namespaces ?? []).length > 0 || term.namespaceSelector !== undefined),
-  );
+  return usage;
 }
 
 /** What a quota over `names` wants every container to specify, and some container does not. Sorted, as `cpu for: c1,c2`. */

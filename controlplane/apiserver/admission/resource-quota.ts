@@ -7,8 +7,10 @@
  */
 import type { KubeObject } from '../../../machinery/meta/object.ts';
 import { addAmounts, parseAmounts, type Amounts } from '../../../machinery/meta/pod-resources.ts';
-import { inQuotaScope, objectUsage, quotaCounts, unspecified } from '../../../machinery/meta/quota-usage.ts';
+import { inQuotaScope } from '../../../machinery/meta/quota-scope.ts';
+import { objectUsage, quotaCounts, unspecified } from '../../../machinery/meta/quota-usage.ts';
 import { Quantity } from '../../../machinery/meta/quantity.ts';
+import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { forbidden } from '../../../machinery/meta/status-error.ts';
 import type { Pod, ResourceQuota } from '../../../proto/api/core-v1.ts';
 import { groupResource } from '../registry/served-resource.ts';
@@ -62,26 +64,32 @@ async function take(
   concerned: readonly StoredObject<ResourceQuota>[],
   request: AdmissionRequest,
 ): Promise<void> {
-  const requested = growth(request);
   for (const { namespace, name, object } of concerned) {
-    charged((quotas.peek(namespace, name)?.object ?? object) as ResourceQuota, requested, request);
+    charged((quotas.peek(namespace, name)?.object ?? object) as ResourceQuota, request);
   }
-  if (request.context.dryRun || requested.size === 0) return;
+  if (request.context.dryRun) return;
   for (const { namespace, name } of concerned) {
-    await quotas.guaranteedUpdate(namespace, name, undefined, current => charged(current, requested, request));
+    try {
+      await quotas.guaranteedUpdate(namespace, name, undefined, current => charged(current, request));
+    } catch (error) {
+      // It was deleted meanwhile.
+      if (!isNotFound(error)) throw error;
+    }
   }
 }
 
-/** What the write adds to what there is. */
-function growth({ resource, object, older, context }: AdmissionRequest): Amounts {
-  const usage = objectUsage(resource.storedInfo, object as KubeObject, context.nowMs);
-  const before: Amounts = older === undefined ? new Map() : objectUsage(resource.storedInfo, older, context.nowMs);
+/** What the write adds to what the quota counts; an object that was of none of its scopes before is all new to it. */
+function growth(quota: ResourceQuota, { resource, object, older, context }: AdmissionRequest): Amounts {
+  const kind = resource.storedInfo;
+  const usage = objectUsage(kind, object as KubeObject, context.nowMs);
+  const wasCounted = older !== undefined && inQuotaScope(quota, kind, older);
+  const before: Amounts = wasCounted ? objectUsage(kind, older, context.nowMs) : new Map();
   const grown = [...usage].map(([name, amount]) => [name, amount.sub(before.get(name) ?? Quantity.zero)] as const);
   return new Map(grown.filter(([, amount]) => amount.sign() > 0));
 }
 
-/** The quota with `requested` added. @throws StatusError Forbidden when it does not allow that */
-function charged(quota: ResourceQuota, requested: Amounts, request: AdmissionRequest): ResourceQuota {
+/** The quota with what the request asks for added. @throws StatusError Forbidden when it does not allow that */
+function charged(quota: ResourceQuota, request: AdmissionRequest): ResourceQuota {
   const name = quota.metadata.name ?? '';
   const refuse = (why: string) => forbidden(groupResource(request.resource.info), request.name, why);
   const names = countedNames(quota, request);
@@ -95,7 +103,7 @@ function charged(quota: ResourceQuota, requested: Amounts, request: AdmissionReq
     throw refuse(`status unknown for quota: ${name}, resources: ${names.sort().join(',')}`);
   }
   const hard = parseAmounts(quota.status?.hard);
-  const asked = new Map([...requested].filter(([each]) => hard.has(each)));
+  const asked = new Map([...growth(quota, request)].filter(([each]) => hard.has(each)));
   if (asked.size === 0) return quota;
   const next = addAmounts(used, asked);
   const exceeded = [...asked.keys()].filter(

@@ -1,60 +1,75 @@
 /**
  * What a namespace uses of a quota. Pure. Source: upstream `pkg/controller/resourcequota`.
+ *
+ * Admission adds to `used` a moment before the object can be seen, so a sum that is lower than what is written may be one that lacks what is on its
+ * way. What was added lately is therefore left in; everything else is given back at once, however busy the namespace is.
  */
 import type { ResourceQuota, ResourceQuotaStatus } from '../../../proto/api/core-v1.ts';
 import type { KubeObject } from '../../../machinery/meta/object.ts';
-import { addAmounts, parseAmounts, type Amounts } from '../../../machinery/meta/pod-resources.ts';
-import { inQuotaScope, objectUsage, type CountedKind } from '../../../machinery/meta/quota-usage.ts';
+import { parseAmounts, type Amounts } from '../../../machinery/meta/pod-resources.ts';
 import { Quantity } from '../../../machinery/meta/quantity.ts';
+import { inQuotaScope } from '../../../machinery/meta/quota-scope.ts';
+import type { CountedKind } from '../../../machinery/meta/quota-usage.ts';
 
-/**
- * Admission adds to `used` a moment before the object can be seen. A sum that is lower than what is written is believed once the quota
- * has not changed for so long.
- */
+/** What admission has added can be seen after so long. */
 export const SETTLE_MS = 1000;
 
 export interface QuotaPlan {
-  /** Undefined: what is written is right, or may be. */
-  status: ResourceQuotaStatus | undefined;
-  /** When to look again, where the sum is not believed yet. */
-  afterMs: number | undefined;
+  /** Undefined: what is written is right. */
+  readonly status: ResourceQuotaStatus | undefined;
+  /** More is written than was counted: to be looked at again when that has settled. */
+  readonly unsettled: boolean;
+}
+
+/** What is counted of a quota's amounts. */
+export function sumUsage(
+  quota: ResourceQuota,
+  counted: ReadonlyMap<CountedKind, readonly KubeObject[]>,
+  usageOf: (kind: CountedKind, object: KubeObject) => Amounts,
+): Amounts {
+  const sum = new Map(Object.keys(quota.spec.hard ?? {}).map(name => [name, Quantity.zero]));
+  for (const [kind, objects] of counted) {
+    for (const object of objects) {
+      if (!inQuotaScope(quota, kind, object)) continue;
+      const usage = usageOf(kind, object);
+      for (const [name, amount] of sum) {
+        const own = usage.get(name);
+        if (own !== undefined) sum.set(name, amount.add(own));
+      }
+    }
+  }
+  return sum;
 }
 
 /**
- * @param counted all objects of the namespace that the quota may count, by their kinds
- * @param quietMs for how long the quota has not changed
+ * @param sum what was counted
+ * @param added what admission has added lately; undefined: who knows
  */
-export function planQuota(
-  quota: ResourceQuota,
-  counted: ReadonlyMap<CountedKind, readonly KubeObject[]>,
-  nowMs: number,
-  quietMs: number,
-): QuotaPlan {
+export function planQuota(quota: ResourceQuota, sum: Amounts, added: Amounts | undefined): QuotaPlan {
   const { hard = {} } = quota.spec;
-  let sum: Amounts = new Map();
-  for (const [kind, objects] of counted) {
-    for (const object of objects) {
-      if (inQuotaScope(quota, kind, object)) sum = addAmounts(sum, objectUsage(kind, object, nowMs));
-    }
+  const written = parseAmounts(quota.status?.used);
+  const used = new Map<string, Quantity>();
+  let unsettled = false;
+  for (const name of Object.keys(hard)) {
+    const counted = sum.get(name) ?? Quantity.zero;
+    const before = written.get(name);
+    const most = added === undefined ? before : counted.add(added.get(name) ?? Quantity.zero);
+    const keeps = before !== undefined && most !== undefined && before.compare(counted) > 0;
+    const amount = keeps ? (most.compare(before) < 0 ? most : before) : counted;
+    if (amount.compare(counted) > 0) unsettled = true;
+    used.set(name, amount);
   }
-  const old = parseAmounts(quota.status?.used);
-  const names = Object.keys(hard);
-  const used = new Map(names.map(name => [name, sum.get(name) ?? Quantity.zero]));
-  const known = Object.keys(quota.status?.used ?? {});
-  const sameHard = equalAmounts(parseAmounts(quota.status?.hard), parseAmounts(hard));
-  if (sameHard && known.length === names.length && equalAmounts(old, used))
-    return { status: undefined, afterMs: undefined };
-  const lower = names.some(name => (old.get(name) ?? Quantity.zero).compare(used.get(name) as Quantity) > 0);
-  if (lower && quietMs < SETTLE_MS) {
-    if (sameHard) return { status: undefined, afterMs: SETTLE_MS - quietMs };
-    // New bounds hold at once, by what was counted before.
-    for (const name of names) {
-      const before = old.get(name);
-      if (before !== undefined && before.compare(used.get(name) as Quantity) > 0) used.set(name, before);
-    }
-    return { status: statusOf(hard, used), afterMs: SETTLE_MS - quietMs };
-  }
-  return { status: statusOf(hard, used), afterMs: undefined };
+  const same = equalAmounts(written, used) && equalAmounts(parseAmounts(quota.status?.hard), parseAmounts(hard));
+  return { status: same ? undefined : statusOf(hard, used), unsettled };
+}
+
+/** What `newer` has more than `older`, in the quota's `used`. */
+export function addedUsage(older: ResourceQuota, newer: ResourceQuota): Amounts {
+  const before = parseAmounts(older.status?.used);
+  const grown = [...parseAmounts(newer.status?.used)].map(
+    ([name, amount]) => [name, amount.sub(before.get(name) ?? amount)] as const,
+  );
+  return new Map(grown.filter(([, amount]) => amount.sign() > 0));
 }
 
 function statusOf(hard: Record<string, string>, used: Amounts): ResourceQuotaStatus {

@@ -9,16 +9,22 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { resourceQuotas, type AnyObject } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
-import { quotaCounts } from '../../../machinery/meta/quota-usage.ts';
+import { isDeleting, keyOf, splitKey, type KubeObject } from '../../../machinery/meta/object.ts';
+import type { Amounts } from '../../../machinery/meta/pod-resources.ts';
+import { objectUsage, quotaCounts, type CountedKind } from '../../../machinery/meta/quota-usage.ts';
 import { parseTime } from '../../../machinery/meta/time.ts';
 import { aborted } from '../../../machinery/process/aborted.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { isPodTerminal } from '../runtime/plan/pod-state.ts';
-import { planQuota } from './plan.ts';
 import { writeStatus } from '../runtime/write-object.ts';
+import { planQuota, SETTLE_MS, sumUsage } from './plan.ts';
+import { RecentCharges } from './recent-charges.ts';
 
 const COUNTABLE = kinds.filter(kind => kind.namespaced && kind.kind !== 'Event');
+/** Kinds of which more is counted than their number. */
+const MEASURED = new Set(['pods', 'services', 'persistentvolumeclaims', 'resourceclaims.resource.k8s.io']);
+/** Objects come and go by the hundred: they are counted together. */
+const GATHER_MS = 25;
 
 export class ResourceQuotaController implements Controller, Reconciler {
   readonly name = 'resourcequota-controller';
@@ -26,22 +32,23 @@ export class ResourceQuotaController implements Controller, Reconciler {
   private readonly queue: WorkQueue;
   private readonly quotas: Informer<ResourceQuota>;
   private readonly watched = new Map<KindInfo, Informer<AnyObject>>();
-  /** When each quota was last seen to change, in monotonic milliseconds. */
-  private readonly changedMs = new Map<string, number>();
+  private readonly charges: RecentCharges;
+  /** By object, as long as it is the newest: a large namespace is counted often. */
+  private readonly usages = new WeakMap<KubeObject, Amounts>();
 
   constructor(context: ControllerContext) {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.quotas = context.informers.informer(resourceQuotas);
-    const wake = (quota: ResourceQuota): void => {
-      const key = keyOf(quota);
-      this.changedMs.set(key, context.clock.monotonicMs());
-      this.queue.add(key);
+    this.charges = new RecentCharges(context.clock);
+    const wake = (older: ResourceQuota | undefined, quota: ResourceQuota): void => {
+      this.charges.see(older, quota);
+      this.queue.add(keyOf(quota));
     };
     this.quotas.addHandler({
-      onAdd: wake,
-      onUpdate: (_older, quota) => wake(quota),
-      onDelete: quota => void this.changedMs.delete(keyOf(quota)),
+      onAdd: quota => wake(undefined, quota),
+      onUpdate: wake,
+      onDelete: quota => this.charges.forget(quota),
     });
   }
 
@@ -61,22 +68,30 @@ export class ResourceQuotaController implements Controller, Reconciler {
     const quota = this.quotas.lister.get(namespace, name);
     if (quota === undefined || quota.metadata.deletionTimestamp !== undefined) return 'awaitChange';
     const counted = new Map(kindsCounted.map(kind => [kind, this.informerOf(kind).lister.list(namespace)]));
-    const quietMs = clock.monotonicMs() - (this.changedMs.get(key) ?? 0);
-    const { status, afterMs } = planQuota(quota, counted, clock.now(), quietMs);
-    if (status !== undefined) await this.write({ ...quota, status }, signal);
+    const usageOf = (kind: CountedKind, object: KubeObject): Amounts => this.usageOf(kind, object);
+    const { status, unsettled } = planQuota(quota, sumUsage(quota, counted, usageOf), this.charges.of(key));
+    if (status !== undefined) await writeStatus(this.context.client, resourceQuotas, { ...quota, status }, signal);
     const expiryMs = nextPodExpiryMs(counted, clock.now());
-    const nextMs = Math.min(afterMs ?? Infinity, expiryMs);
+    const nextMs = Math.min(unsettled ? SETTLE_MS : Infinity, expiryMs);
     return nextMs === Infinity ? 'awaitChange' : { afterMs: nextMs };
   }
 
-  private async write(quota: ResourceQuota, signal: AbortSignal): Promise<void> {
-    await writeStatus(this.context.client, resourceQuotas, quota, signal);
+  private usageOf(kind: CountedKind, object: KubeObject): Amounts {
+    // What is being deleted counts until it is overdue.
+    if (isDeleting(object)) return objectUsage(kind, object, this.context.clock.now());
+    let usage = this.usages.get(object);
+    if (usage === undefined) this.usages.set(object, (usage = objectUsage(kind, object, 0)));
+    return usage;
   }
 
   private informerOf(kind: KindInfo): Informer<AnyObject> {
     let informer = this.watched.get(kind);
     if (informer === undefined) {
-      informer = this.context.informers.informer<AnyObject>(kind);
+      // Of most kinds it counts alone that they are there.
+      const scope = MEASURED.has(kind.group === '' ? kind.resource : `${kind.resource}.${kind.group}`)
+        ? {}
+        : { ownershipOnly: true };
+      informer = this.context.informers.informer<AnyObject>(kind, scope);
       this.watched.set(kind, informer);
       const wake = ({ metadata }: AnyObject): void => this.wakeNamespace(metadata.namespace, kind);
       informer.addHandler({
@@ -90,15 +105,15 @@ export class ResourceQuotaController implements Controller, Reconciler {
 
   private wakeNamespace(namespace: string | undefined, kind: KindInfo): void {
     for (const quota of this.quotas.lister.list(namespace)) {
-      if (Object.keys(quota.spec.hard ?? {}).some(name => quotaCounts(name, kind))) this.queue.add(keyOf(quota));
+      if (Object.keys(quota.spec.hard ?? {}).some(name => quotaCounts(name, kind)))
+        this.queue.addAfter(keyOf(quota), GATHER_MS);
     }
   }
 }
 
 /** Status changes of running pods are many, and count for nothing. */
 function mayCountOtherwise(kind: KindInfo, older: AnyObject, newer: AnyObject): boolean {
-  if (kind.group !== '') return false;
-  if (kind.resource === 'pods') {
+  if (kind.group === '' && kind.resource === 'pods') {
     const [before, now] = [older as Pod, newer as Pod];
     return (
       isPodTerminal(before) !== isPodTerminal(now) ||
@@ -106,7 +121,7 @@ function mayCountOtherwise(kind: KindInfo, older: AnyObject, newer: AnyObject): 
       before.metadata.generation !== now.metadata.generation
     );
   }
-  return kind.resource === 'services' || kind.resource === 'persistentvolumeclaims';
+  return kind.group === '' && (kind.resource === 'services' || kind.resource === 'persistentvolumeclaims');
 }
 
 /** A pod whose deletion is overdue stops to count without any event. */
