@@ -77,7 +77,8 @@ export class DeploymentController implements Controller, Reconciler {
       return 'awaitChange';
     }
     const { client } = this.context;
-    const claim = { client, owner: deployment, ownerResource: deployments, selector, informer: this.sets, signal };
+    const isMember = ({ metadata }: ReplicaSet): boolean => selector.matches(metadata.labels);
+    const claim = { client, owner: deployment, ownerResource: deployments, informer: this.sets, isMember, signal };
     const { owned, adopted } = await claimChildren(claim);
     const sets = [...owned, ...adopted];
     const newSet = findNewSet(deployment, sets);

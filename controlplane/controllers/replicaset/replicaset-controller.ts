@@ -16,6 +16,7 @@ import { controllerOf, splitKey } from '../../../machinery/meta/object.ts';
 import { addOwnerIndexes, BY_CONTROLLER } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { OwnedPods } from '../runtime/owned-pods.ts';
+import { isPodActive } from '../runtime/plan/pod-state.ts';
 import { podFromTemplate } from '../runtime/plan/pod-from-template.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { slowStart } from '../runtime/slow-start.ts';
@@ -41,7 +42,7 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
     this.sets = context.informers.informer(kind.resource);
     addOwnerIndexes(this.sets);
     const selectorOf = (set: T): LabelSelector => compileLabelSelector(kind.asReplicaSet(set).spec?.selector);
-    this.owned = new OwnedPods({ context, queue: this.queue, owners: this.sets, selectorOf });
+    this.owned = new OwnedPods({ context, queue: this.queue, owners: this.sets, selectorOf, mayAdopt: isPodActive });
   }
 
   run(signal: AbortSignal): Promise<void> {

@@ -4,10 +4,9 @@
 import type { Client } from '../../../machinery/client/client.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { AnyObject, Resource } from '../../../machinery/client/resource.ts';
-import type { LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { controllerOf, controllerRef } from '../../../machinery/meta/object.ts';
 import { hasReason } from '../../../machinery/meta/status-error-from.ts';
-import { planClaim } from './plan/claim.ts';
+import { planClaim, type Membership } from './plan/claim.ts';
 
 /** Index: uid of the controller owner. */
 export const BY_CONTROLLER = 'controllerUid';
@@ -22,11 +21,10 @@ export function addOwnerIndexes<T extends AnyObject>(informer: Informer<T>): voi
   informer.addIndex(ORPHANS, object => (controllerOf(object) === undefined ? [object.metadata.namespace ?? ''] : []));
 }
 
-export interface ClaimOptions<O extends AnyObject, T extends AnyObject> {
+export interface ClaimOptions<O extends AnyObject, T extends AnyObject> extends Membership<T> {
   client: Client;
   owner: O;
   ownerResource: Resource<O>;
-  selector: LabelSelector;
   informer: Informer<T>;
   signal: AbortSignal;
 }
@@ -43,11 +41,11 @@ export interface Claimed<T> {
 export async function claimChildren<O extends AnyObject, T extends AnyObject>(
   options: ClaimOptions<O, T>,
 ): Promise<Claimed<T>> {
-  const { client, owner, ownerResource, selector, informer, signal } = options;
+  const { client, owner, ownerResource, informer, signal } = options;
   const { lister, resource } = informer;
   const mine = lister.byIndex(BY_CONTROLLER, owner.metadata.uid ?? '');
   const orphans = lister.byIndex(ORPHANS, owner.metadata.namespace ?? '');
-  const claim = planClaim(owner, selector, [...mine, ...orphans]);
+  const claim = planClaim(owner, options, [...mine, ...orphans]);
   if (claim.adopt.length === 0 && claim.release.length === 0) return { owned: claim.owned, adopted: [], released: [] };
   if (claim.adopt.length > 0 && !(await isStillThere(options))) claim.adopt = [];
   const write = async (object: T, ownerReferences: unknown): Promise<T | undefined> => {

@@ -17,6 +17,10 @@ export interface OwnedPodsOptions<T extends AnyObject> {
   queue: WorkQueue;
   owners: Informer<T>;
   selectorOf(owner: T): LabelSelector;
+  /** Whether a pod that the selector matches may be the owner's; default always. */
+  isMember?: ((owner: T, pod: Pod) => boolean) | undefined;
+  /** Whether an orphan that may be the owner's is adopted; default always. */
+  mayAdopt?: ((pod: Pod) => boolean) | undefined;
   /** What events say of pods; default as ReplicaSets do. */
   texts?: PodTexts | undefined;
 }
@@ -52,11 +56,11 @@ export class OwnedPods<T extends AnyObject> {
 
   /** The owner's pods after adoptions and releases. @throws StatusError */
   async claim(owner: T, signal: AbortSignal): Promise<Pod[]> {
-    const { context, owners, selectorOf } = this.options;
+    const { context, owners, mayAdopt } = this.options;
     const { control, informer } = this;
     await control.review(owner, signal);
-    const claim = { client: context.client, owner, ownerResource: owners.resource, selector: selectorOf(owner) };
-    const { adopted, released } = await claimChildren({ ...claim, informer, signal });
+    const claim = { client: context.client, owner, ownerResource: owners.resource, informer, signal };
+    const { adopted, released } = await claimChildren({ ...claim, isMember: this.membership(owner), mayAdopt });
     for (const pod of adopted) control.noteAdded(owner, pod);
     for (const pod of released) control.noteReleased(owner, pod);
     return this.of(owner);
@@ -65,16 +69,19 @@ export class OwnedPods<T extends AnyObject> {
   /** The owner's pods as the informer and this controller's own writes show them. */
   of(owner: T): Pod[] {
     const uid = owner.metadata.uid ?? '';
-    const selector = this.options.selectorOf(owner);
-    const listed = this.informer.lister
-      .byIndex(BY_CONTROLLER, uid)
-      .filter(pod => selector.matches(pod.metadata.labels));
+    const listed = this.informer.lister.byIndex(BY_CONTROLLER, uid).filter(this.membership(owner));
     return this.control.pending.overlay(uid, listed);
   }
 
   /** Whether the informer has yet to show what this controller wrote for the owner. */
   isBehind(owner: T): boolean {
     return this.control.pending.has(owner.metadata.uid ?? '');
+  }
+
+  private membership(owner: T): (pod: Pod) => boolean {
+    const { selectorOf, isMember } = this.options;
+    const selector = selectorOf(owner);
+    return pod => selector.matches(pod.metadata.labels) && isMember?.(owner, pod) !== false;
   }
 
   private onPod(pod: Pod, gone: boolean): void {
@@ -90,10 +97,9 @@ export class OwnedPods<T extends AnyObject> {
 
   /** Everybody who could adopt an orphan. */
   private wakeMatching(pod: Pod): void {
-    const { owners, queue, selectorOf } = this.options;
+    const { owners, queue } = this.options;
     for (const owner of owners.lister.list(pod.metadata.namespace)) {
-      const selector = selectorOf(owner);
-      if (!selector.isEmpty && selector.matches(pod.metadata.labels)) queue.add(keyOf(owner));
+      if (this.membership(owner)(pod)) queue.add(keyOf(owner));
     }
   }
 }

@@ -53,8 +53,9 @@ export class RevisionHistory<T extends AnyObject> {
   async sync(options: HistoryOwner<T>, signal: AbortSignal): Promise<History> {
     const { owner, template, selector, collisionCount } = options;
     const { client } = this.context;
-    const claim = { client, owner, ownerResource: this.resource, selector, informer: this.informer, signal };
-    const { owned, adopted } = await claimChildren(claim);
+    const claim = { client, owner, ownerResource: this.resource, informer: this.informer, signal };
+    const isMember = ({ metadata }: ControllerRevision): boolean => selector.matches(metadata.labels);
+    const { owned, adopted } = await claimChildren({ ...claim, isMember });
     const { current, renumber, nextRevision, old } = planHistory(template, [...owned, ...adopted]);
     if (current === undefined) {
       return {
@@ -66,6 +67,7 @@ export class RevisionHistory<T extends AnyObject> {
     return { current: await client.of(controllerRevisions).update(current, { signal }), old };
   }
 
+  /** Deletes the oldest of `old`, never those that live, until no more than `limit` are left. */
   async clean(
     old: readonly ControllerRevision[],
     isLive: (revision: ControllerRevision) => boolean,
