@@ -6,7 +6,6 @@
 import { isJsonObject } from '../../../../machinery/meta/json-value.ts';
 import { parseDurationMs } from '../../../../machinery/meta/duration.ts';
 import type {
-  DefaultPreemptionArgs,
   Extender,
   ExtenderTLSConfig,
   InterPodAffinityArgs,
@@ -26,7 +25,7 @@ export const CONFIGURATION_KIND = 'KubeSchedulerConfiguration';
 
 /** The arguments of the plugins that have some, whole. */
 export interface PluginArgs {
-  DefaultPreemption: Required<Omit<DefaultPreemptionArgs, 'apiVersion' | 'kind'>>;
+  DefaultPreemption: { minCandidateNodesPercentage: number; minCandidateNodesAbsolute: number };
   InterPodAffinity: InterPodAffinityArgs & { hardPodAffinityWeight: number };
   NodeAffinity: NodeAffinityArgs;
   NodeResourcesBalancedAllocation: NodeResourcesBalancedAllocationArgs & { resources: Required<ResourceSpec>[] };

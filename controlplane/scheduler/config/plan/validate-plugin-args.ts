@@ -27,8 +27,8 @@ const VALIDATIONS: {
   DefaultPreemption(errors, path, { minCandidateNodesPercentage: percentage, minCandidateNodesAbsolute: absolute }) {
     const percentagePath = path.child('minCandidateNodesPercentage');
     const absolutePath = path.child('minCandidateNodesAbsolute');
-    checkRange(errors, percentagePath, percentage ?? 0, 0, 100);
-    if ((absolute ?? 0) < 0) errors.push(invalidError(absolutePath, absolute, 'not in valid range [0, inf)'));
+    checkRange(errors, percentagePath, percentage, 0, 100);
+    if (absolute < 0) errors.push(invalidError(absolutePath, absolute, 'not in valid range [0, inf)'));
     if (percentage !== 0 || absolute !== 0) return;
     const why = 'cannot be zero at the same time as';
     errors.push(invalidError(percentagePath, percentage, `${why} minCandidateNodesAbsolute`));
