@@ -28,7 +28,13 @@ import type { IPAddress, NetworkPolicy, ServiceCIDR } from '../../proto/api/netw
 import type { RuntimeClass } from '../../proto/api/node-v1.ts';
 import type { PodDisruptionBudget } from '../../proto/api/policy-v1.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../proto/api/rbac-v1.ts';
-import type { CSIDriver, CSINode, StorageClass, VolumeAttachment } from '../../proto/api/storage-v1.ts';
+import type {
+  CSIDriver,
+  CSINode,
+  CSIStorageCapacity,
+  StorageClass,
+  VolumeAttachment,
+} from '../../proto/api/storage-v1.ts';
 
 /** What every stored object has. */
 export interface AnyObject {
@@ -96,6 +102,7 @@ export const clusterRoleBindings = builtin<ClusterRoleBinding>('rbac.authorizati
 export const storageClasses = builtin<StorageClass>('storage.k8s.io', 'StorageClass');
 export const csiDrivers = builtin<CSIDriver>('storage.k8s.io', 'CSIDriver');
 export const csiNodes = builtin<CSINode>('storage.k8s.io', 'CSINode');
+export const csiStorageCapacities = builtin<CSIStorageCapacity>('storage.k8s.io', 'CSIStorageCapacity');
 export const volumeAttachments = builtin<VolumeAttachment>('storage.k8s.io', 'VolumeAttachment');
 export const roles = builtin<Role>('rbac.authorization.k8s.io', 'Role');
 export const roleBindings = builtin<RoleBinding>('rbac.authorization.k8s.io', 'RoleBinding');

@@ -45,6 +45,8 @@ export interface Diagnosis {
 export interface PostFilterResult {
   readonly message?: string | undefined;
   readonly nominatedNodeName?: string | undefined;
+  /** How many pods have to go for it. */
+  readonly victims?: number | undefined;
   carryOut?(signal: AbortSignal): Promise<void>;
 }
 

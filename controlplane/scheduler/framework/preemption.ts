@@ -12,7 +12,7 @@ import type { Rejection } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Nominator } from './nominator.ts';
 import type { PluginsByPoint } from './profile.ts';
-import { runFilters } from './run-plugins.ts';
+import { runFilters } from './run-filters.ts';
 import { snapshotOf, type Snapshot } from './snapshot.ts';
 import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
 
@@ -106,7 +106,7 @@ function fitsWith({ plugins, pod, snapshot, nominator }: PreemptionQuestion, tri
     if (answer === 'skip') state.skipFilter.add(plugin.name);
     else if (answer !== undefined) return false;
   }
-  return runFilters(plugins, state, pod, trial, nominator) === undefined;
+  return runFilters({ plugins, pod, nominator }, state, trial) === undefined;
 }
 
 /** Higher priority first, then older. */

@@ -136,7 +136,7 @@ test.each([
     name: 'a claim that is not there',
     p: pod({ volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }] }),
     nodes: [node('a')],
-    want: '0/1 nodes are available: 1 persistentvolumeclaim "data" not found.',
+    want: '0/1 nodes are available: persistentvolumeclaim "data" not found.',
   },
 ])('decideNode() $name', ({ p, nodes, want }) => {
   expect(decide(p, nodes)).toBe(want);

@@ -14,3 +14,8 @@ export function explainRejections(nodeCount: number, rejections: ReadonlyMap<str
   const head = `0/${nodeCount} nodes are available`;
   return parts.length === 0 ? `${head}.` : `${head}: ${parts.join(', ')}.`;
 }
+
+/** As `explainRejections`, when one word (of a PreFilter plugin) turned down every node. */
+export function explainTurnedDown(nodeCount: number, reason: string): string {
+  return `0/${nodeCount} nodes are available: ${reason}.`;
+}

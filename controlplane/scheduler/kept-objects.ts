@@ -1,0 +1,154 @@
+/**
+ * What the scheduler keeps of nodes and pods: it holds all of the cluster's, and reads little of each. Whoever needs another field adds it here.
+ *
+ * - Of a pod without a node all but managed fields: plugins of users and extenders are shown it.
+ * - Of a pod with a node what others are decided by: labels, owners, priority, requests, ports, affinity, spread, claims and when it began.
+ * - Of a finished pod that it is.
+ * - Of a node no managed fields and no times of heartbeats, so that a heartbeat changes nothing.
+ * - Texts and parts that are equal for most, such as names of images, are one and the same.
+ */
+import { nodes, pods, type AnyObject, type Resource } from '../../machinery/client/resource.ts';
+import type { Container, Node, Pod, PodSpec, PodStatus, Volume } from '../../proto/api/core-v1.ts';
+
+type Keep = (object: AnyObject) => AnyObject;
+
+/** For SharedInformerFactory: how objects of a resource are cut; undefined for those that are kept whole. */
+export function keptBySchedulers(resource: Resource<AnyObject>): Keep {
+  if (isOf(resource, pods)) return object => keptPod(object as Pod);
+  if (isOf(resource, nodes)) {
+    const images = new Shared();
+    return object => keptNode(object as Node, images);
+  }
+  return withoutManagedFields;
+}
+
+export function keptPod(pod: Pod): Pod {
+  const { metadata, spec, status } = pod;
+  if (status?.phase === 'Succeeded' || status?.phase === 'Failed') {
+    const { name, namespace, uid, resourceVersion } = metadata;
+    return {
+      metadata: { name, namespace, uid, resourceVersion },
+      spec: { containers: [] },
+      status: { phase: status.phase },
+    };
+  }
+  if ((spec.nodeName ?? '') === '') return withoutManagedFields(pod) as Pod;
+  const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
+  const { labels, annotations, ownerReferences } = metadata;
+  return {
+    metadata: present({
+      ...{ name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp },
+      ...{ labels, annotations, ownerReferences },
+    }),
+    spec: keptSpec(spec),
+    status: keptStatus(status),
+  };
+}
+
+function keptSpec(spec: PodSpec): PodSpec {
+  const { nodeName, schedulerName, priority, preemptionPolicy, affinity, nodeSelector, tolerations, overhead } = spec;
+  const { topologySpreadConstraints, resources, hostNetwork, initContainers, volumes, resourceClaims } = spec;
+  return present({
+    ...{ nodeName, schedulerName, priority, preemptionPolicy, affinity, nodeSelector, tolerations, overhead },
+    ...{ topologySpreadConstraints, resources, hostNetwork, resourceClaims },
+    containers: spec.containers.map(keptContainer),
+    initContainers: initContainers?.map(keptContainer),
+    volumes: keptVolumes(volumes),
+  });
+}
+
+function keptContainer({ name, image, resources, ports, restartPolicy }: Container): Container {
+  return present({ name, image, resources, ports, restartPolicy });
+}
+
+/** Those that say nothing about where the pod may run hold nothing of what they say. */
+function keptVolumes(volumes: readonly Volume[] | undefined): Volume[] | undefined {
+  const kept = volumes?.filter(
+    ({ configMap, secret, emptyDir, projected, downwardAPI, hostPath }) =>
+      (configMap ?? secret ?? emptyDir ?? projected ?? downwardAPI ?? hostPath) === undefined,
+  );
+  return kept === undefined || kept.length === 0 ? undefined : kept;
+}
+
+/** Requests in use come from here while a pod is being resized. */
+function keptStatus(status: PodStatus | undefined): PodStatus {
+  const { phase, startTime, nominatedNodeName, conditions, resources, allocatedResources } = status ?? {};
+  const resizes = conditions?.filter(({ type }) => type.startsWith('PodResize') || type === 'DisruptionTarget');
+  return present({
+    ...{ phase, startTime, nominatedNodeName, resources, allocatedResources },
+    conditions: resizes?.length === 0 ? undefined : resizes,
+    containerStatuses: keptContainerStatuses(status?.containerStatuses),
+    initContainerStatuses: keptContainerStatuses(status?.initContainerStatuses),
+  });
+}
+
+type ContainerStatuses = PodStatus['containerStatuses'];
+
+function keptContainerStatuses(statuses: ContainerStatuses): ContainerStatuses {
+  const kept = statuses?.filter(({ resources, allocatedResources }) => (resources ?? allocatedResources) !== undefined);
+  if (kept === undefined || kept.length === 0) return undefined;
+  return kept.map(({ name, resources, allocatedResources, ready, restartCount, image, imageID }) =>
+    present({ name, resources, allocatedResources, ready, restartCount, image, imageID }),
+  );
+}
+
+function keptNode({ metadata, spec, status }: Node, images: Shared): Node {
+  const { allocatable, capacity, conditions, nodeInfo, addresses, declaredFeatures } = status ?? {};
+  return {
+    metadata: metadataWithoutManagedFields(metadata),
+    spec,
+    status: present({
+      ...{ allocatable, capacity, nodeInfo, addresses, declaredFeatures },
+      conditions: conditions?.map(condition => images.condition(condition.type, condition.status)),
+      images: status?.images?.map(({ names, sizeBytes }) => ({
+        names: names?.map(name => images.text(name)),
+        sizeBytes,
+      })),
+    }),
+  };
+}
+
+/** Texts and conditions that are the same on most nodes. */
+class Shared {
+  private readonly texts = new Map<string, string>();
+  private readonly conditions = new Map<string, { type: string; status: string }>();
+
+  text(value: string): string {
+    const known = this.texts.get(value);
+    if (known !== undefined) return known;
+    // Images come and go: what is common is soon there again.
+    if (this.texts.size > 10_000) this.texts.clear();
+    this.texts.set(value, value);
+    return value;
+  }
+
+  condition(type: string, status: string): { type: string; status: string } {
+    const key = `${type}=${status}`;
+    const known = this.conditions.get(key) ?? { type, status };
+    this.conditions.set(key, known);
+    return known;
+  }
+}
+
+function withoutManagedFields(object: AnyObject): AnyObject {
+  return { ...object, metadata: metadataWithoutManagedFields(object.metadata) };
+}
+
+function metadataWithoutManagedFields<M extends AnyObject['metadata']>(metadata: M): M {
+  const { managedFields: _dropped, ...kept } = metadata;
+  return kept as M;
+}
+
+/** Without what is undefined: a field that is not there costs nothing. */
+function present<T extends object>(object: { [K in keyof T]: T[K] | undefined }): T {
+  const kept: Partial<T> = {};
+  for (const key of Object.keys(object) as (keyof T)[]) {
+    const value = object[key];
+    if (value !== undefined) kept[key] = value;
+  }
+  return kept as T;
+}
+
+function isOf(resource: Resource<AnyObject>, other: { group: string; resource: string }): boolean {
+  return resource.group === other.group && resource.resource === other.resource;
+}
