@@ -4,14 +4,13 @@
  *
  * Follows the cluster's changes as PodIndex does; nodes without such pods cost nothing.
  */
-import type { LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import type { Labels } from '../../../machinery/meta/label-requirement.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import type { Node, Pod, PodAffinityTerm } from '../../../proto/api/core-v1.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import type { Snapshot } from '../framework/snapshot.ts';
 import type { ValueCounts } from './topology-counts.ts';
-import { compileTerm, termMatches, topologyValue, type CompiledTerm } from './topology.ts';
+import { compileTerm, labelWanted, termMatches, topologyValue, type CompiledTerm } from './topology.ts';
 
 /** `anti`: refuses pods it matches. `weight`: makes places of pods it matches more welcome, or less when negative. */
 export type TermEffect = { readonly kind: 'anti' } | { readonly kind: 'weight'; readonly weight: number };
@@ -47,8 +46,6 @@ export interface EffectiveTerm {
 }
 
 export class PlacedTerms {
-  /** How often a term was matched against a pod, ever: what one decision costs. */
-  matchings = 0;
   private readonly termsOf: (pod: Pod) => readonly EffectiveTerm[];
   private readonly nodes = new Map<string, SeenNode>();
   private readonly entries = new Map<string, Entry>();
@@ -69,10 +66,8 @@ export class PlacedTerms {
     if (this.entries.size === 0) return NONE;
     const found: PlacedTerm[] = [];
     const look = (label: string): void => {
-      for (const entry of this.byLabel.get(label) ?? []) {
-        this.matchings++;
+      for (const entry of this.byLabel.get(label) ?? [])
         if (termMatches(entry.term, pod, namespaceLabels)) found.push(entry);
-      }
     };
     look(ANY);
     for (const [key, value] of Object.entries(pod.metadata.labels ?? {})) look(`${key}=${value}`);
@@ -103,8 +98,10 @@ export class PlacedTerms {
     if (info.podsWithAffinity.size === 0) return this.forget(info.name);
     const moved = seen.node !== info.node && !jsonEquals(seen.node.metadata.labels, info.node.metadata.labels);
     if (moved || seen.pods !== info.podsWithAffinity) {
-      for (const [uid, pod] of seen.pods) if (moved || !info.podsWithAffinity.has(uid)) this.change(seen.node, pod, -1);
-      for (const [uid, pod] of info.podsWithAffinity) if (moved || !seen.pods.has(uid)) this.change(info.node, pod, 1);
+      const stays = (pod: Pod, others: ReadonlyMap<string, Pod>): boolean =>
+        !moved && asksTheSame(pod, others.get(pod.metadata.uid ?? ''));
+      for (const pod of seen.pods.values()) if (!stays(pod, info.podsWithAffinity)) this.change(seen.node, pod, -1);
+      for (const pod of info.podsWithAffinity.values()) if (!stays(pod, seen.pods)) this.change(info.node, pod, 1);
     }
     seen.node = info.node;
     seen.generation = info.generation;
@@ -137,7 +134,7 @@ export class PlacedTerms {
   private add(key: string, term: CompiledTerm, effect: TermEffect): Entry {
     const entry: Entry = { key, topologyKey: term.topologyKey, effect, counts: new Map(), term, pods: 0 };
     this.entries.set(key, entry);
-    const label = labelWanted(term.selector);
+    const label = labelWanted(term.selector) ?? ANY;
     const sameLabel = this.byLabel.get(label) ?? new Set();
     this.byLabel.set(label, sameLabel.add(entry));
     return entry;
@@ -145,7 +142,7 @@ export class PlacedTerms {
 
   private drop(entry: Entry): void {
     this.entries.delete(entry.key);
-    const label = labelWanted(entry.term.selector);
+    const label = labelWanted(entry.term.selector) ?? ANY;
     const sameLabel = this.byLabel.get(label);
     sameLabel?.delete(entry);
     if (sameLabel?.size === 0) this.byLabel.delete(label);
@@ -154,10 +151,7 @@ export class PlacedTerms {
 
 const NONE: readonly PlacedTerm[] = [];
 
-function labelWanted(selector: LabelSelector): string {
-  for (const { key, operator, values } of selector.requirements) {
-    const isOne = operator === '=' || operator === '==' || (operator === 'in' && values.length === 1);
-    if (isOne) return `${key}=${values[0] ?? ''}`;
-  }
-  return ANY;
+function asksTheSame(one: Pod, other: Pod | undefined): boolean {
+  if (one === other) return true;
+  return one.metadata.namespace === other?.metadata.namespace && jsonEquals(one.spec.affinity, other?.spec.affinity);
 }

@@ -4,7 +4,7 @@ import type { Labels } from '../../../machinery/meta/label-requirement.ts';
 import type { Pod, PodAffinityTerm, WeightedPodAffinityTerm } from '../../../proto/api/core-v1.ts';
 import type { EffectiveTerm } from './placed-terms.ts';
 import type { Question } from './pod-index.ts';
-import { compileTerm, termMatches, type CompiledTerm } from './topology.ts';
+import { compileTerm, labelWanted, termMatches, type CompiledTerm } from './topology.ts';
 
 type Kind = 'podAffinity' | 'podAntiAffinity';
 
@@ -70,8 +70,11 @@ export function affinityQuestion(
     namespaceSelector.isEmpty ? '*' : [...namespaces].sort(),
     selector.isEmpty || selector.toString(),
   ]);
-  return {
-    key: JSON.stringify([topologyKey, parts]),
-    ask: () => ({ topologyKey, countsPod: pod => matchesAll(terms, pod) }),
-  };
+  const ask = (): Question => ({
+    topologyKey,
+    label: terms.map(({ selector }) => labelWanted(selector)).find(label => label !== undefined),
+    wantsEmpty: false,
+    countsPod: pod => matchesAll(terms, pod),
+  });
+  return { key: JSON.stringify([topologyKey, parts]), ask };
 }

@@ -1,7 +1,7 @@
 /**
  * Answers "how many pods match, by topology value" for the questions that pods ask again and again: pods of one workload all ask the same.
  *
- * - A question is answered once by looking at every pod; then the answer follows the cluster's changes, each looked at once.
+ * - A question is answered once by looking at every pod with its label; then the answer follows the cluster's changes, each looked at once.
  * - The index holds what it saw of each node, so that it finds what changed by itself; nothing is held before the first question.
  * - The questions asked last are kept (`MAX_QUESTIONS`).
  */
@@ -15,6 +15,10 @@ import { topologyValue } from './topology.ts';
 /** What is counted; the answers must depend on the arguments alone, of a node on its labels and taints, of a pod on its metadata. */
 export interface Question {
   readonly topologyKey: string;
+  /** A label, as `key=value`, that every pod has which counts; undefined when there is none. */
+  readonly label: string | undefined;
+  /** Topology values without pods are of interest too. */
+  readonly wantsEmpty: boolean;
   countsPod(pod: Pod): boolean;
   /** Whether a node that has the topology's label is in it; left out: it is. */
   countsNode?(node: Node): boolean;
@@ -26,6 +30,11 @@ interface SeenNode {
   readonly pods: Map<string, Pod>;
 }
 
+interface PlacedPod {
+  readonly pod: Pod;
+  readonly on: SeenNode;
+}
+
 interface Answer {
   readonly question: Question;
   readonly counts: TopologyCounts;
@@ -35,6 +44,8 @@ const MAX_QUESTIONS = 64;
 
 export class PodIndex {
   private readonly nodes = new Map<string, SeenNode>();
+  /** By label, then by UID. */
+  private readonly byLabel = new Map<string, Map<string, PlacedPod>>();
   /** By key; the one asked last stands last. */
   private readonly answers = new Map<string, Answer>();
   private generation = 0;
@@ -47,14 +58,8 @@ export class PodIndex {
    */
   count(snapshot: Snapshot, key: string, ask: () => Question): TopologyCounts {
     this.follow(snapshot);
-    const known = this.answers.get(key);
-    if (known !== undefined) {
-      this.answers.delete(key);
-      this.answers.set(key, known);
-      return known.counts;
-    }
-    const answer = { question: ask(), counts: new TopologyCounts() };
-    for (const seen of this.nodes.values()) include(answer, seen.node, seen.pods.values());
+    const answer = this.answers.get(key) ?? this.answer(ask());
+    this.answers.delete(key);
     this.answers.set(key, answer);
     for (const oldest of this.answers.keys()) {
       if (this.answers.size <= MAX_QUESTIONS) break;
@@ -63,9 +68,21 @@ export class PodIndex {
     return answer.counts;
   }
 
+  private answer(question: Question): Answer {
+    const answer = { question, counts: new TopologyCounts() };
+    if (question.wantsEmpty) for (const { node } of this.nodes.values()) addNode(answer, node);
+    if (question.label !== undefined) {
+      for (const { pod, on } of this.byLabel.get(question.label)?.values() ?? []) changePod(answer, on.node, pod, 1);
+    } else {
+      for (const { node, pods } of this.nodes.values())
+        for (const pod of pods.values()) changePod(answer, node, pod, 1);
+    }
+    return answer;
+  }
+
   private follow(snapshot: Snapshot): void {
     if (snapshot.topologyGeneration !== this.topologyGeneration) {
-      for (const name of this.nodes.keys()) if (snapshot.node(name) === undefined) this.forget(name);
+      for (const [name, seen] of this.nodes) if (snapshot.node(name) === undefined) this.forget(name, seen);
       for (const info of snapshot.nodes) this.look(info);
     } else {
       for (const info of snapshot.changedSince(this.generation)) this.look(info);
@@ -83,54 +100,63 @@ export class PodIndex {
       this.compare(seen, info.pods);
       return;
     }
-    this.forget(info.name);
-    const fresh = { node: info.node, generation: info.generation, pods: new Map(info.pods) };
+    if (seen !== undefined) this.forget(info.name, seen);
+    const fresh: SeenNode = { node: info.node, generation: info.generation, pods: new Map() };
     this.nodes.set(info.name, fresh);
-    for (const answer of this.answers.values()) include(answer, fresh.node, fresh.pods.values());
+    for (const answer of this.answers.values()) if (answer.question.wantsEmpty) addNode(answer, fresh.node);
+    for (const [uid, pod] of info.pods) this.arrive(fresh, uid, pod);
   }
 
-  private forget(name: string): void {
-    const seen = this.nodes.get(name);
-    if (seen === undefined) return;
+  private forget(name: string, seen: SeenNode): void {
+    for (const [uid, pod] of seen.pods) this.leave(seen, uid, pod);
     this.nodes.delete(name);
     for (const { question, counts } of this.answers.values()) {
-      const value = valueFor(question, seen.node);
-      if (value === undefined) continue;
-      counts.change(value, -countPods(question, seen.pods.values()));
-      counts.removeNode(value);
+      const value = question.wantsEmpty ? valueFor(question, seen.node) : undefined;
+      if (value !== undefined) counts.removeNode(value);
     }
   }
 
-  private compare({ node, pods }: SeenNode, now: ReadonlyMap<string, Pod>): void {
-    for (const [uid, pod] of pods) {
+  private compare(seen: SeenNode, now: ReadonlyMap<string, Pod>): void {
+    for (const [uid, pod] of seen.pods) {
       const current = now.get(uid);
       if (current === pod) continue;
-      if (current === undefined || !countsAlike(current, pod)) {
-        this.change(node, pod, -1);
-        pods.delete(uid);
-      } else pods.set(uid, current);
+      // Statuses change all the time, and nobody asks for them.
+      if (current !== undefined && countsAlike(current, pod)) seen.pods.set(uid, current);
+      else this.leave(seen, uid, pod);
     }
-    for (const [uid, pod] of now) {
-      if (pods.has(uid)) continue;
-      this.change(node, pod, 1);
-      pods.set(uid, pod);
-    }
+    for (const [uid, pod] of now) if (!seen.pods.has(uid)) this.arrive(seen, uid, pod);
   }
 
-  private change(node: Node, pod: Pod, by: 1 | -1): void {
-    for (const { question, counts } of this.answers.values()) {
-      if (!question.countsPod(pod)) continue;
-      const value = valueFor(question, node);
-      if (value !== undefined) counts.change(value, by);
+  private arrive(seen: SeenNode, uid: string, pod: Pod): void {
+    seen.pods.set(uid, pod);
+    for (const label of labelsOf(pod)) {
+      const sameLabel = this.byLabel.get(label) ?? new Map<string, PlacedPod>();
+      this.byLabel.set(label, sameLabel.set(uid, { pod, on: seen }));
     }
+    for (const answer of this.answers.values()) changePod(answer, seen.node, pod, 1);
+  }
+
+  private leave(seen: SeenNode, uid: string, pod: Pod): void {
+    seen.pods.delete(uid);
+    for (const label of labelsOf(pod)) {
+      const sameLabel = this.byLabel.get(label);
+      // It may stand on another node by now.
+      if (sameLabel?.get(uid)?.on === seen) sameLabel.delete(uid);
+      if (sameLabel?.size === 0) this.byLabel.delete(label);
+    }
+    for (const answer of this.answers.values()) changePod(answer, seen.node, pod, -1);
   }
 }
 
-function include({ question, counts }: Answer, node: Node, pods: Iterable<Pod>): void {
+function addNode({ question, counts }: Answer, node: Node): void {
   const value = valueFor(question, node);
-  if (value === undefined) return;
-  counts.addNode(value);
-  counts.change(value, countPods(question, pods));
+  if (value !== undefined) counts.addNode(value);
+}
+
+function changePod({ question, counts }: Answer, node: Node, pod: Pod, by: 1 | -1): void {
+  if (!question.countsPod(pod)) return;
+  const value = valueFor(question, node);
+  if (value !== undefined) counts.change(value, by);
 }
 
 function valueFor(question: Question, node: Node): string | undefined {
@@ -138,10 +164,8 @@ function valueFor(question: Question, node: Node): string | undefined {
   return value === undefined || question.countsNode?.(node) === false ? undefined : value;
 }
 
-function countPods(question: Question, pods: Iterable<Pod>): number {
-  let count = 0;
-  for (const pod of pods) if (question.countsPod(pod)) count++;
-  return count;
+function labelsOf({ metadata: { labels = {} } }: Pod): readonly string[] {
+  return Object.entries(labels).map(([key, value]) => `${key}=${value}`);
 }
 
 function standsTheSame(before: Node, now: Node): boolean {
@@ -149,7 +173,6 @@ function standsTheSame(before: Node, now: Node): boolean {
   return jsonEquals(before.metadata.labels, now.metadata.labels) && jsonEquals(before.spec.taints, now.spec.taints);
 }
 
-/** Statuses change all the time, and nobody asks for them. */
 function countsAlike({ metadata: a }: Pod, { metadata: b }: Pod): boolean {
   return (
     a.namespace === b.namespace &&

@@ -78,7 +78,7 @@ function averageOf(resources: Weighted, scoreOf: (requested: number, allocatable
   };
 }
 
-function onLine(points: readonly UtilizationShapePoint[], utilization: number): number {
+export function onLine(points: readonly UtilizationShapePoint[], utilization: number): number {
   let before: UtilizationShapePoint | undefined;
   for (const point of points) {
     if (utilization <= point.utilization) {

@@ -8,7 +8,7 @@ import { untoleratedTaint } from '../../../machinery/meta/tolerations.ts';
 import type { Node, Pod, TopologySpreadConstraint } from '../../../proto/api/core-v1.ts';
 import { nodeTestKey, nodeTestOf, type NodeTest } from './node-requirements.ts';
 import type { Question } from './pod-index.ts';
-import { topologyValue } from './topology.ts';
+import { labelWanted, topologyValue } from './topology.ts';
 
 /** A constraint of one pod. */
 export interface SpreadConstraint {
@@ -90,6 +90,8 @@ export function spreadQuestion(
     const others = neededKeys.filter(each => each !== topologyKey);
     return {
       topologyKey,
+      label: labelWanted(selector),
+      wantsEmpty: true,
       countsPod: other => countsPod(constraint, namespace, other),
       countsNode: node => others.every(each => topologyValue(node, each) !== undefined) && isLetIn(node),
     };

@@ -13,7 +13,7 @@ interface Domain {
   pods: number;
 }
 
-/** A value is a domain here as long as a node has it, with or without pods. */
+/** A value is a domain here as long as it has a pod, or a node that was added. */
 export class TopologyCounts implements ValueCounts {
   /** Pods in all domains. */
   total = 0;
@@ -32,32 +32,39 @@ export class TopologyCounts implements ValueCounts {
   }
 
   addNode(value: string): void {
-    const known = this.domains.get(value);
-    if (known !== undefined) {
-      known.nodes++;
-      return;
-    }
-    this.domains.set(value, { nodes: 1, pods: 0 });
-    this.countLevel(0, 1);
+    this.domain(value).nodes++;
   }
 
-  /** Its pods must have been taken away before. */
   removeNode(value: string): void {
-    const domain = this.domains.get(value);
-    if (domain === undefined || --domain.nodes > 0) return;
-    this.domains.delete(value);
-    this.countLevel(domain.pods, -1);
-    this.total -= domain.pods;
+    const domain = this.domain(value);
+    domain.nodes--;
+    this.dropIfEmpty(value, domain);
   }
 
-  /** @param by how many pods more, or fewer when negative; the value must be a domain */
+  /** @param by how many pods more, or fewer when negative */
   change(value: string, by: number): void {
-    const domain = this.domains.get(value);
-    if (domain === undefined || by === 0) return;
+    if (by === 0) return;
+    const domain = this.domain(value);
     this.countLevel(domain.pods, -1);
     domain.pods += by;
     this.total += by;
     this.countLevel(domain.pods, 1);
+    this.dropIfEmpty(value, domain);
+  }
+
+  private domain(value: string): Domain {
+    const known = this.domains.get(value);
+    if (known !== undefined) return known;
+    const fresh = { nodes: 0, pods: 0 };
+    this.domains.set(value, fresh);
+    this.countLevel(0, 1);
+    return fresh;
+  }
+
+  private dropIfEmpty(value: string, { nodes, pods }: Domain): void {
+    if (nodes > 0 || pods > 0) return;
+    this.domains.delete(value);
+    this.countLevel(0, -1);
   }
 
   /** Pods in the emptiest domain if `changes` were made too; Infinity without a domain. */

@@ -43,3 +43,12 @@ export function termMatches(term: CompiledTerm, { metadata }: Pod, namespaceLabe
     selector.matches(metadata.labels)
   );
 }
+
+/** A label, as `key=value`, that every pod has which the selector matches; undefined when it asks for none in particular. */
+export function labelWanted(selector: LabelSelector): string | undefined {
+  for (const { key, operator, values } of selector.requirements) {
+    const isOne = operator === '=' || operator === '==' || (operator === 'in' && values.length === 1);
+    if (isOne) return `${key}=${values[0] ?? ''}`;
+  }
+  return undefined;
+}
