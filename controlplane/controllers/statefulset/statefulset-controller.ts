@@ -2,23 +2,22 @@
  * Keeps the numbered pods of a StatefulSet, and the claims that stay when pods come and go.
  */
 import type { StatefulSet, StatefulSetStatus } from '../../../proto/api/apps-v1.ts';
-import type { PersistentVolumeClaim, PodTemplateSpec } from '../../../proto/api/core-v1.ts';
+import type { Pod, PodTemplateSpec } from '../../../proto/api/core-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
-import { persistentVolumeClaims, statefulSets } from '../../../machinery/client/resource.ts';
+import { pods, statefulSets, type AnyObject } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { errorText } from '../../../machinery/meta/error-text.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
-import { splitKey } from '../../../machinery/meta/object.ts';
-import { isAlreadyExists } from '../../../machinery/meta/status-error-from.ts';
+import { isDeleting, keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { OwnedPods } from '../runtime/owned-pods.ts';
+import type { PodTexts } from '../runtime/pod-control.ts';
 import { REVISION_LABEL } from '../runtime/plan/revisions.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { HashCollisionError, RevisionHistory, type History } from '../runtime/revision-history.ts';
 import { slowStart } from '../runtime/slow-start.ts';
-import { claimOwners, claimsOf, ordinalOf, statefulPod } from './plan/identity.ts';
+import { missingIdentity, ordinalOf, podName, statefulPod } from './plan/identity.ts';
 import {
   planStateful,
   planStatefulStatus,
@@ -27,13 +26,22 @@ import {
   type StatefulView,
 } from './plan/stateful-plan.ts';
 import { writeStatus } from '../runtime/write-object.ts';
+import { StatefulClaims } from './stateful-claims.ts';
+
+const isMember = (set: StatefulSet, pod: Pod): boolean => ordinalOf(set, pod) >= 0;
+
+const told =
+  (verb: string) =>
+  (set: AnyObject, pod: string, error: string | undefined): string =>
+    `${verb} Pod ${pod} in StatefulSet ${set.metadata.name} ${error === undefined ? 'successful' : `failed error: ${error}`}`;
+const texts: PodTexts = { create: told('create'), delete: told('delete') };
 
 export class StatefulSetController implements Controller, Reconciler {
   readonly name = 'statefulset-controller';
   private readonly context: ControllerContext;
   private readonly queue: WorkQueue;
   private readonly sets: Informer<StatefulSet>;
-  private readonly claims: Informer<PersistentVolumeClaim>;
+  private readonly claims: StatefulClaims;
   private readonly owned: OwnedPods<StatefulSet>;
   private readonly history: RevisionHistory<StatefulSet>;
 
@@ -41,14 +49,15 @@ export class StatefulSetController implements Controller, Reconciler {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.sets = context.informers.informer(statefulSets);
-    this.claims = context.informers.informer(persistentVolumeClaims);
-    this.owned = new OwnedPods({ context, queue: this.queue, owners: this.sets, selectorOf });
+    this.claims = new StatefulClaims(context, this.sets, this.queue);
+    this.owned = new OwnedPods({ context, queue: this.queue, owners: this.sets, selectorOf, isMember, texts });
     this.history = new RevisionHistory(context, statefulSets, this.queue);
+    this.owned.informer.addHandler({ onDelete: pod => this.onOther(pod) });
   }
 
   run(signal: AbortSignal): Promise<void> {
     const { context, queue, name } = this;
-    const informers = [this.sets, this.owned.informer, this.claims, this.history.informer];
+    const informers = [this.sets, this.owned.informer, this.claims.informer, this.history.informer];
     return runQueue({ name, context, queue, reconciler: this, informers }, signal);
   }
 
@@ -80,12 +89,8 @@ export class StatefulSetController implements Controller, Reconciler {
       currentRevision,
       ...view().pods.map(pod => pod.metadata.labels?.[REVISION_LABEL]),
     ]);
-    await this.history.clean(
-      history.old,
-      revision => live.has(revision.metadata.name),
-      set.spec.revisionHistoryLimit,
-      signal,
-    );
+    const unused = history.old.filter(({ metadata }) => !live.has(metadata.name));
+    await this.history.clean(unused, () => false, set.spec.revisionHistoryLimit, signal);
     if (failure !== undefined) throw failure.error;
     return afterMs === undefined ? 'awaitChange' : { afterMs };
   }
@@ -112,17 +117,37 @@ export class StatefulSetController implements Controller, Reconciler {
   private async act(view: StatefulView, history: History, signal: AbortSignal): Promise<void> {
     const plan = planStateful(view);
     const { set } = view;
-    await this.settleClaims(view, signal);
+    await this.claims.settleOwners(view, signal);
+    await this.identify(view, signal);
     this.tellEnded(set, plan);
     const templates = new Map<string | undefined, PodTemplateSpec>(
       [...history.old, history.current].map(({ metadata, data }) => [metadata.name, templateIn(data)]),
     );
-    await slowStart(plan.create, async ({ ordinal, revision }) => {
-      await this.ensureClaims(set, ordinal, signal);
+    for (const { ordinal, pod } of sortPods(view).wanted) {
+      if (pod?.status?.phase === 'Pending') await this.claims.ensure(set, ordinal, pod, signal);
+    }
+    const free = plan.create.filter(({ ordinal }) => this.isFree(set, ordinal));
+    await slowStart(free, async ({ ordinal, revision }) => {
+      if (!(await this.claims.ensure(set, ordinal, undefined, signal))) return;
       const template = templates.get(revision) ?? set.spec.template;
       await this.owned.control.create(set, statefulPod(set, template, ordinal, revision), signal);
     });
     await Promise.all(plan.delete.map(pod => this.owned.control.delete(set, pod, signal)));
+  }
+
+  /** Whether nobody else's pod has the name; if one has, its end is waited for. */
+  private isFree(set: StatefulSet, ordinal: number): boolean {
+    const name = podName(set, ordinal);
+    if (this.owned.informer.lister.get(set.metadata.namespace, name) === undefined) return true;
+    const text = texts.create(set, name, `pods "${name}" already exists`);
+    this.context.events.event(subjectOf(statefulSets, set), 'Warning', 'FailedCreate', text);
+    return false;
+  }
+
+  /** A pod that is not the set's may stand in the way of one of its own. */
+  private onOther({ metadata }: Pod): void {
+    const set = this.sets.lister.get(metadata.namespace, (metadata.name ?? '').replace(/-\d+$/, ''));
+    if (set !== undefined) this.queue.add(keyOf(set));
   }
 
   private tellEnded(set: StatefulSet, plan: StatefulPlan): void {
@@ -134,47 +159,17 @@ export class StatefulSetController implements Controller, Reconciler {
     }
   }
 
-  /** @throws StatusError; the pod waits for its claims */
-  private async ensureClaims(set: StatefulSet, ordinal: number, signal: AbortSignal): Promise<void> {
-    const { client, events } = this.context;
-    for (const claim of claimsOf(set, ordinal)) {
-      const { namespace, name = '' } = claim.metadata;
-      if (this.claims.lister.get(namespace, name) !== undefined) continue;
-      const subject = subjectOf(statefulSets, set);
-      const ownerReferences = claimOwners(set, undefined, false, []);
-      const owned =
-        ownerReferences.length === 0 ? claim.metadata : { ...claim.metadata, ownerReferences: [...ownerReferences] };
-      try {
-        await client.of(persistentVolumeClaims).create({ ...claim, metadata: owned }, { signal });
-        events.event(subject, 'Normal', 'SuccessfulCreate', `Created claim: ${name}`);
-      } catch (error) {
-        if (isAlreadyExists(error)) continue;
-        const why = errorText(error);
-        events.event(subject, 'Warning', 'FailedCreate', `Error creating claim ${name}: ${why}`);
-        throw error;
-      }
-    }
-  }
-
-  /** Gives claims the owners that the retention policy says, before a pod goes that they should go with. */
-  private async settleClaims(view: StatefulView, signal: AbortSignal): Promise<void> {
-    const { set } = view;
-    if ((set.spec.volumeClaimTemplates ?? []).length === 0) return;
-    const { wanted, condemned } = sortPods(view);
-    const all = [
-      ...wanted.map(({ ordinal, pod }) => ({ ordinal, pod, isCondemned: false })),
-      ...condemned.map(pod => ({ ordinal: ordinalOf(set, pod), pod, isCondemned: true })),
-    ];
-    for (const { ordinal, pod, isCondemned } of all) {
-      for (const { metadata } of claimsOf(set, ordinal)) {
-        const claim = this.claims.lister.get(metadata.namespace, metadata.name ?? '');
-        if (claim === undefined || claim.metadata.deletionTimestamp !== undefined) continue;
-        const before = claim.metadata.ownerReferences ?? [];
-        const ownerReferences = claimOwners(set, pod, isCondemned, before);
-        if (ownerReferences === before) continue;
-        const next = { ...claim, metadata: { ...claim.metadata, ownerReferences: [...ownerReferences] } };
-        await this.context.client.of(persistentVolumeClaims).update(next, { signal });
-      }
+  /** What was adopted may lack what makes it the set's own. */
+  private async identify({ set, pods: owned }: StatefulView, signal: AbortSignal): Promise<void> {
+    for (const pod of owned) {
+      const labels = isDeleting(pod) ? undefined : missingIdentity(set, pod);
+      if (labels === undefined) continue;
+      const { namespace, name = '', uid } = pod.metadata;
+      await this.context.client
+        .of(pods)
+        .patch({ namespace, name }, { metadata: { uid, labels } }, { type: 'strategic', signal });
+      const text = `update Pod ${name} in StatefulSet ${set.metadata.name} successful`;
+      this.context.events.event(subjectOf(statefulSets, set), 'Normal', 'SuccessfulUpdate', text);
     }
   }
 

@@ -9,6 +9,7 @@ import { controllerOf, isDeleting } from '../../../machinery/meta/object.ts';
 import { hasReason } from '../../../machinery/meta/status-error-from.ts';
 import { formatTime } from '../../../machinery/meta/time.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
+import { isPodTerminal } from '../runtime/plan/pod-state.ts';
 
 /** Pods of this image start and never become ready. */
 export const BROKEN_IMAGE = 'broken';
@@ -18,11 +19,19 @@ export type PodPhase = 'Pending' | 'Running' | 'Failed' | 'Succeeded';
 export class PretendNodes {
   private readonly client: Client;
   private readonly clock: Clock;
-  /** Owners of pods that are collected when the owner is gone. */
+  /** Kinds of owners: what belonged to one that is gone is collected. */
   private readonly owners: readonly Resource<AnyObject>[];
+  /** Kinds that are collected beside pods. */
+  private readonly collected: readonly Resource<AnyObject>[];
   private next = 0;
 
-  constructor(client: Client, clock: Clock, owners: readonly Resource<AnyObject>[]) {
+  constructor(
+    client: Client,
+    clock: Clock,
+    owners: readonly Resource<AnyObject>[],
+    collected: readonly Resource<AnyObject>[],
+  ) {
+    this.collected = collected;
     this.client = client;
     this.clock = clock;
     this.owners = owners;
@@ -31,18 +40,32 @@ export class PretendNodes {
   /** Everything that is due for pods, once. @returns whether there was anything */
   async step(nodeNames: readonly string[]): Promise<boolean> {
     const { items } = await this.client.of(pods).list({ resourceVersion: '' });
-    const living = new Set<string>();
+    const living = new Set(items.map(({ metadata }) => metadata.uid ?? ''));
     for (const resource of this.owners)
       for (const { metadata } of (await this.client.of(resource).list({ resourceVersion: '' })).items)
         living.add(metadata.uid ?? '');
     let moved = false;
     for (const pod of items) moved = (await this.serve(pod, nodeNames, living)) || moved;
+    for (const resource of this.collected)
+      for (const object of (await this.client.of(resource).list({ resourceVersion: '' })).items)
+        moved = (await this.collect(resource, object, living)) || moved;
     return moved;
+  }
+
+  /** @returns whether the object went: all its owners are gone, or it was to go and nothing else takes its finalizers off */
+  private async collect(resource: Resource<AnyObject>, object: AnyObject, living: ReadonlySet<string>): Promise<boolean> {
+    const { namespace, name = '', uid, finalizers = [], ownerReferences = [] } = object.metadata;
+    const isLost = ownerReferences.length > 0 && !ownerReferences.some(owner => living.has(owner.uid));
+    if (!isLost && !isDeleting(object)) return false;
+    const client = this.client.of(resource);
+    if (finalizers.length > 0) await done(client.patch({ namespace, name }, { metadata: { finalizers: null } }, { type: 'merge' }));
+    return (await done(client.delete({ namespace, name }, { preconditions: { uid } }))) || finalizers.length > 0;
   }
 
   private async serve(pod: Pod, nodeNames: readonly string[], living: ReadonlySet<string>): Promise<boolean> {
     if (isDeleting(pod)) {
-      if ((pod.metadata.finalizers ?? []).length > 0) return false;
+      // What waits for somebody has been stopped all the same, and its kubelet says so.
+      if ((pod.metadata.finalizers ?? []).length > 0) return isPodTerminal(pod) ? false : this.tell(pod, 'Failed', false);
       await this.remove(pod);
       return true;
     }

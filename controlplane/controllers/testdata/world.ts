@@ -20,8 +20,10 @@ import { UnreliableTransport, type Call, type CallObserver } from './unreliable-
 
 export interface WorldOptions extends CallObserver {
   controllers: readonly ((context: ControllerContext) => Controller)[];
-  /** Kinds whose pods go when their owner is gone, as the garbage collector would do it. Default none. */
+  /** Kinds of owners: pods go when theirs is gone, as the garbage collector would do it. Default none. */
   owners?: readonly Resource<AnyObject>[];
+  /** Kinds beside pods that go with their owners, and whose finalizers somebody takes off. Default none. */
+  collected?: readonly Resource<AnyObject>[];
   /** Default `n0`, `n1`. */
   nodeNames?: readonly string[];
 }
@@ -60,7 +62,7 @@ export class World {
     });
     this.serving = this.server.run(this.stop.signal);
     this.admin = new RestClient(this.server.inProcess({ name: 'admin', groups: ['system:masters'] }));
-    this.pretend = new PretendNodes(this.admin, clock, options.owners ?? []);
+    this.pretend = new PretendNodes(this.admin, clock, options.owners ?? [], options.collected ?? []);
   }
 
   /** A server with nodes, and the controllers at work on it. */

@@ -2,7 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import type { StatefulSet, StatefulSetSpec } from '../../../../proto/api/apps-v1.ts';
 import type { Pod } from '../../../../proto/api/core-v1.ts';
 import { REVISION_LABEL } from '../../runtime/plan/revisions.ts';
-import { claimOwners, claimsOf, statefulPod } from './identity.ts';
+import { claimOwners, claimsOf } from './claims.ts';
+import { statefulPod } from './identity.ts';
 import { planStateful, planStatefulStatus } from './stateful-plan.ts';
 
 const NOW_MS = Date.parse('2026-01-01T00:10:00Z');

@@ -69,10 +69,9 @@ function scaleInOrder(view: StatefulView, plan: StatefulPlan): boolean {
   }
   const [last] = condemned;
   if (last === undefined) return true;
-  const firstUnhealthy = [...wanted.map(({ pod }) => pod), ...[...condemned].reverse()].find(
-    pod => pod !== undefined && !isHealthy(pod),
-  );
-  if (!isDeleting(last) && (isHealthy(last) || last === firstUnhealthy)) plan.delete.push(last);
+  // All that are wanted serve, so the first that does not is one of these.
+  const firstUnavailable = [...condemned].reverse().find(pod => !isAvailable(view, pod));
+  if (!isDeleting(last) && (isAvailable(view, last) || last === firstUnavailable)) plan.delete.push(last);
   return false;
 }
 
@@ -98,14 +97,25 @@ function roll(view: StatefulView, plan: StatefulPlan): void {
   const replicas = set.spec.replicas ?? 1;
   const { maxUnavailable = 1 } = set.spec.updateStrategy?.rollingUpdate ?? {};
   const allowed = Math.max(1, scaledValue(maxUnavailable, replicas, 'down') ?? 1);
-  let unavailable = 0;
-  for (const { ordinal, pod } of sortPods(view).wanted.reverse()) {
-    if (ordinal < firstUpdated(view)) return;
+  const wanted = sortPods(view).wanted.reverse();
+  const serves = (pod: Pod | undefined): boolean =>
+    pod !== undefined && isAvailable(view, pod) && !plan.delete.includes(pod);
+  let missing = wanted.filter(({ pod }) => !serves(pod)).length;
+  let missingAbove = 0;
+  for (const { ordinal, pod } of wanted) {
+    if (ordinal < firstUpdated(view) || missingAbove >= allowed) return;
     const isOld = pod !== undefined && revisionOf(pod) !== view.updateRevision;
-    const goes = isOld && !isDeleting(pod) && !plan.delete.includes(pod);
-    if (goes && unavailable < allowed) plan.delete.push(pod);
-    if (goes || pod === undefined || !isAvailable(view, pod)) unavailable++;
-    if (unavailable >= allowed) return;
+    if (!isOld || isDeleting(pod) || plan.delete.includes(pod)) {
+      if (!serves(pod)) missingAbove++;
+      continue;
+    }
+    // Nobody misses one that does not serve anyway.
+    if (serves(pod)) {
+      if (missing >= allowed) return;
+      missing++;
+    }
+    plan.delete.push(pod);
+    missingAbove++;
   }
 }
 
