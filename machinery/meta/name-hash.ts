@@ -19,6 +19,13 @@ export function randomSuffix(length = 5): string {
   return suffix;
 }
 
+/** Five characters that look as random ones do and always are the same for the same `text`: who repeats a creation repeats its name. */
+export function fixedSuffix(text: string): string {
+  let suffix = '';
+  for (let rest = fnv32a(text); suffix.length < 5; rest = Math.floor(rest / 27)) suffix += ALPHABET[rest % 27];
+  return suffix;
+}
+
 /** FNV-1a, 32 bit, of UTF-8 `text`. */
 export function fnv32a(text: string): number {
   let hash = 0x811c9dc5;

@@ -25,7 +25,7 @@ import { OrphanPods } from './orphan-pods.ts';
 import { isFinished, newsOf } from './plan/conditions.ts';
 import { planJob, type JobPlan } from './plan/job-plan.ts';
 import { isTracked } from './plan/job-pod.ts';
-import { podForJob } from './plan/pod-for-job.ts';
+import { podForJob, PodNames } from './plan/pod-for-job.ts';
 import { PodTracking } from './pod-tracking.ts';
 
 const ORPHAN = 'pod ';
@@ -86,6 +86,8 @@ export class JobController implements Controller, Reconciler {
       pods: [...owned, ...this.leaving(job, owned)],
       released: this.tracking.released,
       backoff: this.memory.backoffOf(job),
+      endOf: this.memory.endOf(job),
+      monotonicMs: this.context.clock.monotonicMs(),
       nowMs: this.context.clock.now(),
     });
     const action = plan.create.length > 0 ? 'pods_created' : plan.remove.length > 0 ? 'pods_deleted' : 'tracking';
@@ -110,8 +112,10 @@ export class JobController implements Controller, Reconciler {
     try {
       await this.remove(job, plan, signal);
       await this.tracking.track(plan.track, signal);
-      await slowStart(plan.create, async pod => {
-        await this.owned.control.create(job, podForJob(job, pod), signal);
+      const names = new PodNames(job, name => this.listed(job, name) !== undefined);
+      const drafts = plan.create.map(pod => podForJob(job, pod, names.draw(pod.index)));
+      await slowStart(drafts, async pod => {
+        await this.owned.control.create(job, pod, signal);
         made++;
       });
     } catch (error) {
@@ -149,6 +153,10 @@ export class JobController implements Controller, Reconciler {
     }
     // Remembered only now: should the write have failed, the next run sees the same pods and counts them again.
     this.memory.keepBackoff(job, plan.backoff);
+  }
+
+  private listed({ metadata }: Job, name: string): Pod | undefined {
+    return this.owned.informer.lister.get(metadata.namespace, name);
   }
 
   private listedPods({ metadata }: Job): Pod[] {

@@ -7,7 +7,7 @@
 import type { Job, JobStatus } from '../../../../proto/api/batch-v1.ts';
 import { NO_FAILURES, nextBackoff, type Backoff } from './backoff.ts';
 import { IndexRanges } from './index-ranges.ts';
-import { failuresBefore, finishedMs, isIndexed, type JobPod } from './job-pod.ts';
+import { failuresBefore, isIndexed, type JobPod } from './job-pod.ts';
 
 export interface Count {
   /** Sums so far, and notes of pods that have not been let go. */
@@ -104,5 +104,5 @@ function keptOf(pods: readonly JobPod[], tracked: readonly JobPod[], over: Index
 function isLater(a: JobPod, b: JobPod): boolean {
   const failures = ({ pod }: JobPod): number => failuresBefore(pod).counted + failuresBefore(pod).ignored;
   const difference = failures(a) - failures(b);
-  return difference > 0 || (difference === 0 && finishedMs(a.pod) >= finishedMs(b.pod));
+  return difference > 0 || (difference === 0 && a.endedMs >= b.endedMs);
 }

@@ -97,10 +97,11 @@ describe('planJob() with indexes', () => {
   });
 
   test('a pod knows its index', () => {
-    const made = podForJob(indexed({ completions: 2 }), { index: 1, failures: { counted: 2, ignored: 1 } });
+    const made = podForJob(indexed({ completions: 2 }), { index: 1, failures: { counted: 2, ignored: 1 } }, 'j-1-x');
     expect(made.spec.hostname).toBe('j-1');
     expect(made.metadata).toMatchObject({
       generateName: 'j-1-',
+      name: 'j-1-x',
       finalizers: [TRACKING_FINALIZER],
       labels: { 'batch.kubernetes.io/job-completion-index': '1' },
       annotations: {

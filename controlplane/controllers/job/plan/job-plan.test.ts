@@ -18,7 +18,7 @@ import {
 } from '../testdata/job-objects.ts';
 import { newsOf } from './conditions.ts';
 import { planJob } from './job-plan.ts';
-import { podForJob } from './pod-for-job.ts';
+import { PodNames } from './pod-for-job.ts';
 
 describe('planJob()', () => {
   test.each<[string, Job, Pod[], number, number]>([
@@ -77,7 +77,7 @@ describe('planJob()', () => {
       released: new Set([ended.metadata.uid ?? '']),
       backoff: { failures: 1, lastFailureMs: 0 },
     };
-    const summed = planJob({ ...view, job: { ...subject, status }, nowMs: NOW_MS });
+    const summed = planJob({ ...view, job: { ...subject, status }, endOf: () => 0, monotonicMs: 0, nowMs: NOW_MS });
     expect(summed.status).toMatchObject({ failed: 1, uncountedTerminatedPods: {} });
     expect([summed.release, summed.track]).toEqual([[], []]);
   });
@@ -167,7 +167,6 @@ describe('planJob()', () => {
     expect(after(3, 4000)).toMatchObject({ afterMs: 36_000 });
     expect(after(99, 0)).toMatchObject({ afterMs: 600_000 });
     expect(after(3, 40_000).create.length).toBe(1);
-    expect(after(1, -3_600_000).afterMs).toBe(10_000);
     const two = plan(job({ completions: 9 }), [failed({ endedSecondsAgo: 9 }), failed({ endedSecondsAgo: 5 })]);
     expect(two.backoff).toEqual({ failures: 2, lastFailureMs: NOW_MS - 5000 });
     const since = plan(job({ completions: 9 }), [
@@ -218,7 +217,16 @@ function deleting(subject: Job): Job {
   return { ...subject, metadata: { ...subject.metadata, deletionTimestamp: agoSeconds(1) } };
 }
 
-test('podForJob() cuts long names, not the index', () => {
-  const long = { ...job({}), metadata: { ...job({}).metadata, name: 'j'.repeat(60) } };
-  expect(podForJob(long, { index: 12 }).metadata.generateName).toBe(`${'j'.repeat(54)}-12-`);
+test('PodNames draws the same names again, none that is taken, and cuts long ones, not the index', () => {
+  const subject = job({}, { succeeded: 2 });
+  const draw = (n: number, isTaken: (name: string) => boolean = () => false): string[] => {
+    const names = new PodNames(subject, isTaken);
+    return Array.from({ length: n }, () => names.draw(undefined));
+  };
+  const [first = '', second = '', third = ''] = draw(3);
+  expect(first).toMatch(/^j-[a-z0-9]{5}$/);
+  expect(new Set([first, second, third]).size).toBe(3);
+  expect(draw(2, name => name === first)).toEqual([second, third]);
+  const long = { ...subject, metadata: { ...subject.metadata, name: 'j'.repeat(60) } };
+  expect(new PodNames(long, () => false).draw(12)).toMatch(new RegExp(`^j{54}-12-[a-z0-9]{5}$`));
 });

@@ -23,6 +23,10 @@ export interface JobView {
   /** Uids of pods whose finalizer is off, though they do not show it yet. */
   readonly released?: ReadonlySet<string>;
   readonly backoff: Backoff;
+  /** When a pod ended, by the clock that never jumps: delays are measured by that one. */
+  endOf(pod: Pod): number;
+  readonly monotonicMs: number;
+  /** By the clock on the wall: for times that are written, and deadlines that follow from such. */
   readonly nowMs: number;
 }
 
@@ -50,14 +54,16 @@ export interface JobPlan {
 export function planJob(view: JobView): JobPlan {
   const { pods: all, released = new Set<string>(), nowMs } = view;
   const now = formatTime(nowMs);
-  const pods = all.map(pod => jobPodOf(view.job, pod, released));
+  const pods = all.map(pod => jobPodOf(view.job, pod, released, view.endOf));
   if (isFinished(view.job)) return lettingGo(view, pods);
   const job = started(view.job, now);
   const count = countEnded(job, pods, view.backoff);
   const isGoing = isDeleting(job);
   let verdict = knownVerdict(job) ?? judge(job, count, pods, nowMs);
   const mayManage = verdict === undefined && !isGoing;
-  const { create, remove, afterMs }: Changes = mayManage ? manage(job, pods, count, nowMs) : { create: [], remove: [] };
+  const { create, remove, afterMs }: Changes = mayManage
+    ? manage(job, pods, count, view.monotonicMs)
+    : { create: [], remove: [] };
   const running = pods.filter(pod => pod.isActive && !remove.includes(pod));
   // What is to be made will run.
   verdict ??= judgeCompletion(job, count, running.length + create.length);

@@ -25,12 +25,17 @@ export interface JobPod {
   /** Deleted, and not ended yet. */
   readonly isTerminating: boolean;
   readonly outcome: 'succeeded' | 'failed' | undefined;
+  /** When it ended, if it has; by the clock that never jumps. */
+  readonly endedMs: number;
   /** What the job's policy makes of it, should it have failed. */
   readonly failure: FailureVerdict;
 }
 
-/** @param released uids of pods whose finalizer is off, though the pod does not show it yet */
-export function jobPodOf(job: Job, pod: Pod, released: ReadonlySet<string>): JobPod {
+/**
+ * @param released uids of pods whose finalizer is off, though the pod does not show it yet
+ * @param endOf when a pod ended, by the clock that never jumps
+ */
+export function jobPodOf(job: Job, pod: Pod, released: ReadonlySet<string>, endOf: (pod: Pod) => number): JobPod {
   const uid = pod.metadata.uid ?? '';
   const outcome = outcomeOf(job, pod);
   return {
@@ -42,6 +47,7 @@ export function jobPodOf(job: Job, pod: Pod, released: ReadonlySet<string>): Job
     isReady: isPodReady(pod),
     isTerminating: isDeleting(pod) && !isPodTerminal(pod),
     outcome,
+    endedMs: outcome === undefined ? 0 : endOf(pod),
     failure: judgeFailure(job.spec, pod),
   };
 }
@@ -81,7 +87,7 @@ export function failuresBefore({ metadata }: Pod): { counted: number; ignored: n
   return { counted: read(FAILURE_COUNT), ignored: read(IGNORED_FAILURE_COUNT) };
 }
 
-/** When the last of its containers ended, or the best guess. Milliseconds since the epoch. */
+/** When the last of its containers ended, or the best guess; by the clock of its node. Milliseconds since the epoch. */
 export function finishedMs({ metadata, spec, status }: Pod): number {
   const ms = (time: string | undefined): number | undefined => parseTime(time ?? '');
   const sidecars = new Set((spec.initContainers ?? []).filter(c => c.restartPolicy === 'Always').map(c => c.name));

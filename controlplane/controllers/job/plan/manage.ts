@@ -4,7 +4,7 @@ import { inDeletionOrder } from '../../replicaset/plan.ts';
 import { backoffLeftMs } from './backoff.ts';
 import { countsByIndex, type Count } from './count.ts';
 import { IndexRanges } from './index-ranges.ts';
-import { failuresBefore, finishedMs, isIndexed, replacesEndedOnly, type JobPod } from './job-pod.ts';
+import { failuresBefore, isIndexed, replacesEndedOnly, type JobPod } from './job-pod.ts';
 import type { NewPod } from './pod-for-job.ts';
 
 const MOST_AT_ONCE = 500;
@@ -19,6 +19,7 @@ export interface Changes {
 
 const NOTHING: Changes = { create: [], remove: [] };
 
+/** @param nowMs by the clock that never jumps */
 export function manage(job: Job, pods: readonly JobPod[], count: Count, nowMs: number): Changes {
   const active = pods.filter(pod => pod.isActive);
   if (job.spec.suspend === true) return { create: [], remove: active.slice(0, MOST_AT_ONCE) };
@@ -69,7 +70,7 @@ function nextOfEachIndex(job: Job, at: readonly JobPod[], count: Count, missing:
     const last = count.kept.get(index);
     const { counted, ignored } = last === undefined ? { counted: 0, ignored: 0 } : failuresBefore(last.pod);
     const failures = last === undefined ? 0 : counted + ignored + 1;
-    const lastFailureMs = last === undefined ? 0 : finishedMs(last.pod);
+    const lastFailureMs = last?.endedMs ?? 0;
     const leftMs = backoffLeftMs({ failures, lastFailureMs }, nowMs);
     if (leftMs > 0) {
       afterMs = Math.min(afterMs, leftMs);

@@ -3,7 +3,7 @@ import type { Job, JobSpec, JobStatus } from '../../../../proto/api/batch-v1.ts'
 import type { Pod } from '../../../../proto/api/core-v1.ts';
 import { formatTime } from '../../../../machinery/meta/time.ts';
 import { NO_FAILURES } from '../plan/backoff.ts';
-import { FAILURE_COUNT, IGNORED_FAILURE_COUNT, INDEX, TRACKING_FINALIZER } from '../plan/job-pod.ts';
+import { FAILURE_COUNT, finishedMs, IGNORED_FAILURE_COUNT, INDEX, TRACKING_FINALIZER } from '../plan/job-pod.ts';
 import { planJob, type JobPlan } from '../plan/job-plan.ts';
 
 export const NOW_MS = Date.parse('2026-01-01T01:00:00Z');
@@ -69,7 +69,7 @@ export const failed = (options: PodOptions = {}): Pod => pod({ phase: 'Failed', 
 export const released = (each: Pod): Pod => ({ ...each, metadata: { ...each.metadata, finalizers: [] } });
 
 export const plan = (subject: Job, pods: readonly Pod[], backoff = NO_FAILURES): JobPlan =>
-  planJob({ job: subject, pods, backoff, nowMs: NOW_MS });
+  planJob({ job: subject, pods, backoff, endOf: finishedMs, monotonicMs: NOW_MS, nowMs: NOW_MS });
 export const then = (subject: Job, done: JobPlan, pods: readonly Pod[]): JobPlan =>
   plan({ ...subject, status: done.status }, pods, done.backoff);
 export const types = ({ status }: JobPlan): string[] =>
