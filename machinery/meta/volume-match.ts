@@ -36,30 +36,27 @@ export function mismatch(volume: PersistentVolume, claim: PersistentVolumeClaim)
 }
 
 /**
- * The smallest free volume that the claim may have; one that is kept for it, whatever its class, goes before all others.
- * @param allowed leaves volumes out, for example those that a node cannot reach; where it leaves out the one that is kept for the claim, there
- *   is none
+ * Free volumes that the claim may have, the smallest first; where one is kept for it, whatever its class, that one alone.
+ * @param volumes without doubles
  */
-export function bestVolume(
+export function bestVolumes(
   claim: PersistentVolumeClaim,
   volumes: readonly PersistentVolume[],
-  allowed: (volume: PersistentVolume) => boolean = () => true,
-): PersistentVolume | undefined {
-  const reserved = volumes.find(volume => isReservedFor(volume, claim) && isUsable(volume, claim));
-  if (reserved !== undefined) return allowed(reserved) ? reserved : undefined;
+): { volumes: readonly PersistentVolume[]; isKept: boolean } {
+  const kept = volumes.find(volume => isReservedFor(volume, claim) && isUsable(volume, claim));
+  if (kept !== undefined) return { volumes: [kept], isKept: true };
   const selector = claim.spec.selector === undefined ? undefined : compileLabelSelector(claim.spec.selector);
-  let best: PersistentVolume | undefined;
-  for (const volume of volumes) {
-    // A volume that is not yet Available is just being looked at: its next change brings it here again.
-    if (volume.spec.claimRef !== undefined || volume.status?.phase !== 'Available') continue;
-    if (mismatch(volume, claim) !== undefined) continue;
-    if (selector !== undefined && !selector.matches(volume.metadata.labels)) continue;
-    if (!allowed(volume)) continue;
-    const difference = best === undefined ? -1 : capacityOf(volume).compare(capacityOf(best));
-    const isEarlier = difference === 0 && (volume.metadata.name ?? '') < (best?.metadata.name ?? '');
-    if (difference < 0 || isEarlier) best = volume;
-  }
-  return best;
+  const found = volumes.filter(
+    volume =>
+      volume.spec.claimRef === undefined &&
+      // One that is not yet Available is just being looked at: its next change brings it here again.
+      volume.status?.phase === 'Available' &&
+      mismatch(volume, claim) === undefined &&
+      (selector === undefined || selector.matches(volume.metadata.labels)),
+  );
+  const nameOf = ({ metadata }: PersistentVolume): string => metadata.name ?? '';
+  found.sort((a, b) => capacityOf(a).compare(capacityOf(b)) || (nameOf(a) < nameOf(b) ? -1 : 1));
+  return { volumes: found, isKept: false };
 }
 
 /** Of a volume that is kept for the claim no more is asked. */

@@ -14,7 +14,7 @@ import type { StorageClass } from '../../../proto/api/storage-v1.ts';
 import { PROVISIONED_BY } from '../../../machinery/meta/local-path.ts';
 import { isDeleting } from '../../../machinery/meta/object.ts';
 import {
-  bestVolume,
+  bestVolumes,
   isReservedFor,
   mismatch,
   storageClassOf,
@@ -88,7 +88,8 @@ function planUnbound(view: ClaimView): ClaimPlan {
   const name = storageClassOf(claim);
   const isDelayed = storageClass?.volumeBindingMode === 'WaitForFirstConsumer';
   // The scheduler knows which node the volume has to be reached from.
-  const volume = bestVolume(claim, volumes, candidate => !isDelayed || isReservedFor(candidate, claim));
+  const { volumes: best, isKept } = bestVolumes(claim, volumes);
+  const volume = isDelayed && !isKept ? undefined : best[0];
   if (volume !== undefined) return { kind: 'bind', volume };
   const isUnclassified =
     claim.spec.storageClassName === undefined && !(OLD_CLASS in (claim.metadata.annotations ?? {}));

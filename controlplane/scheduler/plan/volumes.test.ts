@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
-import type { StorageClass } from '../../../proto/api/storage-v1.ts';
+import type { CSIStorageCapacity, StorageClass } from '../../../proto/api/storage-v1.ts';
+import { storageUse, volumeScore } from './volume-score.ts';
 import { claimsOf, planVolumes, type VolumeSources } from './volumes.ts';
 
 function volume(name: string, storage: string, onNode?: string, claimName?: string): PersistentVolume {
@@ -22,7 +23,12 @@ function volume(name: string, storage: string, onNode?: string, claimName?: stri
 function claim(name: string, storage: string, storageClassName = 'local', volumeName?: string): PersistentVolumeClaim {
   const resources = { requests: { storage } };
   return {
-    metadata: { name, namespace: 'default', uid: name },
+    metadata: {
+      name,
+      namespace: 'default',
+      uid: name,
+      ...(volumeName === undefined ? {} : { annotations: { 'pv.kubernetes.io/bind-completed': 'yes' } }),
+    },
     spec: { accessModes: ['ReadWriteOnce'], storageClassName, resources, volumeName },
   };
 }
@@ -32,18 +38,40 @@ const storageClass = (name: string, provisioner: string, volumeBindingMode: stri
   provisioner,
   volumeBindingMode,
 });
+const GI = 2 ** 30;
+const NO_ROOM = 'node(s) did not have enough free storage';
+const room = (host: string, capacity: string, maximumVolumeSize?: string): CSIStorageCapacity => ({
+  metadata: { name: 'r' },
+  storageClassName: 'made',
+  nodeTopology: { matchLabels: { host } },
+  capacity,
+  maximumVolumeSize,
+});
+const selected = (nodeName: string): PersistentVolumeClaim => {
+  const made = claim('c', '1Gi', 'made');
+  return {
+    ...made,
+    metadata: { ...made.metadata, annotations: { 'volume.kubernetes.io/selected-node': nodeName } },
+  };
+};
 const classes = [
   storageClass('local', 'kubernetes.io/no-provisioner', 'WaitForFirstConsumer'),
   storageClass('made', 'example.com/maker', 'WaitForFirstConsumer'),
   storageClass('now', 'example.com/maker', 'Immediate'),
 ];
-const sources = (claims: PersistentVolumeClaim[], volumes: PersistentVolume[] = []): VolumeSources => ({
+const sources = (
+  claims: PersistentVolumeClaim[],
+  volumes: PersistentVolume[] = [],
+  capacities?: CSIStorageCapacity[],
+): VolumeSources => ({
   claim: (_namespace, name) => claims.find(({ metadata }) => metadata.name === name),
   volume: name => volumes.find(({ metadata }) => metadata.name === name),
-  volumes: () => volumes,
+  volumesFor: () => volumes,
   storageClass: name => classes.find(({ metadata }) => metadata.name === name),
   csiNode: () => undefined,
-  csiDriver: () => undefined,
+  csiDriver: () => (capacities === undefined ? undefined : { metadata: {}, spec: { storageCapacity: true } }),
+  storageCapacities: () => capacities ?? [],
+  attachments: () => [],
 });
 const podWith = (...names: string[]): Pod => ({
   metadata: { name: 'p', namespace: 'default' },
@@ -52,14 +80,20 @@ const podWith = (...names: string[]): Pod => ({
     volumes: names.map(claimName => ({ name: claimName, persistentVolumeClaim: { claimName } })),
   },
 });
-const node = (name: string): Node => ({ metadata: { name }, spec: {} });
+const node = (name: string): Node => ({ metadata: { name, labels: { host: name } }, spec: {} });
 
-function plan(nodeName: string, claims: PersistentVolumeClaim[], volumes: PersistentVolume[]): string {
-  const from = sources(claims, volumes);
+function plan(
+  nodeName: string,
+  claims: PersistentVolumeClaim[],
+  volumes: PersistentVolume[],
+  capacities?: CSIStorageCapacity[],
+): string {
+  const from = sources(claims, volumes, capacities);
   const found = claimsOf(podWith(...claims.map(({ metadata }) => metadata.name ?? '')), from);
+  if (found === undefined) return 'nothing';
   if ('reason' in found) return found.reason;
   const decision = planVolumes(found, node(nodeName), from);
-  if ('reason' in decision) return decision.reason;
+  if (!('bindings' in decision)) return decision.map(({ reason }) => reason).join(', ');
   return [
     ...decision.bindings.map(each => `${each.claim.metadata.name}=${each.volume.metadata.name}`),
     ...decision.provisions.map(each => `make ${each.metadata.name}`),
@@ -118,9 +152,96 @@ test.each<[string, string, PersistentVolumeClaim[], PersistentVolume[], string]>
     [volume('x', '1Gi', 'n1', 'c')],
     "node(s) didn't match PersistentVolume's node affinity",
   ],
+  [
+    'its volume is gone',
+    'n',
+    [claim('c', '1Gi', 'local', 'x')],
+    [],
+    'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)',
+  ],
+  ['its volume is being made here', 'n', [selected('n')], [], 'make c'],
+  [
+    'its volume is being made elsewhere',
+    'm',
+    [selected('n')],
+    [volume('x', '1Gi')],
+    "node(s) didn't find available persistent volumes to bind",
+  ],
+  [
+    'every reason is told',
+    'n2',
+    [claim('b', '1Gi', 'local', 'x'), claim('c', '1Gi')],
+    [volume('x', '1Gi', 'n1', 'b')],
+    "node(s) didn't match PersistentVolume's node affinity, node(s) didn't find available persistent volumes to bind",
+  ],
+  ['none at all', 'n', [], [], 'nothing'],
   ['not bound yet', 'n', [claim('c', '1Gi', 'now')], [], 'pod has unbound immediate PersistentVolumeClaims'],
 ])('%s', (_name, nodeName, claims, volumes, expected) => {
   expect(plan(nodeName, claims, volumes)).toBe(expected);
+});
+
+test.each([
+  { what: 'enough here', capacities: [room('n', '2Gi')], want: 'make c' },
+  { what: 'enough elsewhere', capacities: [room('m', '2Gi')], want: NO_ROOM },
+  { what: 'too little', capacities: [room('n', '1Mi')], want: NO_ROOM },
+  { what: 'too little for so large a one', capacities: [room('n', '9Gi', '1Mi')], want: NO_ROOM },
+  { what: 'none that is told of', capacities: [], want: NO_ROOM },
+  { what: 'a driver that does not tell', capacities: undefined, want: 'make c' },
+])('room for volumes that are made: $what', ({ capacities, want }) => {
+  expect(plan('n', [claim('c', '1Gi', 'made')], [], capacities)).toBe(want);
+});
+
+test.each([
+  {
+    what: 'a volume that is there',
+    volumes: [volume('x', '4Gi')],
+    capacities: undefined,
+    want: [{ requested: GI, capacity: 4 * GI }],
+  },
+  {
+    what: 'storage to make it in',
+    volumes: [],
+    capacities: [room('n', '8Gi')],
+    want: [{ requested: GI, capacity: 8 * GI }],
+  },
+  { what: 'storage of which nothing is told', volumes: [], capacities: undefined, want: [] },
+])('storageUse() of $what', ({ volumes, capacities, want }) => {
+  const from = sources([claim('c', '1Gi', volumes.length > 0 ? 'local' : 'made')], volumes, capacities);
+  const found = claimsOf(podWith('c'), from);
+  if (found === undefined || 'reason' in found) throw new Error('no claims');
+  const decision = planVolumes(found, node('n'), from);
+  if (!('bindings' in decision)) throw new Error('no decision');
+  expect([...storageUse(decision, node('n'), from).values()]).toEqual(want);
+});
+
+test.each([
+  { use: [], want: 0 },
+  { use: [[1, 4]], want: 25 },
+  {
+    use: [
+      [1, 4],
+      [1, 2],
+    ],
+    want: 38,
+  },
+  { use: [[5, 4]], want: 100 },
+  { use: [[0, 0]], want: 100 },
+])('volumeScore() of $use: $want', ({ use, want }) => {
+  const entries = use.map(([requested = 0, capacity = 0], i) => [String(i), { requested, capacity }] as const);
+  expect(volumeScore(new Map(entries), utilization => utilization)).toBe(want);
+});
+
+test('a claim of the pod’s own is waited for, and nobody else’s is taken for it', () => {
+  const subject: Pod = {
+    metadata: { name: 'p', namespace: 'default', uid: 'p' },
+    spec: { containers: [], volumes: [{ name: 'v', ephemeral: {} }] },
+  };
+  expect(claimsOf(subject, sources([]))).toMatchObject({
+    reason: 'waiting for ephemeral volume controller to create the persistentvolumeclaim "p-v"',
+  });
+  expect(claimsOf(subject, sources([claim('p-v', '1Gi')]))).toMatchObject({
+    reason: 'PVC default/p-v was not created for pod default/p (pod is not owner)',
+  });
 });
 
 test('a claim that is not there, or goes', () => {

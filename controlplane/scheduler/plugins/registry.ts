@@ -1,6 +1,7 @@
 /** Every plugin that profiles may name. */
 import type { Plugin, PluginFactory, PluginRegistry } from '../framework/framework.ts';
 import { defaultBinder } from './default-binder.ts';
+import { defaultPreemption } from './default-preemption.ts';
 import { imageLocality } from './image-locality.ts';
 import { interPodAffinity } from './inter-pod-affinity.ts';
 import { nodeAffinity } from './node-affinity.ts';
@@ -34,11 +35,12 @@ export const pluginRegistry: PluginRegistry = new Map<string, PluginFactory>([
   ['NodeResourcesFit', nodeResourcesFit],
   ['VolumeRestrictions', (_args, { volumes }) => volumeRestrictions(volumes.sources)],
   ['NodeVolumeLimits', (_args, { volumes }) => nodeVolumeLimits(volumes.sources)],
-  ['VolumeBinding', (_args, { volumes }) => volumeBinding(volumes.sources)],
+  ['VolumeBinding', volumeBinding],
   ['VolumeZone', (_args, { volumes }) => volumeZone(volumes.sources)],
   ['PodTopologySpread', podTopologySpread],
   ['InterPodAffinity', interPodAffinity],
   ['NodeResourcesBalancedAllocation', nodeResourcesBalancedAllocation],
   ['ImageLocality', (_args, handle) => imageLocality(handle)],
+  ['DefaultPreemption', (args, handle) => defaultPreemption(args, handle)],
   ['DefaultBinder', (_args, handle) => defaultBinder(handle)],
 ]);

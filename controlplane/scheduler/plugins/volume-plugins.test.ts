@@ -11,6 +11,8 @@ import { volumeRestrictions } from './volume-restrictions.ts';
 import { volumeZone } from './volume-zone.ts';
 
 interface World {
+  /** Names of volumes that are attached to every node. */
+  attached?: string[];
   claims?: Record<string, { volume?: string; mode?: string; storageClass?: string }>;
   volumes?: Record<string, { driver?: string; labels?: Record<string, string> }>;
   /** Limit of driver `d`; undefined: the node lacks it. */
@@ -18,7 +20,7 @@ interface World {
   mustHave?: boolean;
 }
 
-function sources({ claims = {}, volumes = {}, limit, mustHave = false }: World): VolumeSources {
+function sources({ claims = {}, volumes = {}, limit, mustHave = false, attached = [] }: World): VolumeSources {
   return {
     claim(_, name): PersistentVolumeClaim | undefined {
       const known = claims[name];
@@ -34,12 +36,15 @@ function sources({ claims = {}, volumes = {}, limit, mustHave = false }: World):
         spec: known.driver === undefined ? {} : { csi: { driver: known.driver, volumeHandle: `handle-${name}` } },
       };
     },
-    volumes: () => [],
-    storageClass: name => (name === '' ? undefined : { metadata: { name }, provisioner: 'd' }),
+    volumesFor: () => [],
+    storageClass: name =>
+      name === '' ? undefined : { metadata: { name }, provisioner: 'd', volumeBindingMode: 'WaitForFirstConsumer' },
     csiNode(name): CSINode {
       const drivers = limit === undefined ? [] : [{ name: 'd', nodeID: name, allocatable: { count: limit } }];
       return { metadata: { name }, spec: { drivers } };
     },
+    storageCapacities: () => [],
+    attachments: () => attached,
     csiDriver: (name): CSIDriver => ({ metadata: { name }, spec: { preventPodSchedulingIfMissing: mustHave } }),
   };
 }
@@ -65,7 +70,9 @@ function decide(world: World, subject: Pod, ...nodes: NodeInfo[]): string {
 }
 
 test('a claim for one pod alone keeps others waiting, wherever its pod runs', () => {
-  const world: World = { claims: { one: { mode: 'ReadWriteOncePod' }, many: {} } };
+  const world: World = {
+    claims: { one: { mode: 'ReadWriteOncePod', storageClass: 's' }, many: { storageClass: 's' } },
+  };
   const message = 'node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode';
   expect(decide(world, pod('one'), node('a', [pod('many')]))).toBe('a');
   expect(decide(world, pod('one'), node('a', [pod('one')]), node('b'))).toContain(`2 ${message}`);
@@ -79,9 +86,11 @@ test.each<[string, World, string[], string]>([
   ['one too many', { limit: 1 }, ['v2'], 'node(s) exceed max volume count'],
   ['what is there already counts once', { limit: 1 }, ['v1'], 'a'],
   ['what is still to be made counts', { limit: 1 }, ['unmade'], 'node(s) exceed max volume count'],
+  ['what is attached counts, too', { limit: 2, attached: ['v3'] }, ['v2'], 'node(s) exceed max volume count'],
+  ['once', { limit: 2, attached: ['v1', 'v2'] }, ['v2'], 'a'],
   ['volumes of others do not count', { limit: 1 }, ['other'], 'a'],
 ])('limits of volumes: %s', (_name, world, claims, expected) => {
-  const volumes = { v1: { driver: 'd' }, v2: { driver: 'd' }, other: {} };
+  const volumes = { v1: { driver: 'd' }, v2: { driver: 'd' }, v3: { driver: 'd' }, other: {} };
   const known = {
     v1: { volume: 'v1' },
     v2: { volume: 'v2' },
@@ -96,7 +105,9 @@ test.each([
   ['another zone', { 'topology.kubernetes.io/zone': 'z1' }, { 'topology.kubernetes.io/zone': 'z2' }, false],
   ['one of several', { 'topology.kubernetes.io/zone': 'z1__z2' }, { 'topology.kubernetes.io/zone': 'z2' }, true],
   ['an older name', { 'failure-domain.beta.kubernetes.io/zone': 'z' }, { 'topology.kubernetes.io/zone': 'z' }, true],
-  ['a node without zone', { 'topology.kubernetes.io/region': 'r' }, {}, false],
+  ['a node of no zone is asked for none', { 'topology.kubernetes.io/region': 'r' }, {}, true],
+  ['a node of a zone alone', { 'topology.kubernetes.io/region': 'r' }, { 'topology.kubernetes.io/zone': 'z' }, false],
+  ['no list of zones', { 'topology.kubernetes.io/zone': 'z1__' }, { 'topology.kubernetes.io/zone': 'z2' }, true],
   ['a volume without zone', {}, {}, true],
 ])('zones of volumes: %s', (_name, labels, nodeLabels, fits) => {
   const world: World = { claims: { c: { volume: 'v' } }, volumes: { v: { labels: labels as Record<string, string> } } };

@@ -13,10 +13,12 @@ const nothing = (): undefined => undefined;
 export const noVolumes: VolumeSources = {
   claim: nothing,
   volume: nothing,
-  volumes: () => [],
+  volumesFor: () => [],
   storageClass: nothing,
   csiNode: nothing,
   csiDriver: nothing,
+  storageCapacities: () => [],
+  attachments: () => [],
 };
 
 /** These and no others, each at every extension point that it has something for. */
