@@ -15,10 +15,11 @@ import type { Logger } from '../../machinery/process/logger.ts';
 import type { MetricsRegistry } from '../../machinery/process/metrics.ts';
 import { createApiServer, type ApiServer } from '../../controlplane/apiserver/api-server.ts';
 import { createControllers } from '../../controlplane/controllers/create-controllers.ts';
-import { Scheduler } from '../../controlplane/scheduler/scheduler.ts';
+import { keptBySchedulers } from '../../controlplane/scheduler/kept-objects.ts';
 import { dnsModeOf } from '../dns-mode.ts';
 import { publishClusterSettings, publishDnsService, type ClusterSettings } from '../cluster-objects.ts';
 import { nodeNameOf } from '../config.ts';
+import { readSchedulerFile } from '../scheduler-file.ts';
 import { publishLocalPathClass } from '../local-path-class.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { nodeMaskSizes, nthAddress, rangesOf } from '../network-ranges.ts';
@@ -26,6 +27,7 @@ import { nodeAddresses } from '../node-address.ts';
 import { loadClusterPki, type ClusterPki } from './cluster-pki.ts';
 import { openStore } from './open-store.ts';
 import { startControlPart } from './control-part.ts';
+import { schedulerPart } from './scheduler-part.ts';
 import { running } from './running.ts';
 
 /** What the rest of the process needs of the control plane that runs in it. */
@@ -140,42 +142,19 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
   return { pki, cluster, advertiseAddress, clientAs };
 }
 
-function startScheduler(context: DaemonContext, { apiServer, clientAs }: Served): Promise<void> {
+async function startScheduler(context: DaemonContext, { apiServer, clientAs }: Served): Promise<void> {
   const client = clientAs('system:kube-scheduler');
   const { config, logger } = context;
+  const settings = await readSchedulerFile(config);
   return startControlPart(context, {
     name: 'scheduler',
     lease: 'kube-scheduler',
     client,
     apiServer,
+    election: settings.leaderElection,
     bindAddress: config.schedulerBindAddress,
-    create: metrics => schedulerPart(client, logger, metrics),
+    create: metrics => schedulerPart(settings, client, logger, metrics),
   });
-}
-
-/** The scheduler with what it reads from and tells through. */
-function schedulerPart(client: Client, logger: Logger, metrics: MetricsRegistry): Component {
-  const clock = systemClock;
-  const informers = new SharedInformerFactory({ client, clock, logger });
-  const recorder = new EventRecorder({ client, clock, logger, component: 'default-scheduler' });
-  const scheduler = new Scheduler({
-    client,
-    informers,
-    clock,
-    logger: logger.child({ part: 'scheduler' }),
-    recorder,
-    metrics,
-  });
-  return running(
-    'scheduler',
-    async signal => {
-      const informing = informers.run(signal);
-      await scheduler.run(signal);
-      await recorder.stop();
-      await informing;
-    },
-    () => scheduler.ready(),
-  );
 }
 
 function startControllers(

@@ -13,13 +13,13 @@ import type { Container, Node, Pod, PodSpec, PodStatus, Volume } from '../../pro
 type Keep = (object: AnyObject) => AnyObject;
 
 /** For SharedInformerFactory: how objects of a resource are cut; undefined for those that are kept whole. */
-export function keptBySchedulers(resource: Resource<AnyObject>): Keep {
+export function keptBySchedulers(resource: Resource<AnyObject>): Keep | undefined {
   if (isOf(resource, pods)) return object => keptPod(object as Pod);
   if (isOf(resource, nodes)) {
     const images = new Shared();
     return object => keptNode(object as Node, images);
   }
-  return withoutManagedFields;
+  return undefined;
 }
 
 export function keptPod(pod: Pod): Pod {

@@ -52,7 +52,12 @@ export class OneScheduler {
       event: (subject: { name?: string | undefined }, _type: string, reason: string, message: string) =>
         void told.push(`${subject.name}: ${reason}: ${message}`),
     };
-    const scheduler = new Scheduler({ client: through, informers, recorder, clock, logger, ...options });
+    const scheduler = new Scheduler({
+      ...{ client: through, informers, recorder, clock, logger },
+      // Back-offs of a second are not what tests wait for.
+      podInitialBackoffMs: 10,
+      ...options,
+    });
     const ended = Promise.all([informers.run(stop.signal), scheduler.run(stop.signal)]).then(() => undefined);
     const end = async (): Promise<void> => {
       stop.abort();
