@@ -33,6 +33,7 @@ const CONTROLLERS: Readonly<Record<string, readonly PolicyRule[]>> = {
     rule('update', 'apps', 'daemonsets/status daemonsets/finalizers'),
     rule('list watch', 'core', 'nodes'),
     PODS,
+    rule('get', 'core', 'pods'),
     rule('create', 'core', 'pods/binding'),
     rule('create delete get list patch update watch', 'apps', 'controllerrevisions'),
     events,

@@ -6,7 +6,14 @@ import { isControlledBy } from '../../../machinery/meta/object.ts';
 import { replicaSetKind } from '../replicaset/replica-kind.ts';
 import { ReplicaSetController } from '../replicaset/replicaset-controller.ts';
 import { isPodActive } from '../runtime/plan/pod-state.ts';
-import { foreignDeletions, podMoves, PROPERTY_TIMEOUT_MS, provesRest, type Moves } from '../testdata/histories.ts';
+import {
+  forbiddenCalls,
+  foreignDeletions,
+  podMoves,
+  PROPERTY_TIMEOUT_MS,
+  provesRest,
+  type Moves,
+} from '../testdata/histories.ts';
 import { BROKEN_IMAGE, done } from '../testdata/pretend-nodes.ts';
 import { World } from '../testdata/world.ts';
 import { DeploymentController } from './deployment-controller.ts';
@@ -87,13 +94,18 @@ test(
           (context: ConstructorParameters<typeof DeploymentController>[0]) =>
             new ReplicaSetController(context, replicaSetKind),
         ];
-        const world = await World.open({ controllers, owners: [replicaSets] });
+        const world = await World.open({
+          controllers,
+          accounts: ['deployment-controller', 'replicaset-controller'],
+          owners: [replicaSets],
+        });
         await world.admin.of(deployments).create(deployment(3));
         return world;
       },
       check: async world => {
         const { admin } = world;
         expect(foreignDeletions(world, 'ReplicaSet')).toEqual([]);
+        expect(forbiddenCalls(world)).toEqual([]);
         const found = (await admin.of(deployments).list({ namespace, resourceVersion: '' })).items[0];
         if (found === undefined || found.metadata.deletionTimestamp !== undefined) return;
         const sets = (await admin.of(replicaSets).list({ namespace, resourceVersion: '' })).items.filter(set =>

@@ -3,7 +3,14 @@ import { expect, test } from '@jest/globals';
 import type { ReplicaSet } from '../../../proto/api/apps-v1.ts';
 import { pods, replicaSets } from '../../../machinery/client/resource.ts';
 import { isControlledBy, isDeleting } from '../../../machinery/meta/object.ts';
-import { foreignDeletions, podMoves, PROPERTY_TIMEOUT_MS, provesRest, type Moves } from '../testdata/histories.ts';
+import {
+  forbiddenCalls,
+  foreignDeletions,
+  podMoves,
+  PROPERTY_TIMEOUT_MS,
+  provesRest,
+  type Moves,
+} from '../testdata/histories.ts';
 import { done } from '../testdata/pretend-nodes.ts';
 import { World } from '../testdata/world.ts';
 import { isPodActive } from '../runtime/plan/pod-state.ts';
@@ -48,6 +55,7 @@ test(
       open: async () => {
         const world = await World.open({
           controllers: [context => new ReplicaSetController(context, replicaSetKind)],
+          accounts: ['replicaset-controller'],
           owners: [replicaSets],
         });
         await world.admin.of(replicaSets).create(replicaSet('a', 2));
@@ -56,6 +64,7 @@ test(
       check: async world => {
         const { admin } = world;
         expect(foreignDeletions(world, 'ReplicaSet')).toEqual([]);
+        expect(forbiddenCalls(world)).toEqual([]);
         const { items } = await admin.of(pods).list({ namespace, resourceVersion: '' });
         for (const set of (await admin.of(replicaSets).list({ namespace, resourceVersion: '' })).items.filter(
           s => !isDeleting(s),

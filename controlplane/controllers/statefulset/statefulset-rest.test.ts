@@ -4,7 +4,14 @@ import type { StatefulSet } from '../../../proto/api/apps-v1.ts';
 import { controllerRevisions, persistentVolumeClaims, pods, statefulSets } from '../../../machinery/client/resource.ts';
 import { isControlledBy, isDeleting } from '../../../machinery/meta/object.ts';
 import { REVISION_LABEL } from '../runtime/plan/revisions.ts';
-import { foreignDeletions, podMoves, PROPERTY_TIMEOUT_MS, provesRest, type Moves } from '../testdata/histories.ts';
+import {
+  forbiddenCalls,
+  foreignDeletions,
+  podMoves,
+  PROPERTY_TIMEOUT_MS,
+  provesRest,
+  type Moves,
+} from '../testdata/histories.ts';
 import { done } from '../testdata/pretend-nodes.ts';
 import { World } from '../testdata/world.ts';
 import { ordinalOf } from './plan/identity.ts';
@@ -79,13 +86,19 @@ const property = (n: number) => ({
     const controllers = [
       (context: ConstructorParameters<typeof StatefulSetController>[0]) => new StatefulSetController(context),
     ];
-    const world = await World.open({ controllers, owners: [statefulSets], collected: [persistentVolumeClaims] });
+    const world = await World.open({
+      controllers,
+      accounts: ['statefulset-controller'],
+      owners: [statefulSets],
+      collected: [persistentVolumeClaims],
+    });
     await world.admin.of(statefulSets).create(statefulSet(n));
     return world;
   },
   check: async (world: World) => {
     const { admin } = world;
     expect(foreignDeletions(world, 'StatefulSet')).toEqual([]);
+    expect(forbiddenCalls(world)).toEqual([]);
     const set = (await admin.of(statefulSets).list({ namespace, resourceVersion: '' })).items[0];
     if (set === undefined || isDeleting(set)) return;
     const all = (await admin.of(pods).list({ namespace, resourceVersion: '' })).items;

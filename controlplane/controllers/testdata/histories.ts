@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import { pods } from '../../../machinery/client/resource.ts';
 import { controllerOf } from '../../../machinery/meta/object.ts';
+import { isForbidden } from '../../../machinery/meta/status-error-from.ts';
 import { done } from './pretend-nodes.ts';
 import type { World } from './world.ts';
 
@@ -112,6 +113,12 @@ export function foreignDeletions({ calls }: World, ownerKind: string): string[] 
       return pod?.kind === 'Pod' && controllerOf(pod)?.kind !== ownerKind;
     })
     .map(({ path }) => path);
+}
+
+/** @returns calls that the server did not allow the controllers */
+export function forbiddenCalls({ calls }: World): string[] {
+  const refused = calls.filter(({ error }) => isForbidden(error));
+  return refused.map(({ method, path, error }) => `${method} ${path} ${String(error)}`);
 }
 
 /** Takes finalizers off, so that what was to go can go: for properties that count to the last pod. */

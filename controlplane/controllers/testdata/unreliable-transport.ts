@@ -51,12 +51,25 @@ export class UnreliableTransport implements Transport {
     this.kill = kill;
   }
 
-  async call(request: ApiRequest): Promise<unknown> {
+  call(request: ApiRequest): Promise<unknown> {
+    return this.callTo(this.server, request);
+  }
+
+  /** The same way for somebody else. @param server the server as it knows that one */
+  as(server: Transport): Transport {
+    return {
+      call: request => this.callTo(server, request),
+      watch: request => this.watch(request),
+      close: () => server.close(),
+    };
+  }
+
+  private async callTo(server: Transport, request: ApiRequest): Promise<unknown> {
     const { method, path, body } = request;
     const call: Call = { method, path, body, fault: this.faults.shift() };
     this.log.push(call);
     this.inFlight++;
-    const answer = this.carry(call, request).finally(() => this.inFlight--);
+    const answer = this.carry(server, call, request).finally(() => this.inFlight--);
     return Promise.race([answer, this.killed]);
   }
 
@@ -65,11 +78,11 @@ export class UnreliableTransport implements Transport {
     return this.server.call(request);
   }
 
-  private async carry(call: Call, request: ApiRequest): Promise<unknown> {
+  private async carry(server: Transport, call: Call, request: ApiRequest): Promise<unknown> {
     if (call.fault === 'refused') throw (call.error = serviceUnavailable('connection refused'));
     try {
       // What was sent arrives, also when the sender is gone meanwhile.
-      call.answer = await this.server.call({ ...request, signal: undefined });
+      call.answer = await server.call({ ...request, signal: undefined });
     } catch (error) {
       call.error = error;
     }

@@ -20,6 +20,8 @@ import { UnreliableTransport, type Call, type CallObserver } from './unreliable-
 
 export interface WorldOptions extends CallObserver {
   controllers: readonly ((context: ControllerContext) => Controller)[];
+  /** The service accounts that the controllers act as, in their order; default: as somebody who may do everything. */
+  accounts?: readonly string[];
   /** Kinds of owners: pods go when theirs is gone, as the garbage collector would do it. Default none. */
   owners?: readonly Resource<AnyObject>[];
   /** Kinds beside pods that go with their owners, and whose finalizers somebody takes off. Default none. */
@@ -153,11 +155,28 @@ export class World {
   }
 
   private async start(): Promise<void> {
-    const identity = { name: 'controllers', groups: ['system:masters'] };
-    const way = new UnreliableTransport(this.server.inProcess(identity), this.calls, this.options);
-    this.run = new ControllerRun(way, this.clock, this.told, this.options.controllers);
+    const { server, options } = this;
+    const { accounts, controllers } = options;
+    const all = server.inProcess({ name: 'controllers', groups: ['system:masters'] });
+    const way = new UnreliableTransport(all, this.calls, options);
+    const groups = ['system:serviceaccounts', 'system:serviceaccounts:kube-system'];
+    const clients = controllers.map((_create, i) => {
+      const account = accounts?.[i];
+      const name = `system:serviceaccount:kube-system:${account}`;
+      return new RestClient(account === undefined ? way : way.as(server.inProcess({ name, groups })));
+    });
+    this.run = new ControllerRun({ way, clients, clock: this.clock, told: this.told, create: controllers });
     await this.run.informers.synced();
   }
+}
+
+interface ControllerRunOptions {
+  way: UnreliableTransport;
+  /** One a controller. */
+  clients: readonly RestClient[];
+  clock: JumpingClock;
+  told: string[];
+  create: WorldOptions['controllers'];
 }
 
 /** One life of the controllers. */
@@ -167,12 +186,15 @@ class ControllerRun {
   private readonly stop = new AbortController();
   private readonly running: Promise<void>[];
 
-  constructor(way: UnreliableTransport, clock: JumpingClock, told: string[], create: WorldOptions['controllers']) {
+  constructor({ way, clients, clock, told, create }: ControllerRunOptions) {
     this.way = way;
-    const client = new RestClient(way);
     this.informers = new ReplayingInformers({ client: new RestClient(uncounted(way)), clock, logger });
+    const { informers } = this;
     const events = { event: (_subject: unknown, _type: string, reason: string) => void told.push(reason) };
-    const controllers = create.map(make => make({ client, informers: this.informers, events, clock, logger }));
+    const controllers = create.map((make, i) => {
+      const client = clients[i] ?? new RestClient(way);
+      return make({ client, informers, events, clock, logger });
+    });
     const { signal } = this.stop;
     this.running = [this.informers.run(signal), ...controllers.map(controller => controller.run(signal))];
   }
