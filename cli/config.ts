@@ -117,6 +117,18 @@ export const optionTable = {
     '127.0.0.1:10257',
     'Where the controllers serve /metrics and /healthz (HTTPS); none for nowhere',
   ),
+  'scheduler-config': row(
+    'server',
+    'string',
+    undefined,
+    'Settings of the scheduler: a KubeSchedulerConfiguration (YAML or JSON)',
+  ),
+  'scheduler-plugins': row(
+    'server',
+    'list',
+    undefined,
+    "Scheduler plugins of one's own: JavaScript modules whose plugins that file may name",
+  ),
   without: row('server', 'list', undefined, 'Parts that somebody else provides: scheduler, controllers, local-path'),
   'cluster-domain': row('server', 'string', 'cluster.local', 'DNS domain of the cluster'),
   'cluster-dns': row(
@@ -237,6 +249,7 @@ const PATHS = [
   'kubelet-dir',
   'kubelet-config',
   'kubelet-config-dir',
+  'scheduler-config',
   'image-credential-provider-config',
   'image-credential-provider-bin-dir',
 ] as const;
@@ -358,6 +371,10 @@ function problemsOf(c: Config): string[] {
     say('image-credential-provider-bin-dir', programs, 'needs --image-credential-provider-config too');
   if (c.localPathDir !== undefined && c.localPathDir !== 'none' && !isPlainPath(c.localPathDir))
     say('local-path-dir', c.localPathDir, 'is neither none nor an absolute path without . and .. below /');
+  for (const file of c.schedulerPlugins ?? [])
+    if (!file.startsWith('/')) say('scheduler-plugins', file, 'is no absolute path');
+  if (c.schedulerPlugins !== undefined && c.schedulerConfig === undefined)
+    say('scheduler-plugins', c.schedulerPlugins, 'needs --scheduler-config too, whose profiles name the plugins');
   for (const flag of PATHS) {
     const value = c[camel(flag) as 'kubeletConfig'];
     if (value !== undefined && !value.startsWith('/')) say(flag, value, 'is no absolute path');

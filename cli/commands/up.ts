@@ -8,6 +8,7 @@ import { readKubeletFile } from '../kubelet-file.ts';
 import { addToOwnKubeconfig } from '../own-kubeconfig.ts';
 import { seconds, type Output } from '../output.ts';
 import { pathsOf, type Paths } from '../paths.ts';
+import { readSchedulerFile } from '../scheduler-file.ts';
 import { changedSettings, rememberedSettings } from '../started-with.ts';
 import { installedUnits } from '../systemd.ts';
 import { lockHolder } from '../pid-lock.ts';
@@ -19,8 +20,9 @@ export async function up(config: Config, args: Readonly<Record<string, unknown>>
     throw new CliError('Running containers needs root; try: sudo k8ts up', exitCodes.notRoot);
   const paths = pathsOf(config);
   await refuseNode(paths);
-  // What is wrong with the file is said here and at once, not by a process in the background.
+  // What is wrong with a file is said here and at once, not by a process in the background.
   if (config.kubeletConfig ?? config.kubeletConfigDir) await readKubeletFile(config);
+  if (config.schedulerConfig !== undefined) await readSchedulerFile(config);
   const running = await askStatus(paths.controlSocket);
   if (running !== undefined && running.phase !== 'starting') {
     const changed = changedSettings(rememberedSettings(config.configDir), config);

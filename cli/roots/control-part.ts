@@ -10,7 +10,7 @@ import { processMetrics } from '../../machinery/process/process-metrics.ts';
 import type { ApiServer } from '../../controlplane/apiserver/api-server.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { socketOf } from '../socket-address.ts';
-import { elected } from './elected.ts';
+import { elected, type ElectionPeriods } from './elected.ts';
 
 export interface ControlPartOptions {
   readonly name: 'scheduler' | 'controllers';
@@ -19,6 +19,8 @@ export interface ControlPartOptions {
   /** Acts as the user whose Lease it is. */
   readonly client: RestClient;
   readonly apiServer: ApiServer;
+  /** Default: it is elected, with upstream's periods. */
+  readonly election?: (ElectionPeriods & { readonly leaderElect: boolean }) | undefined;
   /** `host:port` or `none`. */
   readonly bindAddress: string;
   /** Makes the part, for each term of leading anew; what it counts goes into `metrics`. */
@@ -27,7 +29,7 @@ export interface ControlPartOptions {
 
 /** Starts the part and resolves when it works, or waits to be elected. */
 export async function startControlPart(context: DaemonContext, options: ControlPartOptions): Promise<void> {
-  const { name, lease, client, apiServer } = options;
+  const { name, lease, client, apiServer, election } = options;
   const { progress, logger, start, config } = context;
   const standing = new MetricsRegistry();
   processMetrics(standing);
@@ -46,12 +48,13 @@ export async function startControlPart(context: DaemonContext, options: ControlP
   // Other control nodes may work on the same store; a store of this machine's own needs no election.
   const isStoreShared = config.etcdServers !== undefined;
   let part: Component;
-  if (isStoreShared) {
+  if (isStoreShared && election?.leaderElect !== false) {
     const leads = standing.gauge('leader_election_master_status', 'Whether this process leads (1) or waits (0).', [
       'name',
     ]);
     leads.set(0, [lease]);
-    part = elected({ lease, client, logger, onLeading: does => leads.set(does ? 1 : 0, [lease]) }, create);
+    const onLeading = (does: boolean): void => leads.set(does ? 1 : 0, [lease]);
+    part = elected({ lease, client, logger, onLeading, periods: election }, create);
   } else part = create();
   apiServer.tellOf(name === 'controllers' ? 'controller-manager' : name, () => {
     if (!isReady) throw new Error('not started yet');

@@ -2,20 +2,13 @@
  * Puts a control plane together: store, API server, scheduler and controllers, in one process. Scheduler and controllers reach the API over
  * the in-process transport, each as the user that it is upstream.
  */
-import type { Client } from '../../machinery/client/client.ts';
-import { EventRecorder } from '../../machinery/client/event-recorder.ts';
 import { writeKubeconfig } from '../../machinery/client/kubeconfig.ts';
 import { RestClient } from '../../machinery/client/rest-client.ts';
-import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
 import { ServiceAccountTokens } from '../../machinery/pki/service-account-tokens.ts';
 import { hostPort } from '../../machinery/meta/host-port.ts';
 import { systemClock } from '../../machinery/process/clock.ts';
-import type { Component } from '../../machinery/process/component.ts';
-import type { Logger } from '../../machinery/process/logger.ts';
-import type { MetricsRegistry } from '../../machinery/process/metrics.ts';
 import { createApiServer, type ApiServer } from '../../controlplane/apiserver/api-server.ts';
 import { createControllers } from '../../controlplane/controllers/create-controllers.ts';
-import { keptBySchedulers } from '../../controlplane/scheduler/kept-objects.ts';
 import { dnsModeOf } from '../dns-mode.ts';
 import { publishClusterSettings, publishDnsService, type ClusterSettings } from '../cluster-objects.ts';
 import { nodeNameOf } from '../config.ts';

@@ -35,7 +35,7 @@ test('readConfiguration() of an empty document is what holds without one', async
   expect(defaultSettings()).toMatchObject({
     podInitialBackoffMs: 1000,
     podMaxBackoffMs: 10_000,
-    leaderElection: { leaderElect: true, leaseDurationMs: 15_000, resourceName: 'kube-scheduler' },
+    leaderElection: { leaderElect: true, leaseDurationMs: 15_000 },
     profiles: [{ schedulerName: 'default-scheduler', percentageOfNodesToScore: 0 }],
   });
 });

@@ -12,6 +12,8 @@ const LACKS: readonly LackingSetting[] = [
   lack('clientConnection.contentType', ['application/json'], IN_PROCESS),
   lack('clientConnection.qps', [50], `${IN_PROCESS}, without a limit of requests`),
   lack('clientConnection.burst', [100], `${IN_PROCESS}, without a limit of requests`),
+  lack('leaderElection.resourceName', ['kube-scheduler'], 'the role of the scheduler allows it no other Lease'),
+  lack('leaderElection.resourceNamespace', ['kube-system'], 'the role of the scheduler allows it no other Lease'),
   lack('enableProfiling', [false], 'start k8ts with node --inspect or --cpu-prof instead'),
   lack('enableContentionProfiling', [false], 'there is no such profile of Node.js'),
   lack('delayCacheUntilActive', [true], 'a scheduler that does not lead keeps nothing in memory'),

@@ -77,14 +77,15 @@ export interface SchedulerSettings {
   readonly extenders: readonly ExtenderSettings[];
   readonly podInitialBackoffMs: number;
   readonly podMaxBackoffMs: number;
-  readonly leaderElection: {
-    readonly leaderElect: boolean;
-    readonly leaseDurationMs: number;
-    readonly renewDeadlineMs: number;
-    readonly retryPeriodMs: number;
-    readonly resourceName: string;
-    readonly resourceNamespace: string;
-  };
+  readonly leaderElection: ElectionSettings;
+}
+
+export interface ElectionSettings {
+  /** False: works beside others that do the same. */
+  readonly leaderElect: boolean;
+  readonly leaseDurationMs: number;
+  readonly renewDeadlineMs: number;
+  readonly retryPeriodMs: number;
 }
 
 /** A configuration in which everything stands that has a default. */
@@ -192,8 +193,6 @@ export function settingsOf(whole: WholeConfiguration): SchedulerSettings {
       leaseDurationMs: parseDurationMs(election.leaseDuration) ?? 0,
       renewDeadlineMs: parseDurationMs(election.renewDeadline) ?? 0,
       retryPeriodMs: parseDurationMs(election.retryPeriod) ?? 0,
-      resourceName: election.resourceName,
-      resourceNamespace: election.resourceNamespace,
     },
   };
 }

@@ -1,0 +1,122 @@
+/**
+ * Holds a plugin that is not ours to its contract: what it is made of is checked once, what it answers each time. An answer that is none fails the
+ * pod's try with the plugin's name, instead of deciding something that nobody meant.
+ */
+import { nearestWord } from '../../../machinery/meta/nearest-word.ts';
+import { isJsonObject } from '../../../machinery/meta/json-value.ts';
+import type { Plugin } from '../framework/framework.ts';
+
+/** Every method that a plugin may have. */
+const METHODS = [
+  'preEnqueue',
+  'compare',
+  'preFilter',
+  'addPod',
+  'removePod',
+  'filter',
+  'postFilter',
+  'preScore',
+  'score',
+  'normalize',
+  'reserve',
+  'unreserve',
+  'permit',
+  'preBind',
+  'bind',
+  'postBind',
+  'eventsToRegister',
+] as const satisfies readonly Exclude<keyof Plugin, 'name'>[];
+
+/** Methods by which a plugin belongs to an extension point; the others serve them. */
+const SERVING = new Set<string>(['addPod', 'removePod', 'normalize', 'eventsToRegister']);
+const ASYNCHRONOUS = new Set<string>(['postFilter', 'preBind', 'bind', 'postBind']);
+
+/**
+ * @param made what the factory made
+ * @throws Error saying what is wrong with it
+ */
+export function guardPlugin(name: string, made: unknown): Plugin {
+  const wrong = (what: string): Error => new Error(`plugin ${name}: ${what}`);
+  if (made instanceof Promise) throw wrong('its factory must return a plugin, not a promise of one');
+  if (typeof made !== 'object' || made === null) throw wrong(`its factory must return a plugin, not ${typeof made}`);
+  const plugin = made as Plugin;
+  if (plugin.name !== name)
+    throw wrong(`it calls itself ${JSON.stringify(plugin.name)}; it must have the name that it is exported by`);
+  for (const member of membersOf(plugin)) {
+    const isMethod = (METHODS as readonly string[]).includes(member);
+    const value = plugin[member as keyof Plugin] as unknown;
+    if (isMethod && value !== undefined && typeof value !== 'function') throw wrong(`its ${member} is no function`);
+    const meant = isMethod || typeof value !== 'function' ? undefined : nearestWord(member, METHODS);
+    if (meant !== undefined) throw wrong(`it has a method ${member}; did you mean ${meant}?`);
+  }
+  const methods = METHODS.filter(method => plugin[method] !== undefined);
+  if (methods.every(method => SERVING.has(method)))
+    throw wrong(
+      `it has nothing for any extension point: want one of ${METHODS.filter(m => !SERVING.has(m)).join(', ')}`,
+    );
+  return guarded(plugin, methods, wrong);
+}
+
+/** Names of what the object and its classes have. */
+function membersOf(plugin: object): Set<string> {
+  const names = new Set<string>();
+  for (
+    let at: object | null = plugin;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at) as object | null
+  )
+    for (const name of Object.getOwnPropertyNames(at)) if (name !== 'constructor') names.add(name);
+  return names;
+}
+
+function guarded(plugin: Plugin, methods: readonly (typeof METHODS)[number][], wrong: (what: string) => Error): Plugin {
+  const guard: Record<string, unknown> = { name: plugin.name };
+  for (const method of methods) {
+    const call = (plugin[method] as (...args: unknown[]) => unknown).bind(plugin);
+    const isAsynchronous = ASYNCHRONOUS.has(method);
+    const isAnswer = ANSWERS[method];
+    guard[method] = (...args: unknown[]): unknown => {
+      const answer = call(...args);
+      if (answer instanceof Promise && !isAsynchronous)
+        throw wrong(`${method} must answer at once: what it needs of elsewhere belongs into an informer`);
+      if (isAnswer !== undefined && !isAnswer.test(answer))
+        throw wrong(`${method} must answer ${isAnswer.want}, not ${told(answer)}`);
+      if (method === 'normalize' && !(args[2] as readonly unknown[]).every(Number.isFinite))
+        throw wrong('normalize must leave a number for each node');
+      return answer;
+    };
+  }
+  return guard as unknown as Plugin;
+}
+
+interface Answer {
+  readonly want: string;
+  test(answer: unknown): boolean;
+}
+
+const isRejection = (answer: unknown): boolean => isJsonObject(answer) && typeof answer['reason'] === 'string';
+const A_REJECTION = '{ reason, unresolvable }';
+
+const ANSWERS: { readonly [M in (typeof METHODS)[number]]?: Answer } = {
+  preEnqueue: { want: `nothing or ${A_REJECTION}`, test: a => a === undefined || isRejection(a) },
+  compare: { want: 'a number', test: Number.isFinite },
+  preFilter: {
+    want: `nothing, 'skip', ${A_REJECTION} or { nodeNames: Set }`,
+    test: a => a === undefined || a === 'skip' || isRejection(a) || (isJsonObject(a) && a['nodeNames'] instanceof Set),
+  },
+  filter: {
+    want: `nothing or a list of ${A_REJECTION}`,
+    test: a => a === undefined || (Array.isArray(a) && a.every(isRejection)),
+  },
+  preScore: { want: "nothing or 'skip'", test: a => a === undefined || a === 'skip' },
+  score: { want: 'a number', test: Number.isFinite },
+  reserve: { want: `nothing or ${A_REJECTION}`, test: a => a === undefined || isRejection(a) },
+  permit: {
+    want: `'allow', ${A_REJECTION} or { waitMs }`,
+    test: a => a === 'allow' || isRejection(a) || (isJsonObject(a) && Number.isFinite(a['waitMs'])),
+  },
+};
+
+function told(answer: unknown): string {
+  return typeof answer === 'number' ? String(answer) : (JSON.stringify(answer)?.slice(0, 100) ?? String(answer));
+}
