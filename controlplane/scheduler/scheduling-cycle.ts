@@ -11,12 +11,13 @@ import type { Logger } from '../../machinery/process/logger.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
 import type { Pod } from '../../proto/api/core-v1.ts';
 import type { BindingCycle } from './binding-cycle.ts';
+import { ExtenderTurns } from './extender-turns.ts';
 import type { SchedulerCache } from './cache/scheduler-cache.ts';
 import type { Profile } from './create-profiles.ts';
 import { consultExtenders, needsExtenders, type Consultation } from './framework/consult-extenders.ts';
 import { CycleState } from './framework/cycle-state.ts';
 import type { Extender } from './framework/extender.ts';
-import { enoughNodes, findNodes } from './framework/find-nodes.ts';
+import { enoughNodes, findNodes, type Search } from './framework/find-nodes.ts';
 import type { PostFilterResult } from './framework/framework.ts';
 import type { Nominator } from './framework/nominator.ts';
 import type { Question } from './framework/question.ts';
@@ -44,6 +45,9 @@ export interface SchedulingCycleOptions {
   readonly tieBreaker: (candidates: number) => number;
 }
 
+/** So often is a pod shown to extenders in one try, if others take the places that they left. */
+const MOST_CONSULTATIONS = 3;
+
 /** One pod's try. */
 interface Attempt {
   readonly entry: QueueEntry;
@@ -58,6 +62,7 @@ export class SchedulingCycle {
   /** Where the next pod's search begins. */
   private start = 0;
   private readonly running = new Set<Promise<void>>();
+  private readonly turns = new ExtenderTurns();
   private bindings = 0;
 
   constructor(options: SchedulingCycleOptions) {
@@ -82,7 +87,10 @@ export class SchedulingCycle {
     const timing = metrics?.timing(profile.schedulerName);
     const attempt: Attempt = { entry, pod, profile, beganMs: performance.now(), timing };
     try {
-      if (needsExtenders(extenders, pod)) return this.withExtenders(attempt, signal);
+      if (needsExtenders(extenders, pod)) {
+        this.track(this.turns.run(() => this.withExtenders(attempt, signal)));
+        return undefined;
+      }
       return this.conclude(attempt, decide(this.question(attempt)), signal);
     } catch (error) {
       this.fail(attempt, error, errorText(error), signal);
@@ -103,16 +111,27 @@ export class SchedulingCycle {
     return { ...question, enough, start: this.start };
   }
 
-  private async withExtenders(attempt: Attempt, signal: AbortSignal): Promise<void> {
+  /** Nobody else waits for it: extenders may be slow. Never throws. */
+  private async withExtenders(first: Attempt, signal: AbortSignal): Promise<void> {
     const { extenders, logger } = this.options;
+    const { entry } = first;
+    let attempt = first;
     try {
-      const question = this.question(attempt);
-      const { feasible } = findNodes(question, new CycleState());
-      const consultation =
-        feasible.length === 0
-          ? undefined
-          : await consultExtenders(extenders, attempt.pod, feasible, { signal, logger });
-      await this.conclude(attempt, decide(this.question(attempt, consultation)), signal);
+      for (let tries = 0; tries < MOST_CONSULTATIONS; tries++) {
+        const search = findNodes(this.question(attempt), new CycleState());
+        const { feasible } = search;
+        const told =
+          feasible.length === 0
+            ? undefined
+            : await consultExtenders(extenders, attempt.pod, feasible, { signal, logger });
+        // Meanwhile it was bound by another, deleted or changed.
+        if (entry.place !== 'trying') return;
+        attempt = { ...attempt, pod: entry.pod };
+        const decision = decide(this.question(attempt, told === undefined ? undefined : withPlugins(told, search)));
+        const isTaken = decision.kind === 'unschedulable' && told !== undefined && told.nodeNames.size > 0;
+        if (!isTaken) return await this.conclude(attempt, decision, signal);
+      }
+      throw new Error('the places that extenders left were taken while they were asked');
     } catch (error) {
       if (!signal.aborted) this.fail(attempt, error, errorText(error), signal);
     }
@@ -291,4 +310,11 @@ export class SchedulingCycle {
     this.running.add(work);
     void work.finally(() => this.running.delete(work));
   }
+}
+
+/** Where extenders left nothing, the pod is told of plugins' reasons as well. */
+function withPlugins(consultation: Consultation, search: Search): Consultation {
+  if (consultation.nodeNames.size > 0) return consultation;
+  const { byNode } = search.diagnosis();
+  return { ...consultation, rejections: new Map([...byNode, ...consultation.rejections]) };
 }

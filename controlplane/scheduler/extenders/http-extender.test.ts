@@ -200,7 +200,9 @@ describe('consultExtenders()', () => {
     const extenders = [extender('http://127.0.0.1:1', { managedResources: [{ name: 'example.com/foo' }] })];
     expect(needsExtenders(extenders, pod)).toBe(false);
     expect(needsExtenders(extenders, podOf('q', 0, 'example.com/foo'))).toBe(true);
-    expect(needsExtenders([extender('http://127.0.0.1:1', { filterVerb: '', prioritizeVerb: '' })], pod)).toBe(false);
+    expect(
+      needsExtenders([extender('http://127.0.0.1:1', { filterVerb: '', prioritizeVerb: '', preemptVerb: '' })], pod),
+    ).toBe(false);
   });
 });
 

@@ -20,7 +20,10 @@ export interface Consultation {
 
 /** Whether the pod's decision has to wait for an extender's answer. */
 export function needsExtenders(extenders: readonly Extender[], pod: Pod): boolean {
-  return extenders.some(extender => (extender.canFilter || extender.canPrioritize) && extender.isInterested(pod));
+  return extenders.some(extender => {
+    const { canFilter, canPrioritize, canPreempt } = extender;
+    return (canFilter || canPrioritize || canPreempt) && extender.isInterested(pod);
+  });
 }
 
 /**

@@ -2,7 +2,7 @@
  * An extender: a web service that has a say in decisions. Source: kubernetes.io/docs, "Scheduler Extender"; upstream's `framework.Extender`.
  *
  * Extenders answer later, so a pod that one of them is interested in takes two steps: what plugins find over one snapshot is shown to the
- * extenders; once they have answered, plugins decide again over the snapshot of that moment, among the nodes that extenders left. Pods that
+ * extenders, beside the decisions for other pods; once they have answered, plugins decide again over the snapshot of that moment, among the nodes that extenders left. Pods that
  * no extender is interested in never wait for one.
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';

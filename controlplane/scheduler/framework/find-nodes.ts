@@ -1,4 +1,5 @@
 /** PreFilter and Filter: which nodes a pod fits on, and why not on the others. */
+import { EXTENDER_NAME } from './consult-extenders.ts';
 import type { CycleState } from './cycle-state.ts';
 import type { Diagnosis, NodeSubset, Rejection } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
@@ -55,6 +56,7 @@ export function findNodes(question: Question, state: CycleState): Search {
       for (const { name } of snapshot.nodes) if (!subset.names.has(name)) byNode.set(name, [subset.rejection]);
     for (const { node, reasons } of rejected) byNode.set(node.name, reasons);
     for (const [name, reasons] of consultation?.rejections ?? []) byNode.set(name, reasons);
+    if (consultation !== undefined) guilty.add(EXTENDER_NAME);
     return { byNode, plugins: guilty };
   };
   return { ...found, diagnosis };
