@@ -102,12 +102,14 @@ export class DaemonSetController implements Controller, Reconciler {
   private async manage(set: DaemonSet, hash: string, signal: AbortSignal): Promise<number | undefined> {
     const { events } = this.context;
     const plan = planDaemons(this.view(set, hash));
-    const { ready, retryMs } = this.failed.split(keyOf(set), plan.ended);
+    const { ready, retryMs } = this.failed.split(set, plan.ended);
     const waiting = new Set(plan.ended.filter(pod => !ready.includes(pod)));
     for (const { metadata, spec, status } of ready) {
-      const found = `Found failed daemon pod ${metadata.namespace}/${metadata.name} on node ${spec.nodeName}`;
-      const reason = status?.phase === 'Failed' ? 'FailedDaemonPod' : 'SucceededDaemonPod';
-      events.event(subjectOf(daemonSets, set), 'Warning', reason, `${found}, will try to kill it`);
+      const where = `daemon pod ${metadata.namespace}/${metadata.name} on node ${spec.nodeName}`;
+      const subject = subjectOf(daemonSets, set);
+      if (status?.phase === 'Failed')
+        events.event(subject, 'Warning', 'FailedDaemonPod', `Found failed ${where}, will try to kill it`);
+      else events.event(subject, 'Normal', 'SucceededDaemonPod', `Found succeeded ${where}, will try to delete it`);
     }
     const toDelete = plan.delete.filter(pod => !waiting.has(pod)).slice(0, BURST);
     const nodeNames = plan.create.slice(0, BURST);

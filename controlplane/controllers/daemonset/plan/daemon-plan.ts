@@ -6,7 +6,6 @@ import type { DaemonSet, DaemonSetStatus } from '../../../../proto/api/apps-v1.t
 import type { Node, Pod } from '../../../../proto/api/core-v1.ts';
 import { scaledValue } from '../../../../machinery/meta/int-or-string.ts';
 import { isDeleting } from '../../../../machinery/meta/object.ts';
-import { parseTime } from '../../../../machinery/meta/time.ts';
 import { availableAtMs, isPodReady, isPodTerminal } from '../../runtime/plan/pod-state.ts';
 import { REVISION_LABEL } from '../../runtime/plan/revisions.ts';
 import { fitOf, podTemplateOf, targetNode, type NodeFit } from './nodes.ts';
@@ -43,7 +42,14 @@ export function daemonView(
   nowMs: number,
 ): DaemonView {
   const byNode = new Map<string, Pod[]>();
-  for (const pod of pods) byNode.set(targetNode(pod), [...(byNode.get(targetNode(pod)) ?? []), pod]);
+  for (const pod of pods) {
+    // What has ended and is to go may be kept by somebody for long; nothing of it runs.
+    if (isDeleting(pod) && isPodTerminal(pod)) continue;
+    const name = targetNode(pod);
+    const there = byNode.get(name);
+    if (there === undefined) byNode.set(name, [pod]);
+    else there.push(pod);
+  }
   const template = podTemplateOf(set);
   const states = nodes.map(node => {
     const name = node.metadata.name ?? '';
@@ -84,18 +90,22 @@ function manageNode(view: DaemonView, node: NodeState, surge: number, plan: Daem
   plan.delete.push(...ended);
   const running = living.filter(pod => !isPodTerminal(pod));
   if (running.length <= 1) return;
-  if (surge > 0) {
-    // While a node is updated an old and a new pod stand side by side.
-    const [fresh, old] = [running.filter(pod => isNew(view, pod)), running.filter(pod => !isNew(view, pod))];
-    plan.delete.push(...surplus(fresh), ...surplus(old));
-  } else plan.delete.push(...surplus(running));
+  if (surge === 0) {
+    plan.delete.push(...oldestFirst(running).slice(1));
+    return;
+  }
+  // While a node is updated an old and a new pod stand side by side, as long as the old one serves and the new one does not yet.
+  const [fresh, ...moreFresh] = oldestFirst(running.filter(pod => isNew(view, pod)));
+  const [old, ...moreOld] = oldestFirst(running.filter(pod => !isNew(view, pod)));
+  plan.delete.push(...moreFresh, ...moreOld);
+  if (fresh !== undefined && old !== undefined && (!isPodReady(old) || isAvailable(view, fresh))) plan.delete.push(old);
 }
 
-/** All but the oldest. */
-function surplus(pods: readonly Pod[]): Pod[] {
+/** Those that have a node come first. */
+function oldestFirst(pods: readonly Pod[]): Pod[] {
   const key = (pod: Pod): string =>
     `${(pod.spec.nodeName ?? '') === '' ? 1 : 0} ${pod.metadata.creationTimestamp ?? ''} ${pod.metadata.name ?? ''}`;
-  return [...pods].sort((a, b) => (key(a) < key(b) ? -1 : 1)).slice(1);
+  return [...pods].sort((a, b) => (key(a) < key(b) ? -1 : 1));
 }
 
 function allowances({ set, nodes }: DaemonView): { surge: number; unavailable: number } {
@@ -108,11 +118,12 @@ function allowances({ set, nodes }: DaemonView): { surge: number; unavailable: n
 
 /** Old pods go, those first that do not serve anyway, as long as few enough are missing. */
 function rollInPlace(view: DaemonView, unavailable: number, plan: DaemonPlan): void {
+  const gone = new Set(plan.delete);
   let missing = 0;
   const serving: Pod[] = [];
   for (const node of view.nodes) {
     if (!node.shouldRun) continue;
-    const living = node.pods.filter(pod => !isDeleting(pod) && !plan.delete.includes(pod));
+    const living = node.pods.filter(pod => !isDeleting(pod) && !gone.has(pod));
     if (!living.some(pod => isAvailable(view, pod))) missing++;
     for (const pod of living) {
       if (isNew(view, pod)) continue;
@@ -123,25 +134,20 @@ function rollInPlace(view: DaemonView, unavailable: number, plan: DaemonPlan): v
   plan.delete.push(...serving.slice(0, Math.max(0, unavailable - missing)));
 }
 
-/** New pods come beside old ones, which go once the new ones serve. */
+/** New pods come beside old ones; `manageNode` lets those go once the new ones serve. */
 function rollWithSurge(view: DaemonView, maxSurge: number, plan: DaemonPlan): void {
+  const gone = new Set(plan.delete);
   let surging = 0;
   const waiting: string[] = [];
   for (const node of view.nodes) {
     if (!node.shouldRun) continue;
-    const living = node.pods.filter(pod => !isDeleting(pod) && !isPodTerminal(pod));
+    const living = node.pods.filter(pod => !isDeleting(pod) && !isPodTerminal(pod) && !gone.has(pod));
     const old = living.filter(pod => !isNew(view, pod));
-    const fresh = living.filter(pod => isNew(view, pod));
-    if (fresh.length > 0) {
-      if (old.length === 0) continue;
-      if (fresh.some(pod => isAvailable(view, pod)) || !old.some(pod => isAvailable(view, pod)))
-        plan.delete.push(...old);
-      else surging++;
-    } else if (old.length > 0) {
-      // What does not serve need not be waited for.
-      if (old.some(pod => isAvailable(view, pod))) waiting.push(node.name);
-      else plan.create.push(node.name);
-    } else if (node.pods.length > 0) plan.create.push(node.name);
+    if (old.length === 0) continue;
+    if (old.length < living.length) surging++;
+    // What does not serve need not be waited for.
+    else if (old.some(pod => isAvailable(view, pod))) waiting.push(node.name);
+    else plan.create.push(node.name);
   }
   plan.create.push(...waiting.slice(0, Math.max(0, maxSurge - surging)));
 }
@@ -176,23 +182,21 @@ export function planDaemonStatus(view: DaemonView): { status: DaemonSetStatus; a
       continue;
     }
     status.desiredNumberScheduled++;
-    const [pod] = [...node.pods].sort((a, b) => createdMs(a) - createdMs(b));
+    // Of several the oldest counts: an update of the node is done when it is gone.
+    const [pod] = oldestFirst(node.pods);
     if (pod === undefined) continue;
     status.currentNumberScheduled++;
-    if (node.pods.some(isPodReady)) {
-      status.numberReady++;
-      if (node.pods.some(each => isAvailable(view, each))) status.numberAvailable++;
-      else {
-        const times = node.pods.map(each => availableAtMs(each, set.spec.minReadySeconds ?? 0) ?? Infinity);
-        nextMs = Math.min(nextMs, ...times.filter(ms => ms > nowMs));
-      }
+    if (isNew(view, pod)) status.updatedNumberScheduled++;
+    const atMs = availableAtMs(pod, set.spec.minReadySeconds ?? 0);
+    if (atMs === undefined) continue;
+    status.numberReady++;
+    if (atMs <= nowMs) status.numberAvailable++;
+    // One that nobody tells of: a new pod that is waited for beside the old one is among them.
+    for (const each of node.pods) {
+      const readyAtMs = availableAtMs(each, set.spec.minReadySeconds ?? 0) ?? Infinity;
+      if (readyAtMs > nowMs) nextMs = Math.min(nextMs, readyAtMs);
     }
-    if (node.pods.some(each => isNew(view, each))) status.updatedNumberScheduled++;
   }
   status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable;
   return { status, afterMs: nextMs === Infinity ? undefined : nextMs - nowMs };
-}
-
-function createdMs(pod: Pod): number {
-  return parseTime(pod.metadata.creationTimestamp ?? '') ?? 0;
 }
