@@ -804,46 +804,6 @@ test('a Secret for a token of a service account is filled, and goes with the acc
   await eventually('secret gone', () => gone(() => admin.of(secrets).get({ namespace: 'f', name: 't' })));
 });
 
-test('a silent node becomes Unknown and tainted, and its pods leave when they tolerate that no longer', async () => {
-  const ready = {
-    type: 'Ready',
-    status: 'True',
-    lastHeartbeatTime: '2026-01-01T00:00:00Z',
-    lastTransitionTime: '2026-01-01T00:00:00Z',
-  };
-  await admin.of(nodes).create({ metadata: { name: 'n2' }, status: { conditions: [ready] } } as never);
-  await makeNamespace('g');
-  const tolerations = [
-    { key: 'node.kubernetes.io/unreachable', operator: 'Exists', effect: 'NoExecute', tolerationSeconds: 1 },
-  ];
-  const spec = {
-    nodeName: 'n2',
-    terminationGracePeriodSeconds: 0,
-    tolerations,
-    containers: [{ name: 'c', image: 'x' }],
-  };
-  await admin.of(pods).create({ metadata: { namespace: 'g', name: 'p' }, spec } as never);
-  await runPods('g');
-  const node = await eventually('taints', async () => {
-    const found = await admin.of(nodes).get({ name: 'n2' });
-    return found.spec?.taints?.some(t => t.key === 'node.kubernetes.io/unreachable' && t.effect === 'NoExecute') ===
-      true
-      ? found
-      : undefined;
-  });
-  expect(node.status?.conditions?.find(c => c.type === 'Ready')).toMatchObject({
-    status: 'Unknown',
-    reason: expect.stringMatching('NodeStatus'),
-  });
-  await eventually('eviction', async () => {
-    const found = await admin
-      .of(pods)
-      .get({ namespace: 'g', name: 'p' })
-      .catch(() => undefined);
-    return found === undefined || found.metadata.deletionTimestamp !== undefined ? true : undefined;
-  });
-});
-
 test('Endpoints that a user wrote become slices, which follow them and go with them', async () => {
   await makeNamespace('mirror');
   await admin.of(services).create({ metadata: { namespace: 'mirror', name: 's' }, spec: { ports: [{ port: 80 }] } });

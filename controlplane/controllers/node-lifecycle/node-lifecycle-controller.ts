@@ -3,157 +3,153 @@
  *
  * Silence is measured by our own monotonic clock from the last change of the node's Lease or heartbeat that we saw, so neither clock differences
  * nor our own absence make a node look dead. At rest there is one wake-up per node and grace period.
+ * Source: the behaviour of upstream `pkg/controller/nodelifecycle`.
  */
-import type { Lease } from '../../../proto/api/coordination-v1.ts';
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
-import { leases, nodes, pods } from '../../../machinery/client/resource.ts';
+import { nodes, pods } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { findCondition, setCondition } from '../../../machinery/meta/object.ts';
+import { setCondition } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { formatTime } from '../../../machinery/meta/time.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { isPodReady } from '../runtime/plan/pod-state.ts';
-import { planTaints, readinessOf, silentConditions } from './plan/health.ts';
-import { waitForSign } from './plan/silence.ts';
+import { EvictionPace } from './eviction-pace.ts';
+import { Heartbeats } from './heartbeats.ts';
+import { evictionOf, planTaints, readinessOf, silentConditions } from './plan/health.ts';
 
 const BY_NODE = 'nodeName';
-const LEASE_NAMESPACE = 'kube-node-lease';
+/** Others may have fallen silent together with a node: that is seen within this time. */
+const COMPANY_MS = 5_000;
 
 export class NodeLifecycleController implements Controller, Reconciler {
   readonly name = 'node-controller';
   private readonly context: ControllerContext;
-  private readonly gracePeriodMs: number;
   private readonly queue: WorkQueue;
   private readonly nodes: Informer<Node>;
-  private readonly leases: Informer<Lease>;
   private readonly pods: Informer<Pod>;
-  /** Monotonic time of the last sign of life. */
-  private readonly heardMs = new Map<string, number>();
-  /** Nodes whose silence was told and that have no wake-up. */
-  private readonly silent = new Set<string>();
+  private readonly heartbeats: Heartbeats;
+  private readonly pace: EvictionPace;
+  private readonly companyMs: number;
+  /** Since when a node waits to be tainted NoExecute, in monotonic time. */
+  private readonly pendingMs = new Map<string, number>();
 
   constructor(context: ControllerContext, gracePeriodMs = 50_000) {
+    const { clock, informers } = context;
     this.context = context;
-    this.gracePeriodMs = gracePeriodMs;
-    this.queue = new WorkQueue({ clock: context.clock });
-    this.nodes = context.informers.informer(nodes);
-    this.leases = context.informers.informer(leases, { namespace: LEASE_NAMESPACE });
-    this.pods = context.informers.informer(pods);
+    this.companyMs = Math.min(COMPANY_MS, gracePeriodMs / 10);
+    this.queue = new WorkQueue({ clock });
+    this.nodes = informers.informer(nodes);
+    this.pods = informers.informer(pods);
     this.pods.addIndex(BY_NODE, pod => [pod.spec?.nodeName ?? '']);
+    this.heartbeats = new Heartbeats(context, gracePeriodMs, name => this.queue.add(name));
+    this.pace = new EvictionPace(() => this.wakeTroubled());
     this.nodes.addHandler({
-      onAdd: node => this.heard(node.metadata.name ?? '', true),
-      onUpdate: (older, node) => {
-        const beat = (n: Node) => findCondition(n.status?.conditions, 'Ready')?.lastHeartbeatTime;
-        if (beat(older) !== beat(node) && readinessOf(node) !== 'Unknown') this.heard(node.metadata.name ?? '', false);
-        this.queue.add(node.metadata.name ?? '');
+      onAdd: (node, isInInitialList) => {
+        this.see(node);
+        if (!isInInitialList)
+          this.tell(node, 'RegisteredNode', `event: Registered Node ${node.metadata.name ?? ''} in Controller`);
       },
+      onUpdate: (_older, node) => this.see(node),
       onDelete: node => {
-        this.heardMs.delete(node.metadata.name ?? '');
-        this.silent.delete(node.metadata.name ?? '');
-      },
-    });
-    this.leases.addHandler({
-      onAdd: lease => this.heard(lease.metadata.name ?? '', false),
-      onUpdate: (older, lease) => {
-        if (older.spec.renewTime !== lease.spec.renewTime) this.heard(lease.metadata.name ?? '', false);
+        const name = node.metadata.name ?? '';
+        this.pace.forget(name, clock.monotonicMs());
+        this.pendingMs.delete(name);
+        this.tell(node, 'RemovingNode', `event: Removing Node ${name} from Controller`);
       },
     });
   }
 
   run(signal: AbortSignal): Promise<void> {
     const { context, queue, name } = this;
-    const informers = [this.nodes, this.leases, this.pods];
+    const informers = [this.nodes, this.heartbeats.leases, this.pods];
     return runQueue({ name, context, queue, reconciler: this, informers, workers: 4 }, signal);
   }
 
   async reconcile(name: string, signal: AbortSignal): Promise<ReconcileResult> {
     const listed = this.nodes.lister.get(undefined, name);
     if (listed === undefined) return 'awaitChange';
-    const silent = this.isOverdue(name) && !(await this.renewedMeanwhile(name, signal));
+    const silentMs = await this.heartbeats.silenceLeftMs(listed, signal);
     try {
-      const node = await this.writeTaints(silent ? await this.writeSilence(listed, signal) : listed, signal);
+      const node = silentMs > 0 ? listed : await this.writeSilence(listed, signal);
+      const evictedMs = await this.writeTaints(node, signal);
       if (readinessOf(node) === 'Unknown') await this.markPodsNotReady(name, signal);
+      // Of a silent node nothing can get worse; the next sign of life begins anew.
+      const nextMs = Math.min(silentMs > 0 ? silentMs : Infinity, evictedMs);
+      return nextMs === Infinity ? 'awaitChange' : { afterMs: nextMs };
     } catch (error) {
       if (!isNotFound(error)) throw error;
       return 'awaitChange';
     }
-    if (!silent) return { afterMs: Math.max(1, this.gracePeriodMs - this.silenceOf(name)) };
-    // Nothing can get worse; the next sign of life begins anew.
-    this.silent.add(name);
-    return 'awaitChange';
   }
 
-  private isOverdue(name: string): boolean {
-    const { gracePeriodMs } = this;
-    const silentMs = this.silenceOf(name);
-    if (silentMs < gracePeriodMs || this.silent.has(name)) return silentMs >= gracePeriodMs;
-    const waitMs = waitForSign(silentMs, gracePeriodMs);
-    if (waitMs === 0) return true;
-    this.heardMs.set(name, this.context.clock.monotonicMs() - gracePeriodMs + waitMs);
-    return false;
+  private see(node: Node): void {
+    this.pace.see(node, this.context.clock.monotonicMs());
+    this.queue.add(node.metadata.name ?? '');
   }
 
-  private silenceOf(name: string): number {
-    const nowMs = this.context.clock.monotonicMs();
-    return nowMs - (this.heardMs.get(name) ?? nowMs);
+  private wakeTroubled(): void {
+    for (const node of this.nodes.lister.list())
+      if (evictionOf(node) !== 'none') this.queue.add(node.metadata.name ?? '');
   }
 
   private async writeSilence(node: Node, signal: AbortSignal): Promise<Node> {
-    const { client, clock, events } = this.context;
+    const { client, clock } = this.context;
     const conditions = silentConditions(node, clock.now());
     if (conditions === undefined) return node;
-    const updated = await client
-      .of(nodes)
-      .updateStatus({ ...node, status: { ...node.status, conditions } }, { signal });
-    if (readinessOf(node) === 'True') {
-      const text = `Node ${node.metadata.name} status is now: NodeNotReady`;
-      events.event(subjectOf(nodes, node), 'Normal', 'NodeNotReady', text);
-    }
+    const status = { ...node.status, conditions };
+    const updated = await client.of(nodes).updateStatus({ ...node, status }, { signal });
+    this.pace.see(updated, clock.monotonicMs());
+    if (readinessOf(node) === 'True') this.tell(node, 'NodeNotReady', 'status is now: NodeNotReady');
     return updated;
   }
 
-  private async writeTaints(node: Node, signal: AbortSignal): Promise<Node> {
+  /** @returns in how long to look again, since the node waits to be tainted NoExecute */
+  private async writeTaints(node: Node, signal: AbortSignal): Promise<number> {
     const { client, clock } = this.context;
-    const taints = planTaints(node, clock.now());
-    if (taints === undefined) return node;
-    const { taints: _, ...spec } = node.spec ?? {};
+    const waitMs = this.evictionWaitMs(node);
+    const evicts = !this.pace.isAllDown && waitMs === 0;
+    const taints = planTaints(node, evicts, clock.now());
+    if (taints === undefined) return waitMs === 0 ? Infinity : waitMs;
+    const { taints: _, ...spec } = node.spec;
     // As upstream's: a node without taints has no such field.
-    return client.of(nodes).update({ ...node, spec: taints.length === 0 ? spec : { ...spec, taints } }, { signal });
+    const next = { ...node, spec: taints.length === 0 ? spec : { ...spec, taints } };
+    await client.of(nodes).update(next, { signal });
+    return waitMs === 0 ? Infinity : waitMs;
   }
 
-  /** Our watch may be behind: before a node is declared dead the server is asked. */
-  private async renewedMeanwhile(name: string, signal: AbortSignal): Promise<boolean> {
-    try {
-      const live = await this.context.client.of(leases).get({ namespace: LEASE_NAMESPACE, name }, signal);
-      const known = this.leases.lister.get(LEASE_NAMESPACE, name);
-      if (live.spec.renewTime === known?.spec.renewTime) return false;
-      this.heard(name, false);
-      return true;
-    } catch (error) {
-      if (isNotFound(error)) return false;
-      throw error;
+  /** 0: it may be tainted NoExecute, if it is to be. */
+  private evictionWaitMs(node: Node): number {
+    const { name = '' } = node.metadata;
+    const nowMs = this.context.clock.monotonicMs();
+    if (evictionOf(node) !== 'pending') {
+      this.pendingMs.delete(name);
+      return 0;
     }
+    const sinceMs = this.pendingMs.get(name) ?? nowMs;
+    this.pendingMs.set(name, sinceMs);
+    const alone = sinceMs + this.companyMs - nowMs;
+    return alone > 0 ? alone : this.pace.take(node, nowMs);
   }
 
   private async markPodsNotReady(node: string, signal: AbortSignal): Promise<void> {
+    const { client, clock, events } = this.context;
     for (const pod of this.pods.lister.byIndex(BY_NODE, node).filter(isPodReady)) {
       const condition = { type: 'Ready', status: 'False' } as const;
-      const conditions = [...setCondition(pod.status?.conditions, condition, formatTime(this.context.clock.now()))];
+      const conditions = [...setCondition(pod.status?.conditions, condition, formatTime(clock.now()))];
       try {
-        await this.context.client.of(pods).updateStatus({ ...pod, status: { ...pod.status, conditions } }, { signal });
+        await client.of(pods).updateStatus({ ...pod, status: { ...pod.status, conditions } }, { signal });
+        events.event(subjectOf(pods, pod), 'Warning', 'NodeNotReady', 'Node is not ready');
       } catch (error) {
         if (!isNotFound(error)) throw error;
       }
     }
   }
 
-  private heard(name: string, isFirst: boolean): void {
-    const known = this.heardMs.has(name);
-    if (!(isFirst && known)) this.heardMs.set(name, this.context.clock.monotonicMs());
-    // Later signs of life need no run: the next one comes by its timer and looks at the time.
-    if (isFirst || !known || this.silent.delete(name)) this.queue.add(name);
+  private tell(node: Node, reason: string, what: string): void {
+    const text = `Node ${node.metadata.name ?? ''} ${what}`;
+    this.context.events.event(subjectOf(nodes, node), 'Normal', reason, text);
   }
 }

@@ -1,5 +1,9 @@
 /**
  * Evicts pods from nodes with NoExecute taints, after as long as they tolerate them.
+ *
+ * The time counts from when the pod was seen on the tainted node, by our own monotonic clock: neither a clock that jumps nor a start of ours makes
+ * pods leave early. It ends when the taints do.
+ * Source: the behaviour of upstream `pkg/controller/tainteviction`.
  */
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
@@ -8,13 +12,14 @@ import type { Reconciler, ReconcileResult } from '../../../machinery/client/reco
 import { nodes, pods } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
-import { keyOf, setCondition, splitKey } from '../../../machinery/meta/object.ts';
+import { isDeleting, keyOf, setCondition, splitKey } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { formatTime } from '../../../machinery/meta/time.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
-import { evictionTimeMs } from './plan/eviction.ts';
+import { toleratedMs } from './plan/eviction.ts';
 
 const BY_NODE = 'nodeName';
+const REASON = 'TaintManagerEviction';
 
 export class TaintEvictionController implements Controller, Reconciler {
   readonly name = 'taint-eviction-controller';
@@ -22,56 +27,91 @@ export class TaintEvictionController implements Controller, Reconciler {
   private readonly queue: WorkQueue;
   private readonly nodes: Informer<Node>;
   private readonly pods: Informer<Pod>;
+  /** Pods whose time runs: by uid, the monotonic time since when. */
+  private readonly sinceMs = new Map<string, number>();
 
   constructor(context: ControllerContext) {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.nodes = context.informers.informer(nodes);
     this.pods = context.informers.informer(pods);
-    this.pods.addIndex(BY_NODE, pod => [pod.spec?.nodeName ?? '']);
+    this.pods.addIndex(BY_NODE, pod => [pod.spec.nodeName ?? '']);
     const wakePods = (node: Node): void => {
       for (const pod of this.pods.lister.byIndex(BY_NODE, node.metadata.name ?? '')) this.queue.add(keyOf(pod));
     };
     this.nodes.addHandler({
-      onAdd: wakePods,
+      onAdd: node => {
+        if (isEvicting(node)) wakePods(node);
+      },
       onUpdate: (older, node) => {
-        if (!jsonEquals(older.spec?.taints, node.spec?.taints)) wakePods(node);
+        if (!jsonEquals(older.spec.taints, node.spec.taints) && (isEvicting(older) || isEvicting(node))) wakePods(node);
       },
     });
+    const see = (pod: Pod): void => {
+      const node = this.nodes.lister.get(undefined, pod.spec.nodeName ?? '');
+      if (node !== undefined && isEvicting(node)) this.queue.add(keyOf(pod));
+    };
     this.pods.addHandler({
-      onAdd: pod => this.queue.add(keyOf(pod)),
+      onAdd: see,
       onUpdate: (older, pod) => {
         const same =
-          older.spec?.nodeName === pod.spec?.nodeName && jsonEquals(older.spec?.tolerations, pod.spec?.tolerations);
-        if (!same) this.queue.add(keyOf(pod));
+          older.spec.nodeName === pod.spec.nodeName && jsonEquals(older.spec.tolerations, pod.spec.tolerations);
+        if (!same) see(pod);
       },
+      onDelete: pod => this.sinceMs.delete(pod.metadata.uid ?? ''),
     });
   }
 
   run(signal: AbortSignal): Promise<void> {
     const { context, queue, name } = this;
-    return runQueue({ name, context, queue, reconciler: this, informers: [this.nodes, this.pods] }, signal);
+    return runQueue({ name, context, queue, reconciler: this, informers: [this.nodes, this.pods], workers: 8 }, signal);
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const { namespace, name } = splitKey(key);
     const pod = this.pods.lister.get(namespace, name);
-    if (pod === undefined || pod.metadata.deletionTimestamp !== undefined) return 'awaitChange';
-    const taints = this.nodes.lister.get(undefined, pod.spec?.nodeName ?? '')?.spec?.taints ?? [];
-    const { client, clock, events } = this.context;
-    const dueMs = evictionTimeMs(pod, taints, clock.now());
-    if (dueMs === undefined) return 'awaitChange';
-    if (dueMs > clock.now()) return { afterMs: dueMs - clock.now() };
-    events.event(subjectOf(pods, pod), 'Normal', 'TaintManagerEviction', `Marking for deletion Pod ${key}`);
+    if (pod === undefined || isDeleting(pod)) return 'awaitChange';
+    const taints = this.nodes.lister.get(undefined, pod.spec.nodeName ?? '')?.spec.taints ?? [];
+    const leftMs = this.leftMs(pod, toleratedMs(pod, taints));
+    if (leftMs === Infinity) return 'awaitChange';
+    if (leftMs > 0) return { afterMs: leftMs };
+    await this.evict(pod, signal);
+    return 'awaitChange';
+  }
+
+  /** How long the pod may stay, of the time that it was given. */
+  private leftMs(pod: Pod, givenMs: number): number {
+    const { uid = '' } = pod.metadata;
+    const nowMs = this.context.clock.monotonicMs();
+    if (givenMs === Infinity) {
+      if (this.sinceMs.delete(uid)) this.tell(pod, `Cancelling deletion of Pod ${keyOf(pod)}`);
+      return Infinity;
+    }
+    const sinceMs = this.sinceMs.get(uid) ?? nowMs;
+    this.sinceMs.set(uid, sinceMs);
+    return sinceMs + givenMs - nowMs;
+  }
+
+  private async evict(pod: Pod, signal: AbortSignal): Promise<void> {
+    const { client, clock } = this.context;
+    const { namespace, name = '', uid } = pod.metadata;
     const message = 'Taint manager: deleting due to NoExecute taint';
     const condition = { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByTaintManager', message } as const;
     const conditions = [...setCondition(pod.status?.conditions, condition, formatTime(clock.now()))];
     try {
       await client.of(pods).updateStatus({ ...pod, status: { ...pod.status, conditions } }, { signal });
-      await client.of(pods).delete({ namespace, name }, { preconditions: { uid: pod.metadata.uid }, signal });
+      this.tell(pod, `Marking for deletion Pod ${keyOf(pod)}`);
+      await client.of(pods).delete({ namespace, name }, { preconditions: { uid }, signal });
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
-    return 'awaitChange';
   }
+
+  private tell(pod: Pod, text: string): void {
+    this.context.events.event(subjectOf(pods, pod), 'Normal', REASON, text);
+  }
+}
+
+function isEvicting({ spec }: Node): boolean {
+  return (spec.taints ?? []).some(taint => taint.effect === 'NoExecute');
 }

@@ -44,19 +44,39 @@ export function silentConditions(node: Node, nowMs: number): NodeCondition[] | u
   return changed ? next : undefined;
 }
 
-/** The taints the node should have; undefined when it has them. Others' taints stay. */
-export function planTaints(node: Node, nowMs: number): Taint[] | undefined {
+/** Of what a node's readiness makes of its pods: `pending`, it should be tainted NoExecute, and is not yet. */
+export type Eviction = 'none' | 'pending' | 'tainted';
+
+export function evictionOf(node: Node): Eviction {
+  if (evictingKey(node) === undefined) return 'none';
+  const isTainted = (node.spec?.taints ?? []).some(
+    ({ key, effect }) => effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE),
+  );
+  return isTainted ? 'tainted' : 'pending';
+}
+
+function evictingKey(node: Node): string | undefined {
+  const readiness = findCondition(node.status?.conditions, 'Ready')?.status;
+  if (readiness === undefined || readiness === 'True') return undefined;
+  return readiness === 'False' ? NOT_READY : UNREACHABLE;
+}
+
+/**
+ * The taints the node should have; undefined when it has them. Others' taints stay.
+ *
+ * @param evicts whether it is to be tainted NoExecute if it is not ready; where that is so already, one such taint takes the other's place
+ */
+export function planTaints(node: Node, evicts: boolean, nowMs: number): Taint[] | undefined {
   const old = node.spec?.taints ?? [];
   const wanted: Taint[] = [];
-  for (const [type, status, key] of CONDITION_TAINTS) {
-    if (findCondition(node.status?.conditions, type)?.status !== status) continue;
-    wanted.push({ key, effect: 'NoSchedule' });
-    if (type === 'Ready') wanted.push({ key, effect: 'NoExecute', timeAdded: formatTime(nowMs) });
-  }
+  for (const [type, status, key] of CONDITION_TAINTS)
+    if (findCondition(node.status?.conditions, type)?.status === status) wanted.push({ key, effect: 'NoSchedule' });
   if (node.spec?.unschedulable === true) wanted.push({ key: UNSCHEDULABLE, effect: 'NoSchedule' });
+  const evictedFor = evicts ? evictingKey(node) : undefined;
+  if (evictedFor !== undefined) wanted.push({ key: evictedFor, effect: 'NoExecute', timeAdded: formatTime(nowMs) });
   const same = (a: Taint, b: Taint): boolean => a.key === b.key && a.effect === b.effect;
-  const isOwn = (taint: Taint): boolean =>
-    OWN_KEYS.has(taint.key) && (taint.effect === 'NoSchedule' || taint.effect === 'NoExecute');
+  const isOwn = ({ key, effect }: Taint): boolean =>
+    effect === 'NoSchedule' ? OWN_KEYS.has(key) : effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE);
   const kept = old.filter(taint => !isOwn(taint) || wanted.some(w => same(w, taint)));
   const added = wanted.filter(w => !old.some(taint => same(w, taint)));
   return kept.length === old.length && added.length === 0 ? undefined : [...kept, ...added];
