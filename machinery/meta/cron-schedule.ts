@@ -93,6 +93,8 @@ function numberOf(text: string, field: CronField, base: number): number | undefi
 
 /** A schedule in a time zone. */
 export interface CronSchedule {
+  /** Of `@every`: the time between two starts, milliseconds. */
+  readonly everyMs?: number | undefined;
   /** The first time after `afterMs` (ms since the epoch) that the schedule names; undefined: never again. */
   next(afterMs: number): number | undefined;
 }
@@ -105,8 +107,9 @@ export interface CronSchedule {
 export function parseCronSchedule(text: string, timeZone?: string): CronSchedule {
   const { zone, schedule } = splitZone(text);
   if (schedule.startsWith('@every ')) {
-    const everyMs = Math.max(1000, parseDurationMs(schedule.slice('@every '.length)) ?? 0);
-    return { next: afterMs => Math.floor((afterMs + everyMs) / 1000) * 1000 };
+    const wantedMs = parseDurationMs(schedule.slice('@every '.length)) ?? 0;
+    const everyMs = Math.max(1000, Math.floor(wantedMs / 1000) * 1000);
+    return { everyMs, next: afterMs => Math.floor((afterMs + everyMs) / 1000) * 1000 };
   }
   const parts = (MACROS[schedule] ?? schedule).trim().split(/\s+/);
   const [minutes, hours, days, months, weekdays] = FIELDS.map((field, i) => valuesOf(parts[i] ?? '*', field));

@@ -1,32 +1,34 @@
 /**
  * Starts the Jobs of CronJobs on time. Between two starts it sleeps: nothing is polled.
+ *
+ * A start is made once: its Job's name follows from its time, what the status says and what the Jobs say that there are both count, and no
+ * Job is cleaned away before the status tells of its start.
  */
-import type { CronJob, Job } from '../../../proto/api/batch-v1.ts';
+import type { CronJob, CronJobStatus, Job } from '../../../proto/api/batch-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { cronJobs, jobs } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { errorText } from '../../../machinery/meta/error-text.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
-import {
-  controllerOf,
-  isControlledBy,
-  isDeleting,
-  keyOf,
-  objectKey,
-  splitKey,
-} from '../../../machinery/meta/object.ts';
-import { isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { controllerOf, isDeleting, keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
+import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { formatTime } from '../../../machinery/meta/time.ts';
 import { addOwnerIndexes, BY_CONTROLLER } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
-import { dueStart, jobFor, jobReference, jobsToClean, planCronStatus } from './plan.ts';
-import { writeStatus } from '../runtime/write-object.ts';
-import { isNamespaceTerminating } from '../runtime/namespace-terminating.ts';
+import { NewestWritten } from '../runtime/newest-written.ts';
+import { CronMemory } from './cron-memory.ts';
+import { JobsOfCron } from './jobs-of-cron.ts';
+import { jobOutcome, jobReference, jobsToClean, planCronStatus, type CronStatusPlan } from './plan/cron-status.ts';
+import { dueStart, type Due } from './plan/due-start.ts';
 
 /** Timers are cut short: a clock that was set is noticed within this time. */
 const LONGEST_SLEEP_MS = 10 * 60_000;
+const FORBIDDEN = 'Not starting job because prior execution is running and concurrency policy is Forbid';
+const TOO_MANY = 'too many missed start times. Set or decrease .spec.startingDeadlineSeconds or check clock skew';
+const DOCS = 'https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/';
+
+type Tell = (type: 'Normal' | 'Warning', reason: string, message: string) => void;
 
 export class CronJobController implements Controller, Reconciler {
   readonly name = 'cronjob-controller';
@@ -34,12 +36,16 @@ export class CronJobController implements Controller, Reconciler {
   private readonly queue: WorkQueue;
   private readonly crons: Informer<CronJob>;
   private readonly jobs: Informer<Job>;
+  private readonly newest: NewestWritten<CronJob>;
+  private readonly memory: CronMemory;
 
   constructor(context: ControllerContext) {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.crons = context.informers.informer(cronJobs);
     this.jobs = context.informers.informer(jobs);
+    this.newest = new NewestWritten(this.crons);
+    this.memory = new CronMemory(this.crons, context.clock);
     addOwnerIndexes(this.jobs);
     this.crons.addHandler({
       onAdd: cron => this.queue.add(keyOf(cron)),
@@ -59,117 +65,93 @@ export class CronJobController implements Controller, Reconciler {
 
   async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
     const { namespace, name } = splitKey(key);
-    const cron = this.crons.lister.get(namespace, name);
-    if (cron === undefined) return 'awaitChange';
-    const owned = this.jobs.lister.byIndex(BY_CONTROLLER, cron.metadata.uid ?? '');
-    const { status, finished, missing } = planCronStatus(cron, owned);
-    for (const { job, outcome } of finished) {
-      this.tell(cron, 'Normal', 'SawCompletedJob', `Saw completed job: ${job.metadata.name}, condition: ${outcome}`);
-    }
-    for (const gone of missing) {
-      this.tell(cron, 'Normal', 'MissingJob', `Active job went missing: ${gone}`);
-    }
-    await Promise.all(jobsToClean(cron, owned).map(job => this.remove(cron, job, signal)));
-    const result = await this.start(cron, owned, status, signal);
+    const listed = this.crons.lister.get(namespace, name);
+    if (listed === undefined) return 'awaitChange';
+    const cron = this.newest.of(listed);
+    const { client, events } = this.context;
+    const tell: Tell = (type, reason, message) => events.event(subjectOf(cronJobs, cron), type, reason, message);
+    const children = new JobsOfCron(client, cron, tell, signal);
+    const owned = await children.complete(this.jobs.lister.byIndex(BY_CONTROLLER, cron.metadata.uid ?? ''));
+    const plan = planCronStatus(cron, owned, this.context.clock.now());
+    tellOf(plan, tell);
+    const { status } = plan;
+    const due = isDeleting(cron) || cron.spec.suspend === true ? undefined : this.dueOf(cron, status, tell);
+    if (due !== undefined) await this.start(cron, due, { status, owned, children, tell });
     await this.writeStatus(cron, status, signal);
-    return result;
+    for (const job of jobsToClean(cron, owned)) await children.remove(job);
+    if (due?.nextMs === undefined) return 'awaitChange';
+    return { afterMs: Math.min(Math.max(0, due.nextMs - this.context.clock.now()), LONGEST_SLEEP_MS) };
+  }
+
+  private dueOf(cron: CronJob, status: CronJobStatus, tell: Tell): Due | undefined {
+    const { schedule, timeZone } = cron.spec;
+    if (schedule.includes('TZ'))
+      tell(
+        'Warning',
+        'UnsupportedSchedule',
+        `CRON_TZ or TZ used in schedule ${JSON.stringify(schedule)} is not officially supported, see ${DOCS} for more details`,
+      );
+    try {
+      const due = dueStart({ ...cron, status }, this.memory.sinceMs(cron), this.context.clock.now());
+      if (due.tooManyMissed) tell('Warning', 'TooManyMissedTimes', TOO_MANY);
+      if (due.missedMs !== undefined && this.memory.isNewMiss(cron, due.missedMs))
+        tell(
+          'Warning',
+          'MissSchedule',
+          `Missed scheduled time to start a job: ${new Date(due.missedMs).toUTCString()}`,
+        );
+      return due;
+    } catch (error) {
+      // A zone that this machine does not know: nothing but another spec helps.
+      tell('Warning', 'UnknownTimeZone', `invalid timeZone: ${JSON.stringify(timeZone)} - ${(error as Error).message}`);
+      return undefined;
+    }
   }
 
   /** Starts what is due; notes it in `status`. */
   private async start(
     cron: CronJob,
-    owned: readonly Job[],
-    status: NonNullable<CronJob['status']>,
-    signal: AbortSignal,
-  ): Promise<ReconcileResult> {
-    const { spec } = cron;
-    if (isDeleting(cron) || spec.suspend === true) return 'awaitChange';
-    const nowMs = this.context.clock.now();
-    let due;
-    try {
-      due = dueStart(cron, nowMs);
-    } catch (error) {
-      // A zone that this machine does not know: nothing but another spec helps.
-      this.tell(
-        cron,
-        'Warning',
-        'UnknownTimeZone',
-        `invalid timeZone: "${spec.timeZone}" - ${(error as Error).message}`,
-      );
-      return 'awaitChange';
-    }
-    const { scheduledMs, nextMs, tooManyMissed } = due;
-    const result: ReconcileResult =
-      nextMs === undefined ? 'awaitChange' : { afterMs: Math.min(nextMs - nowMs, LONGEST_SLEEP_MS) };
-    if (tooManyMissed) {
-      const hint = 'Set or decrease .spec.startingDeadlineSeconds or check clock skew';
-      this.tell(cron, 'Warning', 'TooManyMissedTimes', `too many missed start times. ${hint}`);
-    }
-    if (scheduledMs === undefined) return result;
-    const running = owned.filter(job => (status.active ?? []).some(active => active.uid === job.metadata.uid));
-    if (running.length > 0 && spec.concurrencyPolicy === 'Forbid') {
-      const why = 'Not starting job because prior execution is running and concurrency policy is Forbid';
-      this.tell(cron, 'Normal', 'JobAlreadyActive', why);
-      return result;
-    }
-    if (spec.concurrencyPolicy === 'Replace') {
-      for (const job of running) await this.remove(cron, job, signal);
+    { scheduledMs }: Due,
+    round: { status: CronJobStatus; owned: readonly Job[]; children: JobsOfCron; tell: Tell },
+  ): Promise<void> {
+    const { status, owned, children, tell } = round;
+    if (scheduledMs === undefined) return;
+    const active = status.active ?? [];
+    if (active.length > 0 && cron.spec.concurrencyPolicy === 'Forbid')
+      return tell('Normal', 'JobAlreadyActive', FORBIDDEN);
+    if (cron.spec.concurrencyPolicy === 'Replace') {
+      const uids = new Set(active.map(({ uid }) => uid));
+      for (const job of owned.filter(({ metadata }) => uids.has(metadata.uid))) await children.remove(job);
       delete status.active;
     }
-    const job = await this.create(cron, scheduledMs, signal);
-    if (job === undefined) return result;
-    const known = (status.active ?? []).filter(active => active.uid !== job.metadata.uid);
-    status.active = [...known, jobReference(job)];
+    const job = await children.create(scheduledMs);
+    if (job === undefined) return;
+    this.memory.started(cron, scheduledMs);
     status.lastScheduleTime = formatTime(scheduledMs);
-    return result;
+    if (jobOutcome(job) !== undefined || isDeleting(job)) return;
+    const others = (status.active ?? []).filter(({ uid }) => uid !== job.metadata.uid);
+    status.active = [...others, jobReference(job)];
   }
 
-  /** @returns undefined if the namespace is going, or if somebody else's job has the name */
-  private async create(cron: CronJob, scheduledMs: number, signal: AbortSignal): Promise<Job | undefined> {
-    const client = this.context.client.of(jobs);
-    const wanted = jobFor(cron, scheduledMs);
-    const { namespace, name = '' } = wanted.metadata;
+  private async writeStatus(cron: CronJob, status: CronJobStatus, signal: AbortSignal): Promise<void> {
+    if (jsonEquals(withoutVersions(cron.status ?? {}), withoutVersions(status))) return;
     try {
-      const job = await client.create(wanted, { signal });
-      this.tell(cron, 'Normal', 'SuccessfulCreate', `Created job ${name}`);
-      return job;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (isAlreadyExists(error)) {
-        const there = await client.get({ namespace, name }, signal);
-        if (isControlledBy(there, cron)) return there;
-        this.tell(cron, 'Warning', 'FailedCreate', `Error creating job: ${name} exists and belongs to somebody else`);
-        return undefined;
-      }
-      if (isNamespaceTerminating(error)) return undefined;
-      const why = errorText(error);
-      this.tell(cron, 'Warning', 'FailedCreate', `Error creating job: ${why}`);
-      throw error;
-    }
-  }
-
-  private async remove(cron: CronJob, job: Job, signal: AbortSignal): Promise<void> {
-    const { namespace, name = '', uid } = job.metadata;
-    try {
-      const options = { propagationPolicy: 'Background', preconditions: { uid }, signal } as const;
-      await this.context.client.of(jobs).delete({ namespace, name }, options);
-      this.tell(cron, 'Normal', 'SuccessfulDelete', `Deleted job ${name}`);
+      this.newest.wrote(await this.context.client.of(cronJobs).updateStatus({ ...cron, status }, { signal }));
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
   }
+}
 
-  private async writeStatus(cron: CronJob, status: NonNullable<CronJob['status']>, signal: AbortSignal): Promise<void> {
-    if (jsonEquals(withoutVersions(cron.status ?? {}), withoutVersions(status))) return;
-    await writeStatus(this.context.client, cronJobs, { ...cron, status }, signal);
-  }
-
-  private tell(cron: CronJob, type: 'Normal' | 'Warning', reason: string, message: string): void {
-    this.context.events.event(subjectOf(cronJobs, cron), type, reason, message);
-  }
+function tellOf({ finished, missing, unexpected }: CronStatusPlan, tell: Tell): void {
+  for (const { job, outcome } of finished)
+    tell('Normal', 'SawCompletedJob', `Saw completed job: ${job.metadata.name}, condition: ${outcome}`);
+  for (const gone of missing) tell('Normal', 'MissingJob', `Active job went missing: ${gone}`);
+  for (const { metadata } of unexpected)
+    tell('Warning', 'UnexpectedJob', `Saw a job that the controller did not create or forgot: ${metadata.name}`);
 }
 
 /** A job that changed is still the same job. */
-function withoutVersions({ active, ...rest }: NonNullable<CronJob['status']>): object {
+function withoutVersions({ active, ...rest }: CronJobStatus): object {
   return { ...rest, active: (active ?? []).map(({ resourceVersion: _, ...reference }) => reference) };
 }

@@ -16,6 +16,7 @@ import { formatTime } from '../../../machinery/meta/time.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { BY_CONTROLLER } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { NewestWritten } from '../runtime/newest-written.ts';
 import { OwnedPods } from '../runtime/owned-pods.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { slowStart } from '../runtime/slow-start.ts';
@@ -39,6 +40,7 @@ export class JobController implements Controller, Reconciler {
   private readonly owned: OwnedPods<Job>;
   private readonly tracking: PodTracking;
   private readonly orphans: OrphanPods;
+  private readonly newest: NewestWritten<Job>;
   private readonly memory: JobMemory;
   private readonly metrics: JobMetrics | undefined;
 
@@ -47,6 +49,7 @@ export class JobController implements Controller, Reconciler {
     this.context = context;
     this.queue = new WorkQueue({ clock });
     this.jobs = informers.informer(jobs);
+    this.newest = new NewestWritten(this.jobs);
     this.memory = new JobMemory(this.jobs, clock);
     this.metrics = context.metrics === undefined ? undefined : new JobMetrics(context.metrics);
     this.owned = new OwnedPods({ context, queue: this.queue, owners: this.jobs, selectorOf });
@@ -79,7 +82,7 @@ export class JobController implements Controller, Reconciler {
     if (waitMs > 0) return { afterMs: waitMs };
     const beganMs = this.context.clock.monotonicMs();
     const owned = await this.owned.claim(listed, signal);
-    const job = this.memory.newest(listed);
+    const job = this.newest.of(listed);
     this.memory.looked(job, owned.length);
     const plan = planJob({
       job,
@@ -142,7 +145,7 @@ export class JobController implements Controller, Reconciler {
     if (before === undefined || !sameStatus(withoutEmptyNotes(before), withoutEmptyNotes(status))) {
       const { client, events } = this.context;
       try {
-        this.memory.wrote(await client.of(jobs).updateStatus({ ...job, status }, { signal }));
+        this.newest.wrote(await client.of(jobs).updateStatus({ ...job, status }, { signal }));
       } catch (error) {
         if (!isNotFound(error)) throw error;
         return;

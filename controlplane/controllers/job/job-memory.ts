@@ -15,8 +15,6 @@ const NONE: ReadonlyMap<string, number> = new Map<string, number>();
 
 interface Remembered {
   backoff: Backoff;
-  /** As it was written here, as long as the informer shows an older one. */
-  written?: Job | undefined;
   lookedMs: number;
   generation: number | undefined;
   pods: number;
@@ -33,19 +31,6 @@ export class JobMemory {
     this.informer = informer;
     this.clock = clock;
     informer.addHandler({ onDelete: ({ metadata }) => this.byUid.delete(metadata.uid ?? '') });
-  }
-
-  /** The job as it is known best. */
-  newest(listed: Job): Job {
-    const known = this.byUid.get(listed.metadata.uid ?? '');
-    if (known?.written === undefined) return listed;
-    if (versionOf(known.written) > versionOf(listed)) return known.written;
-    known.written = undefined;
-    return listed;
-  }
-
-  wrote(job: Job): void {
-    this.of(job).written = job;
   }
 
   backoffOf(job: Job): Backoff {
@@ -98,9 +83,4 @@ export class JobMemory {
     if (this.informer.lister.get(namespace, name)?.metadata.uid === uid) this.byUid.set(uid, known);
     return known;
   }
-}
-
-/** Revisions of one store only grow. */
-function versionOf({ metadata }: Job): number {
-  return Number(metadata.resourceVersion ?? 0);
 }

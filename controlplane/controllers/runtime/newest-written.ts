@@ -1,0 +1,40 @@
+/**
+ * Objects as this controller wrote them last, as long as the informer shows older ones: who decides on what it has changed already decides twice.
+ */
+import type { Informer } from '../../../machinery/client/informer.ts';
+import type { AnyObject } from '../../../machinery/client/resource.ts';
+
+export class NewestWritten<T extends AnyObject> {
+  private readonly informer: Informer<T>;
+  private readonly byUid = new Map<string, T>();
+
+  constructor(informer: Informer<T>) {
+    this.informer = informer;
+    informer.addHandler({
+      onUpdate: (_older, object) => void this.of(object),
+      onDelete: ({ metadata }) => this.byUid.delete(metadata.uid ?? ''),
+    });
+  }
+
+  /** The object as it is known best. */
+  of(listed: T): T {
+    const { uid = '' } = listed.metadata;
+    const written = this.byUid.get(uid);
+    if (written === undefined) return listed;
+    if (versionOf(written) > versionOf(listed)) return written;
+    this.byUid.delete(uid);
+    return listed;
+  }
+
+  wrote(object: T): void {
+    const { namespace, name = '', uid = '' } = object.metadata;
+    const listed = this.informer.lister.get(namespace, name);
+    // The informer may have been faster, or the object is gone.
+    if (listed?.metadata.uid === uid && versionOf(listed) < versionOf(object)) this.byUid.set(uid, object);
+  }
+}
+
+/** Revisions of one store only grow. */
+function versionOf({ metadata }: AnyObject): number {
+  return Number(metadata.resourceVersion ?? 0);
+}
