@@ -38,7 +38,7 @@ export function findNodes(question: Question, state: CycleState): Search {
   const left = consultation?.nodeNames;
   const candidates = left === undefined ? narrowed.nodes : narrowed.nodes.filter(node => left.has(node.name));
   // Room was made for it there: nothing else is looked at while it is still free.
-  const nominated = candidates.find(({ name }) => name === pod.status?.nominatedNodeName);
+  const nominated = nominatedNode(question, candidates);
   if (nominated !== undefined && runFilters(question, state, nominated) === undefined)
     return { feasible: [nominated], looked: 1, diagnosis: () => ({ byNode: new Map(), plugins: guilty }) };
 
@@ -60,6 +60,12 @@ export function findNodes(question: Question, state: CycleState): Search {
     return { byNode, plugins: guilty };
   };
   return { ...found, diagnosis };
+}
+
+function nominatedNode({ pod, snapshot }: Question, candidates: readonly NodeInfo[]): NodeInfo | undefined {
+  const name = pod.status?.nominatedNodeName ?? '';
+  const node = name === '' ? undefined : snapshot.node(name);
+  return node !== undefined && (candidates === snapshot.nodes || candidates.includes(node)) ? node : undefined;
 }
 
 interface Narrowed {

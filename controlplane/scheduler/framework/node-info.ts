@@ -15,6 +15,7 @@ const NO_COUNTS: ReadonlyMap<string, number> = new Map();
 let generations = 0;
 
 export class NodeInfo {
+  readonly name: string;
   node: Node;
   allocatable: ResourceSum;
   /** Grows with every change; no two infos ever have the same. */
@@ -36,12 +37,9 @@ export class NodeInfo {
   private sizes: ReadonlyMap<string, number> | undefined;
 
   constructor(node: Node) {
+    this.name = node.metadata.name ?? '';
     this.node = node;
     this.allocatable = allocatableOf(node);
-  }
-
-  get name(): string {
-    return this.node.metadata.name ?? '';
   }
 
   /** Bytes of each image here, by each of its names. */
