@@ -1,5 +1,6 @@
 /**
- * Deletes pods that no kubelet will end: of nodes that are gone, deleted before they were scheduled, and ended ones beyond a threshold.
+ * Deletes pods that no kubelet will end: of nodes that are gone or out of service, deleted before they were scheduled, and ended ones beyond a
+ * threshold.
  * Driven by changes; no scan on a clock.
  */
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
@@ -7,18 +8,17 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { nodes, pods } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { setCondition } from '../../../machinery/meta/object.ts';
+import { isDeleting } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
-import { formatTime } from '../../../machinery/meta/time.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { isPodTerminal } from '../runtime/plan/pod-state.ts';
-import { isUnscheduledTerminating, planOrphan, planTerminated, type PodGarbage } from './plan.ts';
+import { failedStatus, isOutOfService, isUnscheduledTerminating, NODE_GONE, planTerminated } from './plan.ts';
 
 /** A node that vanishes may come back at once under the same name. */
 const QUARANTINE_MS = 40_000;
 const BY_NODE = 'nodeName';
 
-/** Keys: `node/NAME` for pods of a node, `unscheduled`, `terminated`. */
+/** Keys: `node/NAME` for pods of a node that is gone, `off/NAME` for those of one that is out of service, `unscheduled`, `terminated`. */
 export class PodGcController implements Controller, Reconciler {
   readonly name = 'pod-garbage-collector';
   private readonly context: ControllerContext;
@@ -41,7 +41,14 @@ export class PodGcController implements Controller, Reconciler {
       onUpdate: (older, pod) => this.onPod(older, pod),
       onDelete: pod => (this.ended -= isPodTerminal(pod) ? 1 : 0),
     });
-    this.nodes.addHandler({ onDelete: node => this.queue.addAfter(`node/${node.metadata.name}`, QUARANTINE_MS) });
+    const onNode = (node: Node): void => {
+      if (isOutOfService(node)) this.queue.add(`off/${node.metadata.name}`);
+    };
+    this.nodes.addHandler({
+      onAdd: onNode,
+      onUpdate: (_older, node) => onNode(node),
+      onDelete: node => this.queue.addAfter(`node/${node.metadata.name}`, QUARANTINE_MS),
+    });
   }
 
   run(signal: AbortSignal): Promise<void> {
@@ -50,22 +57,20 @@ export class PodGcController implements Controller, Reconciler {
   }
 
   async reconcile(key: string, signal: AbortSignal): Promise<ReconcileResult> {
-    if (key === 'terminated') {
-      const surplus = planTerminated(this.pods.lister.list(), this.threshold);
-      await this.remove(
-        surplus.map(pod => ({ pod, reason: undefined })),
-        signal,
-      );
-    } else if (key === 'unscheduled') {
-      const dead = this.pods.lister.byIndex(BY_NODE, '').filter(isUnscheduledTerminating);
-      await this.remove(
-        dead.map(pod => ({ pod, reason: undefined })),
-        signal,
-      );
-    } else {
-      await this.collectNode(key.slice('node/'.length), signal);
-    }
+    const [kind, node = ''] = key.split('/', 2);
+    if (kind === 'terminated')
+      await this.remove(planTerminated(this.pods.lister.list(), this.threshold), undefined, signal);
+    else if (kind === 'unscheduled')
+      await this.remove(this.pods.lister.byIndex(BY_NODE, '').filter(isUnscheduledTerminating), undefined, signal);
+    else if (kind === 'off') await this.collectOff(node, signal);
+    else await this.collectNode(node, signal);
     return 'awaitChange';
+  }
+
+  private async collectOff(name: string, signal: AbortSignal): Promise<void> {
+    const node = this.nodes.lister.get(undefined, name);
+    if (node === undefined || !isOutOfService(node)) return;
+    await this.remove(this.pods.lister.byIndex(BY_NODE, name).filter(isDeleting), undefined, signal);
   }
 
   private async collectNode(node: string, signal: AbortSignal): Promise<void> {
@@ -76,16 +81,17 @@ export class PodGcController implements Controller, Reconciler {
       await this.context.client.of(nodes).get({ name: node }, signal);
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      await this.remove(orphans.map(planOrphan), signal);
+      await this.remove(orphans, NODE_GONE, signal);
     }
   }
 
-  private async remove(garbage: readonly PodGarbage[], signal: AbortSignal): Promise<void> {
+  private async remove(garbage: readonly Pod[], why: string | undefined, signal: AbortSignal): Promise<void> {
     const client = this.context.client.of(pods);
-    for (const { pod, reason } of garbage) {
+    for (const pod of garbage) {
       const { namespace, name = '', uid } = pod.metadata;
+      const status = failedStatus(pod, why, this.context.clock.now());
       try {
-        if (reason !== undefined) await client.updateStatus(this.failed(pod, reason), { signal });
+        if (status !== undefined) await client.updateStatus({ ...pod, status }, { signal });
         await client.delete({ namespace, name }, { gracePeriodSeconds: 0, preconditions: { uid }, signal });
       } catch (error) {
         if (!isNotFound(error)) throw error;
@@ -93,22 +99,17 @@ export class PodGcController implements Controller, Reconciler {
     }
   }
 
-  private failed(pod: Pod, message: string): Pod {
-    const condition = { type: 'DisruptionTarget', status: 'True', reason: 'DeletionByPodGC', message } as const;
-    const conditions = [...setCondition(pod.status?.conditions, condition, formatTime(this.context.clock.now()))];
-    return { ...pod, status: { ...pod.status, phase: 'Failed', conditions } };
-  }
-
   private onPod(older: Pod | undefined, pod: Pod): void {
     const was = older !== undefined && isPodTerminal(older);
     if (isPodTerminal(pod) && !was) this.ended++;
     if (this.threshold > 0 && this.ended > this.threshold) this.queue.add('terminated');
     if (isUnscheduledTerminating(pod)) this.queue.add('unscheduled');
-    const node = pod.spec?.nodeName ?? '';
-    const isNew = older === undefined || older.spec?.nodeName !== pod.spec?.nodeName;
+    const node = pod.spec.nodeName ?? '';
+    if (node === '') return;
+    const found = this.nodes.lister.get(undefined, node);
+    if (found !== undefined && isDeleting(pod) && isOutOfService(found)) this.queue.add(`off/${node}`);
+    const isNew = older === undefined || older.spec.nodeName !== pod.spec.nodeName;
     // At start the nodes may not be listed yet: the run asks again.
-    if (node !== '' && isNew && this.nodes.lister.get(undefined, node) === undefined) {
-      this.queue.addAfter(`node/${node}`, QUARANTINE_MS);
-    }
+    if (found === undefined && isNew) this.queue.addAfter(`node/${node}`, QUARANTINE_MS);
   }
 }
