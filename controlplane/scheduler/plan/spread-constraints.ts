@@ -13,6 +13,8 @@ import { labelWanted, topologyValue } from './topology.ts';
 /** A constraint of one pod. */
 export interface SpreadConstraint {
   readonly topologyKey: string;
+  /** What happens where it does not hold. */
+  readonly whenUnsatisfiable: TopologySpreadConstraint['whenUnsatisfiable'];
   readonly maxSkew: number;
   readonly minDomains: number;
   readonly selector: LabelSelector;
@@ -36,6 +38,7 @@ export function compileConstraint(
 ): SpreadConstraint {
   return {
     topologyKey: constraint.topologyKey,
+    whenUnsatisfiable: constraint.whenUnsatisfiable,
     maxSkew: constraint.maxSkew,
     minDomains: constraint.minDomains ?? 1,
     selector,

@@ -11,14 +11,30 @@ import type { ClusterEvent } from '../framework/cluster-event.ts';
 import { matchesAll, requiredTerms, type NamespaceSource } from '../plan/pod-affinity-terms.ts';
 import { compileTerm, termMatches, topologyValue, type CompiledTerm } from '../plan/topology.ts';
 
+interface Terms {
+  readonly affinity: readonly CompiledTerm[];
+  readonly antiAffinity: readonly CompiledTerm[];
+}
+
 type Resolve = (pod: Pod, terms: readonly PodAffinityTerm[]) => readonly CompiledTerm[];
 
 export function affinityEvents(resolve: Resolve, source: NamespaceSource): readonly ClusterEvent[] {
+  /** Of waiting pods, which are asked about with every pod that comes or goes. */
+  const known = new WeakMap<Pod, Terms>();
+  const termsOf = (pod: Pod): Terms => {
+    const held = known.get(pod);
+    if (held !== undefined) return held;
+    const [affinity, antiAffinity] = [requiredTerms(pod, 'podAffinity'), requiredTerms(pod, 'podAntiAffinity')];
+    const terms = { affinity: resolve(pod, affinity), antiAffinity: resolve(pod, antiAffinity) };
+    // Which namespaces a selector means changes.
+    if (![...affinity, ...antiAffinity].some(term => term.namespaceSelector !== undefined)) known.set(pod, terms);
+    return terms;
+  };
   const podMayHelp = (pod: Pod, older: Pod | undefined, newer: Pod | undefined): boolean => {
     // Its own labels decide whom it matches, and who refuses it.
     if (newer?.metadata.uid === pod.metadata.uid) return true;
     if (((newer ?? older)?.spec.nodeName ?? '') === '') return false;
-    const affinity = resolve(pod, requiredTerms(pod, 'podAffinity'));
+    const { affinity, antiAffinity } = termsOf(pod);
     const before = older !== undefined && matchesAll(affinity, older);
     const now = newer !== undefined && matchesAll(affinity, newer);
     if (!before && now) return true;
@@ -27,8 +43,7 @@ export function affinityEvents(resolve: Resolve, source: NamespaceSource): reado
     if (older === undefined) return false;
     const leavesAlone = (term: CompiledTerm): boolean =>
       matchesAll([term], older) && (newer === undefined || !matchesAll([term], newer));
-    if (resolve(pod, requiredTerms(pod, 'podAntiAffinity')).some(leavesAlone)) return true;
-    return newer === undefined && refuses(older, pod, source);
+    return antiAffinity.some(leavesAlone) || (newer === undefined && refuses(older, pod, source));
   };
   return [
     {

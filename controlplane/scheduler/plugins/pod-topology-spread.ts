@@ -36,6 +36,8 @@ const NO_LABEL = [
   { reason: "node(s) didn't match pod topology spread constraints (missing required label)", unresolvable: true },
 ];
 
+type Action = TopologySpreadConstraint['whenUnsatisfiable'];
+
 interface Scored {
   readonly topologyKey: string;
   readonly counts: ValueCounts;
@@ -56,13 +58,23 @@ export function podTopologySpread(args: unknown, handle: Pick<Handle, 'informers
   const sources = defaults.length === 0 ? undefined : selectorSources(handle.informers);
   const index = new PodIndex();
 
-  const constraintsOf = (pod: Pod, action: TopologySpreadConstraint['whenUnsatisfiable']): SpreadConstraint[] => {
+  /** Own constraints of pods: they are asked for with every pod that comes or goes while the pod waits. */
+  const known = new WeakMap<Pod, readonly SpreadConstraint[]>();
+  const ownOf = (pod: Pod, own: readonly TopologySpreadConstraint[]): readonly SpreadConstraint[] => {
+    const compiled = known.get(pod) ?? own.map(constraint => compileConstraint(constraint, pod));
+    known.set(pod, compiled);
+    return compiled;
+  };
+  const defaultsOf = (pod: Pod, action: Action): readonly SpreadConstraint[] => {
+    const wanted = defaults.filter(({ whenUnsatisfiable }) => whenUnsatisfiable === action);
+    if (wanted.length === 0 || sources === undefined) return [];
+    const selector = defaultSelector(pod, sources);
+    return selector.isEmpty ? [] : wanted.map(constraint => compileConstraint(constraint, pod, selector));
+  };
+  const constraintsOf = (pod: Pod, action: Action): readonly SpreadConstraint[] => {
     const own = pod.spec.topologySpreadConstraints ?? [];
-    const wanted = (own.length > 0 ? own : defaults).filter(({ whenUnsatisfiable }) => whenUnsatisfiable === action);
-    if (own.length > 0 || wanted.length === 0) return wanted.map(constraint => compileConstraint(constraint, pod));
-    const selector = sources === undefined ? undefined : defaultSelector(pod, sources);
-    if (selector === undefined || selector.isEmpty) return [];
-    return wanted.map(constraint => compileConstraint(constraint, pod, selector));
+    if (own.length === 0) return defaultsOf(pod, action);
+    return ownOf(pod, own).filter(({ whenUnsatisfiable }) => whenUnsatisfiable === action);
   };
 
   return {

@@ -207,6 +207,6 @@ test('indexed answers are those of a full scan, whatever comes and goes', () => 
         }
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
 });

@@ -1,4 +1,5 @@
 /** A cluster for plugins to decide in: the scheduler's own cache and the informers' own copies, filled by hand. */
+import { silentLogger } from '../../../../machinery/process/logger.ts';
 import { ObjectCache } from '../../../../machinery/client/object-cache.ts';
 import type { AnyObject, Resource } from '../../../../machinery/client/resource.ts';
 import { namespaces } from '../../../../machinery/client/resource.ts';
@@ -7,6 +8,8 @@ import { SchedulerCache } from '../../cache/scheduler-cache.ts';
 import { CycleState } from '../../framework/cycle-state.ts';
 import type { Plugin, PluginFactory } from '../../framework/framework.ts';
 import type { Handle } from '../../framework/handle.ts';
+import { nodeActions, podActions, type ClusterChange } from '../../queue/cluster-change.ts';
+import { QueueingHints } from '../../queue/queueing-hints.ts';
 
 export type Labels = Record<string, string>;
 
@@ -56,8 +59,10 @@ export class PluginWorld {
 }
 
 export interface Verdict {
-  /** Why the node was turned down; undefined: it fits. */
+  /** Why each node was turned down; undefined: it fits. */
   readonly reasons: Record<string, string | undefined>;
+  /** Of each node that was turned down: whether it is out of the question. */
+  readonly unresolvable: Record<string, boolean>;
   /** What preFilter said, beside computing. */
   readonly preFilter: unknown;
 }
@@ -66,11 +71,13 @@ export interface Verdict {
 export function filterAll(plugin: Plugin, pod: Pod, { cluster }: PluginWorld): Verdict {
   const state = new CycleState();
   const preFilter = plugin.preFilter?.(state, pod, cluster);
-  const reasons: Record<string, string | undefined> = {};
-  for (const info of cluster.nodes)
-    reasons[info.name] =
-      preFilter === 'skip' ? undefined : plugin.filter?.(state, pod, info)?.map(({ reason }) => reason).join(', ');
-  return { reasons, preFilter };
+  const verdict: Verdict = { reasons: {}, unresolvable: {}, preFilter };
+  for (const info of cluster.nodes) {
+    const rejections = preFilter === 'skip' ? undefined : plugin.filter?.(state, pod, info);
+    verdict.reasons[info.name] = rejections?.map(({ reason }) => reason).join(', ');
+    if (rejections !== undefined) verdict.unresolvable[info.name] = rejections.some(each => each.unresolvable);
+  }
+  return verdict;
 }
 
 /** Runs PreScore, Score and (unless `raw`) normalisation of one plugin over all nodes; `skip` if it has nothing to say. */
@@ -133,3 +140,31 @@ export function aPod({ name, namespace, labels, terminating, requests, ...spec }
     },
   };
 }
+
+/** Whether the queue would try a pod again that the plugin turned down, when this happens. */
+export function wakes(plugin: Plugin, pod: Pod, change: ClusterChange): boolean {
+  const hints = new QueueingHints([{ schedulerName: 's', plugins: [plugin] }], silentLogger);
+  return hints.mayHelp(hints.keysOf('s', [plugin.name]), pod, change);
+}
+
+/** A change of a pod or node that is both there before and after. */
+export function updateOf(older: Node | Pod, newer: Node | Pod): ClusterChange {
+  if ('containers' in older.spec)
+    return { resource: 'Pod', actions: podActions(older as Pod, newer as Pod), older, newer };
+  return { resource: 'Node', actions: nodeActions(older as Node, newer as Node), older, newer };
+}
+
+export const nodeComes = (newer: Node): ClusterChange => ({ resource: 'Node', actions: ['Add'], older: undefined, newer });
+export const nodeGoes = (older: Node): ClusterChange => ({ resource: 'Node', actions: ['Delete'], older, newer: undefined });
+export const podComes = (newer: Pod): ClusterChange => ({
+  resource: 'Pod',
+  actions: ['AssignedPodAdd'],
+  older: undefined,
+  newer,
+});
+export const podGoes = (older: Pod): ClusterChange => ({
+  resource: 'Pod',
+  actions: ['AssignedPodDelete'],
+  older,
+  newer: undefined,
+});
