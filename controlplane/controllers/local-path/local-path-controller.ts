@@ -45,6 +45,8 @@ const CLAIM = 'claim/';
 const VOLUME = 'volume/';
 const NODE = 'node/';
 const BY_NODE = 'localPathNode';
+/** Claims by the volume that they name. */
+const BY_VOLUME = 'byVolume';
 const LATER_MS = 500;
 
 export class LocalPathController implements Controller, Reconciler {
@@ -66,6 +68,7 @@ export class LocalPathController implements Controller, Reconciler {
     this.classes = context.informers.informer(storageClasses);
     this.nodes = context.informers.informer(nodes);
     this.volumes.addIndex(BY_NODE, volume => (isLocalPathVolume(volume) ? [nodeNameOf(volume)] : []));
+    this.claims.addIndex(BY_VOLUME, ({ spec: { volumeName = '' } }) => (volumeName === '' ? [] : [volumeName]));
     this.watch();
   }
 
@@ -185,9 +188,12 @@ export class LocalPathController implements Controller, Reconciler {
 
   private planOf(volume: PersistentVolume): VolumePlan {
     const { namespace, name = '', uid } = volume.spec.claimRef ?? {};
-    const claim = this.claims.lister.get(namespace, name);
+    const named = this.claims.lister.get(namespace, name);
+    const own = named?.metadata.uid === uid ? named : undefined;
+    // Who names the volume has it, whatever somebody wrote into the volume itself.
+    const [user] = this.claims.lister.byIndex(BY_VOLUME, volume.metadata.name ?? '');
     const node = this.nodes.lister.get(undefined, nodeNameOf(volume));
-    return planVolume({ volume, claim: claim?.metadata.uid === uid ? claim : undefined, node });
+    return planVolume({ volume, claim: user ?? own, node });
   }
 
   private async setFinalizers(volume: PersistentVolume, finalizers: string[], signal: AbortSignal): Promise<void> {
@@ -202,8 +208,10 @@ export class LocalPathController implements Controller, Reconciler {
   private watch(): void {
     const onClaim = (claim: PersistentVolumeClaim): void => {
       if (isAsked(claim)) this.queue.add(CLAIM + keyOf(claim));
-      const volume = this.volumes.lister.get(undefined, localPathVolumeName(claim.metadata.uid ?? ''));
-      if (volume !== undefined) onVolume(volume);
+      for (const name of [localPathVolumeName(claim.metadata.uid ?? ''), claim.spec.volumeName ?? '']) {
+        const volume = this.volumes.lister.get(undefined, name);
+        if (volume !== undefined) onVolume(volume);
+      }
     };
     const onVolume = (volume: PersistentVolume): void => {
       if (!isLocalPathVolume(volume)) return;
@@ -232,12 +240,14 @@ export class LocalPathController implements Controller, Reconciler {
       onUpdate: (older, node) => {
         if (signs(older) !== signs(node)) onNode(node);
       },
-      onDelete: onNode,
-    });
-    this.classes.addHandler({
-      onAdd: () => {
-        for (const claim of this.claims.lister.list()) if (isAsked(claim)) this.queue.add(CLAIM + keyOf(claim));
+      onDelete: node => {
+        onNode(node);
+        wakeAsked();
       },
     });
+    const wakeAsked = (): void => {
+      for (const claim of this.claims.lister.list()) if (isAsked(claim)) this.queue.add(CLAIM + keyOf(claim));
+    };
+    this.classes.addHandler({ onAdd: wakeAsked });
   }
 }

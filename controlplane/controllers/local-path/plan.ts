@@ -144,7 +144,7 @@ export type VolumePlan =
 
 export interface VolumeView {
   readonly volume: PersistentVolume;
-  /** Of the volume's own claim (by uid): undefined if that is gone. */
+  /** The one that names the volume, or else the volume's own (by uid); undefined: there is none any more. */
   readonly claim: PersistentVolumeClaim | undefined;
   /** That of the volume, if it is there. */
   readonly node: Node | undefined;

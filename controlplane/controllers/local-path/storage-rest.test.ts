@@ -96,6 +96,10 @@ const patchVolume = async (world: World, n: number, patch: object): Promise<void
 const moves: Moves = {
   localClaim: ({ admin }, n) => done(admin.of(persistentVolumeClaims).create(claim(n, LOCAL))),
   claimByHand: ({ admin }, n) => done(admin.of(persistentVolumeClaims).create(claim(n, 'by-hand'))),
+  claimByName: ({ admin }, n) => {
+    const { metadata, spec } = claim(n, 'by-hand');
+    return done(admin.of(persistentVolumeClaims).create({ metadata, spec: { ...spec, volumeName: `v${n % 2}` } }));
+  },
   claimOfNoClass: ({ admin }, n) => done(admin.of(persistentVolumeClaims).create(claim(n, undefined))),
   claimDeleted: ({ admin }, n) => done(admin.of(persistentVolumeClaims).delete(ref(n))),
   claimGrows: ({ admin }, n) => {
