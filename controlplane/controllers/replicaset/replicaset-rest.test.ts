@@ -78,3 +78,38 @@ test(
   },
   PROPERTY_TIMEOUT_MS,
 );
+
+test(
+  'a ReplicaSet never has more pods made than it was ever to have',
+  async () => {
+    let [world, most]: [World | undefined, number] = [undefined, 0];
+    const tooMany: string[] = [];
+    const scale: Moves[string] = ({ admin }, n) => {
+      most = Math.max(most, n % 5);
+      const body = { spec: { replicas: n % 5 } };
+      return done(admin.of(replicaSets).patch({ namespace, name: 'a' }, body, { type: 'merge' }));
+    };
+    const { podFails, podGone, podDeleted } = podMoves;
+    await provesRest({
+      moves: { scale, holdSets: w => w.way.hold('replicasets'), ...{ podFails, podGone, podDeleted } } as Moves,
+      open: async () => {
+        [most, tooMany.length] = [2, 0];
+        world = await World.open({
+          controllers: [context => new ReplicaSetController(context, replicaSetKind)],
+          accounts: ['replicaset-controller'],
+          owners: [replicaSets],
+          answered: async ({ method, path }) => {
+            if (method !== 'POST' || !path.endsWith('/pods') || world === undefined) return;
+            const { items } = await world.admin.of(pods).list({ namespace, resourceVersion: '' });
+            const made = items.filter(isPodActive).length;
+            if (made > most + world.unheard) tooMany.push(`${made} pods of ${most}`);
+          },
+        });
+        await world.admin.of(replicaSets).create(replicaSet('a', 2));
+        return world;
+      },
+      check: () => Promise.resolve(expect(tooMany).toEqual([])),
+    });
+  },
+  PROPERTY_TIMEOUT_MS,
+);

@@ -46,6 +46,8 @@ export class World {
   readonly calls: Call[] = [];
   /** Reasons of events, in order. */
   readonly told: string[] = [];
+  /** Calls that were under way when controllers were killed: those who came after cannot know of them. */
+  unheard = 0;
   private readonly options: WorldOptions;
   private readonly server: ReturnType<typeof createApiServer>;
   private readonly stop = new AbortController();
@@ -89,6 +91,7 @@ export class World {
 
   /** Kills the controllers as `kill -9` does, with whatever they are at, and starts them anew. */
   async restart(): Promise<void> {
+    this.unheard += this.way.inFlight;
     await this.running.kill();
     await this.start();
   }
