@@ -6,6 +6,7 @@ import type { Client } from '../../machinery/client/client.ts';
 import { EventRecorder } from '../../machinery/client/event-recorder.ts';
 import type { ReconcileObserver } from '../../machinery/client/run-reconciler.ts';
 import { SharedInformerFactory } from '../../machinery/client/shared-informer.ts';
+import { withoutManagedFields } from '../../machinery/meta/object.ts';
 import type { KeyPair } from '../../machinery/pki/certificate.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
@@ -92,7 +93,7 @@ class Controllers implements Component {
   constructor(options: ControllersOptions) {
     this.options = options;
     const { informerClient: client, clock, logger } = options;
-    this.informers = new SharedInformerFactory({ client, clock, logger });
+    this.informers = new SharedInformerFactory({ client, clock, logger, keptOf: () => withoutManagedFields });
     this.controllers = this.build();
     this.firstSync = new Promise(resolve => (this.onFirstSync = resolve));
   }

@@ -8,6 +8,7 @@
  * - Texts and parts that are equal for most, such as names of images, are one and the same.
  */
 import { nodes, pods, type AnyObject, type Resource } from '../../machinery/client/resource.ts';
+import { withoutManagedFields } from '../../machinery/meta/object.ts';
 import type { Container, Node, Pod, PodSpec, PodStatus, Volume } from '../../proto/api/core-v1.ts';
 
 type Keep = (object: AnyObject) => AnyObject;
@@ -32,7 +33,7 @@ export function keptPod(pod: Pod): Pod {
       status: { phase: status.phase },
     };
   }
-  if ((spec.nodeName ?? '') === '') return withoutManagedFields(pod) as Pod;
+  if ((spec.nodeName ?? '') === '') return withoutManagedFields(pod);
   const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
   const { labels, annotations, ownerReferences } = metadata;
   return {
@@ -92,10 +93,11 @@ function keptContainerStatuses(statuses: ContainerStatuses): ContainerStatuses {
   );
 }
 
-function keptNode({ metadata, spec, status }: Node, images: Shared): Node {
+function keptNode(node: Node, images: Shared): Node {
+  const { spec, status } = node;
   const { allocatable, capacity, conditions, nodeInfo, addresses, declaredFeatures } = status ?? {};
   return {
-    metadata: metadataWithoutManagedFields(metadata),
+    metadata: withoutManagedFields(node).metadata,
     spec,
     status: present({
       ...{ allocatable, capacity, nodeInfo, addresses, declaredFeatures },
@@ -128,15 +130,6 @@ class Shared {
     this.conditions.set(key, known);
     return known;
   }
-}
-
-function withoutManagedFields(object: AnyObject): AnyObject {
-  return { ...object, metadata: metadataWithoutManagedFields(object.metadata) };
-}
-
-function metadataWithoutManagedFields<M extends AnyObject['metadata']>(metadata: M): M {
-  const { managedFields: _dropped, ...kept } = metadata;
-  return kept as M;
 }
 
 /** Without what is undefined: a field that is not there costs nothing. */

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
+const TREE = fileURLToPath(new URL('../../..', import.meta.url));
 const MAIN = fileURLToPath(new URL('../../pretend-nodes/main.ts', import.meta.url));
 
 export interface Pretended {
@@ -19,7 +20,10 @@ export async function pretendNodes(
   options: readonly string[] = [],
 ): Promise<Pretended> {
   const args = ['--kubeconfig', kubeconfig, '--nodes', String(nodes), '--output', 'json', ...options];
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, ...args], {
+    cwd: TREE,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = once(child, 'exit');
   let summary: Readonly<Record<string, number>> = {};
   await new Promise<void>((resolve, reject) => {

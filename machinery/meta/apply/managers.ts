@@ -64,9 +64,13 @@ export function encodeManagers(managers: Managers): ManagedFieldsEntry[] {
 
 /** `manager` with other fields and another time; the same one if both are equal. */
 export function withFields(manager: Manager, fields: FieldSet, time: string | undefined): Manager {
-  if (manager.time === time && equalSets(manager.fields, fields)) return manager;
-  const { name, operation, apiVersion, subresource } = manager;
-  return { name, operation, apiVersion, subresource, time, fields };
+  const { name, operation, apiVersion, subresource, source } = manager;
+  const changed = { name, operation, apiVersion, subresource, time };
+  if (!equalSets(manager.fields, fields)) return { ...changed, fields };
+  if (manager.time === time) return manager;
+  // Writing the same fields again and again, as heartbeats do, must not cost their encoding each time.
+  if (source === undefined || time === undefined) return { ...changed, fields };
+  return { ...changed, fields: manager.fields, source: { ...source, time } };
 }
 
 function entryOf(manager: Manager): ManagedFieldsEntry {
