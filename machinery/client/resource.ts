@@ -1,6 +1,7 @@
 /**
  * Typed names of resources: `client.of(pods).get({ namespace, name })` knows that it returns a Pod. One constant a kind that k8ts itself uses.
  */
+import type { ValidatingAdmissionPolicy } from '../../proto/api/admissionregistration-v1.ts';
 import type { ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet } from '../../proto/api/apps-v1.ts';
 import type { HorizontalPodAutoscaler } from '../../proto/api/autoscaling-v2.ts';
 import type { CronJob, Job } from '../../proto/api/batch-v1.ts';
@@ -28,6 +29,7 @@ import type { IPAddress, NetworkPolicy, ServiceCIDR } from '../../proto/api/netw
 import type { RuntimeClass } from '../../proto/api/node-v1.ts';
 import type { PodDisruptionBudget } from '../../proto/api/policy-v1.ts';
 import type { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '../../proto/api/rbac-v1.ts';
+import type { PriorityClass } from '../../proto/api/scheduling-v1.ts';
 import type {
   CSIDriver,
   CSINode,
@@ -99,6 +101,7 @@ export const podDisruptionBudgets = builtin<PodDisruptionBudget>('policy', 'PodD
 export const runtimeClasses = builtin<RuntimeClass>('node.k8s.io', 'RuntimeClass');
 export const clusterRoles = builtin<ClusterRole>('rbac.authorization.k8s.io', 'ClusterRole');
 export const clusterRoleBindings = builtin<ClusterRoleBinding>('rbac.authorization.k8s.io', 'ClusterRoleBinding');
+export const priorityClasses = builtin<PriorityClass>('scheduling.k8s.io', 'PriorityClass');
 export const storageClasses = builtin<StorageClass>('storage.k8s.io', 'StorageClass');
 export const csiDrivers = builtin<CSIDriver>('storage.k8s.io', 'CSIDriver');
 export const csiNodes = builtin<CSINode>('storage.k8s.io', 'CSINode');
@@ -106,3 +109,7 @@ export const csiStorageCapacities = builtin<CSIStorageCapacity>('storage.k8s.io'
 export const volumeAttachments = builtin<VolumeAttachment>('storage.k8s.io', 'VolumeAttachment');
 export const roles = builtin<Role>('rbac.authorization.k8s.io', 'Role');
 export const roleBindings = builtin<RoleBinding>('rbac.authorization.k8s.io', 'RoleBinding');
+export const validatingAdmissionPolicies = builtin<ValidatingAdmissionPolicy>(
+  'admissionregistration.k8s.io',
+  'ValidatingAdmissionPolicy',
+);
