@@ -6,9 +6,11 @@ import { isControlledBy, isDeleting } from '../../../machinery/meta/object.ts';
 import {
   forbiddenCalls,
   foreignDeletions,
+  passing,
   podMoves,
   PROPERTY_TIMEOUT_MS,
   provesRest,
+  trouble,
   type Moves,
 } from '../testdata/histories.ts';
 import { done } from '../testdata/pretend-nodes.ts';
@@ -89,9 +91,12 @@ test(
       const body = { spec: { replicas: n % 5 } };
       return done(admin.of(replicaSets).patch({ namespace, name: 'a' }, body, { type: 'merge' }));
     };
-    const { podFails, podGone, podDeleted } = podMoves;
+    // What it takes: an answer gets lost while the informer is behind, and there is time to try again.
+    const { holdPods, loseAnswer } = trouble;
+    const { wait } = passing;
+    const { podGone } = podMoves;
     await provesRest({
-      moves: { scale, holdSets: w => w.way.hold('replicasets'), ...{ podFails, podGone, podDeleted } } as Moves,
+      moves: { scale, holdPods, loseAnswer, wait, podGone } as Moves,
       open: async () => {
         [most, tooMany.length] = [2, 0];
         world = await World.open({
