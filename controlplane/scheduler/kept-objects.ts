@@ -1,17 +1,30 @@
 /**
- * What the scheduler keeps of nodes and pods: it holds all of the cluster's, and reads little of each. Whoever needs another field adds it here.
+ * What the scheduler keeps of nodes, pods and what selects pods: it holds all of the cluster's, and reads little of each. Whoever needs another
+ * field adds it here.
  *
  * - Of a pod without a node all but managed fields: plugins of users and extenders are shown it.
  * - Of a pod with a node what others are decided by: labels, owners, priority, requests, ports, affinity, spread, claims and when it began.
  * - Of a finished pod that it is.
  * - Of a node no managed fields and no times of heartbeats, so that a heartbeat changes nothing.
+ * - Of controllers that own pods no template and no status: only what they select is asked for.
  * - Texts and parts that are equal for most, such as names of images, are one and the same.
  */
-import { nodes, pods, type AnyObject, type Resource } from '../../machinery/client/resource.ts';
+import {
+  nodes,
+  pods,
+  replicaSets,
+  replicationControllers,
+  services,
+  statefulSets,
+  type AnyObject,
+  type Resource,
+} from '../../machinery/client/resource.ts';
 import { withoutManagedFields } from '../../machinery/meta/object.ts';
 import type { Container, Node, Pod, PodSpec, PodStatus, Volume } from '../../proto/api/core-v1.ts';
 
 type Keep = (object: AnyObject) => AnyObject;
+/** A controller of pods. */
+type Owner = AnyObject & { readonly spec?: { readonly template?: unknown } | undefined };
 
 /** For SharedInformerFactory: how objects of a resource are cut; undefined for those that are kept whole. */
 export function keptBySchedulers(resource: Resource<AnyObject>): Keep | undefined {
@@ -20,7 +33,16 @@ export function keptBySchedulers(resource: Resource<AnyObject>): Keep | undefine
     const images = new Shared();
     return object => keptNode(object as Node, images);
   }
-  return undefined;
+  if (isOf(resource, services)) return withoutManagedFields;
+  return OWNERS.some(each => isOf(resource, each)) ? object => keptOwner(object as Owner) : undefined;
+}
+
+const OWNERS = [replicationControllers, replicaSets, statefulSets];
+
+function keptOwner(owner: Owner): Owner {
+  const { metadata, spec } = withoutManagedFields(owner);
+  const { template: _template, ...kept } = spec ?? {};
+  return { metadata, spec: kept };
 }
 
 export function keptPod(pod: Pod): Pod {
