@@ -25,9 +25,7 @@ export interface BindingCycleOptions {
 
 /** How it ended. `lost`: the pod is gone, or somebody else bound it, to `nodeName` if it is known. */
 export type BindingOutcome =
-  | { readonly kind: 'bound' }
-  | { readonly kind: 'lost' }
-  | { readonly kind: 'failed'; readonly error: unknown };
+  { readonly kind: 'bound' } | { readonly kind: 'lost' } | { readonly kind: 'failed'; readonly error: unknown };
 
 /** As certain as it gets: what the API answered with one of these did not happen. Conflict: there is a binding already, ours or another's. */
 const REFUSALS = new Set(['BadRequest', 'Unauthorized', 'Forbidden', 'Invalid', 'MethodNotAllowed', 'TooManyRequests']);
@@ -36,9 +34,15 @@ const LONGEST_LOOK_MS = 10_000;
 
 export class BindingCycle {
   private readonly options: BindingCycleOptions;
+  private inBind = 0;
 
   constructor(options: BindingCycleOptions) {
     this.options = options;
+  }
+
+  /** How many pods are being bound now: those left out that wait for permission or for PreBind, which may take minutes. */
+  get binding(): number {
+    return this.inBind;
   }
 
   /** Resolves when every plugin has allowed it, or one has not. @param waits not empty; in milliseconds, by plugin */
@@ -69,6 +73,7 @@ export class BindingCycle {
       if (plugins.preBind.length > 0) timing?.point('PreBind', 'Success', (performance.now() - beganMs) / 1000);
     }
     const bindBeganMs = performance.now();
+    this.inBind++;
     try {
       await this.runBind(placement, signal);
       timing?.point('Bind', 'Success', (performance.now() - bindBeganMs) / 1000);
@@ -77,7 +82,9 @@ export class BindingCycle {
       timing?.point('Bind', 'Error', (performance.now() - bindBeganMs) / 1000);
       if (signal.aborted || (error instanceof StatusError && REFUSALS.has(error.reason)))
         return { kind: 'failed', error };
-      return this.look(placement, error, signal);
+      return await this.look(placement, error, signal);
+    } finally {
+      this.inBind--;
     }
   }
 

@@ -167,13 +167,13 @@ describe('Scheduler', () => {
     await one.pod('other');
     await told('other', /Insufficient cpu/);
     expect([...waiting.pending]).toEqual(['Guard']);
+    waitMs = 20;
     waiting.reject('Guard', 'not today');
     expect(await told('p', /not today/)).toBe('Unschedulable: 0/1 nodes are available: 1 not today.');
     // The place is free again, but this one is too late.
-    waitMs = 20;
     expect(await told('other', /timeout/)).toContain('rejected due to timeout after waiting 0.02s at plugin Guard');
-    await one.pod('last', '0');
     waitMs = 60_000;
+    await one.pod('last', '0');
     const allowed = await eventually('somebody waits', () => handle?.waitingPods.list()[0]);
     allowed.allow('Guard');
     await bound(allowed.pod.metadata.name ?? '');

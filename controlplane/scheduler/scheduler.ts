@@ -71,6 +71,7 @@ export class Scheduler implements Component {
   private readonly hints: QueueingHints;
   private readonly queue: SchedulingQueue;
   private readonly reporter: PodReporter;
+  private readonly bindingCycle: BindingCycle;
   private readonly cycle: SchedulingCycle;
 
   /** @throws Error when a profile cannot be put together */
@@ -96,9 +97,10 @@ export class Scheduler implements Component {
     this.queue = this.createQueue(profiles, metrics);
     this.reporter = new PodReporter({ client, recorder, clock, logger });
     const { profiles: byName, queue, reporter, waitingPods } = this;
+    this.bindingCycle = new BindingCycle({ client, clock, logger, waitingPods, extenders });
     this.cycle = new SchedulingCycle({
       ...{ clock, logger, profiles: byName, extenders, cache, queue, nominator, reporter, metrics },
-      bindingCycle: new BindingCycle({ client, clock, logger, waitingPods, extenders }),
+      bindingCycle: this.bindingCycle,
       tieBreaker: options.tieBreaker ?? (candidates => Math.floor(Math.random() * candidates)),
     });
   }
@@ -129,12 +131,12 @@ export class Scheduler implements Component {
   private async decideAll(signal: AbortSignal): Promise<void> {
     let turnEndsMs = 0;
     while (!signal.aborted) {
-      const entry = this.cycle.binding < MOST_BINDINGS ? this.queue.tryPop() : undefined;
+      const entry = this.bindingCycle.binding < MOST_BINDINGS ? this.queue.tryPop() : undefined;
       if (entry !== undefined) {
         const pending = this.cycle.schedule(entry, signal);
         if (pending !== undefined) await pending;
         if (performance.now() < turnEndsMs) continue;
-      } else if (this.cycle.binding < MOST_BINDINGS) await this.queue.waitForPod(signal);
+      } else if (this.bindingCycle.binding < MOST_BINDINGS) await this.queue.waitForPod(signal);
       // Bindings, watches and requests flow while a long queue is worked off.
       await new Promise<void>(resolve => setImmediate(resolve));
       turnEndsMs = performance.now() + TURN_MS;
@@ -165,7 +167,7 @@ export class Scheduler implements Component {
       queue: () => this.queue.size,
       unschedulableByPlugin: () => this.queue.unschedulableByPlugin,
       cache: () => this.cache.size,
-      bindings: () => this.cycle.binding,
+      bindings: () => this.bindingCycle.binding,
     });
   }
 }

@@ -9,7 +9,7 @@
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import { errorText } from '../../machinery/meta/error-text.ts';
-import type { Pod } from '../../proto/api/core-v1.ts';
+import { AttemptOutcomes, type Attempt } from './attempt-outcomes.ts';
 import type { BindingCycle } from './binding-cycle.ts';
 import { ExtenderTurns } from './extender-turns.ts';
 import type { SchedulerCache } from './cache/scheduler-cache.ts';
@@ -18,17 +18,15 @@ import { consultExtenders, needsExtenders, type Consultation } from './framework
 import { CycleState } from './framework/cycle-state.ts';
 import type { Extender } from './framework/extender.ts';
 import { enoughNodes, findNodes, type Search } from './framework/find-nodes.ts';
-import type { PostFilterResult } from './framework/framework.ts';
 import type { Nominator } from './framework/nominator.ts';
 import type { Question } from './framework/question.ts';
 import { decide, type SchedulingDecision } from './framework/run-plugins.ts';
 import { runPermit, runReserve, runUnreserve, type Placement, type TurnedDown } from './framework/run-reserve.ts';
-import type { Timing } from './framework/timing.ts';
 import { explainRejections } from './plan/explain-rejections.ts';
 import type { PodReporter } from './pod-reporter.ts';
 import type { QueueEntry } from './queue/queue-entry.ts';
-import { NO_NODES } from './queue/queueing-hints.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
+import { RunningWork } from './running-work.ts';
 import type { SchedulerMetrics } from './scheduler-metrics.ts';
 
 export interface SchedulingCycleOptions {
@@ -48,30 +46,17 @@ export interface SchedulingCycleOptions {
 /** So often is a pod shown to extenders in one try, if others take the places that they left. */
 const MOST_CONSULTATIONS = 3;
 
-/** One pod's try. */
-interface Attempt {
-  readonly entry: QueueEntry;
-  readonly pod: Pod;
-  readonly profile: Profile;
-  readonly beganMs: number;
-  readonly timing: Timing | undefined;
-}
-
 export class SchedulingCycle {
   private readonly options: SchedulingCycleOptions;
   /** Where the next pod's search begins. */
   private start = 0;
-  private readonly running = new Set<Promise<void>>();
+  private readonly running = new RunningWork();
+  private readonly outcomes: AttemptOutcomes;
   private readonly turns = new ExtenderTurns();
-  private bindings = 0;
 
   constructor(options: SchedulingCycleOptions) {
     this.options = options;
-  }
-
-  /** How many pods are being bound now, those left out that wait for permission. */
-  get binding(): number {
-    return this.bindings;
+    this.outcomes = new AttemptOutcomes(options, this.running);
   }
 
   /** Tries the pod. What is returned, if anything, is to be awaited before the next one is tried. Never throws. */
@@ -88,19 +73,19 @@ export class SchedulingCycle {
     const attempt: Attempt = { entry, pod, profile, beganMs: performance.now(), timing };
     try {
       if (needsExtenders(extenders, pod)) {
-        this.track(this.turns.run(() => this.withExtenders(attempt, signal)));
+        this.running.track(this.turns.run(() => this.withExtenders(attempt, signal)));
         return undefined;
       }
       return this.conclude(attempt, decide(this.question(attempt)), signal);
     } catch (error) {
-      this.fail(attempt, error, errorText(error), signal);
+      this.outcomes.fail(attempt, error, errorText(error), signal);
       return undefined;
     }
   }
 
   /** Resolves when everything that runs beside decisions has ended. */
-  async settled(): Promise<void> {
-    while (this.running.size > 0) await Promise.allSettled(this.running);
+  settled(): Promise<void> {
+    return this.running.settled();
   }
 
   private question({ pod, profile, timing }: Attempt, consultation?: Consultation): Question {
@@ -133,7 +118,7 @@ export class SchedulingCycle {
       }
       throw new Error('the places that extenders left were taken while they were asked');
     } catch (error) {
-      if (!signal.aborted) this.fail(attempt, error, errorText(error), signal);
+      if (!signal.aborted) this.outcomes.fail(attempt, error, errorText(error), signal);
     }
   }
 
@@ -141,7 +126,7 @@ export class SchedulingCycle {
     const { cache, metrics } = this.options;
     metrics?.decided((performance.now() - attempt.beganMs) / 1000);
     this.start = cache.nodes.length === 0 ? 0 : (this.start + decision.looked) % cache.nodes.length;
-    if (decision.kind === 'unschedulable') return this.makeRoom(attempt, decision, signal);
+    if (decision.kind === 'unschedulable') return this.outcomes.makeRoom(attempt, decision, signal);
     this.place(attempt, decision, signal);
     return undefined;
   }
@@ -162,9 +147,9 @@ export class SchedulingCycle {
       if (turned !== undefined) return this.turnDown(attempt, placement, turned, signal);
       const permit = runPermit(placement);
       if ('rejection' in permit) return this.turnDown(attempt, placement, permit, signal);
-      this.track(this.bind(attempt, placement, permit, signal));
+      this.running.track(this.bind(attempt, placement, permit, signal));
     } catch (error) {
-      this.giveBack(placement, () => this.fail(attempt, error, errorText(error), signal));
+      this.giveBack(placement, () => this.outcomes.fail(attempt, error, errorText(error), signal));
     }
   }
 
@@ -188,9 +173,7 @@ export class SchedulingCycle {
     }
     // From here on the pod can fail, but nobody turns it down any more.
     queue.settle(entry);
-    this.bindings++;
     const outcome = await bindingCycle.bind(placement, signal);
-    this.bindings--;
     if (signal.aborted && outcome.kind !== 'bound') return;
     if (outcome.kind === 'bound') {
       queue.remove(entry.uid);
@@ -205,13 +188,13 @@ export class SchedulingCycle {
     }
     const { error } = outcome;
     logger.warn({ pod: entry.key, node: placement.nodeName, err: error }, 'binding failed; trying again');
-    this.giveBack(placement, () => this.fail(attempt, error, `binding rejected: ${errorText(error)}`, signal));
+    this.giveBack(placement, () => this.outcomes.fail(attempt, error, `binding rejected: ${errorText(error)}`, signal));
   }
 
   /** A plugin said no to the node that was chosen. */
   private turnDown(attempt: Attempt, placement: Placement, turned: TurnedDown, signal: AbortSignal): void {
     const message = explainRejections(1, new Map([[placement.nodeName, [turned.rejection]]]));
-    this.giveBack(placement, () => this.park(attempt, message, [turned.plugin], signal));
+    this.giveBack(placement, () => this.outcomes.park(attempt, message, [turned.plugin], signal));
   }
 
   /** @param requeue what becomes of the pod, before others hear of the place: it must not be tried again for its own going */
@@ -227,88 +210,6 @@ export class SchedulingCycle {
     if (isFree && nominated !== '') nominator.nominate(pod, nominated);
     requeue();
     if (isFree) queue.notify({ resource: 'Pod', actions: ['AssignedPodDelete'], older: pod, newer: undefined }, uid);
-  }
-
-  /** Tells why the pod fits nowhere, and lets PostFilter do something about it. Decided before the pod is queued again. */
-  private makeRoom(
-    attempt: Attempt,
-    { message, diagnosis, state }: Extract<SchedulingDecision, { kind: 'unschedulable' }>,
-    signal: AbortSignal,
-  ): Promise<void> | undefined {
-    const { metrics } = this.options;
-    const { pod, profile } = attempt;
-    const rejectedBy = diagnosis.byNode.size === 0 && diagnosis.plugins.size === 0 ? [NO_NODES] : diagnosis.plugins;
-    const { postFilter } = profile.plugins;
-    if (postFilter.length === 0 || diagnosis.byNode.size === 0) {
-      this.park(attempt, message, rejectedBy, signal);
-      return undefined;
-    }
-    const ask = async (): Promise<void> => {
-      const beganMs = performance.now();
-      let told = message;
-      let found: PostFilterResult | undefined;
-      for (const { plugin } of postFilter) {
-        const answer = plugin.postFilter?.(state, pod, diagnosis);
-        const result = answer instanceof Promise ? await answer : answer;
-        if (result?.message !== undefined) told = `${told} ${result.message}`;
-        found ??= result?.nominatedNodeName === undefined ? undefined : result;
-        if ((found?.nominatedNodeName ?? '') !== '') break;
-      }
-      const isFound = (found?.nominatedNodeName ?? '') !== '';
-      const status = isFound ? 'Success' : 'Unschedulable';
-      attempt.timing?.point('PostFilter', status, (performance.now() - beganMs) / 1000);
-      metrics?.preempted(isFound ? (found?.victims ?? 0) : undefined);
-      if (found !== undefined) this.nominate(attempt, found, signal);
-      this.park(attempt, told, rejectedBy, signal);
-    };
-    return ask().catch((error: unknown) => {
-      if (!signal.aborted) this.fail(attempt, error, errorText(error), signal);
-    });
-  }
-
-  private nominate({ entry, pod }: Attempt, result: PostFilterResult, signal: AbortSignal): void {
-    const { nominator, queue, logger } = this.options;
-    const { nominatedNodeName = '' } = result;
-    // From now on nobody of lower rank may take the place.
-    if (nominatedNodeName === '') nominator.forget(entry.uid);
-    else nominator.nominate(pod, nominatedNodeName);
-    const carryOut = async (): Promise<void> => {
-      try {
-        await result.carryOut?.(signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.warn({ pod: entry.key, node: nominatedNodeName, err: error }, 'preemption failed; trying again');
-        queue.retryParked(entry.uid);
-      }
-    };
-    this.track(carryOut());
-  }
-
-  private park(
-    { entry, pod, profile, beganMs }: Attempt,
-    message: string,
-    by: Iterable<string>,
-    signal: AbortSignal,
-  ): void {
-    const { queue, reporter, metrics } = this.options;
-    metrics?.attempted('unschedulable', profile.schedulerName, (performance.now() - beganMs) / 1000);
-    const isKnown = entry.place === 'trying';
-    queue.park(entry, by);
-    if (isKnown) reporter.waits(entry.pod ?? pod, 'Unschedulable', message, signal);
-  }
-
-  private fail({ entry, profile, beganMs }: Attempt, error: unknown, message: string, signal: AbortSignal): void {
-    const { queue, reporter, metrics, logger } = this.options;
-    metrics?.attempted('error', profile.schedulerName, (performance.now() - beganMs) / 1000);
-    logger.debug({ pod: entry.key, err: error }, 'the pod could not be tried');
-    const isKnown = entry.place === 'trying';
-    queue.retry(entry);
-    if (isKnown) reporter.waits(entry.pod, 'SchedulerError', message, signal);
-  }
-
-  private track(work: Promise<void>): void {
-    this.running.add(work);
-    void work.finally(() => this.running.delete(work));
   }
 }
 

@@ -26,7 +26,7 @@ export function enoughNodes(nodeCount: number, percentageOfNodesToScore = 0): nu
 }
 
 export function findNodes(question: Question, state: CycleState): Search {
-  const { snapshot, pod, timing, consultation } = question;
+  const { snapshot, timing, consultation } = question;
   const guilty = new Set<string>();
   const narrowed = timed(
     timing,
