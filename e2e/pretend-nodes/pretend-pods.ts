@@ -27,6 +27,8 @@ interface Tracked {
   step: PodStep['kind'];
   /** The newest state, while a step waits. */
   pod: Pod | undefined;
+  /** What it is told to have; the same however often that has to be told. */
+  podIP?: string;
 }
 
 export interface PodCounts {
@@ -96,7 +98,7 @@ export class PretendPods implements ReflectorTarget<Pod> {
       const { pod } = tracked;
       if (pod === undefined || this.tracked.get(uid) !== tracked) return;
       try {
-        await this.carryOut(tracked.step, pod, signal);
+        await this.carryOut(tracked, pod, signal);
       } catch (error) {
         if (!hasReason(error, 'NotFound', 'Conflict')) throw error;
       }
@@ -104,16 +106,17 @@ export class PretendPods implements ReflectorTarget<Pod> {
     });
   }
 
-  private async carryOut(step: PodStep['kind'], pod: Pod, signal: AbortSignal): Promise<void> {
+  private async carryOut(tracked: Tracked, pod: Pod, signal: AbortSignal): Promise<void> {
     const { client, clock, addressOf } = this.options;
     const { namespace, name = '', uid, finalizers = [] } = pod.metadata;
     const tell = (status: Pod['status']): Promise<unknown> => {
       const patch = { metadata: { uid }, status };
       return client.of(pods).patch({ namespace, name }, patch, { type: 'strategic', subresource: 'status', signal });
     };
-    switch (step) {
+    switch (tracked.step) {
       case 'start':
-        await tell(runningStatus(pod, this.address(), addressOf(pod.spec.nodeName ?? '') ?? '', clock.now()));
+        tracked.podIP ??= pod.status?.podIP ?? this.address();
+        await tell(runningStatus(pod, tracked.podIP, addressOf(pod.spec.nodeName ?? '') ?? '', clock.now()));
         this.started++;
         return;
       case 'end':

@@ -42,7 +42,12 @@ export function keptOfPod(pod: Pod): Pod {
       initContainers: containers(spec.initContainers),
       containers: containers(spec.containers),
     },
-    status: { phase: status?.phase, startTime: status?.startTime, conditions: status?.conditions },
+    status: {
+      phase: status?.phase,
+      podIP: status?.podIP,
+      startTime: status?.startTime,
+      conditions: status?.conditions,
+    },
   };
 }
 
