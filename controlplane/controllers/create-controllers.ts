@@ -12,9 +12,11 @@ import type { Clock } from '../../machinery/process/clock.ts';
 import type { Component } from '../../machinery/process/component.ts';
 import type { Logger } from '../../machinery/process/logger.ts';
 import type { MetricsRegistry } from '../../machinery/process/metrics.ts';
+import { AdmissionPolicyStatusController } from './admission-policy-status/admission-policy-status-controller.ts';
 import { AttachDetachController } from './attach-detach/attach-detach-controller.ts';
 import { BootstrapTokenController } from './bootstrap/bootstrap-token-controller.ts';
 import { CronJobController } from './cronjob/cronjob-controller.ts';
+import { CsrCleaner } from './csr/csr-cleaner.ts';
 import { CsrController } from './csr/csr-controller.ts';
 import { DaemonSetController } from './daemonset/daemonset-controller.ts';
 import { DeploymentController } from './deployment/deployment-controller.ts';
@@ -153,8 +155,10 @@ class Controllers implements Component {
       new NodeLifecycleController(this.contextFor('node-controller'), this.options.nodeGracePeriodMs),
       new TaintEvictionController(this.contextFor('taint-eviction-controller', 'node-controller')),
       new PodGcController(this.contextFor('pod-garbage-collector'), this.options.terminatedPodThreshold),
+      new AdmissionPolicyStatusController(this.contextFor('validatingadmissionpolicy-status-controller')),
       new GarbageCollector(this.contextFor('generic-garbage-collector')),
       new CsrController(this.contextFor('certificate-controller'), authority),
+      new CsrCleaner(this.contextFor('csrcleaner', 'certificate-controller')),
       new BootstrapTokenController(this.contextFor('bootstrap-signer'), this.options.clientFor('token-cleaner')),
     ];
     if (this.options.localPath !== false)

@@ -1,6 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import type { CertificateSigningRequest } from '../../../proto/api/certificates-v1.ts';
-import { KUBELET_CLIENT, KUBELET_SERVING, planApproval, signingProblem, type RequestContent } from './plan.ts';
+import {
+  KUBELET_CLIENT,
+  KUBELET_SERVING,
+  planApproval,
+  signingProblem,
+  type RequestContent,
+  API_CLIENT,
+  cleanedAtMs,
+} from './plan.ts';
 
 function csr(signerName: string, username: string, groups: string[], usage: string): CertificateSigningRequest {
   const usages = ['digital signature', usage] as CertificateSigningRequest['spec']['usages'];
@@ -50,8 +58,41 @@ describe('planApproval() of a serving certificate', () => {
   });
 });
 
-test('signingProblem() refuses what the signer does not sign', () => {
-  const serving = csr(KUBELET_SERVING, 'system:node:w1', node, 'client auth');
-  expect(signingProblem(serving, content({ dnsNames: ['w1'] }))).toContain('serving certificate');
-  expect(signingProblem(csr(KUBELET_CLIENT, 'x', [], 'client auth'), content())).toBeUndefined();
+test('signingProblem() says in upstream’s words what the signer does not sign', () => {
+  const serving = (usage: string) => csr(KUBELET_SERVING, 'system:node:w1', node, usage);
+  const client = csr(KUBELET_CLIENT, 'x', [], 'client auth');
+  expect(signingProblem(serving('client auth'), content({ dnsNames: ['w1'] }))).toBe(
+    'usages did not match [digital signature key encipherment server auth]',
+  );
+  expect(signingProblem(serving('server auth'), content())).toBe('DNS or IP subjectAltName is required');
+  expect(signingProblem(client, content({ dnsNames: ['w1'] }))).toBe('DNS subjectAltNames are not allowed');
+  expect(signingProblem(client, content({ subject: { commonName: 'x', organizations: ['system:nodes'] } }))).toBe(
+    'subject common name does not begin with system:node:',
+  );
+  expect(signingProblem(client, content())).toBeUndefined();
+  expect(signingProblem(csr(API_CLIENT, 'x', [], 'server auth'), content())).toBe(
+    'invalid usage for client certificate: server auth',
+  );
+});
+
+describe('cleanedAtMs()', () => {
+  const HOUR_MS = 3_600_000;
+  const made = Date.parse('2026-01-01T00:00:00Z');
+  const decided = (type: string, certificate?: string) => ({
+    conditions: [{ type, status: 'True', lastUpdateTime: '2026-01-01T02:00:00Z' }],
+    certificate,
+  });
+  test.each([
+    { name: 'pending', status: {}, expiresMs: undefined, hours: 24 },
+    { name: 'denied', status: decided('Denied'), expiresMs: undefined, hours: 3 },
+    { name: 'failed', status: decided('Failed'), expiresMs: undefined, hours: 3 },
+    { name: 'approved, not signed', status: decided('Approved'), expiresMs: undefined, hours: undefined },
+    { name: 'signed', status: decided('Approved', 'x'), expiresMs: made + 9 * HOUR_MS, hours: 3 },
+    { name: 'signed, expired before', status: decided('Approved', 'x'), expiresMs: made + 2.5 * HOUR_MS, hours: 2.5 },
+  ])('of one that is $name', ({ status, expiresMs, hours }) => {
+    const request = { ...csr(KUBELET_CLIENT, 'x', [], 'client auth'), status };
+    request.metadata = { ...request.metadata, creationTimestamp: '2026-01-01T00:00:00Z' };
+    const expected = hours === undefined ? undefined : made + hours * HOUR_MS;
+    expect(cleanedAtMs(request, expiresMs)).toBe(expected);
+  });
 });
