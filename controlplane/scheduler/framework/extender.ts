@@ -6,7 +6,7 @@
  * no extender is interested in never wait for one.
  */
 import type { Pod } from '../../../proto/api/core-v1.ts';
-import type { Rejection } from './framework.ts';
+import type { Rejection } from '../plan/rejection.ts';
 import type { NodeInfo } from './node-info.ts';
 
 /** Pods that would have to go from one node. */

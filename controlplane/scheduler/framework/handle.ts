@@ -8,7 +8,7 @@ import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { VolumeBinder } from '../volume-binder.ts';
 import type { CycleState } from './cycle-state.ts';
 import type { Extender } from './extender.ts';
-import type { Rejection } from './framework.ts';
+import type { Rejection } from '../plan/rejection.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Nominator } from './nominator.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -37,6 +37,8 @@ export interface Handle {
   /** PreFilter's extensions of all plugins, for trials: on a clone of the state and of the node, changed already. */
   addPod(state: CycleState, pod: Pod, other: Pod, node: NodeInfo): void;
   removePod(state: CycleState, pod: Pod, other: Pod, node: NodeInfo): void;
+  /** Names of the plugins whose Filter is asked in that state. */
+  filtersAsked(state: CycleState): readonly string[];
   /** Why the pod cannot run on the node, nominated pods that are not less important included; undefined when it can. */
   runFilters(state: CycleState, pod: Pod, node: NodeInfo): readonly Rejection[] | undefined;
 }
