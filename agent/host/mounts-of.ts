@@ -8,11 +8,16 @@ export interface MountOf {
   readonly mountPoint: string;
 }
 
-/** @param path absolute, without links @returns one a mount namespace at most */
-export async function findMountsOf(path: string): Promise<MountOf[]> {
+/**
+ * Looks once, however many folders are asked for.
+ *
+ * @param paths absolute, without links @returns somebody who has it mounted, for those that anybody has
+ */
+export async function findMountsOf(paths: readonly string[]): Promise<Map<string, MountOf>> {
+  const own = parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8'));
+  const places = paths.map(path => ({ path, place: placeOf(path, own) }));
   const seen = new Set<string>();
-  const found: MountOf[] = [];
-  const place = placeOf(path, parseMountinfo(await readFile('/proc/self/mountinfo', 'utf8')));
+  const found = new Map<string, MountOf>();
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name));
   for (const pid of pids) {
     const namespace = await readlink(`/proc/${pid}/ns/mnt`).catch(() => '');
@@ -21,8 +26,11 @@ export async function findMountsOf(path: string): Promise<MountOf[]> {
     // It ended meanwhile: another of its namespace tells.
     if (text === '') continue;
     seen.add(namespace);
-    const mount = parseMountinfo(text).find(one => isOf(one, path, place));
-    if (mount !== undefined) found.push({ pid: Number(pid), mountPoint: mount.mountPoint });
+    const mounts = parseMountinfo(text);
+    for (const { path, place } of places) {
+      const mount = found.has(path) ? undefined : mounts.find(one => isOf(one, path, place));
+      if (mount !== undefined) found.set(path, { pid: Number(pid), mountPoint: mount.mountPoint });
+    }
   }
   return found;
 }

@@ -48,6 +48,16 @@ test('make() does not replace a folder that was there before', async () => {
   await expect(folders.make(volume())).rejects.toThrow(`volume "${name}" is gone; is the disk that has it mounted?`);
 });
 
+test('make() makes none for a volume that is being deleted, and keeps one that is there', async () => {
+  const going = (): PersistentVolume => {
+    const { metadata, spec } = volume();
+    return { metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' }, spec };
+  };
+  await expect(folders.make(going())).rejects.toThrow('is being deleted');
+  await folders.make(volume());
+  await folders.make(going());
+});
+
 test('remove() removes the folder and follows no link', async () => {
   await folders.make(volume());
   const precious = join(home, 'precious');
@@ -56,8 +66,8 @@ test('remove() removes the folder and follows no link', async () => {
   await mkdir(join(root, name, 'deep'));
   await symlink(precious, join(root, name, 'deep', 'link'));
   await symlink('/', join(root, name, 'all'));
-  await folders.remove(name, signal);
-  await folders.remove(name, signal);
+  expect((await folders.remove([name], signal)).size).toBe(0);
+  expect((await folders.remove([name], signal)).size).toBe(0);
   expect(await left(root)).toEqual(['.removing']);
   expect(await left(join(root, '.removing'))).toEqual([]);
   expect(await left(precious)).toEqual(['data']);
@@ -69,7 +79,7 @@ test('remove() of a link in the place of a folder touches nothing', async () => 
   await mkdir(root);
   await mkdir(precious);
   await symlink(precious, join(root, name));
-  await folders.remove(name, signal);
+  expect((await folders.remove([name], signal)).size).toBe(0);
   expect(await left(home)).toContain('precious');
 });
 
@@ -78,10 +88,13 @@ test('remove() finds a folder where it was made, and ends what was begun', async
   const moved = new LocalPathFolders(join(home, 'other'), join(home, 'records'));
   await mkdir(join(root, '.removing'));
   await rename(join(root, name), join(root, '.removing', name));
-  await moved.remove(name, signal);
+  expect((await moved.remove([name], signal)).size).toBe(0);
   expect(await left(join(root, '.removing'))).toEqual([]);
 });
 
 test.each(['', '.', '..', '../x', 'pvc-', `${name}/..`, `x${name}`])('remove() refuses the name %j', async bad => {
-  await expect(folders.remove(bad, signal)).rejects.toThrow('is no name of a volume');
+  const kept = await folders.remove([bad, name], signal);
+  expect([...kept].map(([which, { message }]) => [which, message])).toEqual([
+    [bad, `${JSON.stringify(bad)} is no name of a volume`],
+  ]);
 });

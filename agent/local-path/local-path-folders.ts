@@ -8,6 +8,7 @@
 import { chmod, lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isLocalPathVolume, isLocalPathVolumeName } from '../../machinery/meta/local-path.ts';
+import { isDeleting } from '../../machinery/meta/object.ts';
 import { writeFileAtomic } from '../../machinery/process/write-file-atomic.ts';
 import type { PersistentVolume } from '../../proto/api/core-v1.ts';
 import { run } from '../host/exec.ts';
@@ -18,6 +19,13 @@ const FOLDER_MODE = 0o777;
 const ROOT_MODE = 0o700;
 /** On the same file system, so that a folder comes here in one step. */
 const GOING = '.removing';
+
+interface Place {
+  readonly name: string;
+  readonly path: string;
+  /** Where it is removed. */
+  readonly going: string;
+}
 
 export class LocalPathFolders {
   private readonly root: string;
@@ -31,7 +39,7 @@ export class LocalPathFolders {
 
   /**
    * Makes the folder of a volume when it is first used; of volumes that others made, nothing.
-   * @throws Error when it was there before and is gone
+   * @throws Error when it was there before and is gone, or the volume is being deleted
    */
   async make(volume: PersistentVolume): Promise<void> {
     const { name = '' } = volume.metadata;
@@ -43,6 +51,8 @@ export class LocalPathFolders {
     }
     if ((await this.recorded(name)) === path)
       throw new Error(`folder ${path} of volume "${name}" is gone; is the disk that has it mounted?`);
+    // Its folder may just have been removed: what was written to another would be lost with it.
+    if (isDeleting(volume)) throw new Error(`persistentvolume "${name}" is being deleted`);
     await mkdir(this.root, { recursive: true, mode: ROOT_MODE });
     const fresh = join(this.root, `.new-${name}`);
     await mkdir(fresh, { recursive: true });
@@ -52,23 +62,52 @@ export class LocalPathFolders {
     await this.record(name, path);
   }
 
-  /** Removes a volume's folder with all that is in it. Of what is not there, nothing. @throws Error that says what keeps it */
-  async remove(name: string, signal: AbortSignal): Promise<void> {
-    if (!isLocalPathVolumeName(name)) throw new Error(`${JSON.stringify(name)} is no name of a volume`);
-    const path = (await this.recorded(name)) ?? join(this.root, name);
-    const going = join(dirname(path), GOING, name);
-    if (await isFolder(path)) {
-      await refuseIfMounted(path);
-      await mkdir(dirname(going), { recursive: true, mode: ROOT_MODE });
-      await rename(path, going);
+  /**
+   * Removes folders of volumes with all that is in them. Of what is not there, nothing.
+   * @returns for each that stays what keeps it
+   */
+  async remove(names: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Error>> {
+    const kept = new Map<string, Error>();
+    const places: Place[] = [];
+    for (const name of names) {
+      if (isLocalPathVolumeName(name)) places.push(await this.placeOf(name));
+      else kept.set(name, new Error(`${JSON.stringify(name)} is no name of a volume`));
     }
-    if (await isFolder(going)) {
-      await refuseIfMounted(going);
+    const each = async (work: (place: Place) => Promise<void>): Promise<void> => {
+      for (const place of places.filter(({ name }) => !kept.has(name))) {
+        try {
+          await work(place);
+        } catch (error) {
+          signal.throwIfAborted();
+          kept.set(place.name, error instanceof Error ? error : new Error(String(error)));
+        }
+      }
+    };
+    const check = async (pathOf: (place: Place) => string): Promise<void> => {
+      const mounts = places.length === 0 ? new Map() : await findMountsOf(places.map(pathOf));
+      await each(place => {
+        const mount = mounts.get(pathOf(place));
+        if (mount === undefined) return Promise.resolve();
+        const who = `process ${mount.pid} has it mounted on ${mount.mountPoint}`;
+        return Promise.reject(new Error(`${pathOf(place)} is still in use: ${who}`));
+      });
+    };
+    await check(({ path }) => path);
+    await each(setAside);
+    // What was mounted between looking and setting aside has moved along.
+    await check(({ going }) => going);
+    await each(async ({ name, path, going }) => {
       // rm(1) opens folder by folder: nothing that is exchanged meanwhile leads it elsewhere.
-      await run(['rm', '-rf', '--one-file-system', '--', going], { timeoutMs: 0, signal });
-    }
-    await rm(join(dirname(path), `.new-${name}`), { recursive: true, force: true });
-    await rm(join(this.records, name), { force: true });
+      if (await isFolder(going)) await run(['rm', '-rf', '--one-file-system', '--', going], { timeoutMs: 0, signal });
+      await rm(join(dirname(path), `.new-${name}`), { recursive: true, force: true });
+      await rm(join(this.records, name), { force: true });
+    });
+    return kept;
+  }
+
+  private async placeOf(name: string): Promise<Place> {
+    const path = (await this.recorded(name)) ?? join(this.root, name);
+    return { name, path, going: join(dirname(path), GOING, name) };
   }
 
   /** Where the folder was made; undefined: it never was. */
@@ -88,10 +127,10 @@ export class LocalPathFolders {
   }
 }
 
-async function refuseIfMounted(path: string): Promise<void> {
-  const [mount] = await findMountsOf(path);
-  if (mount !== undefined)
-    throw new Error(`${path} is still in use: process ${mount.pid} has it mounted on ${mount.mountPoint}`);
+async function setAside({ path, going }: Place): Promise<void> {
+  if (!(await isFolder(path))) return;
+  await mkdir(dirname(going), { recursive: true, mode: ROOT_MODE });
+  await rename(path, going);
 }
 
 /** A link is none. */

@@ -5,7 +5,6 @@
  */
 import type { Client } from '../../machinery/client/client.ts';
 import { nodes } from '../../machinery/client/resource.ts';
-import { errorText } from '../../machinery/meta/error-text.ts';
 import {
   LOCAL_PATH_REMOVE,
   LOCAL_PATH_REMOVED,
@@ -34,8 +33,6 @@ export interface LocalPathOptions {
 
 /** What is in use is tried again so soon. */
 const AGAIN_MS = 10_000;
-/** Removals side by side: disks gain nothing by more. */
-const AT_ONCE = 4;
 
 export class LocalPath implements Component, Reconciler {
   readonly name = 'local-path';
@@ -90,29 +87,23 @@ export class LocalPath implements Component, Reconciler {
 
   /** @returns whether something stays that has to be tried again */
   private async remove(names: readonly string[], signal: AbortSignal): Promise<boolean> {
-    let kept = false;
-    const waiting = [...names];
-    const work = async (): Promise<void> => {
-      for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-        try {
-          await this.options.folders.remove(name, signal);
-          this.removed.add(name);
-          this.told.delete(name);
-        } catch (error) {
-          signal.throwIfAborted();
-          kept = true;
-          const why = errorText(error);
-          if (this.told.get(name) !== why)
-            this.options.logger.warn(
-              { volume: name, err: error },
-              'the folder of a volume cannot be removed yet; trying again',
-            );
-          this.told.set(name, why);
-        }
+    if (names.length === 0) return false;
+    const kept = await this.options.folders.remove(names, signal);
+    for (const name of names) {
+      const error = kept.get(name);
+      if (error === undefined) {
+        this.removed.add(name);
+        this.told.delete(name);
+        continue;
       }
-    };
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, names.length) }, work));
-    return kept;
+      if (this.told.get(name) !== error.message)
+        this.options.logger.warn(
+          { volume: name, err: error },
+          'the folder of a volume cannot be removed yet; trying again',
+        );
+      this.told.set(name, error.message);
+    }
+    return kept.size > 0;
   }
 }
 

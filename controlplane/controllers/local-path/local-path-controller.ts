@@ -175,14 +175,30 @@ export class LocalPathController implements Controller, Reconciler {
     if (node === undefined) return;
     const volumes = this.volumes.lister.byIndex(BY_NODE, name);
     const doomed = volumes.filter(volume => ['removeFolder', 'letGo'].includes(this.planOf(volume).kind));
-    const wanted = folderRequest(doomed);
     const asked = namesIn(node, LOCAL_PATH_REMOVE);
+    const sure: PersistentVolume[] = [];
+    for (const volume of doomed)
+      if (asked.includes(volume.metadata.name ?? '') || !(await this.isClaimed(volume, signal))) sure.push(volume);
+    const wanted = folderRequest(sure);
     if (wanted.join() === asked.join()) return;
     const metadata = { annotations: { [LOCAL_PATH_REMOVE]: namesText(wanted) } };
     try {
       await this.context.client.of(nodes).patch({ name }, { metadata }, { type: 'merge', signal });
     } catch (error) {
       if (!isNotFound(error)) throw error;
+    }
+  }
+
+  /** Whether the volume's claim names it: what is asked for cannot be taken back, so the API itself says so. */
+  private async isClaimed({ metadata, spec }: PersistentVolume, signal: AbortSignal): Promise<boolean> {
+    const { namespace, name = '' } = spec.claimRef ?? {};
+    if (name === '') return false;
+    try {
+      const claim = await this.context.client.of(persistentVolumeClaims).get({ namespace, name }, signal);
+      return claim.spec.volumeName === metadata.name;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
     }
   }
 

@@ -135,6 +135,8 @@ export class VolumeBinderController implements Controller, Reconciler {
     const client = this.context.client;
     const named = boundVolume(volume, claim);
     if (named !== volume) await client.of(persistentVolumes).update(named, { signal });
+    // A volume that is written as it was seen is there still; of another the API itself says so.
+    else if ((claim.spec.volumeName ?? '') === '' && (await this.isGoing(volume, signal))) return;
     const wanted = boundClaim(claim, volume);
     let written = claim;
     if (wanted !== claim) {
@@ -147,6 +149,15 @@ export class VolumeBinderController implements Controller, Reconciler {
       }
     }
     await this.setStatus(written, boundClaimStatus(written, volume), signal);
+  }
+
+  private async isGoing({ metadata }: PersistentVolume, signal: AbortSignal): Promise<boolean> {
+    try {
+      return isDeleting(await this.context.client.of(persistentVolumes).get({ name: metadata.name ?? '' }, signal));
+    } catch (error) {
+      if (isNotFound(error)) return true;
+      throw error;
+    }
   }
 
   private async wait(
