@@ -3,7 +3,7 @@
  *
  * Keys: `budget/NAMESPACE/NAME`; `pod/NAMESPACE/NAME` for a pod that an eviction marked and that nobody deleted: the mark is taken back.
  */
-import type { Deployment, ReplicaSet } from '../../../proto/api/apps-v1.ts';
+import type { Deployment, ReplicaSet, StatefulSet } from '../../../proto/api/apps-v1.ts';
 import type { Pod, ReplicationController } from '../../../proto/api/core-v1.ts';
 import type { PodDisruptionBudget, PodDisruptionBudgetStatus } from '../../../proto/api/policy-v1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
@@ -15,16 +15,20 @@ import {
   pods,
   replicaSets,
   replicationControllers,
+  statefulSets,
 } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { compileLabelSelector } from '../../../machinery/meta/label-selector.ts';
+import { jsonEquals } from '../../../machinery/meta/json-value.ts';
+import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
+import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { formatTime } from '../../../machinery/meta/time.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { indexByLabels, indexBySelector, selectedBy, selecting, type Selecting } from '../runtime/label-index.ts';
+import { NewestWritten } from '../runtime/newest-written.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { expectedScale, UnknownScaleError } from './expected-scale.ts';
 import { failSafeStatus, needsExpectedScale, planBudget, staleDisruptionMs } from './plan.ts';
-import { writeStatus } from '../runtime/write-object.ts';
 
 export class DisruptionController implements Controller, Reconciler {
   readonly name = 'disruption-controller';
@@ -35,6 +39,9 @@ export class DisruptionController implements Controller, Reconciler {
   private readonly replicaSets: Informer<ReplicaSet>;
   private readonly replicationControllers: Informer<ReplicationController>;
   private readonly deployments: Informer<Deployment>;
+  private readonly statefulSets: Informer<StatefulSet>;
+  private readonly selecting: Selecting<PodDisruptionBudget>;
+  private readonly newest: NewestWritten<PodDisruptionBudget>;
 
   constructor(context: ControllerContext) {
     this.context = context;
@@ -44,12 +51,17 @@ export class DisruptionController implements Controller, Reconciler {
     this.replicaSets = context.informers.informer(replicaSets);
     this.replicationControllers = context.informers.informer(replicationControllers);
     this.deployments = context.informers.informer(deployments);
+    this.statefulSets = context.informers.informer(statefulSets);
+    this.selecting = { informer: this.budgets, selectorOf };
+    this.newest = new NewestWritten(this.budgets);
+    indexByLabels(this.pods);
+    indexBySelector(this.selecting);
     const wake = (budget: PodDisruptionBudget): void => this.queue.add(`budget/${keyOf(budget)}`);
     this.budgets.addHandler({ onAdd: wake, onUpdate: (_older, budget) => wake(budget) });
     this.pods.addHandler({
       onAdd: pod => this.onPod(pod),
       onUpdate: (older, pod) => {
-        if (older.metadata.labels !== pod.metadata.labels) this.onPod(older);
+        if (!jsonEquals(older.metadata.labels, pod.metadata.labels)) this.onPod(older);
         this.onPod(pod);
       },
       onDelete: pod => this.onPod(pod),
@@ -58,7 +70,8 @@ export class DisruptionController implements Controller, Reconciler {
 
   run(signal: AbortSignal): Promise<void> {
     const { context, queue, name } = this;
-    const informers = [this.budgets, this.pods, this.replicaSets, this.replicationControllers, this.deployments];
+    const { budgets, replicaSets: sets, replicationControllers: controllers, statefulSets: stateful } = this;
+    const informers = [budgets, this.pods, sets, controllers, this.deployments, stateful];
     return runQueue({ name, context, queue, reconciler: this, informers }, signal);
   }
 
@@ -69,16 +82,21 @@ export class DisruptionController implements Controller, Reconciler {
   }
 
   private async count(namespace: string, name: string, signal: AbortSignal): Promise<ReconcileResult> {
-    const budget = this.budgets.lister.get(namespace, name);
-    if (budget === undefined || budget.metadata.deletionTimestamp !== undefined) return 'awaitChange';
+    const listed = this.budgets.lister.get(namespace, name);
+    if (listed === undefined || listed.metadata.deletionTimestamp !== undefined) return 'awaitChange';
+    const budget = this.newest.of(listed);
     const { events, clock } = this.context;
     const subject = subjectOf(podDisruptionBudgets, budget);
-    const selector = compileLabelSelector(budget.spec.selector);
-    const selected = this.pods.lister.list(namespace).filter(pod => selector.matches(pod.metadata.labels));
+    const selector = selectorOf(budget);
+    const selected = selectedBy(this.pods.lister, namespace, selector);
     if (selected.length === 0) events.event(subject, 'Normal', 'NoPods', 'No matching pods found');
     let expected = 0;
     try {
-      if (needsExpectedScale(budget)) expected = await expectedScale(this.sources(), selected, signal);
+      if (needsExpectedScale(budget)) {
+        const { replicas, unmanaged } = await expectedScale(this.sources(), selected, signal);
+        expected = replicas;
+        if (unmanaged.length > 0) events.event(subject, 'Warning', 'UnmanagedPods', unmanagedText(selector.toString()));
+      }
     } catch (error) {
       signal.throwIfAborted();
       const message = `Failed to calculate the number of expected pods: ${(error as Error).message}`;
@@ -124,7 +142,12 @@ export class DisruptionController implements Controller, Reconciler {
     signal: AbortSignal,
   ): Promise<void> {
     if (budget.status?.observedGeneration === status.observedGeneration && sameStatus(budget.status, status)) return;
-    await writeStatus(this.context.client, podDisruptionBudgets, { ...budget, status }, signal);
+    try {
+      const { client } = this.context;
+      this.newest.wrote(await client.of(podDisruptionBudgets).updateStatus({ ...budget, status }, { signal }));
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
   }
 
   private sources() {
@@ -133,15 +156,25 @@ export class DisruptionController implements Controller, Reconciler {
       replicaSets: this.replicaSets.lister,
       replicationControllers: this.replicationControllers.lister,
       deployments: this.deployments.lister,
+      statefulSets: this.statefulSets.lister,
     };
   }
 
   private onPod(pod: Pod): void {
-    for (const budget of this.budgets.lister.list(pod.metadata.namespace)) {
-      if (compileLabelSelector(budget.spec.selector).matches(pod.metadata.labels)) {
-        this.queue.add(`budget/${keyOf(budget)}`);
-      }
-    }
+    for (const budget of selecting(this.selecting, pod.metadata.namespace, pod.metadata.labels))
+      this.queue.add(`budget/${keyOf(budget)}`);
     if (staleDisruptionMs(pod, this.context.clock.now()) !== undefined) this.queue.add(`pod/${keyOf(pod)}`);
   }
+}
+
+function selectorOf({ spec }: PodDisruptionBudget): LabelSelector {
+  return compileLabelSelector(spec.selector);
+}
+
+function unmanagedText(selector: string): string {
+  return (
+    `Pods selected by this PodDisruptionBudget (selector: ${selector}) were found to be unmanaged. ` +
+    'As a result, the status of the PDB cannot be calculated correctly, which may result in undefined behavior. ' +
+    'To account for these pods please set ".spec.minAvailable" field of the PDB to an integer value.'
+  );
 }

@@ -1,7 +1,7 @@
 /**
  * How many pods the controllers of some pods want to have. Source: upstream `pkg/controller/disruption/disruption.go` (the finders).
  */
-import type { Deployment, ReplicaSet } from '../../../proto/api/apps-v1.ts';
+import type { Deployment, ReplicaSet, StatefulSet } from '../../../proto/api/apps-v1.ts';
 import type { Scale } from '../../../proto/api/autoscaling-v1.ts';
 import type { Pod, ReplicationController } from '../../../proto/api/core-v1.ts';
 import type { OwnerReference } from '../../../proto/api/meta-v1.ts';
@@ -16,27 +16,41 @@ export interface ScaleSources {
   replicaSets: Lister<ReplicaSet>;
   replicationControllers: Lister<ReplicationController>;
   deployments: Lister<Deployment>;
+  statefulSets: Lister<StatefulSet>;
 }
 
-/** Nobody says how many pods there should be: some have no controller, or one without a `scale`. */
+/** Nobody says how many pods there should be: some have a controller without a `scale`. */
 export class UnknownScaleError extends Error {
   override readonly name = 'UnknownScaleError';
 }
 
-/** The sum over all controllers, each counted once. @throws UnknownScaleError, StatusError */
-export async function expectedScale(sources: ScaleSources, pods: readonly Pod[], signal: AbortSignal): Promise<number> {
+export interface ExpectedScale {
+  /** The sum over all controllers, each counted once. */
+  readonly replicas: number;
+  /** Names of pods without a controller: nobody knows how many of them there should be. */
+  readonly unmanaged: readonly string[];
+}
+
+/** @throws UnknownScaleError, StatusError */
+export async function expectedScale(
+  sources: ScaleSources,
+  pods: readonly Pod[],
+  signal: AbortSignal,
+): Promise<ExpectedScale> {
   /** By the uid of whoever is asked in the end: two sets of one deployment share its number. */
   const wanted = new Map<string, number>();
   const asked = new Set<string>();
+  const unmanaged: string[] = [];
   for (const pod of pods) {
     const owner = controllerOf(pod);
-    if (owner === undefined) throw new UnknownScaleError(`found no controllers for pod "${pod.metadata.name}"`);
-    if (asked.has(owner.uid)) continue;
-    asked.add(owner.uid);
-    const { uid, replicas } = await scaleOf(sources, pod.metadata.namespace ?? '', owner, signal);
-    wanted.set(uid, replicas);
+    if (owner === undefined) unmanaged.push(pod.metadata.name ?? '');
+    else if (!asked.has(owner.uid)) {
+      asked.add(owner.uid);
+      const { uid, replicas } = await scaleOf(sources, pod.metadata.namespace ?? '', owner, signal);
+      wanted.set(uid, replicas);
+    }
   }
-  return [...wanted.values()].reduce((sum, replicas) => sum + replicas, 0);
+  return { replicas: [...wanted.values()].reduce((sum, replicas) => sum + replicas, 0), unmanaged };
 }
 
 async function scaleOf(
@@ -54,6 +68,9 @@ async function scaleOf(
       return { uid: above?.uid ?? '', replicas: deployment.spec.replicas ?? 1 };
     }
     if (set?.metadata.uid === owner.uid) return { uid: owner.uid, replicas: set.spec.replicas ?? 1 };
+  } else if (group === 'apps' && owner.kind === 'StatefulSet') {
+    const set = sources.statefulSets.get(namespace, owner.name);
+    if (set?.metadata.uid === owner.uid) return { uid: owner.uid, replicas: set.spec?.replicas ?? 1 };
   } else if (group === '' && owner.kind === 'ReplicationController') {
     const rc = sources.replicationControllers.get(namespace, owner.name);
     if (rc?.metadata.uid === owner.uid) return { uid: owner.uid, replicas: rc.spec.replicas ?? 1 };
