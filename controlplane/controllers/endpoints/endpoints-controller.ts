@@ -11,7 +11,7 @@ import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { ensure } from '../runtime/ensure.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
-import { selects, watchServicePods } from '../runtime/watch-service-pods.ts';
+import { ServicePods } from '../runtime/service-pods.ts';
 import { TriggerTimes } from '../runtime/trigger-times.ts';
 import { MANAGED_BY, MANAGER, planEndpoints } from './plan.ts';
 
@@ -22,6 +22,7 @@ export class EndpointsController implements Controller, Reconciler {
   private readonly services: Informer<Service>;
   private readonly pods: Informer<Pod>;
   private readonly endpoints: Informer<Endpoints>;
+  private readonly servicePods: ServicePods;
   private readonly triggers = new TriggerTimes();
 
   constructor(context: ControllerContext) {
@@ -30,7 +31,7 @@ export class EndpointsController implements Controller, Reconciler {
     this.services = context.informers.informer(services);
     this.pods = context.informers.informer(pods);
     this.endpoints = context.informers.informer(endpoints);
-    watchServicePods(this.queue, this.services, this.pods);
+    this.servicePods = new ServicePods({ queue: this.queue, services: this.services, pods: this.pods });
     const wake = (object: Endpoints): void => {
       if (object.metadata.labels?.[MANAGED_BY] === MANAGER) this.queue.add(keyOf(object));
     };
@@ -54,7 +55,7 @@ export class EndpointsController implements Controller, Reconciler {
       return 'awaitChange';
     }
     if (service.metadata.deletionTimestamp !== undefined || !hasPodSelector(service)) return 'awaitChange';
-    const selected = this.pods.lister.list(namespace).filter(pod => selects(service, pod));
+    const selected = this.servicePods.of(service);
     const next = planEndpoints(service, selected, old, this.triggers.next(service, selected));
     if (next === undefined) return 'awaitChange';
     if (old === undefined) await ensure(client, endpoints, next, signal);

@@ -42,37 +42,60 @@ export function planEndpoints(
   return { ...endpoints, metadata: withTriggerTime(metadata, triggeredAtMs) };
 }
 
+interface Subset extends EndpointSubset {
+  addresses: EndpointAddress[];
+  notReadyAddresses: EndpointAddress[];
+}
+
 function subsetsOf(service: Service, pods: readonly Pod[]): { subsets: EndpointSubset[]; truncated: boolean } {
   const type = addressTypesOf(service)[0] ?? 'IPv4';
   const tolerant = service.spec?.publishNotReadyAddresses === true;
-  const byPorts = new Map<
-    string,
-    EndpointSubset & { addresses: EndpointAddress[]; notReadyAddresses: EndpointAddress[] }
-  >();
+  const byPorts = new Map<string, Subset>();
   const ordered = [...pods].sort((a, b) => ((a.metadata.uid ?? '') < (b.metadata.uid ?? '') ? -1 : 1));
-  let count = 0;
   for (const pod of ordered) {
     const ip = addressOf(pod, type);
     if (ip === undefined || (pod.metadata.deletionTimestamp !== undefined && !tolerant)) continue;
     const ports = resolvePorts(service, pod).map(port => (port.name === '' ? { ...port, name: undefined } : port));
     if (ports.length === 0 && (service.spec?.ports ?? []).length > 0) continue;
-    if (++count > MAX_ADDRESSES) continue;
     const key = canonicalJson(ports);
     let subset = byPorts.get(key);
     if (subset === undefined) byPorts.set(key, (subset = { addresses: [], notReadyAddresses: [], ports }));
-    const hostname = hostnameIn(service, pod);
-    const nodeName = pod.spec?.nodeName;
-    const { namespace, name, uid } = pod.metadata;
-    const address: EndpointAddress = {
-      ip,
-      ...(hostname === undefined ? {} : { hostname }),
-      ...(nodeName === undefined ? {} : { nodeName }),
-      targetRef: { kind: 'Pod', namespace, name, uid },
-    };
-    (tolerant || isPodReady(pod) ? subset.addresses : subset.notReadyAddresses).push(address);
+    const list = tolerant || isPodReady(pod) ? subset.addresses : subset.notReadyAddresses;
+    list.push(toAddress(service, pod, ip));
   }
-  const subsets = [...byPorts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, subset]) => withoutEmpty(subset));
-  return { subsets, truncated: count > MAX_ADDRESSES };
+  const all = [...byPorts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, subset]) => subset);
+  const truncated = truncate(all);
+  const full = all.filter(({ addresses, notReadyAddresses }) => addresses.length + notReadyAddresses.length > 0);
+  return { subsets: full.map(withoutEmpty), truncated };
+}
+
+function toAddress(service: Service, pod: Pod, ip: string): EndpointAddress {
+  const hostname = hostnameIn(service, pod);
+  const nodeName = pod.spec?.nodeName;
+  const { namespace, name, uid } = pod.metadata;
+  return {
+    ip,
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(nodeName === undefined ? {} : { nodeName }),
+    targetRef: { kind: 'Pod', namespace, name, uid },
+  };
+}
+
+/** Leaves out what is too much: first of those that are not ready; of each set of ports its share. @returns whether anything was */
+function truncate(subsets: readonly Subset[]): boolean {
+  const count = (of: 'addresses' | 'notReadyAddresses'): number => subsets.reduce((sum, s) => sum + s[of].length, 0);
+  const [ready, notReady] = [count('addresses'), count('notReadyAddresses')];
+  if (ready + notReady <= MAX_ADDRESSES) return false;
+  const cut = ready > MAX_ADDRESSES ? 'addresses' : 'notReadyAddresses';
+  const [total, room] = cut === 'addresses' ? [ready, MAX_ADDRESSES] : [notReady, MAX_ADDRESSES - ready];
+  let left = room;
+  for (const subset of subsets) {
+    const share = Math.min(left, Math.ceil((subset[cut].length / total) * room));
+    subset[cut] = subset[cut].slice(0, share);
+    left -= subset[cut].length;
+    if (cut === 'addresses') subset.notReadyAddresses = [];
+  }
+  return true;
 }
 
 function withoutEmpty(subset: EndpointSubset): EndpointSubset {

@@ -3,6 +3,7 @@
  */
 import type { Endpoints, Service } from '../../../proto/api/core-v1.ts';
 import type { EndpointSlice } from '../../../proto/api/discovery-v1.ts';
+import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { endpoints, endpointSlices, services } from '../../../machinery/client/resource.ts';
@@ -12,7 +13,7 @@ import { keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { ensure } from '../runtime/ensure.ts';
-import { isMirrored, MANAGED_BY, MANAGER, planMirror } from './plan.ts';
+import { isMirrored, MANAGED_BY, MANAGER, MAX_MIRRORED, planMirror } from './plan.ts';
 
 const BY_SERVICE = 'mirrored';
 
@@ -52,7 +53,9 @@ export class EndpointSliceMirroringController implements Controller, Reconciler 
     const service = this.services.lister.get(namespace, name);
     const wanted = isMirrored(object, service) ? object : undefined;
     const plan = planMirror(wanted, this.slices.lister.byIndex(BY_SERVICE, key));
-    const { client } = this.context;
+    const { client, events } = this.context;
+    if (object !== undefined && plan.skipped > 0 && plan.create.length + plan.update.length > 0)
+      events.event(subjectOf(endpoints, object), 'Warning', 'TooManyAddressesToMirror', tooManyText(plan.skipped));
     const slices = client.of(endpointSlices);
     for (const slice of plan.create) await ensure(client, endpointSlices, slice, signal);
     for (const slice of plan.update) await slices.update(slice, { signal });
@@ -64,6 +67,11 @@ export class EndpointSliceMirroringController implements Controller, Reconciler 
     }
     return 'awaitChange';
   }
+}
+
+function tooManyText(skipped: number): string {
+  const most = `A max of ${MAX_MIRRORED} addresses can be mirrored to EndpointSlices per Endpoints subset`;
+  return `${most}. ${skipped} addresses were skipped`;
 }
 
 function isOurs(slice: EndpointSlice): boolean {

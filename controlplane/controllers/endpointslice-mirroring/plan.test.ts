@@ -60,7 +60,7 @@ describe('planMirror()', () => {
   });
 
   test('does nothing when all is said already', () => {
-    expect(planMirror(endpoints(), first.create)).toEqual({ create: [], update: [], delete: [] });
+    expect(planMirror(endpoints(), first.create)).toEqual({ create: [], update: [], delete: [], skipped: 0 });
   });
 
   test('follows a change and takes away what is said no more', () => {

@@ -16,12 +16,14 @@ const SKIP = 'endpointslice.kubernetes.io/skip-mirror';
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 const LEADER = 'control-plane.alpha.kubernetes.io/leader';
 const ENDPOINTS_MANAGED_BY = 'endpoints.kubernetes.io/managed-by';
-const MAX_ENDPOINTS = 1000;
+export const MAX_MIRRORED = 1000;
 
 export interface MirrorPlan {
   create: EndpointSlice[];
   update: EndpointSlice[];
   delete: EndpointSlice[];
+  /** Addresses beyond what is mirrored of one set of ports. */
+  skipped: number;
 }
 
 /** Whether the object is a user's own, for a service whose pods the cluster does not find itself. */
@@ -34,9 +36,10 @@ export function isMirrored(endpoints: Endpoints | undefined, service: Service | 
 
 /** @param slices those that were mirrored before @param endpoints undefined: none should be */
 export function planMirror(endpoints: Endpoints | undefined, slices: readonly EndpointSlice[]): MirrorPlan {
-  const plan: MirrorPlan = { create: [], update: [], delete: [] };
+  const mirrored = endpoints === undefined ? { slices: [], skipped: 0 } : slicesOf(endpoints);
+  const plan: MirrorPlan = { create: [], update: [], delete: [], skipped: mirrored.skipped };
   const known = new Map(slices.map(slice => [slice.metadata.name, slice]));
-  for (const wanted of endpoints === undefined ? [] : slicesOf(endpoints)) {
+  for (const wanted of mirrored.slices) {
     const old = known.get(wanted.metadata.name);
     known.delete(wanted.metadata.name);
     if (old === undefined) plan.create.push(wanted);
@@ -56,7 +59,8 @@ export function planMirror(endpoints: Endpoints | undefined, slices: readonly En
 }
 
 /** One slice for each set of ports and address family; its name follows from them. */
-function slicesOf(endpoints: Endpoints): EndpointSlice[] {
+function slicesOf(endpoints: Endpoints): { slices: EndpointSlice[]; skipped: number } {
+  let skipped = 0;
   const groups = new Map<string, EndpointSlice & { endpoints: Endpoint[] }>();
   for (const subset of endpoints.subsets ?? []) {
     for (const [addresses, ready] of [
@@ -68,11 +72,12 @@ function slicesOf(endpoints: Endpoints): EndpointSlice[] {
         const key = canonicalJson([type, subset.ports ?? []]);
         let slice = groups.get(key);
         if (slice === undefined) groups.set(key, (slice = newSlice(endpoints, subset, type)));
-        if (slice.endpoints.length < MAX_ENDPOINTS) slice.endpoints.push(toEndpoint(address, ready));
+        if (slice.endpoints.length < MAX_MIRRORED) slice.endpoints.push(toEndpoint(address, ready));
+        else skipped++;
       }
     }
   }
-  return [...groups.values()];
+  return { slices: [...groups.values()], skipped };
 }
 
 function newSlice(

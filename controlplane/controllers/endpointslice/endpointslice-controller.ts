@@ -13,7 +13,8 @@ import { keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
-import { selects, watchServicePods } from '../runtime/watch-service-pods.ts';
+import { ServicePods } from '../runtime/service-pods.ts';
+import { slowStart } from '../runtime/slow-start.ts';
 import { MANAGED_BY, MANAGER, planSlices } from './plan/slice-plan.ts';
 import { isNamespaceTerminating } from '../runtime/namespace-terminating.ts';
 import { TriggerTimes } from '../runtime/trigger-times.ts';
@@ -30,6 +31,7 @@ export class EndpointSliceController implements Controller, Reconciler {
   private readonly pods: Informer<Pod>;
   private readonly nodes: Informer<Node>;
   private readonly slices: Informer<EndpointSlice>;
+  private readonly servicePods: ServicePods;
   private readonly shares: ZoneShares;
   private readonly triggers = new TriggerTimes();
 
@@ -42,7 +44,7 @@ export class EndpointSliceController implements Controller, Reconciler {
     this.slices = context.informers.informer(endpointSlices);
     this.slices.addIndex(BY_SERVICE, slice => (isOurs(slice) ? [serviceKey(slice)] : []));
     this.shares = new ZoneShares(this.nodes, key => this.queue.add(key));
-    watchServicePods(this.queue, this.services, this.pods);
+    this.servicePods = new ServicePods({ queue: this.queue, services: this.services, pods: this.pods });
     this.nodes.addHandler({
       // Rare, and any service may have endpoints there.
       onUpdate: (older, node) => {
@@ -72,7 +74,7 @@ export class EndpointSliceController implements Controller, Reconciler {
       this.triggers.forget(key);
       return 'awaitChange';
     }
-    const selected = this.pods.lister.list(namespace).filter(pod => selects(service, pod));
+    const selected = this.servicePods.of(service);
     const plan = planSlices({
       service,
       pods: selected,
@@ -86,12 +88,12 @@ export class EndpointSliceController implements Controller, Reconciler {
     const client = this.context.client.of(endpointSlices);
     // New homes before old ones go: an endpoint that moves is never nowhere.
     try {
-      for (const slice of plan.create) await client.create(slice, { signal });
+      await slowStart(plan.create, async slice => void (await client.create(slice, { signal })));
     } catch (error) {
       if (isNamespaceTerminating(error) || isNotFound(error)) return 'awaitChange';
       throw error;
     }
-    for (const slice of plan.update) await client.update(slice, { signal });
+    await slowStart(plan.update, async slice => void (await client.update(slice, { signal })));
     for (const slice of plan.delete) {
       try {
         await client.delete(
