@@ -36,10 +36,11 @@ export class NodeInfo {
   claimUsers = NO_COUNTS;
   private sizes: ReadonlyMap<string, number> | undefined;
 
-  constructor(node: Node) {
+  /** @param allocatable of that node, if it was read before */
+  constructor(node: Node, allocatable = allocatableOf(node)) {
     this.name = node.metadata.name ?? '';
     this.node = node;
-    this.allocatable = allocatableOf(node);
+    this.allocatable = allocatable;
   }
 
   /** Bytes of each image here, by each of its names. */
@@ -50,7 +51,7 @@ export class NodeInfo {
 
   /** One to try things out on: changes of it leave this one as it is. */
   clone(): NodeInfo {
-    const copy = new NodeInfo(this.node);
+    const copy = new NodeInfo(this.node, this.allocatable);
     for (const [uid, pod] of this.pods) copy.pods.set(uid, pod);
     copy.requested.add(this.requested);
     copy.requestedForScore.add(this.requestedForScore);
