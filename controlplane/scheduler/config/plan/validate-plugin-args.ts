@@ -83,14 +83,8 @@ const VALIDATIONS: {
           'invalid BindTimeoutSeconds, should not be a negative value',
         ),
       );
-    if (shape !== undefined)
-      errors.push(
-        invalidError(
-          path.child('shape'),
-          shape,
-          'unexpected field `shape`, remove it or turn on the feature gate StorageCapacityScoring',
-        ),
-      );
+    // Differs: upstream wants the feature gate StorageCapacityScoring for it; here what is asked for is done.
+    if (shape !== undefined) checkShapePoints(errors, path.child('shape'), shape);
   },
 };
 
