@@ -5,7 +5,7 @@
 import type { Pod, Service } from '../../../../proto/api/core-v1.ts';
 import type { Endpoint, EndpointPort, EndpointSlice } from '../../../../proto/api/discovery-v1.ts';
 import { HEADLESS_LABEL, SERVICE_NAME_LABEL } from '../../../../machinery/meta/endpoint-slices.ts';
-import { canonicalJson, jsonEquals } from '../../../../machinery/meta/json-value.ts';
+import { jsonEquals } from '../../../../machinery/meta/json-value.ts';
 import { templateHash } from '../../../../machinery/meta/name-hash.ts';
 import { controllerRef, isControlledBy } from '../../../../machinery/meta/object.ts';
 import { withTriggerTime } from '../../runtime/plan/trigger-time.ts';
@@ -198,7 +198,7 @@ function withoutHints({ hints: _, ...endpoint }: Endpoint): Endpoint {
 
 function portsKey(ports: readonly EndpointPort[] | undefined): string {
   return (ports ?? [])
-    .map(({ name = '', protocol = 'TCP', port, appProtocol }) => canonicalJson([name, protocol, port, appProtocol]))
+    .map(({ name = '', protocol = 'TCP', port, appProtocol = '' }) => `${name} ${protocol} ${port} ${appProtocol}`)
     .sort()
     .join();
 }
