@@ -12,6 +12,7 @@ import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { forAll } from '../runtime/for-all.ts';
 import { OwnedPods } from '../runtime/owned-pods.ts';
 import { hashOf, REVISION_LABEL } from '../runtime/plan/revisions.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
@@ -114,7 +115,7 @@ export class DaemonSetController implements Controller, Reconciler {
     const toDelete = plan.delete.filter(pod => !waiting.has(pod)).slice(0, BURST);
     const nodeNames = plan.create.slice(0, BURST);
     await slowStart(nodeNames, nodeName => this.owned.control.create(set, daemonPod(set, nodeName, hash), signal));
-    await Promise.all(toDelete.map(pod => this.owned.control.delete(set, pod, signal)));
+    await forAll(toDelete, pod => this.owned.control.delete(set, pod, signal));
     return retryMs;
   }
 

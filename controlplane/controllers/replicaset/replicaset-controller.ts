@@ -16,11 +16,12 @@ import { controllerOf, splitKey } from '../../../machinery/meta/object.ts';
 import { addOwnerIndexes, BY_CONTROLLER } from '../runtime/child-claims.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { OwnedPods } from '../runtime/owned-pods.ts';
+import { forAll } from '../runtime/for-all.ts';
 import { isPodActive } from '../runtime/plan/pod-state.ts';
 import { podFromTemplate } from '../runtime/plan/pod-from-template.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
 import { slowStart } from '../runtime/slow-start.ts';
-import { planReplicas, planStatus } from './plan.ts';
+import { planReplicas, planStatus } from './plan/replica-plan.ts';
 import type { ReplicaKind } from './replica-kind.ts';
 import { writeStatus } from '../runtime/write-object.ts';
 
@@ -71,12 +72,12 @@ export class ReplicaSetController<T extends AnyObject> implements Controller, Re
     owned: readonly Pod[],
     signal: AbortSignal,
   ): Promise<{ told: Failure; error: unknown } | undefined> {
-    const plan = planReplicas(this.kind.asReplicaSet(set), owned, this.related(set, owned));
+    const nowMs = this.context.clock.now();
+    const plan = planReplicas(this.kind.asReplicaSet(set), owned, () => this.related(set, owned), nowMs);
     let told: Failure | undefined;
     try {
       await slowStart(Array.from({ length: plan.create }), () => this.createPod(set, signal));
-      if (plan.delete.length > 0)
-        await Promise.all(plan.delete.map(pod => this.owned.control.delete(set, pod, signal)));
+      await forAll(plan.delete, pod => this.owned.control.delete(set, pod, signal));
       return undefined;
     } catch (error) {
       signal.throwIfAborted();

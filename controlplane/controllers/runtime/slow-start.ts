@@ -3,10 +3,10 @@
  * Source: the idea of upstream's slowStartBatch; batches grow faster because each costs a flush of the store.
  * @throws the first failure, after its batch has ended
  */
+import { forAll } from './for-all.ts';
+
 export async function slowStart<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   for (let size = 1, from = 0; from < items.length; from += size, size *= 4) {
-    const outcomes = await Promise.allSettled(items.slice(from, from + size).map(work));
-    const failed = outcomes.find(outcome => outcome.status === 'rejected');
-    if (failed !== undefined) throw failed.reason;
+    await forAll(items.slice(from, from + size), work);
   }
 }

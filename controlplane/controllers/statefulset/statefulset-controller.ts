@@ -11,6 +11,7 @@ import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { compileLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { isDeleting, keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { forAll } from '../runtime/for-all.ts';
 import { OwnedPods } from '../runtime/owned-pods.ts';
 import type { PodTexts } from '../runtime/pod-control.ts';
 import { REVISION_LABEL } from '../runtime/plan/revisions.ts';
@@ -132,7 +133,7 @@ export class StatefulSetController implements Controller, Reconciler {
       const template = templates.get(revision) ?? set.spec.template;
       await this.owned.control.create(set, statefulPod(set, template, ordinal, revision), signal);
     });
-    await Promise.all(plan.delete.map(pod => this.owned.control.delete(set, pod, signal)));
+    await forAll(plan.delete, pod => this.owned.control.delete(set, pod, signal));
   }
 
   /** Whether nobody else's pod has the name; if one has, its end is waited for. */

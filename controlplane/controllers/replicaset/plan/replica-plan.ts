@@ -1,17 +1,17 @@
 /**
  * What a ReplicaSet needs: pods to make, pods to delete, and its status. Pure.
- * Source: upstream `pkg/controller/replicaset`, and `pkg/controller/controller_utils.go` for the order of deletion.
+ * Source: upstream `pkg/controller/replicaset`.
  */
-import type { ReplicaSet, ReplicaSetStatus } from '../../../proto/api/apps-v1.ts';
-import type { Pod } from '../../../proto/api/core-v1.ts';
-import { setCondition } from '../../../machinery/meta/object.ts';
-import { selectorFromSet } from '../../../machinery/meta/label-selector.ts';
-import { formatTime, parseTime } from '../../../machinery/meta/time.ts';
-import { availableAtMs, isPodActive, isPodReady, isPodTerminal, readySinceMs } from '../runtime/plan/pod-state.ts';
+import type { ReplicaSet, ReplicaSetStatus } from '../../../../proto/api/apps-v1.ts';
+import type { Pod } from '../../../../proto/api/core-v1.ts';
+import { setCondition } from '../../../../machinery/meta/object.ts';
+import { selectorFromSet } from '../../../../machinery/meta/label-selector.ts';
+import { formatTime } from '../../../../machinery/meta/time.ts';
+import { availableAtMs, isPodActive, isPodTerminal } from '../../runtime/plan/pod-state.ts';
+import { inDeletionOrder } from './deletion-order.ts';
 
 /** A surge of more than this many writes waits for the next run. */
 const BURST_REPLICAS = 500;
-const DELETION_COST = 'controller.kubernetes.io/pod-deletion-cost';
 
 export interface ReplicaSetPlan {
   create: number;
@@ -22,52 +22,18 @@ export interface ReplicaSetPlan {
  * @param pods all that the set owns
  * @param related pods of the sets with the same owner, for spreading deletions over nodes
  */
-export function planReplicas(rs: ReplicaSet, pods: readonly Pod[], related: readonly Pod[]): ReplicaSetPlan {
+export function planReplicas(
+  rs: ReplicaSet,
+  pods: readonly Pod[],
+  related: () => readonly Pod[],
+  nowMs: number,
+): ReplicaSetPlan {
   if (rs.metadata.deletionTimestamp !== undefined) return { create: 0, delete: [] };
   const active = pods.filter(isPodActive);
   const missing = (rs.spec?.replicas ?? 1) - active.length;
   if (missing >= 0) return { create: Math.min(missing, BURST_REPLICAS), delete: [] };
   const surplus = Math.min(-missing, BURST_REPLICAS);
-  return { create: 0, delete: inDeletionOrder(active, related).slice(0, surplus) };
-}
-
-/** The pods that are least missed first. */
-export function inDeletionOrder(pods: readonly Pod[], related: readonly Pod[]): Pod[] {
-  const onNode = new Map<string, number>();
-  for (const pod of related) {
-    if (!isPodActive(pod)) continue;
-    const node = pod.spec?.nodeName ?? '';
-    onNode.set(node, (onNode.get(node) ?? 0) + 1);
-  }
-  const ranked = pods.map(pod => ({ pod, keys: deletionKeys(pod, onNode.get(pod.spec?.nodeName ?? '') ?? 0) }));
-  ranked.sort((a, b) => compareKeys(a.keys, b.keys));
-  return ranked.map(({ pod }) => pod);
-}
-
-const PHASES: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Running: 2 };
-
-/** Compared from left to right; the smaller goes first. */
-function deletionKeys(pod: Pod, sameNode: number): number[] {
-  const restarts = (pod.status?.containerStatuses ?? []).map(status => status.restartCount ?? 0);
-  const cost = Number(pod.metadata.annotations?.[DELETION_COST] ?? 0);
-  return [
-    pod.spec?.nodeName === undefined || pod.spec.nodeName === '' ? 0 : 1,
-    PHASES[pod.status?.phase ?? ''] ?? 0,
-    isPodReady(pod) ? 1 : 0,
-    Number.isFinite(cost) ? cost : 0,
-    -sameNode,
-    -(readySinceMs(pod) ?? 0),
-    -Math.max(0, ...restarts),
-    -(parseTime(pod.metadata.creationTimestamp ?? '') ?? 0),
-  ];
-}
-
-function compareKeys(a: readonly number[], b: readonly number[]): number {
-  for (let i = 0; i < a.length; i++) {
-    const difference = (a[i] ?? 0) - (b[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
+  return { create: 0, delete: inDeletionOrder(active, related(), nowMs).slice(0, surplus) };
 }
 
 export interface ReplicaSetStatusPlan {
