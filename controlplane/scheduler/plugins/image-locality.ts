@@ -25,18 +25,14 @@ export function imageLocality({ snapshot }: { snapshot(): Snapshot }): Plugin {
   return {
     name: NAME,
     preScore(state, pod) {
-      const all = snapshot();
-      const images = imagesOf(pod).map((names): Image => {
-        const nodes = names.reduce((most, name) => Math.max(most, all.nodesWithImage(name)), 0);
-        return { names, spread: nodes === 0 ? 0 : nodes / all.nodes.length };
-      });
+      const images = imagesOf(pod, snapshot());
       // A pod without an image that any node has is as welcome everywhere.
       if (images.every(({ spread }) => spread === 0)) return 'skip';
       state.write(NAME, images);
       return undefined;
     },
-    score(state, _pod, info) {
-      const images = state.read<readonly Image[]>(NAME);
+    score(state, pod, info) {
+      const images = state.find<readonly Image[]>(NAME) ?? imagesOf(pod, snapshot());
       let bytes = 0;
       for (const { names, spread } of images) bytes += Math.floor(bytesOn(info, names) * spread);
       const max = MAX_BYTES_PER_IMAGE * images.length;
@@ -45,10 +41,14 @@ export function imageLocality({ snapshot }: { snapshot(): Snapshot }): Plugin {
   };
 }
 
-function imagesOf({ spec }: Pod): readonly (readonly string[])[] {
+function imagesOf({ spec }: Pod, snapshot: Snapshot): readonly Image[] {
   const containers = [...(spec.initContainers ?? []), ...spec.containers].map(({ image }) => image);
   const volumes = (spec.volumes ?? []).flatMap(({ image }) => (image === undefined ? [] : [image.reference]));
-  return [...containers, ...volumes].map((image = '') => namesOf(image));
+  return [...containers, ...volumes].map((image = '') => {
+    const names = namesOf(image);
+    const having = names.reduce((most, name) => Math.max(most, snapshot.nodesWithImage(name)), 0);
+    return { names, spread: having === 0 ? 0 : having / snapshot.nodes.length };
+  });
 }
 
 /** Differs: upstream takes `nginx` for another image than `docker.io/library/nginx`, which is what nodes call it. */

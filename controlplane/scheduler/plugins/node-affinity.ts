@@ -31,9 +31,10 @@ export function nodeAffinity(args: unknown): Plugin {
       if (nodeNames === undefined) return undefined;
       return nodeNames.size === 0 ? CONFLICT : { nodeNames };
     },
-    filter(state, _pod, { node }) {
+    filter(state, pod, { node }) {
       if (added?.(node) === false) return NOT_THE_PROFILES;
-      return state.read<NodeTest>(NAME)(node) ? undefined : NOT_THE_PODS;
+      const test = state.find<NodeTest>(NAME) ?? nodeTestOf(pod) ?? anyNode;
+      return test(node) ? undefined : NOT_THE_PODS;
     },
     preScore: (_state, pod) => (preferredOf(pod).length + addedPreferred.length === 0 ? 'skip' : undefined),
     score: (_state, pod, { node }) => weightOf(addedPreferred, node) + weightOf(preferredOf(pod), node),

@@ -4,7 +4,7 @@
  */
 import type { Plugin } from '../framework/framework.ts';
 import { balanced, NodeResourceScorer } from '../plan/resource-scores.ts';
-import { podRequest } from '../plan/resources.ts';
+import { podRequest, type ResourceSum } from '../plan/resources.ts';
 import { pluginArgs } from './plugin-args.ts';
 
 const NAME = 'NodeResourcesBalancedAllocation';
@@ -13,7 +13,12 @@ export function nodeResourcesBalancedAllocation(args: unknown): Plugin {
   const scorer = new NodeResourceScorer(pluginArgs(NAME, args).resources, balanced, 'requested');
   return {
     name: NAME,
-    preScore: (_state, pod) => (scorer.asksForNothing(podRequest(pod)) ? 'skip' : undefined),
-    score: (_state, pod, info) => scorer.score(podRequest(pod), info),
+    preScore(state, pod) {
+      const request = podRequest(pod);
+      if (scorer.asksForNothing(request)) return 'skip';
+      state.write(NAME, request);
+      return undefined;
+    },
+    score: (state, pod, info) => scorer.score(state.find<ResourceSum>(NAME) ?? podRequest(pod), info),
   };
 }

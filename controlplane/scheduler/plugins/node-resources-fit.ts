@@ -17,6 +17,7 @@ import { allocatableOf, podRequest, ResourceSum, scoringRequest } from '../plan/
 import { pluginArgs } from './plugin-args.ts';
 
 const NAME = 'NodeResourcesFit';
+const SCORED = 'NodeResourcesFit/scored';
 const NOTHING = new ResourceSum();
 
 /** What a pod asks for of devices and huge pages, without what is ignored; empty for most. */
@@ -54,7 +55,11 @@ export function nodeResourcesFit(args: unknown): Plugin {
       const asked = state.read<Asked>(NAME);
       return fits(asked, info) ? undefined : rejections(asked, info);
     },
-    score: (_state, pod, info) => scorer.score(scoringRequest(pod), info),
+    preScore(state, pod) {
+      state.write(SCORED, scoringRequest(pod));
+      return undefined;
+    },
+    score: (state, pod, info) => scorer.score(state.find<ResourceSum>(SCORED) ?? scoringRequest(pod), info),
     eventsToRegister: () => [
       { resource: 'Pod', actions: ['AssignedPodDelete'] },
       {

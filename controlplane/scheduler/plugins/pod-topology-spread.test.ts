@@ -1,4 +1,5 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
+import { LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { replicaSets, services, statefulSets } from '../../../machinery/client/resource.ts';
 import type { Node, Pod, TopologySpreadConstraint } from '../../../proto/api/core-v1.ts';
 import type { PodTopologySpreadArgs } from '../../../proto/api/kube-scheduler-config-v1.ts';
@@ -252,4 +253,32 @@ test('PodTopologySpread tries again for the own tolerations where taints are hon
     const tolerant = { ...pod, spec: { ...pod.spec, tolerations: [{ operator: 'Exists' }] } };
     expect(wakes(plugin, pod, updateOf(pod, tolerant))).toBe(nodeTaintsPolicy === 'Honor');
   }
+});
+
+test('a decision matches no more selectors with many placed pods than with few', () => {
+  const matchings = (placed: number): number => {
+    const world = aWorld();
+    for (let i = 0; i < placed; i++)
+      world.nodes(aNode(`n${i}`, { labels: { zone: `z${i % 3}` } })).pods(aPod({ labels: app, nodeName: `n${i}` }));
+    const plugin = world.plugin(podTopologySpread);
+    const pod = (): Pod => spreading(over('zone', { maxSkew: 9 }), softly(HOSTNAME));
+    const decide = (): void => {
+      filterAll(plugin, pod(), world);
+      scoreAll(plugin, pod(), world);
+    };
+    decide();
+    const spy = jest.spyOn(LabelSelector.prototype, 'matches');
+    try {
+      for (let i = 0; i < 10; i++) {
+        world.pods(aPod({ labels: app, nodeName: `n${i}` }));
+        decide();
+      }
+      return spy.mock.calls.length;
+    } finally {
+      spy.mockRestore();
+    }
+  };
+  const few = matchings(20);
+  expect(few).toBeGreaterThan(0);
+  expect(matchings(500)).toBe(few);
 });

@@ -13,12 +13,9 @@ const REJECTIONS = [{ reason: 'node(s) had untolerated taint(s)', unresolvable: 
 export const taintToleration: Plugin = {
   name: 'TaintToleration',
   filter: (_state, pod, { node }) => (isKeptAway(pod, node) ? REJECTIONS : undefined),
-  score(_state, { spec: { tolerations = [] } }, { node }) {
-    let unwelcome = 0;
-    for (const taint of node.spec.taints ?? [])
-      if (taint.effect === 'PreferNoSchedule' && !tolerations.some(each => toleratesTaint(each, taint))) unwelcome++;
-    return unwelcome;
-  },
+  // Where nobody is unwelcome all nodes are as good.
+  preScore: (_state, pod, nodes) => (nodes.some(({ node }) => unwelcoming(pod, node) > 0) ? undefined : 'skip'),
+  score: (_state, pod, { node }) => unwelcoming(pod, node),
   normalize: (_state, _pod, scores) => normalizeByMax(scores, true),
   eventsToRegister: () => [
     {
@@ -36,6 +33,14 @@ export const taintToleration: Plugin = {
     },
   ],
 };
+
+/** How many taints would rather have the pod elsewhere. */
+function unwelcoming({ spec: { tolerations = [] } }: Pod, { spec: { taints } }: Node): number {
+  if (taints === undefined || taints.length === 0) return 0;
+  return taints.filter(
+    taint => taint.effect === 'PreferNoSchedule' && !tolerations.some(each => toleratesTaint(each, taint)),
+  ).length;
+}
 
 function isKeptAway(pod: Pod, { spec: { taints } }: Node): boolean {
   if (taints === undefined || taints.length === 0) return false;
