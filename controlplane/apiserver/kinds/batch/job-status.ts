@@ -21,7 +21,7 @@ export function jobStatusErrors(job: Job, older: Job): FieldError[] {
   checkUncounted(errors, status);
   checkConditions(errors, status, older.status ?? {});
   checkTimes(errors, job, older.status ?? {});
-  checkCounters(errors, status, older.status ?? {});
+  checkCounters(errors, job, older.status ?? {});
   checkIndexes(errors, job);
   return errors;
 }
@@ -75,11 +75,13 @@ function checkTimes(errors: FieldError[], { spec, status = {} }: Job, older: Job
     errors.push(requiredError(STATUS.child('startTime'), 'startTime cannot be removed for unsuspended job'));
 }
 
-function checkCounters(errors: FieldError[], status: JobStatus, older: JobStatus): void {
+function checkCounters(errors: FieldError[], { spec, status = {} }: Job, older: JobStatus): void {
   const { active = 0, ready = 0, terminating = 0, uncountedTerminatedPods: uncounted } = status;
   for (const field of ['failed', 'succeeded'] as const) {
     const count = status[field] ?? 0;
-    if (count < (older[field] ?? 0))
+    // Who grows and shrinks may lose indexes that succeeded.
+    const isElastic = spec.completionMode === 'Indexed' && spec.completions === spec.parallelism;
+    if (count < (older[field] ?? 0) && !(isElastic && field === 'succeeded'))
       errors.push(invalidError(STATUS.child(field), count, `cannot decrease the ${field} counter`));
   }
   if (ready > active) errors.push(invalidError(STATUS.child('ready'), ready, 'cannot set more ready pods than active'));

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { KindTable, type Change } from '../testdata/kind-table.ts';
 
+const RESIZED = [{ name: 'c', image: 'i', resources: { requests: { cpu: '2' } } }];
+
 describe('Job', () => {
   const table = new KindTable('batch/v1/Job', {
     metadata: { name: 'x', namespace: 'default' },
@@ -155,10 +157,26 @@ describe('Job', () => {
     expect(table.createErrors(change)).toEqual(errors);
   });
 
-  test.each<[Change, Change, string[]]>([
+  test.each<[Change, Change, unknown[]]>([
     [{}, { 'spec.completions': 4 }, ['spec.completions: Invalid value: 4: field is immutable']],
     [{}, { 'spec.parallelism': 4, 'spec.suspend': true }, []],
     [{ 'spec.suspend': true }, { 'spec.template.spec.nodeSelector': { a: 'b' } }, []],
+    [{ 'spec.suspend': true }, { 'spec.template.spec.containers': RESIZED }, []],
+    [
+      {},
+      { 'spec.template.spec.containers': RESIZED },
+      [expect.stringMatching(/^spec.template: .*field is immutable$/)],
+    ],
+    [
+      { 'spec.suspend': true, status: { active: 1 } },
+      { 'spec.template.spec.containers': RESIZED },
+      [expect.stringMatching(/field is immutable$/)],
+    ],
+    [
+      { 'spec.suspend': true },
+      { 'spec.template.spec.containers': [{ name: 'c', image: 'other' }] },
+      [expect.stringMatching(/field is immutable$/)],
+    ],
     [
       { 'spec.completionMode': 'Indexed', 'spec.completions': 2 },
       { 'spec.completions': 3 },
@@ -194,6 +212,16 @@ describe('Job', () => {
         'status.completionTime: Required value: completionTime is required for Complete jobs',
         'status.startTime: Required value: startTime is required for finished job',
       ],
+    ],
+    [
+      { status: { succeeded: 3 } },
+      { status: { succeeded: 2 } },
+      ['status.succeeded: Invalid value: 2: cannot decrease the succeeded counter'],
+    ],
+    [
+      { 'spec.completionMode': 'Indexed', 'spec.completions': 2, 'spec.parallelism': 2, status: { succeeded: 3 } },
+      { status: { succeeded: 2, completedIndexes: '0,1' } },
+      [],
     ],
   ])('%j with a status of %j', (from, change, errors) => {
     expect(table.statusErrors(change, from)).toEqual(errors);

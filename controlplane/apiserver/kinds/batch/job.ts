@@ -6,7 +6,7 @@ import { compileLabelSelector, validateLabelSelector } from '../../../../machine
 import { dns1123Label } from '../../../../machinery/meta/names.ts';
 import { isConditionTrue } from '../../../../machinery/meta/object.ts';
 import type { Job, JobSpec } from '../../../../proto/api/batch-v1.ts';
-import type { PodTemplateSpec } from '../../../../proto/api/core-v1.ts';
+import type { Container, PodTemplateSpec } from '../../../../proto/api/core-v1.ts';
 import type { Strategy } from '../../registry/strategy.ts';
 import { humanDuration } from '../columns/age.ts';
 import { ageColumn, column, nameColumn } from '../columns/column.ts';
@@ -87,7 +87,9 @@ export const jobStrategy: Strategy<Job> = {
     checkImmutable(errors, SPEC.child('selector'), spec.selector, older.selector);
     // Where pods may run can change as long as none has started.
     const isOpen = older.suspend === true && status?.startTime === undefined;
-    const was = isOpen ? withDirectives(older.template, spec.template) : older.template;
+    let was = isOpen ? withDirectives(older.template, spec.template) : older.template;
+    // What pods ask for can change while there are none.
+    if (older.suspend === true && (status?.active ?? 0) === 0) was = withResources(was, spec.template);
     checkImmutable(errors, SPEC.child('template'), spec.template, was);
     for (const field of [
       'completionMode',
@@ -215,4 +217,22 @@ function completionsOf(job: Job): string {
   if (job.spec.completions !== undefined) return `${done}/${job.spec.completions}`;
   const parallelism = job.spec.parallelism ?? 0;
   return parallelism > 1 ? `${done}/1 of ${parallelism}` : `${done}/1`;
+}
+
+/** `template` with what containers of the same name ask for in `from`, but for claims. */
+function withResources(template: PodTemplateSpec, from: PodTemplateSpec): PodTemplateSpec {
+  const { spec } = template;
+  if (spec === undefined || from.spec === undefined) return template;
+  const given = [...from.spec.containers, ...(from.spec.initContainers ?? [])];
+  const take = (container: Container): Container => {
+    const other = given.find(({ name }) => name === container.name);
+    if (other === undefined) return container;
+    const { resources, ...rest } = container;
+    const claims = resources?.claims === undefined ? {} : { claims: resources.claims };
+    const { claims: _, ...wanted } = other.resources ?? {};
+    const isNone = other.resources === undefined && resources?.claims === undefined;
+    return isNone ? rest : { ...rest, resources: { ...wanted, ...claims } };
+  };
+  const inits = spec.initContainers === undefined ? {} : { initContainers: spec.initContainers.map(take) };
+  return { ...template, spec: { ...spec, containers: spec.containers.map(take), ...inits } };
 }
