@@ -15,7 +15,7 @@ export interface Profile {
 }
 
 /** What all profiles share. */
-export type SharedHandle = Omit<Handle, 'schedulerName' | 'addPod' | 'removePod' | 'runFilters'>;
+export type SharedHandle = Omit<Handle, 'schedulerName' | 'addPod' | 'removePod' | 'filtersAsked' | 'runFilters'>;
 
 /**
  * @returns by scheduler name
@@ -40,6 +40,8 @@ function createProfile(spec: ProfileSpec, registry: PluginRegistry, shared: Shar
     schedulerName,
     addPod: (state: CycleState, pod: Pod, other: Pod, node: NodeInfo) => addPod(plugins, state, pod, other, node),
     removePod: (state: CycleState, pod: Pod, other: Pod, node: NodeInfo) => removePod(plugins, state, pod, other, node),
+    filtersAsked: (state: CycleState) =>
+      plugins.filter.map(({ plugin }) => plugin.name).filter(name => !state.skipFilter.has(name)),
     runFilters: (state: CycleState, pod: Pod, node: NodeInfo) => runFilters({ plugins, pod, nominator }, state, node),
   };
   const plugins = placePlugins(spec, creatorOf(registry, handle));

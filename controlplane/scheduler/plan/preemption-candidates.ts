@@ -57,9 +57,15 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return 0;
 }
 
+const starts = new WeakMap<Pod, number>();
+
 /** One that has not started is younger than all that have. */
-function startMs({ status }: Pod): number {
-  return parseTime(status?.startTime ?? '') ?? Infinity;
+function startMs(pod: Pod): number {
+  const known = starts.get(pod);
+  if (known !== undefined) return known;
+  const start = parseTime(pod.status?.startTime ?? '') ?? Infinity;
+  starts.set(pod, start);
+  return start;
 }
 
 /** As a difference, also of infinities. */

@@ -17,6 +17,7 @@ import { DisruptionBudgets } from '../plan/disruption-budgets.ts';
 import { explainRejections } from '../plan/explain-rejections.ts';
 import { leastHarm, type Candidate } from '../plan/preemption-candidates.ts';
 import { askExtenders } from '../preemption/ask-extenders.ts';
+import { DryRunMemory } from '../preemption/dry-run-memory.ts';
 import { Eviction, REASON } from '../preemption/eviction.ts';
 import { findCandidates } from '../preemption/find-candidates.ts';
 import { pluginArgs } from './plugin-args.ts';
@@ -33,14 +34,17 @@ export function defaultPreemption(
   const { minCandidateNodesPercentage, minCandidateNodesAbsolute } = pluginArgs(NAME, args);
   const budgets = handle.informers.informer(podDisruptionBudgets).lister;
   const eviction = new Eviction(NAME, handle);
+  const memory = new DryRunMemory();
 
   const find = (state: CycleState, pod: Pod, nodes: readonly NodeInfo[]) => {
     const share = Math.floor((nodes.length * minCandidateNodesPercentage) / 100);
+    const current = budgets.list();
     return findCandidates({
       handle,
       pod,
       state,
-      budgets: new DisruptionBudgets(budgets.list()),
+      budgets: new DisruptionBudgets(current),
+      known: memory.of(pod, handle.filtersAsked(state), current),
       nodes,
       offset: nodes.length === 0 ? 0 : chooseOffset(nodes.length),
       enough: Math.min(nodes.length, Math.max(share, minCandidateNodesAbsolute)),

@@ -13,17 +13,20 @@ import type { Handle } from '../framework/handle.ts';
 import type { NodeInfo } from '../framework/node-info.ts';
 import type { DisruptionBudgets } from '../plan/disruption-budgets.ts';
 import { byImportance, type Candidate } from '../plan/preemption-candidates.ts';
+import type { DryRunOutcome, KnownOutcomes } from './dry-run-memory.ts';
 
 const NO_VICTIMS: readonly Rejection[] = [
   { reason: 'No preemption victims found for incoming pod', unresolvable: true },
 ];
 
 export interface CandidateSearch {
-  readonly handle: Pick<Handle, 'addPod' | 'removePod' | 'runFilters'>;
+  readonly handle: Pick<Handle, 'addPod' | 'removePod' | 'runFilters' | 'nominator'>;
   readonly pod: Pod;
   /** As PreFilter left it; not changed. */
   readonly state: CycleState;
   readonly budgets: DisruptionBudgets;
+  /** What was found for pods like it. */
+  readonly known?: KnownOutcomes | undefined;
   /** Nodes where the removal of pods could help. */
   readonly nodes: readonly NodeInfo[];
   /** Index of the first node to look at. */
@@ -40,7 +43,7 @@ export interface Candidates {
 }
 
 export function findCandidates(search: CandidateSearch): Candidates {
-  const { nodes, offset, enough } = search;
+  const { handle, nodes, offset, enough, known } = search;
   const state = search.state.clone();
   const harmless: Candidate[] = [];
   const violating: Candidate[] = [];
@@ -48,7 +51,12 @@ export function findCandidates(search: CandidateSearch): Candidates {
   for (let i = 0; i < nodes.length; i++) {
     if (harmless.length > 0 && harmless.length + violating.length >= enough) break;
     const node = nodes[(offset + i) % nodes.length] as NodeInfo;
-    const outcome = dryRun(search, state, node);
+    const nominated = handle.nominator.on(node.name);
+    let outcome = known?.find(node, nominated);
+    if (outcome === undefined) {
+      outcome = dryRun(search, state, node);
+      known?.keep(node, nominated, outcome);
+    }
     if (!('victims' in outcome)) failures.set(node.name, outcome);
     else (outcome.violations === 0 ? harmless : violating).push(outcome);
   }
@@ -56,11 +64,7 @@ export function findCandidates(search: CandidateSearch): Candidates {
 }
 
 /** As few and as unimportant pods of the node as possible; why not, if the pod does not fit even without them all. */
-function dryRun(
-  { handle, pod, budgets }: CandidateSearch,
-  state: CycleState,
-  node: NodeInfo,
-): Candidate | readonly Rejection[] {
+function dryRun({ handle, pod, budgets }: CandidateSearch, state: CycleState, node: NodeInfo): DryRunOutcome {
   const priority = priorityOf(pod);
   const lower: Pod[] = [];
   for (const other of node.pods.values()) if (priorityOf(other) < priority) lower.push(other);

@@ -16,6 +16,7 @@ import { defaultPreemption } from '../plugins/default-preemption.ts';
 import { defaultProfile } from '../plugins/default-profile.ts';
 import { pluginRegistry } from '../plugins/registry.ts';
 import { handleAlone } from '../testdata/plugins-alone.ts';
+import { DryRunMemory } from './dry-run-memory.ts';
 import { findCandidates } from './find-candidates.ts';
 
 let uids = 0;
@@ -238,5 +239,33 @@ describe('DefaultPreemption', () => {
     await expect(plan(p, nodes, { extenders: [nobody] })).rejects.toThrow(
       'expected at least one victim pod on node "a"',
     );
+  });
+});
+
+describe('DryRunMemory', () => {
+  const like = (priority: number, cpu: number, more: Partial<Pod['spec']> = {}): Pod => pod('p', priority, cpu, more);
+  const memory = new DryRunMemory();
+  const local = ['NodeResourcesFit', 'NodePorts'];
+  const candidate = { nodeName: 'a', victims: [like(0, 1)], violations: 0 };
+
+  test('knows what was found for a pod like it, until the node or its nominations change', () => {
+    const a = node('a', []);
+    const nobody = new Map<string, Pod>();
+    memory.of(like(1, 1), local, [])?.keep(a, nobody, candidate);
+    const find = (subject: Pod, nominated = nobody, budgets: PodDisruptionBudget[] = []) =>
+      memory.of(subject, local, budgets)?.find(a, nominated);
+    expect(find(like(1, 1))).toBe(candidate);
+    expect(find(like(1, 1), new Map([['x', like(5, 1)]]))).toBeUndefined();
+    expect(find(like(2, 1))).toBeUndefined();
+    expect(find(like(1, 1))).toBe(candidate);
+    expect(find(like(1, 1, { nodeSelector: { x: 'y' } }))).toBeUndefined();
+    expect(find(like(1, 1), nobody, [budget('x', 0)])).toBeUndefined();
+    a.addPod(like(0, 1));
+    expect(find(like(1, 1))).toBeUndefined();
+  });
+
+  test('knows nothing where other nodes, volumes or plugins of others decide, too', () => {
+    expect(memory.of(like(1, 1), [...local, 'InterPodAffinity'], [])).toBeUndefined();
+    expect(memory.of(like(1, 1), [...local, 'Mine'], [])).toBeUndefined();
   });
 });
