@@ -17,14 +17,13 @@ import {
   volumeAttachments,
 } from '../../machinery/client/resource.ts';
 import { keyOf, objectKey } from '../../machinery/meta/object.ts';
+import { BIND_COMPLETED, BOUND_BY_CONTROLLER, SELECTED_NODE } from '../../machinery/meta/volume-annotations.ts';
 import { isReservedFor, storageClassOf } from '../../machinery/meta/volume-match.ts';
 import type { Clock } from '../../machinery/process/clock.ts';
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../proto/api/core-v1.ts';
 import { AssumedObjects } from './assumed-objects.ts';
-import { isReachable, SELECTED_NODE, type VolumeDecision, type VolumeSources } from './plan/volumes.ts';
+import { isReachable, type VolumeDecision, type VolumeSources } from './plan/volumes.ts';
 
-const BOUND_BY_CONTROLLER = 'pv.kubernetes.io/bound-by-controller';
-const BIND_COMPLETED = 'pv.kubernetes.io/bind-completed';
 const FREE_BY_CLASS = 'freeByClass';
 const BY_CLAIM = 'byClaim';
 const BY_NODE = 'node';

@@ -7,6 +7,7 @@
  */
 import type { Node, PersistentVolume } from '../../proto/api/core-v1.ts';
 import type { KubeObject } from './object.ts';
+import { PROVISIONED_BY } from './volume-annotations.ts';
 
 export const LOCAL_PATH_PROVISIONER = 'k8ts.io/local-path';
 /** Of a Node, written by it: the absolute path of the folder for volumes; absent: it takes none. */
@@ -15,8 +16,6 @@ export const LOCAL_PATH_ROOT = 'local-path.k8ts.io/root';
 export const LOCAL_PATH_REMOVE = 'local-path.k8ts.io/remove';
 /** Of a Node, written by it: those of them that are gone. */
 export const LOCAL_PATH_REMOVED = 'local-path.k8ts.io/removed';
-/** Of a PersistentVolume: whose provisioner made it. Upstream's. */
-export const PROVISIONED_BY = 'pv.kubernetes.io/provisioned-by';
 
 const VOLUME_NAME = /^pvc-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 

@@ -27,19 +27,11 @@ import {
 } from '../../../machinery/meta/local-path.ts';
 import { keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { SELECTED_NODE } from '../../../machinery/meta/volume-annotations.ts';
 import { storageClassOf } from '../../../machinery/meta/volume-match.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { writeObject } from '../runtime/write-object.ts';
-import {
-  folderRequest,
-  isAsked,
-  nodeNameOf,
-  planProvision,
-  planVolume,
-  SELECTED_NODE,
-  without,
-  type VolumePlan,
-} from './plan.ts';
+import { folderRequest, isAsked, nodeNameOf, planProvision, planVolume, without, type VolumePlan } from './plan.ts';
 
 const CLAIM = 'claim/';
 const VOLUME = 'volume/';

@@ -15,14 +15,12 @@ import {
   localPathRootOf,
   localPathVolumeName,
   namesIn,
-  PROVISIONED_BY,
 } from '../../../machinery/meta/local-path.ts';
+import { PROVISIONED_BY, SELECTED_NODE, STORAGE_PROVISIONER } from '../../../machinery/meta/volume-annotations.ts';
 import { isDeleting } from '../../../machinery/meta/object.ts';
 
 /** Upstream's name: whoever made the volume has its data to remove first. */
 export const PROVISIONER_FINALIZER = 'external-provisioner.volume.kubernetes.io/finalizer';
-export const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
-const STORAGE_PROVISIONER = 'volume.kubernetes.io/storage-provisioner';
 const HOSTNAME = 'kubernetes.io/hostname';
 const ACCESS_MODES = new Set(['ReadWriteOnce', 'ReadWriteOncePod']);
 

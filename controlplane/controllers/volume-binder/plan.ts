@@ -11,7 +11,12 @@ import type {
   PersistentVolumeClaimStatus,
 } from '../../../proto/api/core-v1.ts';
 import type { StorageClass } from '../../../proto/api/storage-v1.ts';
-import { PROVISIONED_BY } from '../../../machinery/meta/local-path.ts';
+import {
+  BIND_COMPLETED,
+  BOUND_BY_CONTROLLER,
+  PROVISIONED_BY,
+  SELECTED_NODE,
+} from '../../../machinery/meta/volume-annotations.ts';
 import { isDeleting } from '../../../machinery/meta/object.ts';
 import {
   bestVolumes,
@@ -21,10 +26,6 @@ import {
   volumeModeOf,
 } from '../../../machinery/meta/volume-match.ts';
 
-export const BIND_COMPLETED = 'pv.kubernetes.io/bind-completed';
-export const BOUND_BY_CONTROLLER = 'pv.kubernetes.io/bound-by-controller';
-export const STORAGE_PROVISIONER = 'volume.kubernetes.io/storage-provisioner';
-const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
 const OLD_CLASS = 'volume.beta.kubernetes.io/storage-class';
 /** Those that were once part of Kubernetes; nobody else may have such a name. */
 const IN_TREE = 'kubernetes.io/';

@@ -16,6 +16,7 @@ import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { isDeleting, keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
 import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { STORAGE_PROVISIONER } from '../../../machinery/meta/volume-annotations.ts';
 import { storageClassOf } from '../../../machinery/meta/volume-match.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { writeObject, writeStatus } from '../runtime/write-object.ts';
@@ -25,7 +26,6 @@ import {
   boundVolume,
   planClaim,
   planVolume,
-  STORAGE_PROVISIONER,
   unboundClaimStatus,
   unboundVolume,
   type ClaimPlan,

@@ -9,6 +9,7 @@ import type { CSIDriver, CSINode, CSIStorageCapacity, StorageClass } from '../..
 import { matchesNodeSelector } from '../../../machinery/meta/node-selector.ts';
 import { isControlledBy, isDeleting } from '../../../machinery/meta/object.ts';
 import { claimNameOf } from '../../../machinery/meta/pod-claims.ts';
+import { BIND_COMPLETED, SELECTED_NODE } from '../../../machinery/meta/volume-annotations.ts';
 import { bestVolumes, storageClassOf } from '../../../machinery/meta/volume-match.ts';
 import type { Rejection } from './rejection.ts';
 import { roomFor } from './storage-capacity.ts';
@@ -53,8 +54,6 @@ export interface VolumeDecision {
   readonly provisions: PersistentVolumeClaim[];
 }
 
-export const SELECTED_NODE = 'volume.kubernetes.io/selected-node';
-const BIND_COMPLETED = 'pv.kubernetes.io/bind-completed';
 const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
 
 const OUT_OF_REACH = never("node(s) didn't match PersistentVolume's node affinity");

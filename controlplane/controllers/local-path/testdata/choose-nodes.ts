@@ -5,9 +5,9 @@ import type { Reconciler, ReconcileResult } from '../../../../machinery/client/r
 import { nodes, persistentVolumeClaims } from '../../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../../machinery/client/work-queue.ts';
 import { keyOf, splitKey } from '../../../../machinery/meta/object.ts';
+import { SELECTED_NODE } from '../../../../machinery/meta/volume-annotations.ts';
 import { isNotFound } from '../../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../../runtime/controller.ts';
-import { SELECTED_NODE } from '../plan.ts';
 
 export class ChooseNodes implements Controller, Reconciler {
   readonly name = 'choose-nodes';
