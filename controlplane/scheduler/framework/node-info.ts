@@ -16,6 +16,8 @@ let generations = 0;
 
 export class NodeInfo {
   readonly name: string;
+  /** Whether the node has any taint or is cordoned: most have none, and need no look at the node itself. */
+  isTainted: boolean;
   node: Node;
   allocatable: ResourceSum;
   /** Grows with every change; no two infos ever have the same. */
@@ -39,6 +41,7 @@ export class NodeInfo {
   /** @param allocatable of that node, if it was read before */
   constructor(node: Node, allocatable = allocatableOf(node)) {
     this.name = node.metadata.name ?? '';
+    this.isTainted = isTainted(node);
     this.node = node;
     this.allocatable = allocatable;
   }
@@ -64,6 +67,7 @@ export class NodeInfo {
 
   setNode(node: Node): void {
     this.node = node;
+    this.isTainted = isTainted(node);
     this.allocatable = allocatableOf(node);
     this.sizes = undefined;
     this.generation = ++generations;
@@ -110,6 +114,10 @@ export class NodeInfo {
     }
     this.claimUsers = counts;
   }
+}
+
+function isTainted({ spec }: Node): boolean {
+  return spec.unschedulable === true || (spec.taints ?? []).length > 0;
 }
 
 function without(pods: ReadonlyMap<string, Pod>, uid: string): ReadonlyMap<string, Pod> {

@@ -9,7 +9,7 @@ const REJECTIONS = [{ reason: 'node(s) were unschedulable', unresolvable: true }
 export const nodeUnschedulable: Plugin = {
   name: 'NodeUnschedulable',
   filter(_state, pod, info) {
-    return info.node.spec.unschedulable !== true || tolerates(pod) ? undefined : REJECTIONS;
+    return !info.isTainted || info.node.spec.unschedulable !== true || tolerates(pod) ? undefined : REJECTIONS;
   },
   eventsToRegister: () => [
     {

@@ -12,9 +12,10 @@ const REJECTIONS = [{ reason: 'node(s) had untolerated taint(s)', unresolvable: 
 
 export const taintToleration: Plugin = {
   name: 'TaintToleration',
-  filter: (_state, pod, { node }) => (isKeptAway(pod, node) ? REJECTIONS : undefined),
+  filter: (_state, pod, { isTainted, node }) => (isTainted && isKeptAway(pod, node) ? REJECTIONS : undefined),
   // Where nobody is unwelcome all nodes are as good.
-  preScore: (_state, pod, nodes) => (nodes.some(({ node }) => unwelcoming(pod, node) > 0) ? undefined : 'skip'),
+  preScore: (_state, pod, nodes) =>
+    nodes.some(({ isTainted, node }) => isTainted && unwelcoming(pod, node) > 0) ? undefined : 'skip',
   score: (_state, pod, { node }) => unwelcoming(pod, node),
   normalize: (_state, _pod, scores) => normalizeByMax(scores, true),
   eventsToRegister: () => [
