@@ -7,8 +7,7 @@
 import type { Labels } from '../../../machinery/meta/label-requirement.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import type { Node, Pod, PodAffinityTerm } from '../../../proto/api/core-v1.ts';
-import type { NodeInfo } from '../framework/node-info.ts';
-import type { Snapshot } from '../framework/snapshot.ts';
+import type { ClusterView, NodeView } from './cluster-view.ts';
 import type { ValueCounts } from './topology-counts.ts';
 import { compileTerm, labelWanted, termMatches, topologyValue, type CompiledTerm } from './topology.ts';
 
@@ -60,7 +59,7 @@ export class PlacedTerms {
   }
 
   /** The terms of placed pods that match `pod`. @param namespaceLabels of the pod's namespace */
-  matching(snapshot: Snapshot, pod: Pod, namespaceLabels: Labels | undefined): readonly PlacedTerm[] {
+  matching(snapshot: ClusterView, pod: Pod, namespaceLabels: Labels | undefined): readonly PlacedTerm[] {
     if (snapshot.nodesWithAffinity.size === 0 && this.nodes.size === 0) return NONE;
     this.follow(snapshot);
     if (this.entries.size === 0) return NONE;
@@ -74,7 +73,7 @@ export class PlacedTerms {
     return found;
   }
 
-  private follow(snapshot: Snapshot): void {
+  private follow(snapshot: ClusterView): void {
     if (snapshot.topologyGeneration !== this.topologyGeneration) {
       for (const name of this.nodes.keys()) if (snapshot.node(name) === undefined) this.forget(name);
       for (const info of snapshot.nodes) this.look(info);
@@ -85,7 +84,7 @@ export class PlacedTerms {
     this.topologyGeneration = snapshot.topologyGeneration;
   }
 
-  private look(info: NodeInfo): void {
+  private look(info: NodeView): void {
     const seen = this.nodes.get(info.name);
     if (seen === undefined) {
       if (info.podsWithAffinity.size === 0) return;

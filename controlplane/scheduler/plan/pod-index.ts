@@ -7,8 +7,7 @@
  */
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
-import type { NodeInfo } from '../framework/node-info.ts';
-import type { Snapshot } from '../framework/snapshot.ts';
+import type { ClusterView, NodeView } from './cluster-view.ts';
 import { TopologyCounts } from './topology-counts.ts';
 import { topologyValue } from './topology.ts';
 
@@ -56,7 +55,7 @@ export class PodIndex {
    * @param ask makes the question, if it was not asked before
    * @returns counts that change with the next call: good for this scheduling cycle
    */
-  count(snapshot: Snapshot, key: string, ask: () => Question): TopologyCounts {
+  count(snapshot: ClusterView, key: string, ask: () => Question): TopologyCounts {
     this.follow(snapshot);
     const answer = this.answers.get(key) ?? this.answer(ask());
     this.answers.delete(key);
@@ -80,7 +79,7 @@ export class PodIndex {
     return answer;
   }
 
-  private follow(snapshot: Snapshot): void {
+  private follow(snapshot: ClusterView): void {
     if (snapshot.topologyGeneration !== this.topologyGeneration) {
       for (const [name, seen] of this.nodes) if (snapshot.node(name) === undefined) this.forget(name, seen);
       for (const info of snapshot.nodes) this.look(info);
@@ -91,7 +90,7 @@ export class PodIndex {
     this.topologyGeneration = snapshot.topologyGeneration;
   }
 
-  private look(info: NodeInfo): void {
+  private look(info: NodeView): void {
     const seen = this.nodes.get(info.name);
     if (seen?.generation === info.generation) return;
     if (seen !== undefined && standsTheSame(seen.node, info.node)) {

@@ -5,7 +5,6 @@
  * Source: kubernetes.io/docs, "Resource Bin Packing"; upstream plugins NodeResourcesFit and NodeResourcesBalancedAllocation.
  */
 import type { ResourceSpec, UtilizationShapePoint } from '../../../proto/api/kube-scheduler-config-v1.ts';
-import type { NodeInfo } from '../framework/node-info.ts';
 import type { ResourceSum } from './resources.ts';
 
 /** Largest score of a shape's point. */
@@ -91,6 +90,14 @@ export function onLine(points: readonly UtilizationShapePoint[], utilization: nu
   return before?.score ?? 0;
 }
 
+/** What a node has, and what of it is taken. */
+export interface ResourceUse {
+  readonly allocatable: ResourceSum;
+  readonly requested: ResourceSum;
+  /** As `requested`, with upstream's assumption for containers that name no request. */
+  readonly requestedForScore: ResourceSum;
+}
+
 const OWN_FIELDS: ReadonlySet<string> = new Set(['cpu', 'memory', 'ephemeral-storage']);
 
 /** Scores nodes by one rule over the resources that it is for. */
@@ -116,7 +123,7 @@ export class NodeResourceScorer {
     return this.resources.every(name => name === 'pods' || request.get(name) === 0);
   }
 
-  score(request: ResourceSum, info: NodeInfo): number {
+  score(request: ResourceSum, info: ResourceUse): number {
     for (let i = 0; i < this.resources.length; i++) {
       const name = this.resources[i] ?? '';
       const asked = request.get(name);
