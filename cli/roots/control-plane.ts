@@ -128,7 +128,8 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
     without.has('scheduler') ? undefined : startScheduler(context, { apiServer, clientAs }),
     without.has('controllers') ? undefined : startControllers(context, { apiServer, clientAs }, pki, issuer),
     publishClusterSettings(admin, cluster),
-    without.has('local-path') ? undefined : publishLocalPathClass(admin),
+    // Claims of a class that nobody serves would wait for ever.
+    without.has('local-path') || without.has('controllers') ? undefined : publishLocalPathClass(admin),
     // Whoever brings another DNS brings its Service as well.
     cluster.clusterDnsMode === 'external' ? undefined : publishDnsService(admin, cluster.clusterDns),
   ]);
