@@ -58,7 +58,7 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
     this.queue = new WorkQueue({ clock: context.clock });
     this.autoscalers = context.informers.informer(horizontalPodAutoscalers);
     this.pods = context.informers.informer(pods);
-    this.targetPods = new TargetPods(this.pods.lister);
+    this.targetPods = new TargetPods(this.pods);
     this.autoscalers.addHandler({
       onAdd: hpa => this.queue.add(keyOf(hpa)),
       onUpdate: (older, hpa) => {

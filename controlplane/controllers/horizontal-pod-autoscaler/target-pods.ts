@@ -1,8 +1,9 @@
 /** Which pods belong to the target of an autoscaler, and whether another one claims them too. */
 import type { Pod } from '../../../proto/api/core-v1.ts';
-import type { Lister } from '../../../machinery/client/informer.ts';
+import type { Informer, Lister } from '../../../machinery/client/informer.ts';
 import { parseLabelSelector, type LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { splitKey } from '../../../machinery/meta/object.ts';
+import { indexByLabels, selectedBy, SelectorIndex } from '../runtime/label-index.ts';
 
 /** Why there are none: for the condition ScalingActive, and for an event. */
 export interface Refusal {
@@ -22,10 +23,11 @@ export interface Selected {
 export class TargetPods {
   private readonly pods: Lister<Pod>;
   /** The newest selector of each autoscaler that has a target, by its key. */
-  private readonly selectors = new Map<string, LabelSelector>();
+  private readonly selectors = new SelectorIndex();
 
-  constructor(pods: Lister<Pod>) {
-    this.pods = pods;
+  constructor(pods: Informer<Pod>) {
+    indexByLabels(pods);
+    this.pods = pods.lister;
   }
 
   /** @param key of the autoscaler @param text `status.selector` of the target's scale */
@@ -45,9 +47,9 @@ export class TargetPods {
         `couldn't convert selector into a corresponding internal selector object: ${why}`,
       );
     }
-    this.selectors.set(key, selector);
     const { namespace } = splitKey(key);
-    const pods = this.pods.list(namespace).filter(pod => selector.matches(pod.metadata.labels));
+    this.selectors.set(key, namespace, selector);
+    const pods = selectedBy(this.pods, namespace, selector);
     const claimants = this.claimants(namespace, pods);
     if (claimants.length > 1) {
       const names = claimants.map(name => `{${name} ${namespace}}`).join(' ');
@@ -63,11 +65,8 @@ export class TargetPods {
 
   /** Names of the autoscalers that some of these pods belong to, sorted. */
   private claimants(namespace: string, pods: readonly Pod[]): string[] {
-    return [...this.selectors]
-      .filter(([key]) => splitKey(key).namespace === namespace)
-      .filter(([, selector]) => pods.some(pod => selector.matches(pod.metadata.labels)))
-      .map(([key]) => splitKey(key).name)
-      .sort();
+    const keys = new Set(pods.flatMap(({ metadata }) => this.selectors.selecting(namespace, metadata.labels)));
+    return [...keys].map(key => splitKey(key).name).sort();
   }
 }
 

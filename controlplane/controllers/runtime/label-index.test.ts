@@ -4,7 +4,7 @@ import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import { ObjectCache } from '../../../machinery/client/object-cache.ts';
 import { parseLabelSelector } from '../../../machinery/meta/label-selector.ts';
-import { indexByLabels, indexBySelector, selectedBy, selecting } from './label-index.ts';
+import { indexByLabels, indexBySelector, selectedBy, selecting, SelectorIndex } from './label-index.ts';
 
 function informerOf(objects: readonly Pod[]): Informer<Pod> {
   const lister = new ObjectCache<Pod>();
@@ -40,6 +40,12 @@ test('who is found by an index is found by looking at all', () => {
       const choosing = inPlace.filter(pod => selectorOf(pod).matches(wanted as Record<string, string>));
       const found = selecting({ informer, selectorOf }, 'n', wanted as Record<string, string>);
       expect(named(found)).toEqual(named(choosing));
+      const index = new SelectorIndex();
+      for (const pod of made) index.set(pod.metadata.name ?? '', pod.metadata.namespace ?? '', selectorOf(pod));
+      index.set('0', 'm', selector);
+      index.delete('1');
+      const others = named(choosing).filter(name => name !== '0' && name !== '1');
+      expect(index.selecting('n', wanted as Record<string, string>).sort()).toEqual(others);
     }),
     { numRuns: 60 },
   );

@@ -66,3 +66,34 @@ function exactPairs({ requirements }: LabelSelector): string[] {
     .filter(({ operator, values }) => ['=', '==', 'in'].includes(operator) && values.length === 1)
     .map(({ key, values }) => `${key}=${values[0] ?? ''}`);
 }
+
+/** Selectors by key, for those that no informer has. */
+export class SelectorIndex {
+  private readonly byKey = new Map<string, { selector: LabelSelector; place: string }>();
+  private readonly byPlace = new Map<string, Set<string>>();
+
+  set(key: string, namespace: string, selector: LabelSelector): void {
+    this.delete(key);
+    const place = `${namespace}/${exactPairs(selector)[0] ?? ANY}`;
+    this.byKey.set(key, { selector, place });
+    const keys = this.byPlace.get(place);
+    if (keys === undefined) this.byPlace.set(place, new Set([key]));
+    else keys.add(key);
+  }
+
+  delete(key: string): void {
+    const known = this.byKey.get(key);
+    if (known === undefined) return;
+    this.byKey.delete(key);
+    const keys = this.byPlace.get(known.place);
+    keys?.delete(key);
+    if (keys?.size === 0) this.byPlace.delete(known.place);
+  }
+
+  /** Keys of the selectors that select what has these labels. */
+  selecting(namespace: string, labels: Labels): string[] {
+    const places = [`${namespace}/${ANY}`, ...pairsOf(namespace, labels)];
+    const keys = places.flatMap(place => [...(this.byPlace.get(place) ?? [])]);
+    return keys.filter(key => this.byKey.get(key)?.selector.matches(labels));
+  }
+}

@@ -6,21 +6,32 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { jobs } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { findCondition, isDeleting, keyOf, splitKey } from '../../../machinery/meta/object.ts';
+import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
-import { parseTime } from '../../../machinery/meta/time.ts';
+import type { Histogram } from '../../../machinery/process/metrics.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
+import { expiryMs } from './plan.ts';
+
+const LATENESS_BUCKETS = Array.from({ length: 14 }, (_, i) => 0.1 * 2 ** i);
 
 export class TtlAfterFinishedController implements Controller, Reconciler {
   readonly name = 'ttl-after-finished-controller';
   private readonly context: ControllerContext;
   private readonly queue: WorkQueue;
   private readonly jobs: Informer<Job>;
+  /** From the end of a job's time until it is told to go. */
+  private readonly lateness: Histogram | undefined;
 
   constructor(context: ControllerContext) {
     this.context = context;
     this.queue = new WorkQueue({ clock: context.clock });
     this.jobs = context.informers.informer(jobs);
+    this.lateness = context.metrics?.histogram(
+      'ttl_after_finished_controller_job_deletion_duration_seconds',
+      'Time from when a job was to go until it was deleted.',
+      [],
+      LATENESS_BUCKETS,
+    );
     const wake = (job: Job): void => {
       if (expiryMs(job) !== undefined) this.queue.add(keyOf(job));
     };
@@ -45,21 +56,10 @@ export class TtlAfterFinishedController implements Controller, Reconciler {
       const preconditions = { uid, resourceVersion };
       const options = { propagationPolicy: 'Foreground', preconditions, signal } as const;
       await this.context.client.of(jobs).delete({ namespace, name }, options);
+      this.lateness?.observe(-leftMs / 1000);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
     return 'awaitChange';
   }
-}
-
-/** When the job is to go; undefined as long as it runs, or if it is to stay. */
-function expiryMs(job: Job): number | undefined {
-  const { ttlSecondsAfterFinished } = job.spec;
-  if (ttlSecondsAfterFinished === undefined || isDeleting(job)) return undefined;
-  for (const type of ['Complete', 'Failed']) {
-    const condition = findCondition(job.status?.conditions, type);
-    const endedMs = parseTime(condition?.lastTransitionTime ?? '');
-    if (condition?.status === 'True' && endedMs !== undefined) return endedMs + ttlSecondsAfterFinished * 1000;
-  }
-  return undefined;
 }
