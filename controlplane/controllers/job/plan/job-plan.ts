@@ -61,9 +61,7 @@ export function planJob(view: JobView): JobPlan {
   const isGoing = isDeleting(job);
   let verdict = knownVerdict(job) ?? judge(job, count, pods, nowMs);
   const mayManage = verdict === undefined && !isGoing;
-  const { create, remove, afterMs }: Changes = mayManage
-    ? manage(job, pods, count, view.monotonicMs)
-    : { create: [], remove: [] };
+  const { create, remove, afterMs }: Changes = mayManage ? manage(job, pods, count, view) : { create: [], remove: [] };
   const running = pods.filter(pod => pod.isActive && !remove.includes(pod));
   // What is to be made will run.
   verdict ??= judgeCompletion(job, count, running.length + create.length);

@@ -1,6 +1,6 @@
 /** How many pods a Job makes or ends now. Pure. Source: upstream `pkg/controller/job/job_controller.go` (manageJob). */
 import type { Job } from '../../../../proto/api/batch-v1.ts';
-import { inDeletionOrder } from '../../replicaset/plan.ts';
+import { inDeletionOrder } from '../../replicaset/plan/deletion-order.ts';
 import { backoffLeftMs } from './backoff.ts';
 import { countsByIndex, type Count } from './count.ts';
 import { IndexRanges } from './index-ranges.ts';
@@ -19,18 +19,23 @@ export interface Changes {
 
 const NOTHING: Changes = { create: [], remove: [] };
 
-/** @param nowMs by the clock that never jumps */
-export function manage(job: Job, pods: readonly JobPod[], count: Count, nowMs: number): Changes {
+/** When it is looked at: by the clock on the wall, which pods' times are of, and by the one that never jumps, which delays are measured by. */
+export interface Moment {
+  readonly nowMs: number;
+  readonly monotonicMs: number;
+}
+
+export function manage(job: Job, pods: readonly JobPod[], count: Count, { nowMs, monotonicMs }: Moment): Changes {
   const active = pods.filter(pod => pod.isActive);
   if (job.spec.suspend === true) return { create: [], remove: active.slice(0, MOST_AT_ONCE) };
   const wanted = wantedOf(job, count, active.length);
-  const remove = surplusOf(job, active, Math.max(0, active.length - wanted)).slice(0, MOST_AT_ONCE);
+  const remove = surplusOf(job, active, Math.max(0, active.length - wanted), nowMs).slice(0, MOST_AT_ONCE);
   if (remove.length > 0) return { create: [], remove };
   const held = replacesEndedOnly(job) ? pods.filter(pod => pod.isTerminating) : [];
   const missing = Math.min(wanted - active.length - held.length, MOST_AT_ONCE);
   if (missing <= 0) return NOTHING;
-  if (countsByIndex(job)) return nextOfEachIndex(job, [...active, ...held], count, missing, nowMs);
-  const waitMs = backoffLeftMs(count.backoff, nowMs);
+  if (countsByIndex(job)) return nextOfEachIndex(job, [...active, ...held], count, missing, monotonicMs);
+  const waitMs = backoffLeftMs(count.backoff, monotonicMs);
   if (waitMs > 0) return { ...NOTHING, afterMs: waitMs };
   const indexes = isIndexed(job) ? freeIndexes(job, [...active, ...held], count, missing) : undefined;
   const create = indexes ?? Array.from({ length: missing }, () => undefined);
@@ -44,9 +49,9 @@ function wantedOf({ spec }: Job, { succeeded, failedIndexes }: Count, active: nu
   return Math.min(parallelism, Math.max(0, spec.completions - succeeded - failedIndexes.size));
 }
 
-function surplusOf(job: Job, active: readonly JobPod[], atLeast: number): JobPod[] {
+function surplusOf(job: Job, active: readonly JobPod[], atLeast: number, nowMs: number): JobPod[] {
   const byPod = new Map(active.map(each => [each.pod, each]));
-  const ordered = inDeletionOrder([...byPod.keys()], []).flatMap(pod => byPod.get(pod) ?? []);
+  const ordered = inDeletionOrder([...byPod.keys()], [], nowMs).flatMap(pod => byPod.get(pod) ?? []);
   if (!isIndexed(job)) return ordered.slice(0, atLeast);
   const best = new Map(ordered.map(pod => [pod.index, pod]));
   // Of several pods of one index one is enough, and of none beyond the end.
@@ -71,7 +76,7 @@ function nextOfEachIndex(job: Job, at: readonly JobPod[], count: Count, missing:
     const { counted, ignored } = last === undefined ? { counted: 0, ignored: 0 } : failuresBefore(last.pod);
     const failures = last === undefined ? 0 : counted + ignored + 1;
     const lastFailureMs = last?.endedMs ?? 0;
-    const leftMs = backoffLeftMs({ failures, lastFailureMs }, nowMs);
+    const leftMs = backoffLeftMs({ failures, lastFailureMs }, monotonicMs);
     if (leftMs > 0) {
       afterMs = Math.min(afterMs, leftMs);
       continue;
