@@ -22,6 +22,8 @@ import { pretendNodes } from './pretend.ts';
 import { deploymentOf } from './scale-up.ts';
 
 const NAMESPACES = 50;
+/** Room for the pod ranges of all nodes. */
+const FLAGS = ['--cluster-cidr', '10.0.0.0/12', '--service-cidr', '10.96.0.0/16'];
 const PROBE_EVERY_MS = 50;
 const SETTLE_TIMEOUT_MS = 3_600_000;
 const REST_SETTLE_MS = 30_000;
@@ -58,7 +60,7 @@ export interface SettleFigures {
 export async function measureSettle(size: ScaleSize, say: (text: string) => void): Promise<SettleFigures> {
   const estate = openEstate('bench-scale');
   const directory = join(estate.directory, 'k8ts');
-  let server = await startK8ts(directory);
+  let server = await startK8ts(directory, { flags: FLAGS });
   const { client, close } = connectTo(server.access);
   const pretended = await pretendNodes(server.kubeconfig, size.nodes);
   try {
@@ -77,7 +79,7 @@ export async function measureSettle(size: ScaleSize, say: (text: string) => void
     say(`requests in a minute at rest: ${JSON.stringify(requestsAtRest)}`);
     await server.kill9();
     const begin = performance.now();
-    server = await startK8ts(directory, { port: server.access.port });
+    server = await startK8ts(directory, { port: server.access.port, flags: FLAGS });
     const readyMs = Math.round(performance.now() - begin);
     const restart = { readyMs, ...(await untilCalm(server, client, begin, size.replicas)) };
     say(
