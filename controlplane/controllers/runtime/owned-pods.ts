@@ -29,6 +29,7 @@ export class OwnedPods<T extends AnyObject> {
   readonly informer: Informer<Pod>;
   readonly control: PodControl<T>;
   private readonly options: OwnedPodsOptions<T>;
+  private readonly selectors = new WeakMap<T, LabelSelector>();
 
   constructor(options: OwnedPodsOptions<T>) {
     const { context, owners, queue } = options;
@@ -80,7 +81,9 @@ export class OwnedPods<T extends AnyObject> {
 
   private membership(owner: T): (pod: Pod) => boolean {
     const { selectorOf, isMember } = this.options;
-    const selector = selectorOf(owner);
+    // Objects of informers never change: another version is another object.
+    let selector = this.selectors.get(owner);
+    if (selector === undefined) this.selectors.set(owner, (selector = selectorOf(owner)));
     return pod => selector.matches(pod.metadata.labels) && isMember?.(owner, pod) !== false;
   }
 

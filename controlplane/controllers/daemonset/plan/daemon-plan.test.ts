@@ -71,6 +71,10 @@ describe('planDaemons()', () => {
     });
   });
 
+  test('makes a pod beside one that has ended and is kept from going', () => {
+    expect(plan(set(), [node('n1')], 'n1:new:failed:deleting')).toEqual({ create: ['n1'], delete: [] });
+  });
+
   test('a pod without a node of a node that is gone goes', () => {
     const lost = { ...daemonPod(set(), 'gone', 'new'), metadata: { name: 'lost' } };
     const view = daemonView(set(), three, [lost], 'new', NOW_MS);
@@ -104,6 +108,9 @@ describe('planDaemons()', () => {
       delete: ['n1:old:ready'],
     });
     expect(plan(surge, three, 'n1:old', 'n2:old:ready', 'n3:new:ready')).toEqual({ create: ['n1', 'n2'], delete: [] });
+    // An old pod that does not serve need not wait for the new one; one that ends is waited for.
+    expect(plan(surge, three, 'n1:old', 'n1:new', 'n2:new:ready', 'n3:new:ready').delete).toEqual(['n1:old']);
+    expect(plan(surge, three, 'n1:old:deleting', 'n2:new:ready', 'n3:new:ready').create).toEqual([]);
   });
 
   test('OnDelete leaves old pods alone', () => {
@@ -130,6 +137,8 @@ test('planDaemonStatus() counts nodes', () => {
     },
     afterMs: undefined,
   });
+  const surging = daemonView(set(), [node('n1')], [pod('n1:old:ready', 0), pod('n1:new', 1)], 'new', NOW_MS);
+  expect(planDaemonStatus(surging).status).toMatchObject({ numberAvailable: 1, updatedNumberScheduled: 0 });
   const slow = planDaemonStatus(daemonView(set(undefined, {}, 15), nodes, pods, 'new', NOW_MS));
   expect(slow).toMatchObject({ status: { numberReady: 2, numberAvailable: 0 }, afterMs: 5000 });
 });

@@ -35,6 +35,17 @@ test('newSetAnnotations() remembers the revision that a rollback replaces', () =
   });
 });
 
+test('newSetAnnotations() forgets the oldest revisions of a list that gets too long', () => {
+  const deployment = { metadata: { name: 'd' }, spec: { replicas: 1 } } as Deployment;
+  const history = Array.from({ length: 500 }, (_, i) => 1000 + i).join(',');
+  const before = set('2000');
+  const old = { ...before.metadata.annotations, 'deployment.kubernetes.io/revision-history': history };
+  const next = newSetAnnotations(deployment, { ...before, metadata: { name: 'x', annotations: old } }, 2001n);
+  const kept = next['deployment.kubernetes.io/revision-history'] ?? '';
+  expect(kept.length).toBeLessThanOrEqual(2000);
+  expect(kept.endsWith(',1499,2000')).toBe(true);
+});
+
 test('setsToClean() takes the oldest revisions, by number', () => {
   const deployment = { metadata: { name: 'd' }, spec: { revisionHistoryLimit: 1 } } as Deployment;
   const sets = [set('10', 'c'), set('9', 'b'), set('2', 'a')];

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import type { StatefulSet, StatefulSetSpec } from '../../../../proto/api/apps-v1.ts';
 import type { Pod } from '../../../../proto/api/core-v1.ts';
 import { REVISION_LABEL } from '../../runtime/plan/revisions.ts';
-import { claimOwners, claimsOf } from './claims.ts';
-import { statefulPod } from './identity.ts';
+import { claimOwners, claimsOf, isStaleClaim } from './claims.ts';
+import { missingIdentity, statefulPod } from './identity.ts';
 import { planStateful, planStatefulStatus } from './stateful-plan.ts';
 
 const NOW_MS = Date.parse('2026-01-01T00:10:00Z');
@@ -84,6 +84,9 @@ describe('planStateful()', () => {
     ['a partition stops it', set(rolling(2)), ['0:old:ready', '1:old:ready', '2:new:ready'], ''],
     ['below a partition pods stay what they were', set(rolling(2)), ['0:old:ready'], '+1:old'],
     ['several at a time', set(rolling(0, 2)), ['0:old:ready', '1:old:ready', '2:old:ready'], '-2 -1'],
+    ['at most as many as may be missing', parallel(rolling(0, 2)), ['0:old', '1:old:ready', '2:old:ready'], '-2'],
+    ['one that fails is replaced, in its turn', parallel(rolling(0)), ['0:old:ready', '1:old:ready', '2:old'], '-2'],
+    ['and not before its turn', parallel(rolling(0)), ['0:old', '1:old:ready', '2:old:ready'], ''],
     ['OnDelete', set({ updateStrategy: { type: 'OnDelete' } }), ['0:old:ready', '1:old:ready', '2:old:ready'], ''],
   ])('%s', (_name, subject, pods, expected) => {
     expect(plan(subject, ...pods)).toBe(expected);
@@ -161,5 +164,28 @@ describe('identity', () => {
     expect(uids(policy('Delete', 'Retain'), false)).toEqual(['u']);
     expect(uids(policy('Delete', 'Delete'), true)).toEqual(['uid-2']);
     expect(uids(policy('Retain', 'Delete'), false)).toEqual([]);
+  });
+
+  test("claims that are somebody else's stay theirs", () => {
+    const subject = set({ persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Delete', whenScaled: 'Delete' } });
+    const owners = [{ apiVersion: 'v1', kind: 'Other', name: 'o', uid: 'o', controller: true }];
+    expect(claimOwners(subject, pod('2:new'), true, owners)).toBe(owners);
+  });
+
+  test('a claim that goes with a pod that is gone is stale', () => {
+    const subject = set({ persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Delete' } });
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Pod', name: 'db-2', uid: 'uid-2' }];
+    const claim = { metadata: { name: 'data-db-2', ownerReferences }, spec: {} };
+    expect(isStaleClaim(subject, claim, 'db-2', undefined)).toBe(true);
+    expect(isStaleClaim(subject, claim, 'db-2', 'uid-2')).toBe(false);
+    expect(isStaleClaim(set(), claim, 'db-2', undefined)).toBe(false);
+  });
+
+  test("a pod that was adopted gets what makes it the set's own", () => {
+    expect(missingIdentity(set(), pod('2:new'))).toEqual({
+      'statefulset.kubernetes.io/pod-name': 'db-2',
+      'apps.kubernetes.io/pod-index': '2',
+    });
+    expect(missingIdentity(set(), statefulPod(set(), { spec: { containers: [] } }, 1, 'r') as Pod)).toBeUndefined();
   });
 });
