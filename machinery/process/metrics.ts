@@ -71,6 +71,11 @@ class NumberFamily implements Family {
     return text;
   }
 
+  /** Drops what is counted under labels of which nothing will be told again. */
+  forget(isOver: (labels: readonly string[]) => boolean): void {
+    for (const key of this.values.keys()) if (isOver(key.split('\u0000'))) this.values.delete(key);
+  }
+
   protected cell(labels: readonly string[]): { value: number } {
     const key = labels.join('\u0000');
     let cell = this.values.get(key);
@@ -83,11 +88,6 @@ class NumberFamily implements Family {
 }
 
 export class Counter extends NumberFamily {
-  /** Drops what is counted under labels of which nothing will be told again. */
-  forget(isOver: (labels: readonly string[]) => boolean): void {
-    for (const key of this.values.keys()) if (isOver(key.split('\u0000'))) this.values.delete(key);
-  }
-
   inc(labels: readonly string[] = [], by = 1): void {
     this.cell(labels).value += by;
   }

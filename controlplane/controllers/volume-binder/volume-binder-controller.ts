@@ -31,6 +31,7 @@ import {
   type ClaimPlan,
   type Told,
 } from './plan.ts';
+import { volumeMetrics } from './volume-metrics.ts';
 
 const CLAIM = 'claim/';
 const VOLUME = 'volume/';
@@ -72,6 +73,8 @@ export class VolumeBinderController implements Controller, Reconciler {
     this.volumes.addIndex(FREE_BY_CLASS, volume =>
       volume.spec.claimRef === undefined ? [storageClassOf(volume)] : [],
     );
+    if (context.metrics !== undefined)
+      volumeMetrics(context.metrics, { claims: this.claims.lister, volumes: this.volumes.lister });
     this.watch();
   }
 
