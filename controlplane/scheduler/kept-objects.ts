@@ -59,29 +59,47 @@ export function keptPod(pod: Pod): Pod {
   const { name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
   const { labels, annotations, ownerReferences } = metadata;
   return {
-    metadata: present({
-      ...{ name, namespace, uid, resourceVersion, generation, creationTimestamp, deletionTimestamp },
-      ...{ labels, annotations, ownerReferences },
-    }),
+    metadata: {
+      name,
+      namespace,
+      uid,
+      resourceVersion,
+      generation,
+      creationTimestamp,
+      deletionTimestamp,
+      labels,
+      annotations,
+      ownerReferences,
+    },
     spec: keptSpec(spec),
     status: keptStatus(status),
   };
 }
 
+// Fields stand in literals, also where most have nothing there: an object of a known shape is made at once and takes the least.
+
 function keptSpec(spec: PodSpec): PodSpec {
-  const { nodeName, schedulerName, priority, preemptionPolicy, affinity, nodeSelector, tolerations, overhead } = spec;
-  const { topologySpreadConstraints, resources, hostNetwork, initContainers, volumes, resourceClaims } = spec;
-  return present({
-    ...{ nodeName, schedulerName, priority, preemptionPolicy, affinity, nodeSelector, tolerations, overhead },
-    ...{ topologySpreadConstraints, resources, hostNetwork, resourceClaims },
+  return {
+    nodeName: spec.nodeName,
+    schedulerName: spec.schedulerName,
+    priority: spec.priority,
+    preemptionPolicy: spec.preemptionPolicy,
+    affinity: spec.affinity,
+    nodeSelector: spec.nodeSelector,
+    tolerations: spec.tolerations,
+    overhead: spec.overhead,
+    topologySpreadConstraints: spec.topologySpreadConstraints,
+    resources: spec.resources,
+    hostNetwork: spec.hostNetwork,
+    resourceClaims: spec.resourceClaims,
     containers: spec.containers.map(keptContainer),
-    initContainers: initContainers?.map(keptContainer),
-    volumes: keptVolumes(volumes),
-  });
+    initContainers: spec.initContainers?.map(keptContainer),
+    volumes: keptVolumes(spec.volumes),
+  };
 }
 
 function keptContainer({ name, image, resources, ports, restartPolicy }: Container): Container {
-  return present({ name, image, resources, ports, restartPolicy });
+  return { name, image, resources, ports, restartPolicy };
 }
 
 /** Those that say nothing about where the pod may run hold nothing of what they say. */
@@ -97,12 +115,16 @@ function keptVolumes(volumes: readonly Volume[] | undefined): Volume[] | undefin
 function keptStatus(status: PodStatus | undefined): PodStatus {
   const { phase, startTime, nominatedNodeName, conditions, resources, allocatedResources } = status ?? {};
   const resizes = conditions?.filter(({ type }) => type.startsWith('PodResize') || type === 'DisruptionTarget');
-  return present({
-    ...{ phase, startTime, nominatedNodeName, resources, allocatedResources },
+  return {
+    phase,
+    startTime,
+    nominatedNodeName,
+    resources,
+    allocatedResources,
     conditions: resizes?.length === 0 ? undefined : resizes,
     containerStatuses: keptContainerStatuses(status?.containerStatuses),
     initContainerStatuses: keptContainerStatuses(status?.initContainerStatuses),
-  });
+  };
 }
 
 type ContainerStatuses = PodStatus['containerStatuses'];
@@ -110,9 +132,9 @@ type ContainerStatuses = PodStatus['containerStatuses'];
 function keptContainerStatuses(statuses: ContainerStatuses): ContainerStatuses {
   const kept = statuses?.filter(({ resources, allocatedResources }) => (resources ?? allocatedResources) !== undefined);
   if (kept === undefined || kept.length === 0) return undefined;
-  return kept.map(({ name, resources, allocatedResources, ready, restartCount, image, imageID }) =>
-    present({ name, resources, allocatedResources, ready, restartCount, image, imageID }),
-  );
+  return kept.map(({ name, resources, allocatedResources, ready, restartCount, image, imageID }) => ({
+    ...{ name, resources, allocatedResources, ready, restartCount, image, imageID },
+  }));
 }
 
 function keptNode(node: Node, images: Shared): Node {
@@ -121,14 +143,14 @@ function keptNode(node: Node, images: Shared): Node {
   return {
     metadata: withoutManagedFields(node).metadata,
     spec,
-    status: present({
+    status: {
       ...{ allocatable, capacity, nodeInfo, addresses, declaredFeatures },
       conditions: conditions?.map(condition => images.condition(condition.type, condition.status)),
       images: status?.images?.map(({ names, sizeBytes }) => ({
         names: names?.map(name => images.text(name)),
         sizeBytes,
       })),
-    }),
+    },
   };
 }
 
@@ -152,16 +174,6 @@ class Shared {
     this.conditions.set(key, known);
     return known;
   }
-}
-
-/** Without what is undefined: a field that is not there costs nothing. */
-function present<T extends object>(object: { [K in keyof T]: T[K] | undefined }): T {
-  const kept: Partial<T> = {};
-  for (const key of Object.keys(object) as (keyof T)[]) {
-    const value = object[key];
-    if (value !== undefined) kept[key] = value;
-  }
-  return kept as T;
 }
 
 function isOf(resource: Resource<AnyObject>, other: { group: string; resource: string }): boolean {

@@ -3,6 +3,8 @@ import type { ClusterChange } from './cluster-change.ts';
 import type { QueueEntry } from './queue-entry.ts';
 import type { QueueingHints } from './queueing-hints.ts';
 
+const NOBODY: ReadonlySet<QueueEntry> = new Set();
+
 export class UnschedulablePods {
   private readonly hints: QueueingHints;
   /** When each was added; the oldest first. */
@@ -50,6 +52,7 @@ export class UnschedulablePods {
 
   /** Those that the change may make fit. */
   helpedBy(change: ClusterChange): ReadonlySet<QueueEntry> {
+    if (this.addedMs.size === 0) return NOBODY;
     const helped = new Set<QueueEntry>();
     for (const [plugin, entries] of this.byPlugin) {
       if (!this.hints.concerns(plugin, change)) continue;
