@@ -133,7 +133,7 @@ export class PlacedTerms {
   private add(key: string, term: CompiledTerm, effect: TermEffect): Entry {
     const entry: Entry = { key, topologyKey: term.topologyKey, effect, counts: new Map(), term, pods: 0 };
     this.entries.set(key, entry);
-    const label = labelWanted(term.selector) ?? ANY;
+    const label = bucketOf(term);
     const sameLabel = this.byLabel.get(label) ?? new Set();
     this.byLabel.set(label, sameLabel.add(entry));
     return entry;
@@ -141,7 +141,7 @@ export class PlacedTerms {
 
   private drop(entry: Entry): void {
     this.entries.delete(entry.key);
-    const label = labelWanted(entry.term.selector) ?? ANY;
+    const label = bucketOf(entry.term);
     const sameLabel = this.byLabel.get(label);
     sameLabel?.delete(entry);
     if (sameLabel?.size === 0) this.byLabel.delete(label);
@@ -149,6 +149,11 @@ export class PlacedTerms {
 }
 
 const NONE: readonly PlacedTerm[] = [];
+
+function bucketOf({ selector }: CompiledTerm): string {
+  const wanted = labelWanted(selector);
+  return wanted === undefined ? ANY : `${wanted.key}=${wanted.value}`;
+}
 
 function asksTheSame(one: Pod, other: Pod | undefined): boolean {
   if (one === other) return true;

@@ -9,13 +9,13 @@ import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
 import type { ClusterView, NodeView } from './cluster-view.ts';
 import { TopologyCounts } from './topology-counts.ts';
-import { topologyValue } from './topology.ts';
+import { topologyValue, type LabelPair } from './topology.ts';
 
 /** What is counted; the answers must depend on the arguments alone, of a node on its labels and taints, of a pod on its metadata. */
 export interface Question {
   readonly topologyKey: string;
-  /** A label, as `key=value`, that every pod has which counts; undefined when there is none. */
-  readonly label: string | undefined;
+  /** A label that every pod has which counts; undefined when there is none. */
+  readonly label: LabelPair | undefined;
   /** Topology values without pods are of interest too. */
   readonly wantsEmpty: boolean;
   countsPod(pod: Pod): boolean;
@@ -40,11 +40,15 @@ interface Answer {
 }
 
 const MAX_QUESTIONS = 64;
+const MAX_KEYS = 16;
+
+/** Pods by a label's value, then by UID. */
+type ByValue = Map<string, Map<string, PlacedPod>>;
 
 export class PodIndex {
   private readonly nodes = new Map<string, SeenNode>();
-  /** By label, then by UID. */
-  private readonly byLabel = new Map<string, Map<string, PlacedPod>>();
+  /** For the labels that questions asked for. */
+  private readonly byLabel = new Map<string, ByValue>();
   /** By key; the one asked last stands last. */
   private readonly answers = new Map<string, Answer>();
   private generation = 0;
@@ -71,12 +75,27 @@ export class PodIndex {
     const answer = { question, counts: new TopologyCounts() };
     if (question.wantsEmpty) for (const { node } of this.nodes.values()) addNode(answer, node);
     if (question.label !== undefined) {
-      for (const { pod, on } of this.byLabel.get(question.label)?.values() ?? []) changePod(answer, on.node, pod, 1);
+      const { key, value } = question.label;
+      for (const { pod, on } of this.podsBy(key).get(value)?.values() ?? []) changePod(answer, on.node, pod, 1);
     } else {
       for (const { node, pods } of this.nodes.values())
         for (const pod of pods.values()) changePod(answer, node, pod, 1);
     }
     return answer;
+  }
+
+  private podsBy(key: string): ByValue {
+    const known = this.byLabel.get(key);
+    if (known !== undefined) return known;
+    const byValue: ByValue = new Map();
+    for (const seen of this.nodes.values())
+      for (const [uid, pod] of seen.pods) file(byValue, key, uid, { pod, on: seen });
+    for (const oldest of this.byLabel.keys()) {
+      if (this.byLabel.size < MAX_KEYS) break;
+      this.byLabel.delete(oldest);
+    }
+    this.byLabel.set(key, byValue);
+    return byValue;
   }
 
   private follow(snapshot: ClusterView): void {
@@ -128,20 +147,18 @@ export class PodIndex {
 
   private arrive(seen: SeenNode, uid: string, pod: Pod): void {
     seen.pods.set(uid, pod);
-    for (const label of labelsOf(pod)) {
-      const sameLabel = this.byLabel.get(label) ?? new Map<string, PlacedPod>();
-      this.byLabel.set(label, sameLabel.set(uid, { pod, on: seen }));
-    }
+    for (const [key, byValue] of this.byLabel) file(byValue, key, uid, { pod, on: seen });
     for (const answer of this.answers.values()) changePod(answer, seen.node, pod, 1);
   }
 
   private leave(seen: SeenNode, uid: string, pod: Pod): void {
     seen.pods.delete(uid);
-    for (const label of labelsOf(pod)) {
-      const sameLabel = this.byLabel.get(label);
+    for (const [key, byValue] of this.byLabel) {
+      const value = pod.metadata.labels?.[key] ?? '';
+      const same = byValue.get(value);
       // It may stand on another node by now.
-      if (sameLabel?.get(uid)?.on === seen) sameLabel.delete(uid);
-      if (sameLabel?.size === 0) this.byLabel.delete(label);
+      if (same?.get(uid)?.on === seen) same.delete(uid);
+      if (same?.size === 0) byValue.delete(value);
     }
     for (const answer of this.answers.values()) changePod(answer, seen.node, pod, -1);
   }
@@ -163,8 +180,11 @@ function valueFor(question: Question, node: Node): string | undefined {
   return value === undefined || question.countsNode?.(node) === false ? undefined : value;
 }
 
-function labelsOf({ metadata: { labels = {} } }: Pod): readonly string[] {
-  return Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+function file(byValue: ByValue, key: string, uid: string, placed: PlacedPod): void {
+  const value = placed.pod.metadata.labels?.[key];
+  if (typeof value !== 'string') return;
+  const same = byValue.get(value) ?? new Map<string, PlacedPod>();
+  byValue.set(value, same.set(uid, placed));
 }
 
 function standsTheSame(before: Node, now: Node): boolean {

@@ -44,11 +44,17 @@ export function termMatches(term: CompiledTerm, { metadata }: Pod, namespaceLabe
   );
 }
 
-/** A label, as `key=value`, that every pod has which the selector matches; undefined when it asks for none in particular. */
-export function labelWanted(selector: LabelSelector): string | undefined {
+/** A label with its value. */
+export interface LabelPair {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** A label that every pod has which the selector matches; undefined when it asks for none in particular. */
+export function labelWanted(selector: LabelSelector): LabelPair | undefined {
   for (const { key, operator, values } of selector.requirements) {
     const isOne = operator === '=' || operator === '==' || (operator === 'in' && values.length === 1);
-    if (isOne) return `${key}=${values[0] ?? ''}`;
+    if (isOne) return { key, value: values[0] ?? '' };
   }
   return undefined;
 }
