@@ -58,6 +58,12 @@ test.each<[string, LimitRangeItem, Pod, string[]]>([
     ['maximum cpu usage per Pod is 2, but limit is 2100m'],
   ],
   [
+    'what some containers of a pod limit together',
+    { type: 'Pod', max: { memory: '2Gi' } },
+    pod({ limits: { memory: '3Gi' } }, {}),
+    ['maximum memory usage per Pod is 2Gi, but limit is 3Gi'],
+  ],
+  [
     'limits too far from requests',
     { type: 'Container', maxLimitRequestRatio: { cpu: '2' } },
     pod({ requests: { cpu: '1' }, limits: { cpu: '3' } }, { requests: { cpu: '1' }, limits: { cpu: '2' } }, {}),

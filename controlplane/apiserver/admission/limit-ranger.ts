@@ -42,7 +42,8 @@ export function limitRanger(ranges: ResourceStorage<LimitRange>): AdmissionPlugi
       if (object === undefined || object.metadata.deletionTimestamp !== undefined) return;
       const isPod = resource.storedInfo.resource === 'pods';
       for (const range of await of(request)) {
-        const found = isPod ? podViolations(range, object as Pod) : claimViolations(range, object);
+        // What several containers do wrong alike is said once.
+        const found = [...new Set(isPod ? podViolations(range, object as Pod) : claimViolations(range, object))];
         if (found.length === 0) continue;
         const why = found.length === 1 ? (found[0] ?? '') : `[${found.join(', ')}]`;
         throw forbidden(groupResource(resource.info), request.name, why);
@@ -90,7 +91,7 @@ export function podViolations({ spec: { limits } }: LimitRange, pod: Pod): strin
   // Overhead is not the pod's own.
   const bare: Pod = { ...pod, spec: { ...pod.spec, overhead: undefined } };
   return (limits ?? []).flatMap(item => {
-    if (item.type === 'Pod') return violations(item, podRequests(bare), podLimits(bare));
+    if (item.type === 'Pod') return violations(item, podRequests(bare), podLimits(bare, 'any'));
     if (item.type !== 'Container') return [];
     return [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].flatMap(({ resources }) =>
       violations(item, parseAmounts(resources?.requests), parseAmounts(resources?.limits)),
