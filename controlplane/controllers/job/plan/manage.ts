@@ -67,7 +67,7 @@ function freeIndexes({ spec }: Job, at: readonly JobPod[], count: Count, missing
 }
 
 /** Each index waits by itself. Differs: while one waits, others take its place; upstream's keep it free. */
-function nextOfEachIndex(job: Job, at: readonly JobPod[], count: Count, missing: number, nowMs: number): Changes {
+function nextOfEachIndex(job: Job, at: readonly JobPod[], count: Count, missing: number, monotonicMs: number): Changes {
   const create: NewPod[] = [];
   let afterMs = Infinity;
   for (const index of freeIndexes(job, at, count, missing + count.kept.size)) {
