@@ -57,6 +57,21 @@ test.each([
     argv: { 'cluster-cidr': '10.1.0.0/16,fd00:1::/48', 'service-cidr': '10.2.0.0/16,fd00:2::/112' },
     want: undefined,
   },
+  {
+    name: 'a scheduler of its own',
+    argv: { 'scheduler-config': '/a.yaml', 'scheduler-plugins': '/b.mjs,/c.mjs' },
+    want: undefined,
+  },
+  {
+    name: 'plugins that no profile names',
+    argv: { 'scheduler-plugins': '/b.mjs' },
+    want: '--scheduler-plugins: ["/b.mjs"] needs --scheduler-config too',
+  },
+  {
+    name: 'a plugin of no absolute path',
+    argv: { 'scheduler-config': '/a.yaml', 'scheduler-plugins': 'b.mjs' },
+    want: '--scheduler-plugins: "b.mjs" is no absolute path',
+  },
   { name: 'IPv6 alone', argv: { 'cluster-cidr': 'fd00:1::/48', 'service-cidr': 'fd00:2::/124' }, want: undefined },
   {
     name: 'services of one family of two',
