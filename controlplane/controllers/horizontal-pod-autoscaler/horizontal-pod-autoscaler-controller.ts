@@ -19,6 +19,7 @@ import type { LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
+import { HpaMetrics } from './hpa-metrics.ts';
 import { planMetrics } from './plan/metrics-plan.ts';
 import { normalize } from './plan/normalize.ts';
 import { newHistory, withRecommendation, withScale, type ScalingHistory } from './plan/scaling-history.ts';
@@ -52,6 +53,7 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
   /** By key of the autoscaler. */
   private readonly histories = new Map<string, ScalingHistory>();
   private readonly targetPods: TargetPods;
+  private readonly metrics: HpaMetrics | undefined;
 
   constructor(context: ControllerContext) {
     this.context = context;
@@ -59,6 +61,8 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
     this.autoscalers = context.informers.informer(horizontalPodAutoscalers);
     this.pods = context.informers.informer(pods);
     this.targetPods = new TargetPods(this.pods);
+    const count = (): number => this.autoscalers.lister.list().length;
+    this.metrics = context.metrics === undefined ? undefined : new HpaMetrics(context.metrics, count);
     this.autoscalers.addHandler({
       onAdd: hpa => this.queue.add(keyOf(hpa)),
       onUpdate: (older, hpa) => {
@@ -83,8 +87,11 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
       return 'awaitChange';
     }
     if (hpa.metadata.deletionTimestamp !== undefined) return 'awaitChange';
-    const status = new HpaStatus(hpa, this.context.clock.now());
+    const { clock } = this.context;
+    const beganMs = clock.monotonicMs();
+    const status = new HpaStatus(hpa, clock.now());
     await this.scale(hpa, status, signal);
+    this.metrics?.looked(status.outcome, clock.monotonicMs() - beganMs);
     await this.write(hpa, status, signal);
     return { afterMs: PERIOD_MS };
   }
@@ -170,6 +177,8 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
       nowMs,
     });
     status.currentMetrics = plan.statuses;
+    for (const [i, replicas] of plan.each.entries())
+      this.metrics?.computed(hpa.spec.metrics?.[i]?.type ?? '', replicas, current);
     for (const { reason, message } of plan.failures) this.event(hpa, 'Warning', reason, message);
     const [failure] = plan.failures;
     if (plan.replicas === undefined) {

@@ -10,6 +10,14 @@ import { formatTime } from '../../../../machinery/meta/time.ts';
 
 type ConditionType = 'AbleToScale' | 'ScalingActive' | 'ScalingLimited';
 
+/** How a round ended, in the words of upstream's metrics. */
+export interface Outcome {
+  readonly action: 'scale_up' | 'scale_down' | 'none';
+  readonly error: 'spec' | 'internal' | 'none';
+}
+
+const OF_THE_SPEC = ['InvalidSelector', 'AmbiguousSelector', 'InvalidMetricSourceType'];
+
 export class HpaStatus {
   currentReplicas: number;
   desiredReplicas: number;
@@ -36,6 +44,16 @@ export class HpaStatus {
 
   markScaled(): void {
     this.lastScaleTime = this.now;
+  }
+
+  get outcome(): Outcome {
+    const isScaled = this.lastScaleTime === this.now && this.desiredReplicas !== this.currentReplicas;
+    const up = this.desiredReplicas > this.currentReplicas;
+    const wrong = this.conditions.find(({ type, status, reason }) => {
+      return status === 'False' && type !== 'ScalingLimited' && reason !== 'ScalingDisabled';
+    });
+    const error = wrong === undefined ? 'none' : OF_THE_SPEC.includes(wrong.reason ?? '') ? 'spec' : 'internal';
+    return { action: isScaled ? (up ? 'scale_up' : 'scale_down') : 'none', error };
   }
 
   toStatus(): HorizontalPodAutoscalerStatus {

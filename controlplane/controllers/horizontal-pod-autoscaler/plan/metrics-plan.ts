@@ -41,6 +41,8 @@ export interface MetricsPlan {
   readonly metricName: string;
   readonly statuses: MetricStatus[];
   readonly failures: readonly MetricFailure[];
+  /** What each metric asks for by itself, in order; undefined: it says nothing. */
+  readonly each: readonly (number | undefined)[];
 }
 
 const DEFAULT_TOLERANCE = 0.1;
@@ -48,21 +50,24 @@ const DEFAULT_TOLERANCE = 0.1;
 export function planMetrics(input: MetricsInput): MetricsPlan {
   const statuses: MetricStatus[] = [];
   const failures: MetricFailure[] = [];
+  const each: (number | undefined)[] = [];
   let best: { replicas: number; metricName: string } | undefined;
   const specs = input.spec.metrics ?? [];
   for (const spec of specs) {
     try {
       const { replicas, metricName, status } = ofMetric(input, spec);
       statuses.push(status);
+      each.push(replicas);
       if (best === undefined || replicas > best.replicas) best = { replicas, metricName };
     } catch (error) {
       if (!(error instanceof MetricError)) throw error;
       failures.push(failureOf(spec, error.message));
+      each.push(undefined);
     }
   }
   const shrinksUnseeing = failures.length > 0 && best !== undefined && best.replicas < input.currentReplicas;
-  if (best === undefined || shrinksUnseeing) return { replicas: undefined, metricName: '', statuses, failures };
-  return { ...best, statuses, failures };
+  if (best === undefined || shrinksUnseeing) return { replicas: undefined, metricName: '', statuses, failures, each };
+  return { ...best, statuses, failures, each };
 }
 
 function failureOf(spec: MetricSpec, message: string): MetricFailure {

@@ -269,3 +269,21 @@ test('HpaStatus keeps the time of a condition that did not turn', () => {
     ],
   });
 });
+
+test.each([
+  ['AbleToScale', false, 'FailedGetScale', 'internal'],
+  ['ScalingActive', false, 'AmbiguousSelector', 'spec'],
+  ['ScalingActive', false, 'ScalingDisabled', 'none'],
+  ['ScalingLimited', false, 'DesiredWithinRange', 'none'],
+] as const)('HpaStatus: the outcome of %s %s %s is the error %s', (type, isTrue, reason, error) => {
+  const hpa = {
+    metadata: { name: 'web' },
+    spec: { maxReplicas: 1, scaleTargetRef: { kind: 'Deployment', name: 'web' } },
+  };
+  const status = new HpaStatus(hpa, NOW_MS);
+  status.set(type, isTrue, reason, '');
+  expect(status.outcome).toEqual({ action: 'none', error });
+  status.desiredReplicas = 3;
+  status.markScaled();
+  expect(status.outcome.action).toBe('scale_up');
+});
