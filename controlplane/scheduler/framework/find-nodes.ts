@@ -4,7 +4,7 @@ import type { CycleState } from './cycle-state.ts';
 import type { Diagnosis, NodeSubset, Rejection } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Question } from './question.ts';
-import { runFilters } from './run-filters.ts';
+import { filtersOf, runFilters, type FilterRun } from './run-filters.ts';
 import { timed } from './timing.ts';
 
 export interface Search {
@@ -46,7 +46,8 @@ export function findNodes(question: Question, state: CycleState): Search {
   const found = timed(
     timing,
     'Filter',
-    () => filterNodes({ ...question, guilty }, state, candidates, rejected),
+    () =>
+      filterNodes({ ...question, guilty, filters: filtersOf(question.plugins, state) }, state, candidates, rejected),
     ({ feasible }) => (feasible.length > 0 ? 'Success' : 'Unschedulable'),
   );
   const diagnosis = (): Diagnosis => {
@@ -110,7 +111,7 @@ function runPreFilters(
 }
 
 function filterNodes(
-  question: Question & { readonly guilty: Set<string> },
+  question: Question & FilterRun,
   state: CycleState,
   nodes: readonly NodeInfo[],
   rejected: { node: NodeInfo; reasons: readonly Rejection[] }[],

@@ -2,7 +2,7 @@
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
 import type { CycleState } from './cycle-state.ts';
-import type { Rejection } from './framework.ts';
+import type { Plugin, Rejection } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
 import type { Nominator } from './nominator.ts';
 import type { PluginsByPoint } from './profile.ts';
@@ -12,9 +12,16 @@ export interface FilterRun {
   readonly plugins: PluginsByPoint;
   readonly pod: Pod;
   readonly nominator: Nominator;
+  /** The plugins to ask, for many nodes found once; see `filtersOf`. */
+  readonly filters?: readonly Plugin[] | undefined;
   /** Gets the plugin that turns the node down. */
   readonly guilty?: Set<string> | undefined;
   readonly timing?: Timing | undefined;
+}
+
+/** Those whose PreFilter did not say that there is nothing to ask. */
+export function filtersOf({ filter }: PluginsByPoint, { skipFilter }: CycleState): readonly Plugin[] {
+  return filter.map(({ plugin }) => plugin).filter(({ name }) => !skipFilter.has(name));
 }
 
 /** Why the pod cannot run on the node; undefined when it can. */
@@ -45,19 +52,27 @@ function withNominated(run: FilterRun, state: CycleState, node: NodeInfo): reado
 
 /** The reasons of the first plugin that turns the node down, as upstream counts them. */
 function firstRejections(run: FilterRun, state: CycleState, node: NodeInfo): readonly Rejection[] | undefined {
-  const { plugins, pod, guilty, timing } = run;
-  const { skipFilter } = state;
-  for (const { plugin } of plugins.filter) {
-    if (skipFilter.size > 0 && skipFilter.has(plugin.name)) continue;
-    const beganMs = timing?.plugin === undefined ? 0 : performance.now();
-    const reasons = plugin.filter?.(state, pod, node);
-    const fits = reasons === undefined || reasons.length === 0;
-    timing?.plugin?.(plugin.name, 'Filter', fits ? 'Success' : 'Unschedulable', (performance.now() - beganMs) / 1000);
-    if (fits) continue;
-    guilty?.add(plugin.name);
+  const { pod, timing, filters = filtersOf(run.plugins, state) } = run;
+  for (const plugin of filters) {
+    const reasons =
+      timing?.plugin === undefined
+        ? plugin.filter?.(state, pod, node)
+        : timedFilter(plugin, timing.plugin, () => plugin.filter?.(state, pod, node));
+    if (reasons === undefined || reasons.length === 0) continue;
+    run.guilty?.add(plugin.name);
     return reasons;
   }
   return undefined;
+}
+
+type FilterAnswer = readonly Rejection[] | undefined;
+
+function timedFilter(plugin: Plugin, tell: NonNullable<Timing['plugin']>, filter: () => FilterAnswer): FilterAnswer {
+  const beganMs = performance.now();
+  const reasons = filter();
+  const status = (reasons?.length ?? 0) === 0 ? 'Success' : 'Unschedulable';
+  tell(plugin.name, 'Filter', status, (performance.now() - beganMs) / 1000);
+  return reasons;
 }
 
 /** PreFilter's extensions: the state as if `other` ran on the node, which holds it already. */
