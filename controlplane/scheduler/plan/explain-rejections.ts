@@ -6,10 +6,12 @@ import type { Rejection } from './rejection.ts';
  */
 export function explainRejections(nodeCount: number, rejections: ReadonlyMap<string, readonly Rejection[]>): string {
   if (nodeCount === 0) return 'no nodes available to schedule pods';
+  // Most nodes share the list of their reasons with others.
+  const lists = new Map<readonly Rejection[], number>();
+  for (const reasons of rejections.values()) lists.set(reasons, (lists.get(reasons) ?? 0) + 1);
   const counts = new Map<string, number>();
-  for (const reasons of rejections.values()) {
-    for (const { reason } of reasons) counts.set(reason, (counts.get(reason) ?? 0) + 1);
-  }
+  for (const [reasons, nodes] of lists)
+    for (const { reason } of reasons) counts.set(reason, (counts.get(reason) ?? 0) + nodes);
   const parts = [...counts].map(([reason, n]) => `${n} ${reason}`).sort();
   const head = `0/${nodeCount} nodes are available`;
   return parts.length === 0 ? `${head}.` : `${head}: ${parts.join(', ')}.`;

@@ -44,6 +44,7 @@ export function nodeResourcesFit(args: unknown): Plugin {
     return { request, scalars: [...request.scalars].filter(([name, amount]) => amount > 0 && !isIgnored(name)) };
   };
   const weighted = (scoringStrategy?.resources ?? []).map(({ name, weight = 1 }) => ({ name, weight }));
+  const shared: SharedRejections = new Map();
   const scorer = new NodeResourceScorer(weighted, ruleOf(scoringStrategy ?? {}, weighted), 'requestedForScore');
   return {
     name: NAME,
@@ -53,7 +54,7 @@ export function nodeResourcesFit(args: unknown): Plugin {
     },
     filter(state, _pod, info) {
       const asked = state.read<Asked>(NAME);
-      return fits(asked, info) ? undefined : rejections(asked, info);
+      return fits(asked, info) ? undefined : rejections(asked, info, shared);
     },
     preScore(state, pod) {
       state.write(SCORED, scoringRequest(pod));
@@ -99,16 +100,34 @@ function fits({ request, scalars }: Asked, { allocatable, requested }: Room): bo
   return true;
 }
 
+/** Lists of rejections by what they say: thousands of nodes lack the same, and one list stands for all of them. */
+type SharedRejections = Map<number, readonly Rejection[]>;
+
+const NAMED = ['cpu', 'memory', 'ephemeral-storage'] as const;
+const PODS_BIT = 1 << NAMED.length;
+const UNRESOLVABLE_BIT = PODS_BIT << 1;
+
 /** What does not fit, resource by resource; when one never could, the node is out of the question. */
-function rejections({ request, scalars }: Asked, { allocatable, requested }: Room): Rejection[] {
-  const named = ['cpu', 'memory', 'ephemeral-storage'].map(name => [name, request.get(name)] as const);
-  const lacking = [...named, ...scalars].filter(
-    ([name, amount]) => amount > 0 && amount > allocatable.get(name) - requested.get(name),
-  );
-  const unresolvable = lacking.some(([name, amount]) => amount > allocatable.get(name));
-  const reasons = lacking.map(([name]) => `Insufficient ${name}`);
-  if (requested.pods + 1 > allocatable.pods) reasons.unshift('Too many pods');
-  return reasons.map(reason => ({ reason, unresolvable }));
+function rejections(
+  { request, scalars }: Asked,
+  { allocatable, requested }: Room,
+  shared: SharedRejections,
+): readonly Rejection[] {
+  let bits = requested.pods + 1 > allocatable.pods ? PODS_BIT : 0;
+  const lacks = (name: string, amount: number, bit: number): boolean => {
+    if (amount <= 0 || amount <= allocatable.get(name) - requested.get(name)) return false;
+    bits |= amount > allocatable.get(name) ? bit | UNRESOLVABLE_BIT : bit;
+    return true;
+  };
+  for (let i = 0; i < NAMED.length; i++) lacks(NAMED[i] as string, request.get(NAMED[i] as string), 1 << i);
+  const devices = scalars.filter(([name, amount]) => lacks(name, amount, 0)).map(([name]) => name);
+  const known = devices.length > 0 ? undefined : shared.get(bits);
+  if (known !== undefined) return known;
+  const reasons = [...NAMED.filter((_, i) => (bits & (1 << i)) !== 0), ...devices].map(name => `Insufficient ${name}`);
+  if ((bits & PODS_BIT) !== 0) reasons.unshift('Too many pods');
+  const list = reasons.map(reason => ({ reason, unresolvable: (bits & UNRESOLVABLE_BIT) !== 0 }));
+  if (devices.length === 0) shared.set(bits, list);
+  return list;
 }
 
 /** A pod that shrank helps if it is the waiting one itself, or gave its node something that the waiting one asks for. */
