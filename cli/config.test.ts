@@ -16,6 +16,14 @@ test.each([
   { name: 'a path', argv: { 'etcd-servers': ['http://a:1/b'] }, want: '--etcd-servers: "http://a:1/b" is no URL' },
   { name: 'a password', argv: { 'etcd-servers': ['http://a:b@c'] }, want: '--etcd-servers: "http://a:b@c" is no URL' },
   { name: 'an empty list', argv: { 'etcd-servers': [''] }, want: '--etcd-servers: [] names no member' },
+  { name: 'a folder for volumes', argv: { 'local-path-dir': 'x' }, want: '--local-path-dir: "x" is neither none nor' },
+  { name: 'all of the disk for volumes', argv: { 'local-path-dir': '/' }, want: '--local-path-dir: "/" is neither' },
+  { name: 'a way out', argv: { 'local-path-dir': '/a/../b' }, want: '--local-path-dir: "/a/../b" is neither' },
+  {
+    name: 'a part to leave out',
+    argv: { without: 'x' },
+    want: '--without: "x" is none of scheduler, controllers, local-path',
+  },
   { name: 'a file without members', argv: { 'etcd-cafile': '/a' }, want: '--etcd-cafile: "/a" is of no use without' },
   {
     name: 'a file without TLS',

@@ -4,6 +4,7 @@
  */
 import type { Client } from '../machinery/client/client.ts';
 import { configMaps, storageClasses } from '../machinery/client/resource.ts';
+import { isDefaultClass } from '../machinery/meta/default-storage-class.ts';
 import { LOCAL_PATH_PROVISIONER } from '../machinery/meta/local-path.ts';
 import { hasReason, isNotFound } from '../machinery/meta/status-error-from.ts';
 
@@ -12,12 +13,14 @@ const MEMORY = { namespace: 'kube-system', name: 'k8ts-local-path' };
 
 export async function publishLocalPathClass(client: Client): Promise<void> {
   if (await isRemembered(client)) return;
-  const annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' };
+  const { items } = await client.of(storageClasses).list();
+  // A cluster that was made before this class has perhaps chosen another.
+  const isDefault = { 'storageclass.kubernetes.io/is-default-class': String(!items.some(isDefaultClass)) };
   await unlessThere(
     client.of(storageClasses).create({
       apiVersion: 'storage.k8s.io/v1',
       kind: 'StorageClass',
-      metadata: { name: NAME, annotations },
+      metadata: { name: NAME, annotations: isDefault },
       provisioner: LOCAL_PATH_PROVISIONER,
       reclaimPolicy: 'Delete',
       volumeBindingMode: 'WaitForFirstConsumer',
