@@ -4,7 +4,7 @@ import type { Node, Pod } from '../../../proto/api/core-v1.ts';
 import type { PlacedTerm } from './placed-terms.ts';
 import { matchesAll, requiredTerms } from './pod-affinity-terms.ts';
 import { TrialCounts, type TopologyCounts, type ValueCounts } from './topology-counts.ts';
-import { compileTerm, termMatches, topologyValue, type CompiledTerm } from './topology.ts';
+import { compilePlacedTerm, termMatches, topologyValue, type CompiledTerm } from './topology.ts';
 
 /** A term of the waiting pod with the pods that match. */
 interface Part {
@@ -123,7 +123,7 @@ export class AffinityState {
       for (const { term, counts } of parts.affinity) if (note(counts, term.topologyKey)) parts.matches += by;
     for (const { term, counts } of parts.antiAffinity) if (matchesAll([term], other)) note(counts, term.topologyKey);
     for (const term of requiredTerms(other, 'podAntiAffinity')) {
-      const compiled = compileTerm(term, other.metadata.namespace ?? '');
+      const compiled = compilePlacedTerm(term, other.metadata.namespace ?? '');
       if (!termMatches(compiled, this.pod, this.namespaceLabels)) continue;
       const counts = parts.refusals.get(term.topologyKey) ?? new TrialCounts([]);
       parts.refusals.set(term.topologyKey, counts);

@@ -1,7 +1,10 @@
-/** Which nodes a pod may run on by their labels and names: nodeSelector and required node affinity, made ready for many nodes. Pure. */
+/** Which nodes a pod may run on by their labels and names (nodeSelector and required node affinity, made ready for many nodes) and taints. Pure. */
 import { matchesNodeSelector } from '../../../machinery/meta/node-selector.ts';
+import { untoleratedTaint } from '../../../machinery/meta/tolerations.ts';
 import type { Node, NodeSelector, Pod } from '../../../proto/api/core-v1.ts';
 import { topologyValue } from './topology.ts';
+
+const KEEPING_AWAY = ['NoSchedule', 'NoExecute'];
 
 export type NodeTest = (node: Node) => boolean;
 
@@ -40,4 +43,10 @@ export function nodeNamesOf({ spec }: Pick<Pod, 'spec'>): ReadonlySet<string> | 
 
 export function requiredOf(spec: Pod['spec']): NodeSelector | undefined {
   return spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
+}
+
+/** Whether a taint of the node keeps the pod away. */
+export function isKeptAway({ spec: { tolerations = [] } }: Pick<Pod, 'spec'>, { spec: { taints } }: Node): boolean {
+  if (taints === undefined || taints.length === 0) return false;
+  return untoleratedTaint(taints, tolerations, KEEPING_AWAY) !== undefined;
 }

@@ -9,7 +9,7 @@ import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import type { Node, Pod, PodAffinityTerm } from '../../../proto/api/core-v1.ts';
 import type { ClusterView, NodeView } from './cluster-view.ts';
 import type { ValueCounts } from './topology-counts.ts';
-import { compileTerm, labelWanted, termMatches, topologyValue, type CompiledTerm } from './topology.ts';
+import { compilePlacedTerm, labelWanted, termMatches, topologyValue, type CompiledTerm } from './topology.ts';
 
 /** `anti`: refuses pods it matches. `weight`: makes places of pods it matches more welcome, or less when negative. */
 export type TermEffect = { readonly kind: 'anti' } | { readonly kind: 'weight'; readonly weight: number };
@@ -118,7 +118,7 @@ export class PlacedTerms {
     const namespace = pod.metadata.namespace ?? '';
     for (const { term, effect } of this.termsOf(pod)) {
       const key = JSON.stringify([namespace, effect, term]);
-      const entry = this.entries.get(key) ?? this.add(key, compileTerm(term, namespace), effect);
+      const entry = this.entries.get(key) ?? this.add(key, compilePlacedTerm(term, namespace), effect);
       entry.pods += by;
       const value = topologyValue(node, entry.topologyKey);
       if (value !== undefined) {

@@ -4,9 +4,8 @@
  */
 import { LabelSelector, compileLabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { LabelRequirement } from '../../../machinery/meta/label-requirement.ts';
-import { untoleratedTaint } from '../../../machinery/meta/tolerations.ts';
 import type { Node, Pod, TopologySpreadConstraint } from '../../../proto/api/core-v1.ts';
-import { nodeTestKey, nodeTestOf, type NodeTest } from './node-requirements.ts';
+import { isKeptAway, nodeTestKey, nodeTestOf, type NodeTest } from './node-requirements.ts';
 import type { Question } from './pod-index.ts';
 import { labelWanted, topologyValue } from './topology.ts';
 
@@ -27,8 +26,6 @@ export const SYSTEM_CONSTRAINTS: readonly TopologySpreadConstraint[] = [
   { maxSkew: 3, topologyKey: 'kubernetes.io/hostname', whenUnsatisfiable: 'ScheduleAnyway' },
   { maxSkew: 5, topologyKey: 'topology.kubernetes.io/zone', whenUnsatisfiable: 'ScheduleAnyway' },
 ];
-
-const KEEPING_AWAY = ['NoSchedule', 'NoExecute'];
 
 /** @param selector of a default constraint, which has none itself */
 export function compileConstraint(
@@ -105,10 +102,7 @@ export function spreadQuestion(
 /** Whether the pod may count on being let in by a node, as far as the constraint cares. */
 export function admission({ honorsAffinity, honorsTaints }: SpreadConstraint, pod: Pod): NodeTest {
   const test = honorsAffinity ? nodeTestOf(pod) : undefined;
-  const { tolerations = [] } = pod.spec;
-  return node =>
-    test?.(node) !== false &&
-    (!honorsTaints || untoleratedTaint(node.spec.taints ?? [], tolerations, KEEPING_AWAY) === undefined);
+  return node => test?.(node) !== false && !(honorsTaints && isKeptAway(pod, node));
 }
 
 /** Whether the node stands in the topology of every constraint. */

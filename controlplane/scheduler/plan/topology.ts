@@ -35,6 +35,18 @@ export function compileTerm(term: PodAffinityTerm, ownerNamespace: string): Comp
   };
 }
 
+/**
+ * As `compileTerm`, for a pod that has its node: a term that cannot be read matches nobody. Nobody can put it right any more, and pods that wait
+ * must not suffer for it.
+ */
+export function compilePlacedTerm(term: PodAffinityTerm, ownerNamespace: string): CompiledTerm {
+  try {
+    return compileTerm(term, ownerNamespace);
+  } catch {
+    return compileTerm({ topologyKey: term.topologyKey }, ownerNamespace);
+  }
+}
+
 /** @param namespaceLabels of the pod's namespace */
 export function termMatches(term: CompiledTerm, { metadata }: Pod, namespaceLabels: Labels | undefined): boolean {
   const { namespaces, namespaceSelector, selector } = term;

@@ -9,7 +9,7 @@ import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import type { Namespace, Node, Pod, PodAffinityTerm } from '../../../proto/api/core-v1.ts';
 import type { ClusterEvent } from '../framework/cluster-event.ts';
 import { matchesAll, requiredTerms, type NamespaceSource } from '../plan/pod-affinity-terms.ts';
-import { compileTerm, termMatches, topologyValue, type CompiledTerm } from '../plan/topology.ts';
+import { compilePlacedTerm, termMatches, topologyValue, type CompiledTerm } from '../plan/topology.ts';
 
 interface Terms {
   readonly affinity: readonly CompiledTerm[];
@@ -69,7 +69,7 @@ export function affinityEvents(resolve: Resolve, source: NamespaceSource): reado
 function refuses(placed: Pod, pod: Pod, source: NamespaceSource): boolean {
   const labels = source.labelsOf(pod.metadata.namespace ?? '');
   return requiredTerms(placed, 'podAntiAffinity').some(term =>
-    termMatches(compileTerm(term, placed.metadata.namespace ?? ''), pod, labels),
+    termMatches(compilePlacedTerm(term, placed.metadata.namespace ?? ''), pod, labels),
   );
 }
 

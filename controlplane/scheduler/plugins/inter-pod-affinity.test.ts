@@ -224,6 +224,14 @@ test('InterPodAffinity takes its arguments', () => {
   );
 });
 
+test('InterPodAffinity: a placed pod with a term that cannot be read harms nobody', () => {
+  const matchExpressions = [{ key: 'app', operator: 'Sideways', values: ['s'] }];
+  const world = aWorld(onA1('x', apart(term('s', 'zone', { labelSelector: { matchExpressions } }), term('t'))));
+  const plugin = world.plugin(interPodAffinity);
+  expect(filterAll(plugin, labelled('s'), world).reasons).toEqual(all(undefined));
+  expect(filterAll(plugin, labelled('t'), world).reasons).toMatchObject({ a1: REFUSED });
+});
+
 test('InterPodAffinity has nothing to say where nobody asks for anything', () => {
   const world = aWorld(onA1('s'), onA1('x', apart(term('t'))));
   const plugin = world.plugin(interPodAffinity);

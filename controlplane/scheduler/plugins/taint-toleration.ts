@@ -2,12 +2,12 @@
  * Taints keep pods away (NoSchedule, NoExecute) or make nodes less welcome (PreferNoSchedule). Source: upstream plugin TaintToleration; in 1.36
  * its reason names no taint any more.
  */
-import { toleratesTaint, untoleratedTaint } from '../../../machinery/meta/tolerations.ts';
+import { toleratesTaint } from '../../../machinery/meta/tolerations.ts';
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
 import { normalizeByMax } from '../framework/run-plugins.ts';
 import type { Plugin } from '../framework/framework.ts';
+import { isKeptAway } from '../plan/node-requirements.ts';
 
-export const KEEPING_AWAY: readonly string[] = ['NoSchedule', 'NoExecute'];
 const REJECTIONS = [{ reason: 'node(s) had untolerated taint(s)', unresolvable: true }];
 
 export const taintToleration: Plugin = {
@@ -41,9 +41,4 @@ function unwelcoming({ spec: { tolerations = [] } }: Pod, { spec: { taints } }: 
   return taints.filter(
     taint => taint.effect === 'PreferNoSchedule' && !tolerations.some(each => toleratesTaint(each, taint)),
   ).length;
-}
-
-function isKeptAway(pod: Pod, { spec: { taints } }: Node): boolean {
-  if (taints === undefined || taints.length === 0) return false;
-  return untoleratedTaint(taints, pod.spec.tolerations ?? [], KEEPING_AWAY) !== undefined;
 }
