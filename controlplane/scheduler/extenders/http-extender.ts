@@ -126,15 +126,27 @@ export class HttpExtender implements Extender {
   }
 
   private async call<R>(verb: string, args: object, signal: AbortSignal, parse: (body: unknown) => R): Promise<R> {
-    const url = `${this.settings.urlPrefix}/${verb}`;
-    const late = AbortSignal.timeout(this.settings.httpTimeoutMs);
+    signal.throwIfAborted();
+    const { urlPrefix, httpTimeoutMs } = this.settings;
+    // Its own, so that nothing of the call stays with a signal that lives as long as the scheduler.
+    const ending = new AbortController();
+    const end = (): void => ending.abort();
+    signal.addEventListener('abort', end, { once: true });
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      end();
+    }, httpTimeoutMs);
     try {
-      return parse(JSON.parse(await this.post(url, verb, JSON.stringify(args), AbortSignal.any([signal, late]))));
+      return parse(JSON.parse(await this.post(`${urlPrefix}/${verb}`, verb, JSON.stringify(args), ending.signal)));
     } catch (error) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof ExtenderError) throw error;
-      const why = late.aborted ? `no answer after ${this.settings.httpTimeoutMs} ms` : messageOf(error);
+      const why = isLate ? `no answer after ${httpTimeoutMs} ms` : messageOf(error);
       throw this.error(`${verb} failed: ${why}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
     }
   }
 

@@ -62,9 +62,14 @@ export function defaultPreemption(
       ? {}
       : { nominatedNodeName: '', carryOut: (signal: AbortSignal) => eviction.clearNomination(pod, signal) }),
   });
-  const withExtenders = async (pod: Pod, candidates: readonly Candidate[], signal: AbortSignal) => {
+  /** Each call ends by its own time-out. */
+  const withExtenders = async (pod: Pod, candidates: readonly Candidate[]) => {
     const asked = handle.extenders.filter(extender => extender.canPreempt && extender.isInterested(pod));
-    return askExtenders(asked, pod, candidates, { snapshot: () => handle.snapshot(), logger: handle.logger, signal });
+    return askExtenders(asked, pod, candidates, {
+      snapshot: () => handle.snapshot(),
+      logger: handle.logger,
+      signal: new AbortController().signal,
+    });
   };
 
   return {
@@ -83,16 +88,13 @@ export function defaultPreemption(
       }
       if (!handle.extenders.some(extender => extender.canPreempt && extender.isInterested(pod)))
         return nominate(pod, leastHarm(candidates) as Candidate);
-      return withExtenders(pod, candidates, AbortSignal.timeout(EXTENDERS_TIMEOUT_MS)).then(left => {
+      return withExtenders(pod, candidates).then(left => {
         const best = leastHarm(left);
         return best === undefined ? { message: 'preemption: no candidate node for preemption' } : nominate(pod, best);
       });
     },
   };
 }
-
-/** Each has its own time-out besides. */
-const EXTENDERS_TIMEOUT_MS = 600_000;
 
 /** Whether other pods' going could help on a node that turned the pod down for these reasons. */
 function mayHelp(rejections: readonly Rejection[] | undefined): boolean {
