@@ -35,6 +35,7 @@ const LONGEST_LOOK_MS = 10_000;
 export class BindingCycle {
   private readonly options: BindingCycleOptions;
   private inBind = 0;
+  private onEnd: (() => void) | undefined;
 
   constructor(options: BindingCycleOptions) {
     this.options = options;
@@ -43,6 +44,21 @@ export class BindingCycle {
   /** How many pods are being bound now: those left out that wait for permission or for PreBind, which may take minutes. */
   get binding(): number {
     return this.inBind;
+  }
+
+  /** Resolves as soon as fewer than so many are being bound, or the signal aborts. For one who waits. */
+  async fewerThan(most: number, signal: AbortSignal): Promise<void> {
+    while (this.inBind >= most && !signal.aborted) {
+      await new Promise<void>(resolve => {
+        const done = (): void => {
+          signal.removeEventListener('abort', done);
+          this.onEnd = undefined;
+          resolve();
+        };
+        this.onEnd = done;
+        signal.addEventListener('abort', done, { once: true });
+      });
+    }
   }
 
   /** Resolves when every plugin has allowed it, or one has not. @param waits not empty; in milliseconds, by plugin */
@@ -85,6 +101,7 @@ export class BindingCycle {
       return await this.look(placement, error, signal);
     } finally {
       this.inBind--;
+      this.onEnd?.();
     }
   }
 

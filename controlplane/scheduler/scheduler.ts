@@ -131,12 +131,13 @@ export class Scheduler implements Component {
   private async decideAll(signal: AbortSignal): Promise<void> {
     let turnEndsMs = 0;
     while (!signal.aborted) {
-      const entry = this.bindingCycle.binding < MOST_BINDINGS ? this.queue.tryPop() : undefined;
+      await this.bindingCycle.fewerThan(MOST_BINDINGS, signal);
+      const entry = signal.aborted ? undefined : this.queue.tryPop();
       if (entry !== undefined) {
         const pending = this.cycle.schedule(entry, signal);
         if (pending !== undefined) await pending;
         if (performance.now() < turnEndsMs) continue;
-      } else if (this.bindingCycle.binding < MOST_BINDINGS) await this.queue.waitForPod(signal);
+      } else await this.queue.waitForPod(signal);
       // Bindings, watches and requests flow while a long queue is worked off.
       await new Promise<void>(resolve => setImmediate(resolve));
       turnEndsMs = performance.now() + TURN_MS;
