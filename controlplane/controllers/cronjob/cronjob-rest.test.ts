@@ -86,7 +86,7 @@ test(
       moves,
       // Not by hours: what a clock that was wrong started may come again.
       trouble: { ...trouble, clockBack: (world, n) => world.clock.jump(-(n % 25) * 60_000) },
-      runs: 3,
+      runs: 2,
       open: async () => {
         const world = await World.open({ controllers: [context => new CronJobController(context)] });
         await world.admin.of(cronJobs).create(cron('Allow'));

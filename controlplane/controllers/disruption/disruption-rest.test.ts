@@ -80,7 +80,7 @@ test(
         return world;
       },
       check,
-      runs: 4,
+      runs: 2,
     });
   },
   PROPERTY_TIMEOUT_MS,

@@ -118,7 +118,7 @@ test(
         return world;
       },
       check,
-      runs: 4,
+      runs: 3,
     });
   },
   PROPERTY_TIMEOUT_MS,

@@ -161,7 +161,7 @@ test(
         await check(world);
         expect(ledger.problems).toEqual([]);
       },
-      runs: 7,
+      runs: 5,
     });
   },
   PROPERTY_TIMEOUT_MS,
@@ -179,6 +179,7 @@ test(
         expect(subject?.status?.active ?? 0).toBe(owned.filter(isPodActive).length);
         expect(foreignDeletions(world, 'Job')).toEqual([]);
       },
+      runs: 3,
     });
   },
   PROPERTY_TIMEOUT_MS,

@@ -52,7 +52,7 @@ test(
           if (isOver) expect(metadata.deletionTimestamp).toBeDefined();
         }
       },
-      runs: 3,
+      runs: 2,
     });
   },
   PROPERTY_TIMEOUT_MS,
