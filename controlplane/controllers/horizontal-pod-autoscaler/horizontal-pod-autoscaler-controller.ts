@@ -9,13 +9,11 @@
 import type { Scale } from '../../../proto/api/autoscaling-v1.ts';
 import type { HorizontalPodAutoscaler } from '../../../proto/api/autoscaling-v2.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
-import type { PodMetrics } from '../../../proto/api/metrics-metrics-v1beta1.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
-import { horizontalPodAutoscalers, pods, type Resource } from '../../../machinery/client/resource.ts';
+import { horizontalPodAutoscalers, pods } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import type { LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { sameStatus } from '../runtime/plan/same-status.ts';
@@ -24,19 +22,12 @@ import { planMetrics } from './plan/metrics-plan.ts';
 import { normalize } from './plan/normalize.ts';
 import { newHistory, withRecommendation, withScale, type ScalingHistory } from './plan/scaling-history.ts';
 import { HpaStatus } from './plan/hpa-status.ts';
+import { readPodMetrics } from './pod-metrics.ts';
 import { ScaleTarget } from './scale-target.ts';
 import { TargetPods } from './target-pods.ts';
 import { writeStatus } from '../runtime/write-object.ts';
 
 const PERIOD_MS = 15_000;
-
-const podMetrics: Resource<PodMetrics> = {
-  group: 'metrics.k8s.io',
-  version: 'v1beta1',
-  resource: 'pods',
-  kind: 'PodMetrics',
-  namespaced: true,
-};
 
 /** What the metrics came to. */
 interface Decision {
@@ -166,7 +157,7 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
       return undefined;
     }
     const current = scale.spec?.replicas ?? 0;
-    const metrics = await this.readMetrics(namespace, selected.selector, signal);
+    const metrics = await readPodMetrics(this.context.client, namespace, selected.selector, signal);
     const nowMs = this.context.clock.now();
     const plan = planMetrics({
       spec: hpa.spec,
@@ -204,20 +195,6 @@ export class HorizontalPodAutoscalerController implements Controller, Reconciler
     const all = hpa.spec.metrics?.length ?? 0;
     const message = `invalid metrics (${failed} invalid out of ${all}), first error is: ${first}`;
     this.event(hpa, 'Warning', 'FailedComputeMetricsReplicas', message);
-  }
-
-  private async readMetrics(
-    namespace: string,
-    selector: LabelSelector,
-    signal: AbortSignal,
-  ): Promise<PodMetrics[] | Error> {
-    try {
-      const labelSelector = selector.toString();
-      return (await this.context.client.of(podMetrics).list({ namespace, labelSelector, signal })).items;
-    } catch (error) {
-      signal.throwIfAborted();
-      return error as Error;
-    }
   }
 
   private async resize(
