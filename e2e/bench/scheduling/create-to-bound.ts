@@ -24,7 +24,7 @@ export async function measureCreateToBound(
   await makeNamespace(access, namespace);
   const { client, close } = connectTo(access);
   try {
-    const seen = await PodsSeen.follow(client, namespace);
+    const seen = await PodsSeen.follow(client, { namespace });
     const posted = new Map<string, number>();
     const begin = performance.now();
     await atOnce(access, pods, (connection, i) => {

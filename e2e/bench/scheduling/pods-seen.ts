@@ -1,7 +1,8 @@
-/** Follows the pods of a namespace, or of all, and keeps when a watcher saw each created, bound and ready. */
+/** Follows pods and keeps when a watcher saw each created, bound and ready. */
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pod } from '../../../proto/api/core-v1.ts';
+import type { InformerScope } from '../../../machinery/client/informer.ts';
 import type { RestClient } from '../../../machinery/client/rest-client.ts';
 import { Reflector } from '../../../machinery/client/reflector.ts';
 import { pods } from '../../../machinery/client/resource.ts';
@@ -15,8 +16,8 @@ export class PodsSeen {
   readonly readyMs = new Map<string, number>();
   private readonly stop = new AbortController();
 
-  /** Resolves once what is there has been listed: that is seen from now on. @param namespace undefined for all */
-  static async follow(client: RestClient, namespace: string | undefined): Promise<PodsSeen> {
+  /** Resolves once what is there has been listed: that is seen from now on. */
+  static async follow(client: RestClient, scope: InformerScope): Promise<PodsSeen> {
     const seen = new PodsSeen();
     const { signal } = seen.stop;
     setMaxListeners(0, signal);
@@ -24,7 +25,7 @@ export class PodsSeen {
       const reflector = new Reflector<Pod>({
         name: 'pods',
         client: client.of(pods),
-        scope: { namespace },
+        scope,
         keep: pod => pod,
         target: {
           replace: items => {

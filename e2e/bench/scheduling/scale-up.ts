@@ -27,7 +27,7 @@ export async function measureScaleUp(
   try {
     await makeNamespace(access, 'scale-up');
     await client.of(deployments).create(deploymentOf('scale-up', 'web', 0));
-    const seen = await PodsSeen.follow(client, 'scale-up');
+    const seen = await PodsSeen.follow(client, { namespace: 'scale-up' });
     const [begin, before] = [performance.now(), cpuMs(pid)];
     const ref = { namespace: 'scale-up', name: 'web' };
     await client.of(deployments).patch(ref, { spec: { replicas } }, { type: 'merge' });

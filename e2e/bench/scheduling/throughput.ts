@@ -20,6 +20,8 @@ import { PodsSeen } from './pods-seen.ts';
 const TIMEOUT_MS = 600_000;
 const REST_MS = 8_000;
 const NAMESPACE = 'throughput';
+/** The label of the pods that are waited for. */
+const MEASURED = 'measured';
 /** Neither controllers nor, until it is measured, the scheduler. */
 const ALONE = ['--without', 'controllers'];
 const IDLE = ['--without', 'controllers,scheduler'];
@@ -57,10 +59,9 @@ export async function measureThroughput(
   const server = await startK8ts(directory, { flags: ALONE });
   const { client, close } = connectTo(server.access);
   try {
-    const seen = await PodsSeen.follow(client, NAMESPACE);
+    const seen = await PodsSeen.follow(client, { namespace: NAMESPACE, labelSelector: MEASURED });
     const before = new Set(seen.boundMs.keys());
-    const all = size.bound + count;
-    await seen.until(`${count} pods bound (${which.name})`, () => seen.boundMs.size >= all, TIMEOUT_MS);
+    await seen.until(`${count} pods bound (${which.name})`, () => seen.boundMs.size >= count, TIMEOUT_MS);
     seen.close();
     const times = [...seen.boundMs].filter(([name]) => !before.has(name)).map(([, ms]) => ms);
     times.sort((a, b) => a - b);
@@ -104,9 +105,11 @@ async function fill(server: K8tsServer, which: SchedulingCase, size: ThroughputS
     const spec = { ...shape.spec, nodeName: `bench-${i % size.nodes}` };
     return connection.call('POST', path, benchPod(`bound-${i}`, { ...shape, spec }));
   });
-  await atOnce(server.access, count, (connection, i) =>
-    connection.call('POST', path, benchPod(`measured-${i}`, which.measured(i))),
-  );
+  await atOnce(server.access, count, (connection, i) => {
+    const shape = which.measured(i);
+    const labels = { ...shape.labels, [MEASURED]: '' };
+    return connection.call('POST', path, benchPod(`measured-${i}`, { ...shape, labels }));
+  });
 }
 
 /** After a list of everything, as the scheduler makes one: what both then hold is the same. */
