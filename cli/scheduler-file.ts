@@ -5,6 +5,8 @@ import type { Config } from './config.ts';
 import { CliError, exitCodes } from './exit-codes.ts';
 
 export interface SchedulerFile extends SchedulerSettings {
+  /** Where it stands; undefined: nobody said anything. */
+  readonly path: string | undefined;
   /** Plugins that profiles may name. */
   readonly registry: PluginRegistry;
 }
@@ -20,7 +22,7 @@ export async function readSchedulerFile(config: Config): Promise<SchedulerFile> 
     const own = await loadPlugins(config.schedulerPlugins ?? []);
     const file = config.schedulerConfig;
     const settings = file === undefined ? defaultSettings() : await readConfiguration(file, own.keys());
-    return { ...settings, registry: new Map([...pluginRegistry, ...own]) };
+    return { ...settings, path: file, registry: new Map([...pluginRegistry, ...own]) };
   } catch (error) {
     if (!(error instanceof ConfigurationError || error instanceof PluginModuleError)) throw error;
     throw new CliError(error.message, exitCodes.usage);

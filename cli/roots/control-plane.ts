@@ -12,7 +12,7 @@ import { createControllers } from '../../controlplane/controllers/create-control
 import { dnsModeOf } from '../dns-mode.ts';
 import { publishClusterSettings, publishDnsService, type ClusterSettings } from '../cluster-objects.ts';
 import { nodeNameOf } from '../config.ts';
-import { readSchedulerFile } from '../scheduler-file.ts';
+import { readSchedulerFile, type SchedulerFile } from '../scheduler-file.ts';
 import { publishLocalPathClass } from '../local-path-class.ts';
 import type { DaemonContext } from '../daemon.ts';
 import { nodeMaskSizes, nthAddress, rangesOf } from '../network-ranges.ts';
@@ -42,6 +42,9 @@ const SERVICE_ACCOUNT_GROUPS = ['system:serviceaccounts', 'system:serviceaccount
 
 export async function startControlPlane(context: DaemonContext): Promise<ControlPlane> {
   const { config, paths, progress, logger, start, facts } = context;
+  const without = new Set(config.without);
+  // What is wrong with the file is said before anything is done.
+  const scheduler = without.has('scheduler') ? undefined : await readSchedulerFile(config);
   const clock = systemClock;
   const ownAddresses = nodeAddresses(config.nodeIp, rangesOf(config));
   const advertiseAddress = config.advertiseAddress ?? ownAddresses[0] ?? '';
@@ -123,9 +126,8 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
   });
 
   const admin = clientAs('system:k8ts', ['system:masters']);
-  const without = new Set(config.without);
   await Promise.all([
-    without.has('scheduler') ? undefined : startScheduler(context, { apiServer, clientAs }),
+    scheduler === undefined ? undefined : startScheduler(context, { apiServer, clientAs }, scheduler),
     without.has('controllers') ? undefined : startControllers(context, { apiServer, clientAs }, pki, issuer),
     publishClusterSettings(admin, cluster),
     // Claims of a class that nobody serves would wait for ever.
@@ -136,10 +138,13 @@ export async function startControlPlane(context: DaemonContext): Promise<Control
   return { pki, cluster, advertiseAddress, clientAs };
 }
 
-async function startScheduler(context: DaemonContext, { apiServer, clientAs }: Served): Promise<void> {
+function startScheduler(
+  context: DaemonContext,
+  { apiServer, clientAs }: Served,
+  settings: SchedulerFile,
+): Promise<void> {
   const client = clientAs('system:kube-scheduler');
   const { config, logger } = context;
-  const settings = await readSchedulerFile(config);
   return startControlPart(context, {
     name: 'scheduler',
     lease: 'kube-scheduler',

@@ -1,4 +1,5 @@
 /** The profiles that a scheduler runs, with their plugins made. */
+import { errorText } from '../../machinery/meta/error-text.ts';
 import type { CycleState } from './framework/cycle-state.ts';
 import type { Plugin, PluginRegistry } from './framework/framework.ts';
 import type { Handle } from './framework/handle.ts';
@@ -44,8 +45,17 @@ function createProfile(spec: ProfileSpec, registry: PluginRegistry, shared: Shar
       plugins.filter.map(({ plugin }) => plugin.name).filter(name => !state.skipFilter.has(name)),
     runFilters: (state: CycleState, pod: Pod, node: NodeInfo) => runFilters({ plugins, pod, nominator }, state, node),
   };
-  const plugins = placePlugins(spec, creatorOf(registry, handle));
+  const plugins = inProfile(schedulerName, () => placePlugins(spec, creatorOf(registry, handle)));
   return { schedulerName, percentageOfNodesToScore, plugins };
+}
+
+/** Whoever reads of a plugin that cannot be used wants to know where it is named. */
+function inProfile<R>(schedulerName: string, put: () => R): R {
+  try {
+    return put();
+  } catch (error) {
+    throw new Error(`profile ${schedulerName}: ${errorText(error)}`, { cause: error });
+  }
 }
 
 function queueSortOf({ schedulerName, plugins }: Profile): string {

@@ -1,7 +1,7 @@
 /** A scheduler as its configuration file says: two profiles, an extender, and the example of a plugin of one's own, made JavaScript as users do it. */
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
@@ -163,8 +163,10 @@ test('a mistake in a file ends the start with the file, the field and what to do
     config,
     `${head}profiles: [{ plugins: { score: { enabled: [{ name: ImageLocalty }] } } }]\nparalelism: 1\n`,
   );
-  const server = (...flags: string[]) =>
-    tryRun([process.execPath, BUNDLE, 'server', '--config-dir', join(estate.directory, 'none'), ...flags]);
+  const folders = ['data', 'config', 'run', 'log'].map(
+    name => `--${name}-dir=${join(estate.directory, 'wrong', name)}`,
+  );
+  const server = (...flags: string[]) => tryRun([process.execPath, BUNDLE, 'server', ...folders, ...flags]);
   const unknown = await server('--scheduler-config', config);
   expect(unknown.code).toBe(2);
   expect(unknown.stderr).toContain(`${config} cannot be used:\n  paralelism: unknown field; did you mean parallelism?`);
@@ -174,4 +176,6 @@ test('a mistake in a file ends the start with the file, the field and what to do
   );
   const plugins = await server('--scheduler-config', config, '--scheduler-plugins', join(EXAMPLES, 'none.mjs'));
   expect(plugins.stderr).toContain('none.mjs cannot be used: ');
+  // Nothing was begun.
+  expect(existsSync(join(estate.directory, 'wrong', 'data', 'server'))).toBe(false);
 });

@@ -1,6 +1,7 @@
 /**
  * One profile: the plugins that decide for the pods that name it as their scheduler, in order, at each extension point.
  */
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import type { Plugin, PluginFactory } from './framework.ts';
 
 /** A plugin's place in a profile; `weight` is that of its Score, default 1. */
@@ -98,7 +99,13 @@ export function creatorOf(
     const factory = registry.get(name);
     if (factory === undefined)
       throw new Error(`there is no scheduler plugin "${name}"; known: ${[...registry.keys()].sort().join(', ')}`);
-    return factory(args, handle);
+    try {
+      return factory(args, handle);
+    } catch (error) {
+      // Some plugins name themselves.
+      const message = errorText(error);
+      throw new Error(message.startsWith('plugin ') ? message : `plugin ${name}: ${message}`, { cause: error });
+    }
   };
 }
 
