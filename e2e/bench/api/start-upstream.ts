@@ -120,9 +120,10 @@ export async function startUpstream(
       '--kube-api-burst=1000',
     ];
     const unheard = ['--port=0', '--secure-port=0'];
-    const start = (program: string): ServerProcess =>
-      startProcess([program, ...flags, ...unheard], join(directory, 'control.out'));
-    parts.push(start(programs.scheduler), start(programs.controllers));
+    const start = (program: string, ...more: string[]): ServerProcess =>
+      startProcess([program, ...flags, ...unheard, ...more], join(directory, 'control.out'));
+    const tokens = `--service-account-private-key-file=${accountKey}`;
+    parts.push(start(programs.scheduler), start(programs.controllers, tokens, '--use-service-account-credentials'));
   }
   return { name: 'upstream', access, pids: [server, store, ...parts].map(({ pid }) => pid), stop };
 }

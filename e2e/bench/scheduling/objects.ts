@@ -1,6 +1,7 @@
 /** Nodes and pods that nobody runs, as the scheduling benchmarks make them. */
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import { nodeObject } from '../../pretend-nodes/plan/node-objects.ts';
+import { waitFor } from '../../machine/wait-for.ts';
 import type { Access } from '../api/access.ts';
 import { onEach } from '../api/config-maps.ts';
 import { RawConnection } from '../api/raw-connection.ts';
@@ -57,7 +58,7 @@ export function benchPod(
   return JSON.stringify(pod);
 }
 
-/** Makes a namespace with the service account that pods need, which the controllers may not be there to make. */
+/** Makes a namespace with the service account that pods need, which the controllers may not be there to make, and waits until pods are taken. */
 export async function makeNamespace(access: Access, name: string): Promise<void> {
   const connection = await RawConnection.open(access);
   try {
@@ -67,6 +68,9 @@ export async function makeNamespace(access: Access, name: string): Promise<void>
       // The controllers were faster.
       if (!String(error).includes('409')) throw error;
     });
+    // Upstream's first makes a token for the account.
+    const path = `/api/v1/namespaces/${name}/pods?dryRun=All`;
+    await waitFor(`pods in ${name}`, () => connection.call('POST', path, benchPod('first')));
   } finally {
     connection.close();
   }
