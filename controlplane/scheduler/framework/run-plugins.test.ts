@@ -1,8 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Node, Pod, PodSpec } from '../../../proto/api/core-v1.ts';
-import { handleAlone, pluginsOf } from '../testdata/plugins-alone.ts';
-import { decideNode } from './run-plugins.ts';
+import { decideNode, handleAlone, pluginsOf } from '../testdata/plugins-alone.ts';
 import { NodeInfo } from './node-info.ts';
 import { snapshotOf } from './snapshot.ts';
 

@@ -1,17 +1,13 @@
 /**
  * One scheduling decision: runs the plugins over a snapshot. Pure; ties are broken by the `tieBreaker` that the caller gives.
  */
-import type { Pod } from '../../../proto/api/core-v1.ts';
 import { explainRejections, explainTurnedDown } from '../plan/explain-rejections.ts';
 import { CycleState } from './cycle-state.ts';
 import { findNodes } from './find-nodes.ts';
 import { MAX_NODE_SCORE, type Diagnosis } from './framework.ts';
 import type { NodeInfo } from './node-info.ts';
-import { Nominator } from './nominator.ts';
-import type { PluginsByPoint } from './profile.ts';
 import type { Question } from './question.ts';
 import { bestNodes } from './score-nodes.ts';
-import type { Snapshot } from './snapshot.ts';
 
 /** The outcome for one pod. `looked`: how many nodes were looked at. */
 export type SchedulingDecision =
@@ -48,17 +44,6 @@ export function decide(question: Question): SchedulingDecision {
   const best = bestNodes(question, state, feasible);
   const chosen = best.length === 1 ? best[0] : best[tieBreaker(best.length)];
   return { kind: 'fits', nodeName: (chosen ?? best[0])?.name ?? '', feasible, looked, state };
-}
-
-/** As `decide`, for all nodes and without anything that a scheduler adds. */
-export function decideNode(
-  plugins: PluginsByPoint,
-  pod: Pod,
-  snapshot: Snapshot,
-  tieBreaker: (candidates: number) => number,
-  nominator = new Nominator(),
-): SchedulingDecision {
-  return decide({ plugins, pod, snapshot, tieBreaker, nominator });
 }
 
 /** Brings scores to 0..100 by the largest; `reverse` gives the largest 0 (for penalties). */

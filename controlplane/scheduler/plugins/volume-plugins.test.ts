@@ -1,10 +1,9 @@
 import { expect, test } from '@jest/globals';
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
 import type { CSIDriver, CSINode } from '../../../proto/api/storage-v1.ts';
-import { decideNode } from '../framework/run-plugins.ts';
 import { NodeInfo } from '../framework/node-info.ts';
 import { snapshotOf } from '../framework/snapshot.ts';
-import { placed } from '../testdata/plugins-alone.ts';
+import { decideNode, placed } from '../testdata/plugins-alone.ts';
 import type { VolumeSources } from '../plan/volumes.ts';
 import { nodeVolumeLimits } from './node-volume-limits.ts';
 import { volumeRestrictions } from './volume-restrictions.ts';

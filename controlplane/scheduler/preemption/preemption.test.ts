@@ -9,13 +9,12 @@ import type { Handle } from '../framework/handle.ts';
 import { NodeInfo } from '../framework/node-info.ts';
 import { Nominator } from '../framework/nominator.ts';
 import type { PluginsByPoint } from '../framework/profile.ts';
-import { decideNode } from '../framework/run-plugins.ts';
 import { snapshotOf } from '../framework/snapshot.ts';
 import { DisruptionBudgets } from '../plan/disruption-budgets.ts';
 import { defaultPreemption } from '../plugins/default-preemption.ts';
 import { defaultProfile } from '../plugins/default-profile.ts';
 import { pluginRegistry } from '../plugins/registry.ts';
-import { handleAlone } from '../testdata/plugins-alone.ts';
+import { decideNode, handleAlone } from '../testdata/plugins-alone.ts';
 import { DryRunMemory } from './dry-run-memory.ts';
 import { findCandidates } from './find-candidates.ts';
 

@@ -1,7 +1,10 @@
 /** Plugins without a scheduler around them, for tests of what they decide. */
+import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { Plugin } from '../framework/framework.ts';
 import type { Handle } from '../framework/handle.ts';
-import { snapshotOf } from '../framework/snapshot.ts';
+import { Nominator } from '../framework/nominator.ts';
+import { decide, type SchedulingDecision } from '../framework/run-plugins.ts';
+import { snapshotOf, type Snapshot } from '../framework/snapshot.ts';
 import { creatorOf, placePlugins, type PluginsByPoint, type ProfileSpec } from '../framework/profile.ts';
 import type { VolumeSources } from '../plan/volumes.ts';
 import { defaultProfile } from '../plugins/default-profile.ts';
@@ -43,4 +46,15 @@ export function handleAlone(namespaceLabels: Record<string, string> = {}, volume
 /** The plugins of a profile, the default one if none is given. */
 export function pluginsOf(handle = handleAlone(), spec: ProfileSpec = defaultProfile): PluginsByPoint {
   return placePlugins(spec, creatorOf(pluginRegistry, handle));
+}
+
+/** As `decide`, for all nodes and without anything that a scheduler adds. */
+export function decideNode(
+  plugins: PluginsByPoint,
+  pod: Pod,
+  snapshot: Snapshot,
+  tieBreaker: (candidates: number) => number,
+  nominator = new Nominator(),
+): SchedulingDecision {
+  return decide({ plugins, pod, snapshot, tieBreaker, nominator });
 }
