@@ -26,14 +26,14 @@ async function pair(): Promise<[Socket, Socket]> {
 test('joinSockets() delivers all that a side said before it went, to a reader that is slow', async () => {
   const [left, client] = await pair();
   const [right, backend] = await pair();
+  const closed = once(client, 'close');
   const joined = joinSockets(left, right);
   const sent = 1024 * 1024;
   backend.end(Buffer.alloc(sent));
   await sleep(20);
   let read = 0;
   client.on('data', (chunk: Buffer) => void (read += chunk.length));
-  await joined;
-  await once(client, 'close');
+  await Promise.all([joined, closed]);
   expect(read).toBe(sent);
 });
 

@@ -250,9 +250,11 @@ test('of many keys that come due at once the last cost no more than the first, a
   await Promise.all(keys.map(key => store.create(key, value, { ttlSeconds: 60 })));
   const written = await store.currentRevision();
   const delay = monitorEventLoopDelay({ resolution: 1 });
-  const reached = async (revision: number): Promise<number> => {
+  /** Processor time, which neighbours do not take, and time. */
+  const reached = async (revision: number): Promise<{ cpuMs: number; ms: number }> => {
     while ((await store.currentRevision()) < written + revision) await new Promise(resolve => setTimeout(resolve, 1));
-    return performance.now();
+    const { user, system } = process.cpuUsage();
+    return { cpuMs: (user + system) / 1000, ms: performance.now() };
   };
   delay.enable();
   await clock.advance(62_000);
@@ -263,8 +265,8 @@ test('of many keys that come due at once the last cost no more than the first, a
     await reached(count),
   ];
   delay.disable();
-  expect((end - last) / (quarter - begin)).toBeLessThan(2);
-  expect(delay.max / 1e6 / (end - begin)).toBeLessThan(0.25);
+  expect((end.cpuMs - last.cpuMs) / (quarter.cpuMs - begin.cpuMs)).toBeLessThan(2);
+  expect(delay.max / 1e6 / (end.ms - begin.ms)).toBeLessThan(0.25);
   expect((await store.list('/event/')).items).toEqual([]);
   await store.close();
 }, 60_000);
