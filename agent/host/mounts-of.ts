@@ -1,4 +1,8 @@
-/** Finds who has a folder, or something below it, mounted: in the mount namespace of any process. Reads names alone, so that nothing can hang. */
+/**
+ * Finds who has a folder, or something below it, mounted: in the mount namespace of any process. Reads names alone, so that nothing can hang.
+ *
+ * What others mount on a path of that name is their own affair: a container calls its folders as it likes.
+ */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { parseMountinfo, type Mount } from './mountinfo.ts';
 
@@ -18,6 +22,10 @@ export async function findMountsOf(paths: readonly string[]): Promise<Map<string
   const places = paths.map(path => ({ path, place: placeOf(path, own) }));
   const seen = new Set<string>();
   const found = new Map<string, MountOf>();
+  for (const { path } of places) {
+    const within = own.find(({ mountPoint }) => isAtOrBelow(mountPoint, path));
+    if (within !== undefined) found.set(path, { pid: process.pid, mountPoint: within.mountPoint });
+  }
   const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name));
   for (const pid of pids) {
     const namespace = await readlink(`/proc/${pid}/ns/mnt`).catch(() => '');
@@ -28,7 +36,7 @@ export async function findMountsOf(paths: readonly string[]): Promise<Map<string
     seen.add(namespace);
     const mounts = parseMountinfo(text);
     for (const { path, place } of places) {
-      const mount = found.has(path) ? undefined : mounts.find(one => isOf(one, path, place));
+      const mount = found.has(path) ? undefined : mounts.find(one => shows(one, place));
       if (mount !== undefined) found.set(path, { pid: Number(pid), mountPoint: mount.mountPoint });
     }
   }
@@ -47,10 +55,9 @@ function placeOf(path: string, mounts: readonly Mount[]): { device: string; root
   return { device: mount.device, root: `${mount.root === '/' ? '' : mount.root}${rest}` };
 }
 
-/** It shows the folder or a part of it, or something is mounted in the folder. */
-function isOf(mount: Mount, path: string, place: { device: string; root: string } | undefined): boolean {
-  if (isAtOrBelow(mount.mountPoint, path)) return true;
-  return place !== undefined && mount.device === place.device && isAtOrBelow(mount.root, place.root);
+/** The place, or a part of it. */
+function shows({ device, root }: Mount, place: { device: string; root: string } | undefined): boolean {
+  return place !== undefined && device === place.device && isAtOrBelow(root, place.root);
 }
 
 function isAtOrBelow(path: string, folder: string): boolean {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run } from '../host/exec.ts';
@@ -57,6 +57,28 @@ test('remove() waits while a process has the folder, or a part of it, mounted', 
     await once(holder, 'close');
   }
   expect(existsSync(join(folder, 'data'))).toBe(true);
+  expect(await remove()).toBeUndefined();
+  expect(existsSync(folder)).toBe(false);
+});
+
+test('remove() sees who has the folder mounted also where a link leads to it', async () => {
+  const there = join(home, 'there');
+  await mkdir(there);
+  await rename(join(home, 'volumes'), join(home, 'disk'));
+  await symlink(join(home, 'disk'), join(home, 'volumes'));
+  holder = await mountApart(folder, there);
+  expect(await remove()).toContain('is still in use');
+  expect(existsSync(join(folder, 'data'))).toBe(true);
+  holder.kill('SIGKILL');
+  await once(holder, 'close');
+  expect(await remove()).toBeUndefined();
+  expect(existsSync(folder)).toBe(false);
+});
+
+test('remove() is not kept by who calls something of his own like the folder', async () => {
+  const other = join(home, 'other');
+  await mkdir(other);
+  holder = await mountApart(other, folder);
   expect(await remove()).toBeUndefined();
   expect(existsSync(folder)).toBe(false);
 });

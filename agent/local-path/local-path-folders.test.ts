@@ -30,7 +30,12 @@ test('make() makes a folder that any user may write to, out of reach of others',
   await folders.make(volume());
   expect(await mode(join(root, name))).toBe(0o777);
   expect(await mode(root)).toBe(0o700);
-  expect(await left(root)).toEqual([name]);
+  expect(await left(root)).toEqual(['.removing', name]);
+});
+
+test('make() makes one folder for all pods that start at once', async () => {
+  await Promise.all(Array.from({ length: 8 }, () => folders.make(volume())));
+  expect(await left(root)).toEqual(['.removing', name]);
 });
 
 test.each([
@@ -86,10 +91,20 @@ test('remove() of a link in the place of a folder touches nothing', async () => 
 test('remove() finds a folder where it was made, and ends what was begun', async () => {
   await folders.make(volume());
   const moved = new LocalPathFolders(join(home, 'other'), join(home, 'records'));
-  await mkdir(join(root, '.removing'));
   await rename(join(root, name), join(root, '.removing', name));
   expect((await moved.remove([name], signal)).size).toBe(0);
   expect(await left(join(root, '.removing'))).toEqual([]);
+});
+
+test('remove() does not take a folder for removed whose disk is not mounted', async () => {
+  await folders.make(volume());
+  await rename(root, join(home, 'unmounted'));
+  await mkdir(root);
+  const record = join(home, 'records', name);
+  const why = `${join(root, name)} is not there: is its disk mounted? If it is gone for good, remove ${record}`;
+  expect((await folders.remove([name], signal)).get(name)?.message).toBe(why);
+  await rm(record);
+  expect((await folders.remove([name], signal)).size).toBe(0);
 });
 
 test.each(['', '.', '..', '../x', 'pvc-', `${name}/..`, `x${name}`])('remove() refuses the name %j', async bad => {

@@ -5,7 +5,7 @@
  * - Only what bears the name of such a volume, in the folder for volumes of its time, is ever removed; while a process anywhere on the machine
  *   has it mounted, it stays. The removal follows no link, enters no other file system, and may end at any point and be done again.
  */
-import { chmod, lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readFile, realpath, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isLocalPathVolume, isLocalPathVolumeName } from '../../machinery/meta/local-path.ts';
 import { isDeleting } from '../../machinery/meta/object.ts';
@@ -17,11 +17,14 @@ import { findMountsOf } from '../host/mounts-of.ts';
 /** Containers of any user write there, as in upstream's provisioner; who gets there at all, the folder above decides. */
 const FOLDER_MODE = 0o777;
 const ROOT_MODE = 0o700;
-/** On the same file system, so that a folder comes here in one step. */
+/** On the same file system, so that a folder comes here in one step. It is there as long as the disk is. */
 const GOING = '.removing';
 
 interface Place {
   readonly name: string;
+  /** Whether it was ever made. */
+  readonly isRecorded: boolean;
+  /** Without links, as mounts are told of. */
   readonly path: string;
   /** Where it is removed. */
   readonly going: string;
@@ -30,6 +33,8 @@ interface Place {
 export class LocalPathFolders {
   private readonly root: string;
   private readonly records: string;
+  /** Several pods of a volume may start at once: who came second would put an empty folder in the place of what the first one uses. */
+  private readonly making = new Map<string, Promise<void>>();
 
   /** @param root the folder for volumes @param records where is written down what was made; both absolute, made when needed */
   constructor(root: string, records: string) {
@@ -44,7 +49,14 @@ export class LocalPathFolders {
   async make(volume: PersistentVolume): Promise<void> {
     const { name = '' } = volume.metadata;
     const path = volume.spec.local?.path ?? '';
-    if (!isLocalPathVolume(volume) || !isLocalPathVolumeName(name) || path !== join(this.root, name)) return;
+    if (!isLocalPathVolume(volume) || path !== join(this.root, name)) return;
+    const making = this.making.get(name) ?? this.makeAt(path, volume).finally(() => this.making.delete(name));
+    this.making.set(name, making);
+    await making;
+  }
+
+  private async makeAt(path: string, volume: PersistentVolume): Promise<void> {
+    const name = basename(path);
     if (await isFolder(path)) {
       if ((await this.recorded(name)) === undefined) await this.record(name, path);
       return;
@@ -54,6 +66,7 @@ export class LocalPathFolders {
     // Its folder may just have been removed: what was written to another would be lost with it.
     if (isDeleting(volume)) throw new Error(`persistentvolume "${name}" is being deleted`);
     await mkdir(this.root, { recursive: true, mode: ROOT_MODE });
+    await mkdir(join(this.root, GOING), { recursive: true, mode: ROOT_MODE });
     const fresh = join(this.root, `.new-${name}`);
     await mkdir(fresh, { recursive: true });
     // Whatever the process's umask says; nobody sees it before it is as it should be.
@@ -96,9 +109,14 @@ export class LocalPathFolders {
     await each(setAside);
     // What was mounted between looking and setting aside has moved along.
     await check(({ going }) => going);
-    await each(async ({ name, path, going }) => {
+    await each(async ({ name, path, going, isRecorded }) => {
       // rm(1) opens folder by folder: nothing that is exchanged meanwhile leads it elsewhere.
-      if (await isFolder(going)) await run(['rm', '-rf', '--one-file-system', '--', going], { timeoutMs: 0, signal });
+      const isThere = await isFolder(going);
+      if (!isThere && isRecorded && !(await isFolder(dirname(going)))) {
+        const record = join(this.records, name);
+        throw new Error(`${path} is not there: is its disk mounted? If it is gone for good, remove ${record}`);
+      }
+      if (isThere) await run(['rm', '-rf', '--one-file-system', '--', going], { timeoutMs: 0, signal });
       await rm(join(dirname(path), `.new-${name}`), { recursive: true, force: true });
       await rm(join(this.records, name), { force: true });
     });
@@ -106,8 +124,9 @@ export class LocalPathFolders {
   }
 
   private async placeOf(name: string): Promise<Place> {
-    const path = (await this.recorded(name)) ?? join(this.root, name);
-    return { name, path, going: join(dirname(path), GOING, name) };
+    const recorded = await this.recorded(name);
+    const root = await withoutLinks(recorded === undefined ? this.root : dirname(recorded));
+    return { name, isRecorded: recorded !== undefined, path: join(root, name), going: join(root, GOING, name) };
   }
 
   /** Where the folder was made; undefined: it never was. */
@@ -131,6 +150,16 @@ async function setAside({ path, going }: Place): Promise<void> {
   if (!(await isFolder(path))) return;
   await mkdir(dirname(going), { recursive: true, mode: ROOT_MODE });
   await rename(path, going);
+}
+
+/** Where the folder really is; the path itself where nothing is. */
+async function withoutLinks(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path;
+    throw error;
+  }
 }
 
 /** A link is none. */

@@ -29,8 +29,11 @@ export function isLocalPathVolumeName(name: string): boolean {
   return VOLUME_NAME.test(name);
 }
 
+/** One that somebody wrote under another name is not: no folder bears that, and no node could answer for it. */
 export function isLocalPathVolume({ metadata }: PersistentVolume): boolean {
-  return metadata.annotations?.[PROVISIONED_BY] === LOCAL_PATH_PROVISIONER;
+  return (
+    metadata.annotations?.[PROVISIONED_BY] === LOCAL_PATH_PROVISIONER && isLocalPathVolumeName(metadata.name ?? '')
+  );
 }
 
 /** Names that the annotation holds: sorted, without doubles and without what is no name of such a volume. */
