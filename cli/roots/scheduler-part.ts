@@ -21,7 +21,7 @@ export function schedulerPart(
   metrics: MetricsRegistry,
 ): Component {
   const clock = systemClock;
-  const informers = new SharedInformerFactory({ client, clock, logger, keptOf: keptBySchedulers });
+  const informers = new SharedInformerFactory({ client, clock, logger, fromNewest: true, keptOf: keptBySchedulers });
   const recorder = new EventRecorder({ client, clock, logger, component: 'default-scheduler' });
   const options = {
     ...{ client, informers, clock, recorder, metrics, profiles, registry, podInitialBackoffMs, podMaxBackoffMs },

@@ -95,7 +95,13 @@ class Controllers implements Component {
   constructor(options: ControllersOptions) {
     this.options = options;
     const { informerClient: client, clock, logger } = options;
-    this.informers = new SharedInformerFactory({ client, clock, logger, keptOf: () => withoutManagedFields });
+    this.informers = new SharedInformerFactory({
+      client,
+      clock,
+      logger,
+      fromNewest: true,
+      keptOf: () => withoutManagedFields,
+    });
     this.controllers = this.build();
     this.firstSync = new Promise(resolve => (this.onFirstSync = resolve));
   }

@@ -33,6 +33,8 @@ export interface ReflectorOptions<T extends AnyObject> {
   target: ReflectorTarget<T>;
   /** What of each object is kept, for those who need little of many: lists then come page by page, and no more than one page is held whole. */
   keep?: ((object: T) => T) | undefined;
+  /** The first list is the newest there is, instead of what the server has in its cache. */
+  fromNewest?: boolean | undefined;
   clock: Clock;
   logger: Logger;
   /** In [0, 1); default Math.random. */
@@ -52,11 +54,12 @@ export class Reflector<T extends AnyObject> {
   /** Undefined: list before watching. */
   private version: string | undefined;
   /** What a list must be at least as new as: `0` takes the server's cache as it is, empty asks for the newest. */
-  private listAt = '0';
+  private listAt: string;
   private failing = false;
 
   constructor(options: ReflectorOptions<T>) {
     this.options = options;
+    this.listAt = options.fromNewest === true ? '' : '0';
     this.random = options.random ?? Math.random;
     this.keep = options.keep ?? (options.scope.ownershipOnly === true ? ownershipOf : undefined);
     this.backoff = new Backoff({ random: this.random });

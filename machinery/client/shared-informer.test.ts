@@ -65,7 +65,7 @@ function list(version: number, ...items: ConfigMap[]): () => unknown {
 
 type KeptOf = ConstructorParameters<typeof SharedInformerFactory>[0]['keptOf'];
 
-function setUp(keptOf?: KeptOf) {
+function setUp(keptOf?: KeptOf, fromNewest = false) {
   const clock = new FakeClock();
   const transport = new ScriptedTransport();
   const factory = new SharedInformerFactory({
@@ -74,6 +74,7 @@ function setUp(keptOf?: KeptOf) {
     logger: silentLogger,
     random: () => 0,
     keptOf,
+    fromNewest,
   });
   const informer = factory.informer(configMaps);
   const log: string[] = [];
@@ -105,6 +106,17 @@ describe('SharedInformer', () => {
     await t.clock.advance(0);
     expect(t.log).toEqual(['initial a', 'add b', 'update a 1->7', 'delete b b']);
     expect(t.transport.requests.map(r => r.query?.['resourceVersion'])).toEqual(['0', '5']);
+    t.stop.abort();
+    await run;
+  });
+
+  test('asks for the newest where it takes over from others', async () => {
+    const t = setUp(undefined, true);
+    t.transport.lists = [list(5)];
+    t.transport.watches = [new WatchScript()];
+    const run = t.run();
+    await t.factory.synced();
+    expect(t.transport.requests[0]?.query?.['resourceVersion'] ?? '').toBe('');
     t.stop.abort();
     await run;
   });

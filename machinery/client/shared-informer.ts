@@ -21,6 +21,11 @@ export interface SharedInformerFactoryOptions {
   logger: Logger;
   /** In [0, 1), for jitter; default Math.random. */
   random?: (() => number) | undefined;
+  /**
+   * The first list is the newest there is, not what the server happens to have: for those who take over from others, who may have written by
+   * another server.
+   */
+  fromNewest?: boolean | undefined;
   /** What of a resource's objects is kept, for those who need little of many; undefined for those that are kept whole. */
   keptOf?: ((resource: Resource<AnyObject>) => ((object: AnyObject) => AnyObject) | undefined) | undefined;
 }
@@ -117,7 +122,7 @@ class SharedInformer<T extends AnyObject> implements Informer<T>, ReflectorTarge
   }
 
   run(signal: AbortSignal): Promise<void> {
-    const { client, clock, logger, random, keptOf } = this.options;
+    const { client, clock, logger, fromNewest, random, keptOf } = this.options;
     const { resource, scope } = this;
     // What is kept of an object is of its type.
     const keep = keptOf?.(resource as Resource<AnyObject>) as ((object: T) => T) | undefined;
@@ -127,6 +132,7 @@ class SharedInformer<T extends AnyObject> implements Informer<T>, ReflectorTarge
       scope,
       target: this,
       keep,
+      fromNewest,
       clock,
       logger,
       random,
