@@ -40,6 +40,8 @@ const BY_NODE = 'localPathNode';
 /** Claims by the volume that they name. */
 const BY_VOLUME = 'byVolume';
 const LATER_MS = 500;
+/** Plans of volumes whose folder goes. */
+const LOSING: readonly VolumePlan['kind'][] = ['removeFolder', 'letGo'];
 
 export class LocalPathController implements Controller, Reconciler {
   readonly name = 'local-path-provisioner';
@@ -166,11 +168,11 @@ export class LocalPathController implements Controller, Reconciler {
     const node = this.nodes.lister.get(undefined, name);
     if (node === undefined) return;
     const volumes = this.volumes.lister.byIndex(BY_NODE, name);
-    const doomed = volumes.filter(volume => ['removeFolder', 'letGo'].includes(this.planOf(volume).kind));
+    const doomed = volumes.filter(volume => LOSING.includes(this.planOf(volume).kind));
     const asked = namesIn(node, LOCAL_PATH_REMOVE);
     const sure: PersistentVolume[] = [];
     for (const volume of doomed)
-      if (asked.includes(volume.metadata.name ?? '') || !(await this.isClaimed(volume, signal))) sure.push(volume);
+      if (asked.includes(volume.metadata.name ?? '') || (await this.isSure(volume, node, signal))) sure.push(volume);
     const wanted = folderRequest(sure);
     if (wanted.join() === asked.join()) return;
     const metadata = { annotations: { [LOCAL_PATH_REMOVE]: namesText(wanted) } };
@@ -181,17 +183,22 @@ export class LocalPathController implements Controller, Reconciler {
     }
   }
 
-  /** Whether the volume's claim names it: what is asked for cannot be taken back, so the API itself says so. */
-  private async isClaimed({ metadata, spec }: PersistentVolume, signal: AbortSignal): Promise<boolean> {
-    const { namespace, name = '' } = spec.claimRef ?? {};
-    if (name === '') return false;
-    try {
-      const claim = await this.context.client.of(persistentVolumeClaims).get({ namespace, name }, signal);
-      return claim.spec.volumeName === metadata.name;
-    } catch (error) {
-      if (isNotFound(error)) return false;
-      throw error;
-    }
+  /** Whether the folder may go: what is asked for cannot be taken back, so the API itself says so, of the volume and of its claim. */
+  private async isSure(
+    { metadata: { name = '' } }: PersistentVolume,
+    node: Node,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { client } = this.context;
+    const volume = await orNothing(client.of(persistentVolumes).get({ name }, signal));
+    if (volume === undefined) return false;
+    const { namespace, name: claimName = '' } = volume.spec.claimRef ?? {};
+    const claim =
+      claimName === ''
+        ? undefined
+        : await orNothing(client.of(persistentVolumeClaims).get({ namespace, name: claimName }, signal));
+    const user = claim?.spec.volumeName === name ? claim : undefined;
+    return LOSING.includes(planVolume({ volume, claim: user, node }).kind);
   }
 
   private planOf(volume: PersistentVolume): VolumePlan {
@@ -257,5 +264,14 @@ export class LocalPathController implements Controller, Reconciler {
       for (const claim of this.claims.lister.list()) if (isAsked(claim)) this.queue.add(CLAIM + keyOf(claim));
     };
     this.classes.addHandler({ onAdd: wakeAsked });
+  }
+}
+
+async function orNothing<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
   }
 }
