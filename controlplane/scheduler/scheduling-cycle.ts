@@ -24,6 +24,7 @@ import { decide, type SchedulingDecision } from './framework/run-plugins.ts';
 import { runPermit, runReserve, runUnreserve, type Placement, type TurnedDown } from './framework/run-reserve.ts';
 import { explainRejections } from './plan/explain-rejections.ts';
 import type { PodReporter } from './pod-reporter.ts';
+import { podLeft } from './queue/cluster-change.ts';
 import type { QueueEntry } from './queue/queue-entry.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
 import { RunningWork } from './running-work.ts';
@@ -137,11 +138,13 @@ export class SchedulingCycle {
     { nodeName, state }: Extract<SchedulingDecision, { kind: 'fits' }>,
     signal: AbortSignal,
   ): void {
-    const { cache, nominator } = this.options;
-    const { pod, profile, timing } = attempt;
+    const { cache, nominator, queue } = this.options;
+    const { pod, profile, timing, entry } = attempt;
     const placement: Placement = { plugins: profile.plugins, state, pod, nodeName, timing };
+    const kept = nominator.nodeOf(entry.uid);
     cache.assume(pod, nodeName);
-    nominator.forget(attempt.entry.uid);
+    nominator.forget(entry.uid);
+    if (kept !== undefined && kept !== nodeName) queue.notify(podLeft(pod, kept), entry.uid);
     try {
       const turned = runReserve(placement);
       if (turned !== undefined) return this.turnDown(attempt, placement, turned, signal);
@@ -149,7 +152,7 @@ export class SchedulingCycle {
       if ('rejection' in permit) return this.turnDown(attempt, placement, permit, signal);
       this.running.track(this.bind(attempt, placement, permit, signal));
     } catch (error) {
-      this.giveBack(placement, () => this.outcomes.fail(attempt, error, errorText(error), signal));
+      this.giveBack(entry, placement, () => this.outcomes.fail(attempt, error, errorText(error), signal));
     }
   }
 
@@ -184,21 +187,23 @@ export class SchedulingCycle {
     }
     if (outcome.kind === 'lost') {
       // Somebody else's node is told by the informer.
-      return this.giveBack(placement, () => queue.remove(entry.uid));
+      return this.giveBack(entry, placement, () => queue.remove(entry.uid));
     }
     const { error } = outcome;
     logger.warn({ pod: entry.key, node: placement.nodeName, err: error }, 'binding failed; trying again');
-    this.giveBack(placement, () => this.outcomes.fail(attempt, error, `binding rejected: ${errorText(error)}`, signal));
+    this.giveBack(entry, placement, () =>
+      this.outcomes.fail(attempt, error, `binding rejected: ${errorText(error)}`, signal),
+    );
   }
 
   /** A plugin said no to the node that was chosen. */
   private turnDown(attempt: Attempt, placement: Placement, turned: TurnedDown, signal: AbortSignal): void {
     const message = explainRejections(1, new Map([[placement.nodeName, [turned.rejection]]]));
-    this.giveBack(placement, () => this.outcomes.park(attempt, message, [turned.plugin], signal));
+    this.giveBack(attempt.entry, placement, () => this.outcomes.park(attempt, message, [turned.plugin], signal));
   }
 
   /** @param requeue what becomes of the pod, before others hear of the place: it must not be tried again for its own going */
-  private giveBack(placement: Placement, requeue: () => void): void {
+  private giveBack(entry: QueueEntry, placement: Placement, requeue: () => void): void {
     const { cache, queue, nominator, logger } = this.options;
     const { pod } = placement;
     const { uid = '' } = pod.metadata;
@@ -206,10 +211,10 @@ export class SchedulingCycle {
       logger.error({ plugin, pod: pod.metadata.name, err: error }, 'Unreserve failed'),
     );
     const isFree = cache.forget(uid);
-    const nominated = pod.status?.nominatedNodeName ?? '';
-    if (isFree && nominated !== '') nominator.nominate(pod, nominated);
     requeue();
-    if (isFree) queue.notify({ resource: 'Pod', actions: ['AssignedPodDelete'], older: pod, newer: undefined }, uid);
+    const nominated = entry.pod.status?.nominatedNodeName ?? '';
+    if (isFree && nominated !== '' && entry.place !== 'gone') nominator.nominate(entry.pod, nominated);
+    if (isFree) queue.notify(podLeft(pod, placement.nodeName), uid);
   }
 }
 

@@ -19,7 +19,7 @@ import type { SchedulerCache } from './cache/scheduler-cache.ts';
 import type { EventResource } from './framework/cluster-event.ts';
 import type { Nominator } from './framework/nominator.ts';
 import type { WaitingPods } from './framework/waiting-pods.ts';
-import { nodeActions, podActions } from './queue/cluster-change.ts';
+import { nodeActions, podActions, podLeft } from './queue/cluster-change.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
 
 export interface ClusterWatchers {
@@ -91,36 +91,43 @@ function onPod(watchers: ClusterWatchers, pod: Pod, older: Pod | undefined): voi
   const nodeName = pod.spec.nodeName ?? '';
   if (nodeName === '') return onPodWithoutNode(watchers, pod, older);
   queue.remove(uid);
+  const kept = nominator.nodeOf(uid);
   nominator.forget(uid);
   cache.setPod(pod, nodeName);
+  if (kept !== undefined && kept !== nodeName) queue.notify(podLeft(pod, kept));
   const isNew = older === undefined || (older.spec.nodeName ?? '') === '';
   const actions = isNew ? (['AssignedPodAdd'] as const) : podActions(older, pod);
   queue.notify({ resource: 'Pod', actions, older: isNew ? undefined : older, newer: pod });
 }
 
-function onPodWithoutNode({ isOurs, queue, nominator }: ClusterWatchers, pod: Pod, older: Pod | undefined): void {
+function onPodWithoutNode(watchers: ClusterWatchers, pod: Pod, older: Pod | undefined): void {
+  const { isOurs, cache, queue, nominator } = watchers;
   if (!isOurs(pod)) return;
   const { uid = '' } = pod.metadata;
-  if (pod.metadata.deletionTimestamp !== undefined) {
-    queue.remove(uid);
-    nominator.forget(uid);
-    return;
-  }
+  const olderNominated = older?.status?.nominatedNodeName ?? '';
+  const kept = nominator.nodeOf(uid) ?? olderNominated;
   const nominated = pod.status?.nominatedNodeName ?? '';
+  const isGoing = pod.metadata.deletionTimestamp !== undefined;
+  if (isGoing) nominator.forget(uid);
+  // One that is being bound counts on its node already, and must not count twice.
+  else if (nominated !== '' && cache.nodeOf(uid) === undefined) nominator.nominate(pod, nominated);
   // Where neither says so, room was made for it and is not written yet.
-  if (nominated !== '') nominator.nominate(pod, nominated);
-  else if ((older?.status?.nominatedNodeName ?? '') !== '') nominator.forget(uid);
-  queue.set(pod);
+  else if (nominated === '' && olderNominated !== '') nominator.forget(uid);
+  if (isGoing) queue.remove(uid);
+  else queue.set(pod);
+  const isFree = cache.nodeOf(uid) === undefined && nominator.nodeOf(uid) !== kept;
+  if (kept !== '' && isFree) queue.notify(podLeft(pod, kept), uid);
 }
 
 function onPodGone({ cache, queue, nominator, waitingPods }: ClusterWatchers, pod: Pod): void {
   const { uid = '' } = pod.metadata;
   queue.remove(uid);
   waitingPods.reject(uid, '', 'the pod is gone');
-  const heldRoom = cache.nodeOf(uid) !== undefined || nominator.nodeOf(uid) !== undefined;
+  const nodeName = cache.nodeOf(uid) ?? nominator.nodeOf(uid);
   nominator.forget(uid);
-  cache.removePod(uid);
-  if (heldRoom) queue.notify({ resource: 'Pod', actions: ['AssignedPodDelete'], older: pod, newer: undefined });
+  // Hints ask for its ports, labels and claims, of which a finished pod has nothing left here.
+  const known = cache.removePod(uid) ?? pod;
+  if (nodeName !== undefined) queue.notify(podLeft(known, nodeName));
 }
 
 function watchOthers(

@@ -98,9 +98,10 @@ export class SchedulerCache implements Snapshot {
     return true;
   }
 
-  removePod(uid: string): void {
+  /** @returns the pod as it was known; undefined if it counted nowhere */
+  removePod(uid: string): Pod | undefined {
     const nodeName = this.placed.get(uid);
-    if (nodeName === undefined) return;
+    if (nodeName === undefined) return undefined;
     this.placed.delete(uid);
     this.assumed.delete(uid);
     const info = this.infos.get(nodeName);
@@ -110,8 +111,10 @@ export class SchedulerCache implements Snapshot {
       this.touch(info);
     }
     const waiting = this.orphans.get(nodeName);
+    const orphan = waiting?.get(uid);
     waiting?.delete(uid);
     if (waiting?.size === 0) this.orphans.delete(nodeName);
+    return pod ?? orphan;
   }
 
   /** The node a pod counts on. */

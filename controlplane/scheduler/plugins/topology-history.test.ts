@@ -186,7 +186,7 @@ function take({ world: { cluster } }: World, change: Step): void {
       return cluster.setPod({ ...known, metadata }, known.spec.nodeName ?? '');
     }
     case 'remove':
-      return cluster.removePod(`uid-${change.uid}`);
+      return void cluster.removePod(`uid-${change.uid}`);
   }
 }
 

@@ -36,6 +36,14 @@ export function podActions(older: Pod, newer: Pod): ActionType[] {
   return actions.length > 0 ? actions : ['Update'];
 }
 
+/**
+ * A pod goes from a node, or the room that was kept for it there is free. Hints look at its node, which a pod that was not bound yet does not name.
+ */
+export function podLeft(pod: Pod, nodeName: string): ClusterChange {
+  const older = pod.spec.nodeName === nodeName ? pod : { ...pod, spec: { ...pod.spec, nodeName } };
+  return { resource: 'Pod', actions: ['AssignedPodDelete'], older, newer: undefined };
+}
+
 /** The change under the name that upstream's metrics give it. */
 export function labelOf({ resource, actions: [action = 'Update'] }: ClusterChange): string {
   return action.startsWith('Assigned') ? action : `${resource}${action}`;
