@@ -2,6 +2,7 @@
  * Keeps `default/kubernetes`: the service through which pods reach this API server, with its endpoints. Repaired when somebody changes it.
  */
 import { isIPv6 } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AnyObject } from '../../../machinery/client/resource.ts';
 import type { Transport } from '../../../machinery/client/transport.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
@@ -21,6 +22,9 @@ export interface KubernetesServiceOptions {
 }
 
 const LOOPBACK = /^(127\.|::1$)/;
+/** How often it is tried to make what another server may be making, and after what pause again. */
+const TRIES = 10;
+const PAUSE_MS = 200;
 const NAMESPACE = 'default';
 const NAME = 'kubernetes';
 
@@ -89,7 +93,26 @@ export class KubernetesService {
       } else await transport.call({ method: 'PUT', path: `${path}/${NAME}`, body: next });
     } catch (error) {
       if (!isNotFound(error)) throw error;
-      await transport.call({ method: 'POST', path, body: wanted });
+      await this.#make(path, wanted);
+    }
+  }
+
+  /** Another server on the same store may be making it at this moment; what it makes is as good. */
+  async #make(path: string, wanted: AnyObject): Promise<void> {
+    const { transport } = this.#options;
+    for (let tries = 1; ; tries++) {
+      try {
+        await transport.call({ method: 'POST', path, body: wanted });
+        return;
+      } catch (error) {
+        const isThere = await transport.call({ method: 'GET', path: `${path}/${NAME}` }).then(
+          () => true,
+          () => false,
+        );
+        if (isThere) return;
+        if (tries === TRIES) throw error;
+        await sleep(PAUSE_MS);
+      }
     }
   }
 }
