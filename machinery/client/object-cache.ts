@@ -49,8 +49,8 @@ export class ObjectCache<T extends AnyObject> implements Lister<T> {
     const older = objects.get(name);
     objects.set(name, object);
     for (const index of this.indexes.values()) {
-      if (older !== undefined) removeFrom(index, older);
-      addTo(index, object);
+      if (older === undefined) addTo(index, object);
+      else replaceIn(index, older, object);
     }
     return older;
   }
@@ -65,6 +65,21 @@ export class ObjectCache<T extends AnyObject> implements Lister<T> {
     if (objects.size === 0) this.byNamespace.delete(namespace);
     for (const index of this.indexes.values()) removeFrom(index, older);
     return older;
+  }
+}
+
+/** Most changes leave an object where it stands: then no entry goes and comes back, which would leave a hole in its map each time. */
+function replaceIn<T extends object>(index: Index<T>, older: T, object: T): void {
+  const values = index.valuesOf(object);
+  const before = index.valuesOf(older);
+  if (values.length !== before.length || values.some((value, i) => value !== before[i])) {
+    removeFrom(index, older);
+    return addTo(index, object);
+  }
+  for (const value of values) {
+    const held = index.byValue.get(value);
+    if (held === older) index.byValue.set(value, object);
+    else if (held instanceof Set && held.delete(older)) held.add(object);
   }
 }
 
