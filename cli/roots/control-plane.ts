@@ -11,7 +11,7 @@ import { createApiServer, type ApiServer } from '../../controlplane/apiserver/ap
 import { createControllers } from '../../controlplane/controllers/create-controllers.ts';
 import { dnsModeOf } from '../dns-mode.ts';
 import { publishClusterSettings, publishDnsService, type ClusterSettings } from '../cluster-objects.ts';
-import { nodeNameOf } from '../config.ts';
+import { nodeNameOf, type Config } from '../config.ts';
 import { readSchedulerFile, type SchedulerFile } from '../scheduler-file.ts';
 import { publishLocalPathClass } from '../local-path-class.ts';
 import type { DaemonContext } from '../daemon.ts';
@@ -178,6 +178,7 @@ function startControllers(
         clock,
         logger: logger.child({ part: 'controllers' }),
         authority: pki.authority,
+        reservedNames: reservedNames(config),
         tokens: new ServiceAccountTokens({ issuer, signingKeyPem: pki.serviceAccountKeyPem, clock }),
         clusterCidrs: config.clusterCidr,
         nodeMaskSizes: nodeMaskSizes(config),
@@ -186,6 +187,17 @@ function startControllers(
         metrics,
       }),
   });
+}
+
+/** By which the API server is reached and a machine is not: who had a certificate for one of them could stand in for it. */
+function reservedNames(config: Config): string[] {
+  const own = new Set([nodeNameOf(config), ...nodeAddresses(config.nodeIp, rangesOf(config))]);
+  return [
+    ...['localhost', '127.0.0.1', '::1'],
+    ...kubernetesNames(config.clusterDomain),
+    ...config.serviceCidr.map(cidr => nthAddress(cidr, 1)),
+    ...(config.tlsSan ?? []).filter(name => !own.has(name)),
+  ];
 }
 
 function kubernetesNames(domain: string): string[] {

@@ -59,6 +59,8 @@ export interface ControllersOptions {
   logger: Logger;
   /** The cluster's authority: signs nodes' certificates, and its certificate is published in every namespace. */
   authority: KeyPair;
+  /** Names and addresses for which no node gets a certificate: the API server's, but for those of machines that may be nodes. */
+  reservedNames?: readonly string[] | undefined;
   /** Authority of the API server's own certificate, if another one. PEM. */
   rootCaPem?: string | undefined;
   tokens: LegacyTokenIssuer;
@@ -163,7 +165,7 @@ class Controllers implements Component {
       new PodGcController(this.contextFor('pod-garbage-collector'), this.options.terminatedPodThreshold),
       new AdmissionPolicyStatusController(this.contextFor('validatingadmissionpolicy-status-controller')),
       new GarbageCollector(this.contextFor('generic-garbage-collector')),
-      new CsrController(this.contextFor('certificate-controller'), authority),
+      new CsrController(this.contextFor('certificate-controller'), authority, this.options.reservedNames),
       new CsrCleaner(this.contextFor('csrcleaner', 'certificate-controller')),
       new BootstrapTokenController(this.contextFor('bootstrap-signer'), this.options.clientFor('token-cleaner')),
     ];

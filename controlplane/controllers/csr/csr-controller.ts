@@ -13,7 +13,7 @@ import { formatTime } from '../../../machinery/meta/time.ts';
 import { BACKDATE_MS, DAY_MS, issueCertificate, type KeyPair } from '../../../machinery/pki/certificate.ts';
 import { parseSigningRequest, type SigningRequest } from '../../../machinery/pki/signing-request.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
-import { API_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, planApproval, signingProblem, type NodeNames } from './plan.ts';
+import { API_CLIENT, KUBELET_CLIENT, KUBELET_SERVING, nodeNames, planApproval, signingProblem } from './plan.ts';
 
 const SIGNERS = new Set([KUBELET_CLIENT, KUBELET_SERVING, API_CLIENT]);
 
@@ -21,13 +21,16 @@ export class CsrController implements Controller, Reconciler {
   readonly name = 'certificate-controller';
   private readonly context: ControllerContext;
   private readonly authority: KeyPair;
+  private readonly reserved: readonly string[];
   private readonly queue: WorkQueue;
   private readonly requests: Informer<CertificateSigningRequest>;
   private readonly nodes: Informer<Node>;
 
-  constructor(context: ControllerContext, authority: KeyPair) {
+  /** @param reserved names and addresses for which no node gets a certificate */
+  constructor(context: ControllerContext, authority: KeyPair, reserved: readonly string[] = []) {
     this.context = context;
     this.authority = authority;
+    this.reserved = reserved;
     this.queue = new WorkQueue({ clock: context.clock });
     this.requests = context.informers.informer(certificateSigningRequests);
     this.nodes = context.informers.informer(nodes);
@@ -76,7 +79,7 @@ export class CsrController implements Controller, Reconciler {
     request: SigningRequest,
     signal: AbortSignal,
   ): Promise<ReconcileResult> {
-    if (planApproval(csr, request, this.nodeNames(request)) === 'leave') {
+    if (planApproval(csr, request, nodeNames(request, this.nodes.lister.list(), this.reserved)) === 'leave') {
       // A node's addresses may be told a moment after its request.
       return csr.spec.signerName === KUBELET_SERVING && !this.isOld(csr) ? { afterMs: 5000 } : 'awaitChange';
     }
@@ -96,14 +99,6 @@ export class CsrController implements Controller, Reconciler {
       .of(certificateSigningRequests)
       .updateSubresource(ref, 'approval', { ...csr, status }, { signal });
     return 'awaitChange';
-  }
-
-  private nodeNames(request: SigningRequest): NodeNames {
-    const namesOf = (node: Node) => [node.metadata.name ?? '', ...(node.status?.addresses ?? []).map(a => a.address)];
-    const nodeName = request.subject.commonName.replace(/^system:node:/, '');
-    const node = this.nodes.lister.get(undefined, nodeName);
-    const others = this.nodes.lister.list().filter(other => other !== node);
-    return { own: node && new Set(namesOf(node)), others: new Set(others.flatMap(namesOf)) };
   }
 
   private isOld(csr: CertificateSigningRequest): boolean {

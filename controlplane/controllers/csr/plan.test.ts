@@ -3,6 +3,7 @@ import type { CertificateSigningRequest } from '../../../proto/api/certificates-
 import {
   KUBELET_CLIENT,
   KUBELET_SERVING,
+  nodeNames,
   planApproval,
   signingProblem,
   type RequestContent,
@@ -56,6 +57,22 @@ describe('planApproval() of a serving certificate', () => {
   ] as const)('for $name: $want', ({ dns, ip, names, want }) => {
     expect(planApproval(serving, content({ dnsNames: dns, ipAddresses: ip }), names)).toBe(want);
   });
+});
+
+test.each([
+  { what: 'the service of the API server', dns: ['w1', 'kubernetes.default.svc'], ip: [] },
+  { what: 'it, written otherwise', dns: ['Kubernetes.Default'], ip: [] },
+  { what: 'its address', dns: ['w1'], ip: ['10.96.0.1'] },
+  { what: 'a pattern', dns: ['*.default.svc'], ip: [] },
+])('a node that gives itself the name of $what gets no certificate for it', ({ dns, ip }) => {
+  const addresses = [...dns, ...ip].map(address => ({ type: 'Hostname', address }));
+  const liar = { metadata: { name: 'w1' }, spec: {}, status: { addresses } };
+  const asked = content({ dnsNames: dns, ipAddresses: ip });
+  const serving = csr(KUBELET_SERVING, 'system:node:w1', node, 'server auth');
+  const reserved = ['kubernetes.default', 'kubernetes.default.svc', '10.96.0.1'];
+  expect(planApproval(serving, asked, nodeNames(asked, [liar], reserved))).toBe('leave');
+  const honest = content({ dnsNames: ['w1'] });
+  expect(planApproval(serving, honest, nodeNames(honest, [liar], reserved))).toBe('approve');
 });
 
 test('signingProblem() says in upstream’s words what the signer does not sign', () => {

@@ -3,6 +3,7 @@
  * Source: upstream `pkg/controller/certificates/{approver,signer}` and `pkg/apis/certificates/helpers.go`.
  */
 import type { CertificateSigningRequest } from '../../../proto/api/certificates-v1.ts';
+import type { Node } from '../../../proto/api/core-v1.ts';
 import { parseTime } from '../../../machinery/meta/time.ts';
 
 export const KUBELET_CLIENT = 'kubernetes.io/kube-apiserver-client-kubelet';
@@ -54,8 +55,23 @@ function after(time: string | undefined, ms: number): number | undefined {
 export interface NodeNames {
   /** Of the node that asks: its name and addresses. undefined: it did not register yet, as one that joins just now. */
   readonly own: ReadonlySet<string> | undefined;
-  /** Of all other nodes. */
+  /** Of all other nodes, and of what is no node. In small letters. */
   readonly others: ReadonlySet<string>;
+}
+
+/** @param reserved names that no node may have, whatever it says of itself: those of the API server that are not its machine's */
+export function nodeNames(
+  { subject }: Pick<RequestContent, 'subject'>,
+  nodes: readonly Node[],
+  reserved: readonly string[],
+): NodeNames {
+  const namesOf = ({ metadata, status }: Node): string[] => [
+    metadata.name ?? '',
+    ...(status?.addresses ?? []).map(({ address }) => address),
+  ];
+  const node = nodes.find(({ metadata }) => `${NODE_USER}${metadata.name}` === subject.commonName);
+  const others = [...nodes.filter(other => other !== node).flatMap(namesOf), ...reserved];
+  return { own: node && new Set(namesOf(node)), others: new Set(others.map(name => name.toLowerCase())) };
 }
 
 /**
@@ -75,7 +91,8 @@ export function planApproval(
 
 /** A node that did not register yet may have its own name, and any address that is nobody's: it could register with the same. */
 function isOwn(name: string, { subject, ipAddresses }: RequestContent, { own, others }: NodeNames): boolean {
-  if (others.has(name)) return false;
+  // A node writes its addresses itself: a pattern would be any name.
+  if (others.has(name.toLowerCase()) || name.includes('*')) return false;
   return own?.has(name) ?? (ipAddresses.includes(name) || subject.commonName === `${NODE_USER}${name}`);
 }
 

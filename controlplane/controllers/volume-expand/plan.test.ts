@@ -2,13 +2,14 @@ import { expect, test } from '@jest/globals';
 import type { PersistentVolume, PersistentVolumeClaim } from '../../../proto/api/core-v1.ts';
 import { planGrowth } from './plan.ts';
 
+const name = 'pvc-0a1b2c3d-0000-4000-8000-000000000001';
 const claim = (wants: string, has: string | undefined, more = {}): PersistentVolumeClaim => ({
   metadata: { namespace: 'x', name: 'c', uid: 'u' },
-  spec: { volumeName: 'v', resources: { requests: { storage: wants } } },
+  spec: { volumeName: name, resources: { requests: { storage: wants } } },
   status: { phase: 'Bound', ...(has === undefined ? {} : { capacity: { storage: has } }), ...more },
 });
 const volume = (source: object, by?: string, size = '1Gi'): PersistentVolume => ({
-  metadata: { name: 'v', annotations: by === undefined ? {} : { 'pv.kubernetes.io/provisioned-by': by } },
+  metadata: { name, annotations: by === undefined ? {} : { 'pv.kubernetes.io/provisioned-by': by } },
   spec: { capacity: { storage: size }, claimRef: { namespace: 'x', name: 'c', uid: 'u' }, ...source },
 });
 const csi = { csi: { driver: 'd.example', volumeHandle: 'h' } };
