@@ -1,7 +1,13 @@
 /** Claims and the scheduler on the real API server; the volume binder and provisioners are played by hand. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { PersistentVolumeClaim, PodSpec } from '../../proto/api/core-v1.ts';
-import { persistentVolumeClaims, persistentVolumes, pods, storageClasses } from '../../machinery/client/resource.ts';
+import {
+  nodes,
+  persistentVolumeClaims,
+  persistentVolumes,
+  pods,
+  storageClasses,
+} from '../../machinery/client/resource.ts';
 import { BIND_COMPLETED, SELECTED_NODE } from '../../machinery/meta/volume-annotations.ts';
 import { eventually, OneScheduler } from './testdata/one-scheduler.ts';
 
@@ -79,6 +85,21 @@ test('a volume is made where its pod is to run; a provisioner that cannot gives 
   await volume('v', 'a', 'made');
   await bind('c', 'v');
   expect(await bound('p')).toBe('a');
+});
+
+test('a node that takes no local-path volumes is not chosen for one, until it does', async () => {
+  await one.node('a');
+  const folder = { provisioner: 'k8ts.io/local-path', volumeBindingMode: 'WaitForFirstConsumer' };
+  await one.client.of(storageClasses).create({ metadata: { name: 'folder' }, ...folder });
+  one.run();
+  await claim('c', 'folder');
+  await one.pod('p', '1', using('c'));
+  await eventually('the pod to hear of it', () =>
+    one.told.find(each => each.includes('node(s) take no local-path volumes')),
+  );
+  const annotations = { 'local-path.k8ts.io/root': '/data' };
+  await one.client.of(nodes).patch({ name: 'a' }, { metadata: { annotations } }, { type: 'merge' });
+  expect(await selected('c')).toBe('a');
 });
 
 test('of volumes that are there each claim gets its own, on the node that reaches it; two pods of one claim agree', async () => {

@@ -1,7 +1,8 @@
 /** What of changes to claims, volumes and drivers may help a pod that volumes keep waiting. Pure. Source: upstream's queueing hints, 1.36. */
-import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
+import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
 import type { CSIDriver, CSIStorageCapacity, StorageClass } from '../../../proto/api/storage-v1.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
+import { localPathRootOf } from '../../../machinery/meta/local-path.ts';
 import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
 import { volumeLimit } from './storage-capacity.ts';
 
@@ -27,6 +28,13 @@ export function storageClassHint(_pod: Pod, older: unknown, newer: unknown): Hin
   if (older === undefined || newer === undefined) return 'queue';
   const topologies = (object: unknown): unknown => (object as StorageClass).allowedTopologies ?? [];
   return jsonEquals(topologies(older), topologies(newer)) ? 'skip' : 'queue';
+}
+
+/** A node that takes local-path volumes by now. */
+export function localPathHint(_pod: Pod, older: unknown, newer: unknown): Hint {
+  return localPathRootOf(older as Node) === undefined && localPathRootOf(newer as Node) !== undefined
+    ? 'queue'
+    : 'skip';
 }
 
 /** Storage with room for larger volumes than before. */

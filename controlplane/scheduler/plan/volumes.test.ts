@@ -57,6 +57,7 @@ const selected = (nodeName: string): PersistentVolumeClaim => {
 const classes = [
   storageClass('local', 'kubernetes.io/no-provisioner', 'WaitForFirstConsumer'),
   storageClass('made', 'example.com/maker', 'WaitForFirstConsumer'),
+  storageClass('folder', 'k8ts.io/local-path', 'WaitForFirstConsumer'),
   storageClass('now', 'example.com/maker', 'Immediate'),
 ];
 const sources = (
@@ -80,7 +81,10 @@ const podWith = (...names: string[]): Pod => ({
     volumes: names.map(claimName => ({ name: claimName, persistentVolumeClaim: { claimName } })),
   },
 });
-const node = (name: string): Node => ({ metadata: { name, labels: { host: name } }, spec: {} });
+const node = (name: string): Node => {
+  const annotations = { 'local-path.k8ts.io/root': name === 'with-folder' ? '/data' : '' };
+  return { metadata: { name, labels: { host: name }, annotations }, spec: {} };
+};
 
 function plan(
   nodeName: string,
@@ -143,6 +147,8 @@ test.each<[string, string, PersistentVolumeClaim[], PersistentVolume[], string]>
     [volume('x', '1Gi'), volume('y', '5Gi', undefined, 'c')],
     'c=y',
   ],
+  ['a node without a folder for volumes', 'n', [claim('c', '1Gi', 'folder')], [], 'node(s) take no local-path volumes'],
+  ['a node with a folder for volumes', 'with-folder', [claim('c', '1Gi', 'folder')], [], 'make c'],
   ['a provisioner is told of the node', 'n', [claim('c', '1Gi', 'made')], [], 'make c'],
   ['bound on the node', 'n1', [claim('c', '1Gi', 'local', 'x')], [volume('x', '1Gi', 'n1', 'c')], ''],
   [

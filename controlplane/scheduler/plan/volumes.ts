@@ -7,6 +7,7 @@
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
 import type { CSIDriver, CSINode, CSIStorageCapacity, StorageClass } from '../../../proto/api/storage-v1.ts';
 import { matchesNodeSelector } from '../../../machinery/meta/node-selector.ts';
+import { LOCAL_PATH_PROVISIONER, localPathRootOf } from '../../../machinery/meta/local-path.ts';
 import { isControlledBy, isDeleting } from '../../../machinery/meta/object.ts';
 import { claimNameOf } from '../../../machinery/meta/pod-claims.ts';
 import { BIND_COMPLETED, SELECTED_NODE } from '../../../machinery/meta/volume-annotations.ts';
@@ -59,6 +60,7 @@ const NO_PROVISIONER = 'kubernetes.io/no-provisioner';
 const OUT_OF_REACH = never("node(s) didn't match PersistentVolume's node affinity");
 const NONE_FOUND = never("node(s) didn't find available persistent volumes to bind");
 const NO_ROOM = never('node(s) did not have enough free storage');
+const NO_FOLDER = never('node(s) take no local-path volumes');
 const NO_VOLUME = never('node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)');
 
 /** The pod's claims, or why it cannot run anywhere; undefined where it has none. */
@@ -150,6 +152,8 @@ function findVolumes(
     const storageClass = sources.storageClass(storageClassOf(claim));
     if (storageClass === undefined || storageClass.provisioner === NO_PROVISIONER) return NONE_FOUND;
     if (!isInTopology(storageClass, node)) return NONE_FOUND;
+    // Its provisioner would give the node back, and the same one would be chosen again.
+    if (storageClass.provisioner === LOCAL_PATH_PROVISIONER && localPathRootOf(node) === undefined) return NO_FOLDER;
     if (roomFor(claim, storageClass, node, sources) === 'none') return NO_ROOM;
     decision.provisions.push(claim);
   }

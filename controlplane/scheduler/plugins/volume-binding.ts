@@ -8,7 +8,13 @@ import type { VolumeBindingArgs } from '../../../proto/api/kube-scheduler-config
 import type { Plugin } from '../framework/framework.ts';
 import type { Handle } from '../framework/handle.ts';
 import { onLine } from '../plan/resource-scores.ts';
-import { csiDriverHint, ownClaimHint, storageCapacityHint, storageClassHint } from '../plan/volume-hints.ts';
+import {
+  csiDriverHint,
+  localPathHint,
+  ownClaimHint,
+  storageCapacityHint,
+  storageClassHint,
+} from '../plan/volume-hints.ts';
 import { storageUse, volumeScore } from '../plan/volume-score.ts';
 import { claimsOf, planVolumes, type PodClaims, type VolumeDecision } from '../plan/volumes.ts';
 
@@ -69,6 +75,7 @@ export function volumeBinding(args: unknown, { volumes, snapshot }: Pick<Handle,
       { resource: 'PersistentVolumeClaim', actions: ['Add', 'Update'], hint: ownClaimHint },
       { resource: 'PersistentVolume', actions: ['Add', 'Update'] },
       { resource: 'Node', actions: ['Add', 'UpdateNodeLabel'] },
+      { resource: 'Node', actions: ['UpdateNodeAnnotation'], hint: localPathHint },
       { resource: 'CSINode', actions: ['Add'] },
       { resource: 'CSIDriver', actions: ['Update'], hint: csiDriverHint },
       { resource: 'CSIStorageCapacity', actions: ['Add', 'Update'], hint: storageCapacityHint },
