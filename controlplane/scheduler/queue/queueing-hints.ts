@@ -82,7 +82,8 @@ export class QueueingHints {
       if (known === undefined) return true;
       for (const { actions, event } of known) {
         if (event.resource !== change.resource || !change.actions.some(action => actions.has(action))) continue;
-        if (this.hint(event, key, pod, change) === 'queue') return true;
+        // What is no word of ours counts, rather than let a pod wait.
+        if (this.hint(event, key, pod, change) !== 'skip') return true;
       }
     }
     return false;

@@ -106,7 +106,7 @@ export class SchedulingQueue {
     entry.unschedulableCount++;
     entry.errorCount = 0;
     entry.returnedMs = this.nowMs();
-    const isWorthIt = missed.some(change => hints.mayHelp(entry.rejectedBy, entry.pod, change));
+    const isWorthIt = missed?.some(change => hints.mayHelp(entry.rejectedBy, entry.pod, change)) ?? true;
     if (isWorthIt || entry.rejectedBy.length === 0) this.comeBack(entry, 'ScheduleAttemptFailure');
     else this.setAside(entry, 'ScheduleAttemptFailure');
   }
@@ -129,9 +129,14 @@ export class SchedulingQueue {
     this.comeBack(entry, 'PodActivate');
   }
 
-  /** Nothing can turn the pod down any more: what changes from now on need not be kept for it. */
+  /** What changes from now on need not be kept for the pod: nothing can turn it down any more, or it is still to be looked at. */
   settle(entry: QueueEntry): void {
     this.inFlight.end(entry.uid);
+  }
+
+  /** The pod is looked at from now on; see `settle`. */
+  resume(entry: QueueEntry): void {
+    if (entry.place === 'trying') this.inFlight.begin(entry.uid);
   }
 
   /**
