@@ -81,17 +81,23 @@ export class BindingCycle {
   async bind(placement: Placement, signal: AbortSignal): Promise<BindingOutcome> {
     const { plugins, state, pod, nodeName, timing } = placement;
     const beganMs = performance.now();
+    const preBound = (status: string): void => {
+      if (plugins.preBind.length > 0) timing?.point('PreBind', status, (performance.now() - beganMs) / 1000);
+    };
     try {
       for (const { plugin } of plugins.preBind) await plugin.preBind?.(state, pod, nodeName, signal);
+      preBound('Success');
     } catch (error) {
+      preBound('Error');
       return { kind: 'failed', error };
-    } finally {
-      if (plugins.preBind.length > 0) timing?.point('PreBind', 'Success', (performance.now() - beganMs) / 1000);
     }
     const bindBeganMs = performance.now();
-    this.inBind++;
+    const binder = this.options.extenders.find(extender => extender.canBind && extender.isInterested(pod));
+    // An extender bounds its calls itself: who waits for it keeps nobody else from being bound.
+    const counts = binder === undefined ? 1 : 0;
+    this.inBind += counts;
     try {
-      await this.runBind(placement, signal);
+      await this.runBind(placement, binder, signal);
       timing?.point('Bind', 'Success', (performance.now() - bindBeganMs) / 1000);
       return { kind: 'bound' };
     } catch (error) {
@@ -100,7 +106,7 @@ export class BindingCycle {
         return { kind: 'failed', error };
       return await this.look(placement, error, signal);
     } finally {
-      this.inBind--;
+      this.inBind -= counts;
       this.onEnd?.();
     }
   }
@@ -117,8 +123,11 @@ export class BindingCycle {
     }
   }
 
-  private async runBind({ plugins, state, pod, nodeName }: Placement, signal: AbortSignal): Promise<void> {
-    const binder = this.options.extenders.find(extender => extender.canBind && extender.isInterested(pod));
+  private async runBind(
+    { plugins, state, pod, nodeName }: Placement,
+    binder: Extender | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (binder !== undefined) return binder.bind(pod, nodeName, signal);
     for (const { plugin } of plugins.bind) if ((await plugin.bind?.(state, pod, nodeName, signal)) === 'bound') return;
     throw new Error(`no Bind plugin of the profile takes pod ${pod.metadata.namespace}/${pod.metadata.name}`);
