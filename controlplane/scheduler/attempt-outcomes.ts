@@ -45,7 +45,9 @@ export class AttemptOutcomes {
     this.running = running;
   }
 
-  /** Lets PostFilter do something about it; the pod is queued again once that is decided. Never throws. */
+  /**
+   * Lets PostFilter do something about it; the pod is queued again once that is decided: at once, or when what is returned resolves. Never throws.
+   */
   makeRoom(attempt: Attempt, decision: Unschedulable, signal: AbortSignal): Promise<void> | undefined {
     const { message, diagnosis } = decision;
     const rejectedBy = diagnosis.byNode.size === 0 && diagnosis.plugins.size === 0 ? [NO_NODES] : diagnosis.plugins;
@@ -53,13 +55,18 @@ export class AttemptOutcomes {
       this.park(attempt, message, rejectedBy, signal);
       return undefined;
     }
-    const ask = async (): Promise<void> => {
-      const told = await this.askPostFilter(attempt, decision, signal);
-      this.park(attempt, `${message}${told}`, rejectedBy, signal);
-    };
-    return ask().catch((error: unknown) => {
+    const failed = (error: unknown): void => {
       if (!signal.aborted) this.fail(attempt, error, errorText(error), signal);
-    });
+    };
+    const concluded = (told: string): void => this.park(attempt, `${message}${told}`, rejectedBy, signal);
+    try {
+      const told = this.askPostFilter(attempt, decision, signal);
+      if (typeof told !== 'string') return told.then(concluded).catch(failed);
+      concluded(told);
+    } catch (error) {
+      failed(error);
+    }
+    return undefined;
   }
 
   /** No node was found, or a plugin turned down the one that was. */
@@ -83,27 +90,39 @@ export class AttemptOutcomes {
   }
 
   /** @returns what the plugins have to say, each word after a space */
-  private async askPostFilter(
+  private askPostFilter(
     attempt: Attempt,
     { diagnosis, state }: Unschedulable,
     signal: AbortSignal,
-  ): Promise<string> {
+  ): string | Promise<string> {
     const { pod, profile, timing, entry } = attempt;
+    const { postFilter } = profile.plugins;
     const beganMs = performance.now();
     let told = '';
     let found: PostFilterResult | undefined;
-    for (const { plugin } of profile.plugins.postFilter) {
-      const answer = plugin.postFilter?.(state, pod, diagnosis);
-      const result = answer instanceof Promise ? await answer : answer;
+    /** @returns whether the rest need not be asked */
+    const hear = (result: PostFilterResult | undefined): boolean => {
       if (result?.message !== undefined) told = `${told} ${result.message}`;
       if (result?.nominatedNodeName !== undefined) found = result;
-      if ((result?.nominatedNodeName ?? '') !== '') break;
-    }
-    const isFound = (found?.nominatedNodeName ?? '') !== '';
-    timing?.point('PostFilter', isFound ? 'Success' : 'Unschedulable', (performance.now() - beganMs) / 1000);
-    this.options.metrics?.preempted(isFound ? (found?.victims ?? 0) : undefined);
-    if (found !== undefined && entry.place === 'trying') this.nominate(attempt, found, signal);
-    return told;
+      return (result?.nominatedNodeName ?? '') !== '';
+    };
+    const askFrom = (first: number): Promise<void> | undefined => {
+      for (let i = first; i < postFilter.length; i++) {
+        const answer = postFilter[i]?.plugin.postFilter?.(state, pod, diagnosis);
+        if (answer instanceof Promise) return answer.then(result => (hear(result) ? undefined : askFrom(i + 1)));
+        if (hear(answer)) break;
+      }
+      return undefined;
+    };
+    const conclude = (): string => {
+      const isFound = (found?.nominatedNodeName ?? '') !== '';
+      timing?.point('PostFilter', isFound ? 'Success' : 'Unschedulable', (performance.now() - beganMs) / 1000);
+      this.options.metrics?.preempted(isFound ? (found?.victims ?? 0) : undefined);
+      if (found !== undefined && entry.place === 'trying') this.nominate(attempt, found, signal);
+      return told;
+    };
+    const pending = askFrom(0);
+    return pending === undefined ? conclude() : pending.then(conclude);
   }
 
   private nominate({ entry, pod }: Attempt, result: PostFilterResult, signal: AbortSignal): void {

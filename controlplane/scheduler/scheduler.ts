@@ -21,7 +21,7 @@ import { BindingCycle } from './binding-cycle.ts';
 import { SchedulerCache } from './cache/scheduler-cache.ts';
 import { createProfiles, pluginsOfProfile, type Profile } from './create-profiles.ts';
 import type { Extender } from './framework/extender.ts';
-import type { PluginRegistry } from './framework/framework.ts';
+import type { Plugin, PluginRegistry } from './framework/framework.ts';
 import { Nominator } from './framework/nominator.ts';
 import type { ProfileSpec } from './framework/profile.ts';
 import { WaitingPods } from './framework/waiting-pods.ts';
@@ -29,6 +29,7 @@ import { defaultProfile } from './plugins/default-profile.ts';
 import { pluginRegistry } from './plugins/registry.ts';
 import { PodReporter } from './pod-reporter.ts';
 import { QueueingHints } from './queue/queueing-hints.ts';
+import { gateOf, orderOf } from './queue/plugin-words.ts';
 import { schedulerNameOf } from './queue/queue-entry.ts';
 import { SchedulingQueue } from './queue/scheduling-queue.ts';
 import { SchedulerMetrics } from './scheduler-metrics.ts';
@@ -88,19 +89,21 @@ export class Scheduler implements Component {
     };
     this.profiles = createProfiles(options.profiles ?? [defaultProfile], options.registry ?? pluginRegistry, shared);
     const profiles = [...this.profiles.values()];
+    const compare = orderOf(profiles[0]?.plugins.queueSort[0]?.plugin, logger);
     const hinted = profiles.map(profile => ({
       schedulerName: profile.schedulerName,
       plugins: pluginsOfProfile(profile),
     }));
     this.hints = new QueueingHints(hinted, logger);
     const metrics = options.metrics === undefined ? undefined : this.measureIn(options.metrics);
-    this.queue = this.createQueue(profiles, metrics);
+    this.queue = this.createQueue(compare, metrics);
     this.reporter = new PodReporter({ client, recorder, clock, logger });
     const { profiles: byName, queue, reporter, waitingPods } = this;
     this.bindingCycle = new BindingCycle({ client, clock, logger, waitingPods, extenders });
     this.cycle = new SchedulingCycle({
       ...{ clock, logger, profiles: byName, extenders, cache, queue, nominator, reporter, metrics },
       bindingCycle: this.bindingCycle,
+      compare,
       tieBreaker: options.tieBreaker ?? (candidates => Math.floor(Math.random() * candidates)),
     });
   }
@@ -122,9 +125,9 @@ export class Scheduler implements Component {
       await this.decideAll(signal);
     } finally {
       stopWatching();
-      queue.close();
       await this.cycle.settled();
       await this.reporter.settled();
+      queue.close();
     }
   }
 
@@ -134,8 +137,7 @@ export class Scheduler implements Component {
       await this.bindingCycle.fewerThan(MOST_BINDINGS, signal);
       const entry = signal.aborted ? undefined : this.queue.tryPop();
       if (entry !== undefined) {
-        const pending = this.cycle.schedule(entry, signal);
-        if (pending !== undefined) await pending;
+        this.cycle.schedule(entry, signal);
         if (performance.now() < turnEndsMs) continue;
       } else await this.queue.waitForPod(signal);
       // Bindings, watches and requests flow while a long queue is worked off.
@@ -144,13 +146,12 @@ export class Scheduler implements Component {
     }
   }
 
-  private createQueue(profiles: readonly Profile[], metrics: SchedulerMetrics | undefined): SchedulingQueue {
+  private createQueue(compare: NonNullable<Plugin['compare']>, metrics: SchedulerMetrics | undefined): SchedulingQueue {
     const { clock, podInitialBackoffMs, podMaxBackoffMs } = this.options;
-    const sort = profiles[0]?.plugins.queueSort[0]?.plugin;
     return new SchedulingQueue({
       clock,
       hints: this.hints,
-      compare: (a, b) => sort?.compare?.(a, b) ?? 0,
+      compare,
       gateOf: pod => this.gateOf(pod),
       ...(metrics === undefined ? {} : { onIncoming: (queue, event) => metrics.queued(queue, event) }),
       initialBackoffMs: podInitialBackoffMs,
@@ -160,7 +161,7 @@ export class Scheduler implements Component {
 
   private gateOf(pod: Pod): string | undefined {
     const preEnqueue = this.profiles.get(schedulerNameOf(pod))?.plugins.preEnqueue ?? [];
-    return preEnqueue.find(({ plugin }) => plugin.preEnqueue?.(pod) !== undefined)?.plugin.name;
+    return gateOf(preEnqueue, pod, this.options.logger);
   }
 
   private measureIn(registry: MetricsRegistry): SchedulerMetrics {

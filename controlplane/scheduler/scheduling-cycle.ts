@@ -18,6 +18,7 @@ import { consultExtenders, needsExtenders, type Consultation } from './framework
 import { CycleState } from './framework/cycle-state.ts';
 import type { Extender } from './framework/extender.ts';
 import { enoughNodes, findNodes, type Search } from './framework/find-nodes.ts';
+import type { QueuedPod } from './framework/framework.ts';
 import type { Nominator } from './framework/nominator.ts';
 import type { Question } from './framework/question.ts';
 import { decide, type SchedulingDecision } from './framework/run-plugins.ts';
@@ -42,6 +43,8 @@ export interface SchedulingCycleOptions {
   readonly reporter: PodReporter;
   readonly metrics: SchedulerMetrics | undefined;
   readonly tieBreaker: (candidates: number) => number;
+  /** The order of QueueSort. */
+  compare(a: QueuedPod, b: QueuedPod): number;
 }
 
 /** So often is a pod shown to extenders in one try, if others take the places that they left. */
@@ -53,34 +56,34 @@ export class SchedulingCycle {
   private start = 0;
   private readonly running = new RunningWork();
   private readonly outcomes: AttemptOutcomes;
-  private readonly turns = new ExtenderTurns();
+  private readonly turns: ExtenderTurns;
 
   constructor(options: SchedulingCycleOptions) {
     this.options = options;
     this.outcomes = new AttemptOutcomes(options, this.running);
+    this.turns = new ExtenderTurns((a, b) => options.compare(a, b));
   }
 
-  /** Tries the pod. What is returned, if anything, is to be awaited before the next one is tried. Never throws. */
-  schedule(entry: QueueEntry, signal: AbortSignal): Promise<void> | undefined {
+  /** Tries the pod; what takes its time goes on beside the next ones. Never throws. */
+  schedule(entry: QueueEntry, signal: AbortSignal): void {
     const { profiles, cache, queue, metrics, extenders } = this.options;
     const { pod } = entry;
     const profile = profiles.get(entry.schedulerName);
     // It has a place already: the API's word for it was late.
     if (profile === undefined || cache.nodeOf(entry.uid) !== undefined) {
-      queue.remove(entry.uid);
-      return undefined;
+      return queue.remove(entry.uid);
     }
     const timing = metrics?.timing(profile.schedulerName);
     const attempt: Attempt = { entry, pod, profile, beganMs: performance.now(), timing };
     try {
       if (needsExtenders(extenders, pod)) {
-        this.running.track(this.turns.run(() => this.withExtenders(attempt, signal)));
-        return undefined;
+        queue.settle(entry);
+        return this.running.track(this.turns.run(entry, () => this.withExtenders(attempt, signal)));
       }
-      return this.conclude(attempt, decide(this.question(attempt)), signal);
+      const pending = this.conclude(attempt, decide(this.question(attempt)), signal);
+      if (pending !== undefined) this.running.track(pending);
     } catch (error) {
       this.outcomes.fail(attempt, error, errorText(error), signal);
-      return undefined;
     }
   }
 
@@ -99,9 +102,12 @@ export class SchedulingCycle {
 
   /** Nobody else waits for it: extenders may be slow. Never throws. */
   private async withExtenders(first: Attempt, signal: AbortSignal): Promise<void> {
-    const { extenders, logger } = this.options;
+    const { extenders, logger, queue } = this.options;
     const { entry } = first;
-    let attempt = first;
+    // Its turn may have come late.
+    if (entry.place !== 'trying' || signal.aborted) return;
+    queue.resume(entry);
+    let attempt: Attempt = { ...first, pod: entry.pod, beganMs: performance.now() };
     try {
       for (let tries = 0; tries < MOST_CONSULTATIONS; tries++) {
         const search = findNodes(this.question(attempt), new CycleState());

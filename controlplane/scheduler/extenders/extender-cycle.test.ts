@@ -96,3 +96,20 @@ test('a dead extender stops the pods that are its business, and nobody else', as
     /^SchedulerError: extender http.*: filter failed: no answer after 300 ms/,
   );
 });
+
+test('pods that go while they wait for their turn are not asked about', async () => {
+  for (const name of ['a', 'b']) await one.node(name, '50');
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>(resolve => (open = resolve));
+  const asked = await runWith({ filterVerb: 'filter' }, async (_verb, { NodeNames }) => {
+    await opened;
+    return { NodeNames };
+  });
+  const names = Array.from({ length: 19 }, (_, i) => `p${i}`);
+  for (const name of names) await one.pod(name, '1');
+  await eventually('sixteen are asked about', () => (asked.length === 16 ? true : undefined));
+  for (const name of names.slice(16, 18)) await one.client.of(pods).delete({ namespace: one.namespace, name });
+  open();
+  for (const name of [...names.slice(0, 16), 'p18']) await bound(name);
+  expect(asked.filter(call => call === 'filter p16' || call === 'filter p17')).toEqual([]);
+});
