@@ -75,6 +75,20 @@ test.each([
   expect(planApproval(serving, honest, nodeNames(honest, [liar], reserved))).toBe('approve');
 });
 
+test('a node of the control plane gets a certificate for the address by which its machine serves the API', () => {
+  const labels = { 'node-role.kubernetes.io/control-plane': '' };
+  const status = { addresses: [{ type: 'InternalIP', address: '10.0.0.1' }] };
+  const asked = content({ dnsNames: ['w1'], ipAddresses: ['10.0.0.1'] });
+  const serving = csr(KUBELET_SERVING, 'system:node:w1', node, 'server auth');
+  const outcome = (metadata: object): string =>
+    planApproval(
+      serving,
+      asked,
+      nodeNames(asked, [{ metadata: { name: 'w1', ...metadata }, spec: {}, status }], ['10.0.0.1']),
+    );
+  expect([outcome({}), outcome({ labels })]).toEqual(['leave', 'approve']);
+});
+
 test('signingProblem() says in upstream’s words what the signer does not sign', () => {
   const serving = (usage: string) => csr(KUBELET_SERVING, 'system:node:w1', node, usage);
   const client = csr(KUBELET_CLIENT, 'x', [], 'client auth');

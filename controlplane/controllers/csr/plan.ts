@@ -59,7 +59,13 @@ export interface NodeNames {
   readonly others: ReadonlySet<string>;
 }
 
-/** @param reserved names that no node may have, whatever it says of itself: those of the API server that are not its machine's */
+/** Nodes cannot give it to themselves. */
+const CONTROL_PLANE = 'node-role.kubernetes.io/control-plane';
+
+/**
+ * @param reserved names of the API server: no node may have them, whatever it says of itself, but for those of the control plane, whose
+ *   machines may be meant
+ */
 export function nodeNames(
   { subject }: Pick<RequestContent, 'subject'>,
   nodes: readonly Node[],
@@ -70,7 +76,8 @@ export function nodeNames(
     ...(status?.addresses ?? []).map(({ address }) => address),
   ];
   const node = nodes.find(({ metadata }) => `${NODE_USER}${metadata.name}` === subject.commonName);
-  const others = [...nodes.filter(other => other !== node).flatMap(namesOf), ...reserved];
+  const isControlNode = node?.metadata.labels?.[CONTROL_PLANE] !== undefined;
+  const others = [...nodes.filter(other => other !== node).flatMap(namesOf), ...(isControlNode ? [] : reserved)];
   return { own: node && new Set(namesOf(node)), others: new Set(others.map(name => name.toLowerCase())) };
 }
 
