@@ -171,7 +171,7 @@ describe('Scheduler', () => {
     waiting.reject('Guard', 'not today');
     expect(await told('p', /not today/)).toBe('Unschedulable: 0/1 nodes are available: 1 not today.');
     // The place is free again, but this one is too late.
-    expect(await told('other', /timeout/)).toContain('rejected due to timeout after waiting 0.02s at plugin Guard');
+    expect(await told('other', /timeout/)).toContain('rejected due to timeout after waiting 20ms at plugin Guard');
     waitMs = 60_000;
     await one.pod('last', '0');
     const allowed = await eventually('somebody waits', () => handle?.waitingPods.list()[0]);

@@ -72,7 +72,10 @@ export interface Plugin {
   removePod?(state: CycleState, pod: Pod, other: Pod, node: NodeInfo): void;
   /** Every reason why the pod cannot run on the node; undefined when it can. Called for thousands of nodes: no allocation on the happy path. */
   filter?(state: CycleState, pod: Pod, node: NodeInfo): readonly Rejection[] | undefined;
-  /** When no node was found: whether something can be done about it. The first plugin whose result nominates a node is the last asked. */
+  /**
+   * When no node was found: whether something can be done about it. The first plugin whose result nominates a node is the last asked. Other pods are
+   * decided before what is promised comes: the nominator and the snapshot may be others by then.
+   */
   postFilter?(state: CycleState, pod: Pod, diagnosis: Diagnosis): PostFilterResult | Promise<PostFilterResult>;
 
   /** Computes once per pod what `score` needs, given the nodes that passed. `skip`: `score` is not asked. */

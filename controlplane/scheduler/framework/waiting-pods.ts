@@ -3,6 +3,7 @@
  *
  * A pod goes on once every plugin that made it wait has allowed it. The first rejection, or the first wait that is over, ends it.
  */
+import { formatDuration } from '../../../machinery/meta/duration.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 
@@ -73,11 +74,12 @@ class Waiting implements WaitingPod {
     this.pod = pod;
     this.nodeName = nodeName;
     this.settle = settle;
-    for (const [plugin, waitMs] of waitsMs) {
-      const reason = `rejected due to timeout after waiting ${waitMs / 1000}s at plugin ${plugin}`;
+    for (const [plugin, askedMs] of waitsMs) {
+      const waitMs = Math.min(askedMs, MAX_WAIT_MS);
+      const reason = `rejected due to timeout after waiting ${formatDuration(waitMs * 1e6)} at plugin ${plugin}`;
       this.timers.set(
         plugin,
-        clock.after(Math.min(waitMs, MAX_WAIT_MS), () => this.reject(plugin, reason)),
+        clock.after(waitMs, () => this.reject(plugin, reason)),
       );
     }
   }

@@ -4,6 +4,7 @@
  */
 import { nearestWord } from '../../../machinery/meta/nearest-word.ts';
 import { isJsonObject } from '../../../machinery/meta/json-value.ts';
+import type { ActionType, EventResource } from '../framework/cluster-event.ts';
 import type { Plugin } from '../framework/framework.ts';
 
 /** Every method that a plugin may have. */
@@ -95,6 +96,25 @@ interface Answer {
 }
 
 const isRejection = (answer: unknown): boolean => isJsonObject(answer) && typeof answer['reason'] === 'string';
+/** An event with a mistyped word would never come, and pods wait for it. */
+const RESOURCES: Readonly<Record<EventResource, true>> = {
+  ...{ Node: true, Pod: true, Namespace: true, PersistentVolume: true, PersistentVolumeClaim: true },
+  ...{ StorageClass: true, CSINode: true, CSIDriver: true, CSIStorageCapacity: true, VolumeAttachment: true },
+};
+const ACTIONS: Readonly<Record<ActionType, true>> = {
+  ...{ Add: true, Delete: true, Update: true, UpdateNodeAllocatable: true, UpdateNodeLabel: true },
+  ...{ UpdateNodeTaint: true, UpdateNodeCondition: true, UpdateNodeAnnotation: true },
+  ...{ AssignedPodAdd: true, AssignedPodDelete: true, UpdatePodLabel: true, UpdatePodScaleDown: true },
+  ...{ UpdatePodToleration: true, UpdatePodSchedulingGatesEliminated: true },
+};
+
+function isEvent(event: unknown): boolean {
+  if (!isJsonObject(event)) return false;
+  const { resource, actions, hint } = event as Record<string, unknown>;
+  if (!Array.isArray(actions) || (hint !== undefined && typeof hint !== 'function')) return false;
+  return Object.hasOwn(RESOURCES, String(resource)) && actions.every(each => Object.hasOwn(ACTIONS, String(each)));
+}
+
 const A_REJECTION = '{ reason, unresolvable }';
 
 const ANSWERS: { readonly [M in (typeof METHODS)[number]]?: Answer } = {
@@ -111,6 +131,10 @@ const ANSWERS: { readonly [M in (typeof METHODS)[number]]?: Answer } = {
   preScore: { want: "nothing or 'skip'", test: a => a === undefined || a === 'skip' },
   score: { want: 'a number', test: Number.isFinite },
   reserve: { want: `nothing or ${A_REJECTION}`, test: a => a === undefined || isRejection(a) },
+  eventsToRegister: {
+    want: 'a list of { resource, actions } of known words',
+    test: a => Array.isArray(a) && a.every(isEvent),
+  },
   permit: {
     want: `'allow', ${A_REJECTION} or { waitMs }`,
     test: a => a === 'allow' || isRejection(a) || (isJsonObject(a) && Number.isFinite(a['waitMs'])),
