@@ -109,8 +109,16 @@ describe('guardPlugin()', () => {
     ['permit', { waitMs: 'long' }, "permit must answer 'allow',"],
     ['reserve', false, 'reserve must answer nothing or'],
     ['eventsToRegister', undefined, 'eventsToRegister must answer a list of { resource, actions } of known words, not'],
-    ['eventsToRegister', [{ resource: 'Pods', actions: ['Add'] }], 'of known words, not [{"resource":"Pods"'],
-    ['eventsToRegister', [{ resource: 'Pod', actions: ['Added'] }], 'of known words, not [{"resource":"Pod"'],
+    [
+      'eventsToRegister',
+      [{ resource: 'Pods', actions: ['Add'] }],
+      'eventsToRegister must answer a list of { resource, actions } of known words, not [{"resource":"Pods"',
+    ],
+    [
+      'eventsToRegister',
+      [{ resource: 'Pod', actions: ['Added'] }],
+      'eventsToRegister must answer a list of { resource, actions } of known words, not [{"resource":"Pod"',
+    ],
   ])('%s() that answers %p fails with the name of the plugin', (method, answer, message) => {
     const guarded = guardPlugin('A', { name: 'A', score: () => 1, [method]: () => answer }) as unknown as Record<
       string,
