@@ -111,6 +111,32 @@ describe('SchedulingQueue', () => {
     expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
   });
 
+  test('where little else is to be done an unschedulable pod waits for the first back-off alone', async () => {
+    /** How long pods wait that were turned down four times, and that something helps. */
+    const waits = async (count: number, others: Pod[] = []): Promise<number[]> => {
+      const clock = new FakeClock();
+      const queue = queueOf(clock);
+      for (let i = 0; i < count; i++) queue.set(pod(`p${i}`, 0, helped));
+      for (let tries = 0; tries < 4; tries++) {
+        await clock.advance(10_000);
+        queue.notify(nodeChange('Add'));
+        for (let i = 0; i < count; i++) queue.park(tried(queue), ['Fit']);
+      }
+      for (const each of others) queue.set(each);
+      queue.notify(nodeChange('Add'));
+      const fromMs = clock.monotonicMs();
+      const found: number[] = [];
+      while (found.length < count) {
+        await clock.advance(500);
+        for (const _ of names(queue).filter(name => name.startsWith('p'))) found.push(clock.monotonicMs() - fromMs);
+      }
+      return found;
+    };
+    expect(await waits(2)).toEqual([1_000, 1_000]);
+    expect(await waits(1, [pod('another')])).toEqual([8_000]);
+    expect(await waits(12)).toEqual([...new Array<number>(10).fill(1_000), 8_000, 8_000]);
+  });
+
   test('a gated pod waits until its own change frees it, and costs no try', () => {
     const queue = queueOf(new FakeClock());
     queue.set(pod('a', 0, { labels: { gated: '' } }));

@@ -8,8 +8,9 @@
  * - A change costs as much as the hints of those who were turned down by plugins that asked for it; a heartbeat costs nothing.
  * - Nothing ticks: one timer stands for what is due next.
  *
- * Differs: pods in back-off wait it out also when nothing else is to be tried (upstream: SchedulerPopFromBackoffQ), since the scheduler shares its
- * processor with the API server.
+ * Differs: upstream tries pods in back-off at once when nothing else is to be tried (SchedulerPopFromBackoffQ). Here the first back-off is waited out
+ * and the rest is let off, to few pods at a time: the scheduler shares its processor with the API server, and pods that send one another back must
+ * not keep it busy.
  */
 import type { Clock } from '../../../machinery/process/clock.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
@@ -37,6 +38,8 @@ export interface SchedulingQueueOptions {
 
 const FLUSH_AFTER_MS = 300_000;
 const FLUSH_EVERY_MS = 30_000;
+/** So many pods in back-off are let off the rest of it. */
+const FEW = 10;
 
 export class SchedulingQueue {
   private readonly options: SchedulingQueueOptions;
@@ -197,7 +200,7 @@ export class SchedulingQueue {
   }
 
   private comeBack(entry: QueueEntry, event: string): void {
-    entry.dueMs = entry.returnedMs + this.backoffMs(entry);
+    entry.dueMs = entry.returnedMs + this.backoffMs(entry, this.active.size === 0 && this.backoff.size < FEW);
     if (entry.dueMs <= this.nowMs()) return this.activate(entry, event);
     entry.place = 'backoff';
     this.backoff.push(entry);
@@ -205,9 +208,11 @@ export class SchedulingQueue {
     this.arm();
   }
 
-  private backoffMs({ errorCount, unschedulableCount }: QueueEntry): number {
+  /** @param isIdle little else is to be done; whoever failed by an error waits all the same */
+  private backoffMs({ errorCount, unschedulableCount, rejectedBy }: QueueEntry, isIdle: boolean): number {
     const { initialBackoffMs = 1_000, maxBackoffMs = 10_000 } = this.options;
-    const failures = errorCount > 0 ? errorCount : unschedulableCount;
+    const mayHurry = isIdle && errorCount === 0 && rejectedBy.length > 0;
+    const failures = errorCount > 0 ? errorCount : Math.min(unschedulableCount, mayHurry ? 1 : Infinity);
     return failures === 0 ? 0 : Math.min(maxBackoffMs, initialBackoffMs * 2 ** (failures - 1));
   }
 
