@@ -37,7 +37,7 @@ export interface InformerScope {
   fieldSelector?: string | undefined;
   /** Of objects no more is kept than what they are, who owns them and what holds them: for whoever follows every kind there is. */
   ownershipOnly?: boolean | undefined;
-  /** Ends the informer before the factory ends, as for a kind that may be withdrawn; for the first who asks. */
+  /** Ends the informer before the factory ends, as for a kind that may be withdrawn; for all who share it. */
   until?: AbortSignal | undefined;
 }
 

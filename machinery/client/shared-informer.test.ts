@@ -88,6 +88,25 @@ function setUp(keptOf?: KeptOf, fromNewest = false) {
   return { clock, transport, factory, informer, log, stop, run: () => factory.run(stop.signal) };
 }
 
+test('an informer ends with whoever gave it an end, also if another asked for it first', async () => {
+  const { clock, transport, factory, informer, stop, run } = setUp();
+  const watch = new WatchScript();
+  transport.lists.push(list(1));
+  transport.watches.push(watch);
+  const running = run();
+  await informer.synced();
+  await new Promise(resolve => setImmediate(resolve));
+  const withdrawn = new AbortController();
+  expect(factory.informer(configMaps, { until: withdrawn.signal })).toBe(informer);
+  withdrawn.abort();
+  watch.push('end');
+  await clock.advance(600_000);
+  expect(transport.requests).toHaveLength(2);
+  expect(factory.informer(configMaps)).not.toBe(informer);
+  stop.abort();
+  await running;
+});
+
 describe('SharedInformer', () => {
   test('lists, then watches from there, sharing the very objects', async () => {
     const t = setUp();

@@ -50,10 +50,13 @@ export class SharedInformerFactory implements InformerFactory {
     ].join('|');
     const known = this.informers.get(key);
     // The key holds the resource, so what is stored under it is of its type.
-    if (known !== undefined) return known as unknown as Informer<T>;
-    const informer = new SharedInformer(resource, scope, this.options);
+    const informer =
+      (known as unknown as SharedInformer<T> | undefined) ?? new SharedInformer(resource, scope, this.options);
+    scope.until?.addEventListener('abort', () => this.end(key, informer as unknown as SharedInformer<AnyObject>), {
+      once: true,
+    });
+    if (known !== undefined) return informer;
     this.informers.set(key, informer as unknown as SharedInformer<AnyObject>);
-    scope.until?.addEventListener('abort', () => this.informers.delete(key), { once: true });
     this.start(informer);
     return informer;
   }
@@ -72,6 +75,11 @@ export class SharedInformerFactory implements InformerFactory {
     await Promise.all([...this.informers.values()].map(informer => informer.synced()));
   }
 
+  private end(key: string, informer: SharedInformer<AnyObject>): void {
+    informer.end();
+    if (this.informers.get(key) === informer) this.informers.delete(key);
+  }
+
   private start(informer: { run(signal: AbortSignal): Promise<void> }): void {
     if (this.running === undefined || this.running.signal.aborted) return;
     const { signal, runs } = this.running;
@@ -85,6 +93,7 @@ class SharedInformer<T extends AnyObject> implements Informer<T>, ReflectorTarge
   private readonly scope: InformerScope;
   private readonly options: SharedInformerFactoryOptions;
   private readonly cache = new ObjectCache<T>();
+  private readonly ended = new AbortController();
   private handlers: readonly InformerHandler<T>[] = [];
   private hasList = false;
   private readonly firstList: Promise<void>;
@@ -121,6 +130,11 @@ class SharedInformer<T extends AnyObject> implements Informer<T>, ReflectorTarge
     return this.hasList;
   }
 
+  /** For all who share it. */
+  end(): void {
+    this.ended.abort();
+  }
+
   run(signal: AbortSignal): Promise<void> {
     const { client, clock, logger, fromNewest, random, keptOf } = this.options;
     const { resource, scope } = this;
@@ -137,7 +151,7 @@ class SharedInformer<T extends AnyObject> implements Informer<T>, ReflectorTarge
       logger,
       random,
     });
-    return reflector.run(scope.until === undefined ? signal : AbortSignal.any([signal, scope.until]));
+    return reflector.run(AbortSignal.any([signal, this.ended.signal]));
   }
 
   replace(items: readonly T[]): void {

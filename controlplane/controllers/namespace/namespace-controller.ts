@@ -26,7 +26,7 @@ export class NamespaceController implements Controller, Reconciler {
   private readonly namespaces: Informer<Namespace>;
   private readonly looks = new Map<string, number>();
   /** Told when an object of a kind goes that once held a namespace up. */
-  private readonly listened = new Set<Informer<AnyObject>>();
+  private readonly listened = new WeakSet<Informer<AnyObject>>();
 
   constructor(context: ControllerContext) {
     this.context = context;
