@@ -68,8 +68,6 @@ export interface ControllersOptions {
   clusterCidrs: readonly string[];
   /** Length of the prefix of a node's part of each; default /24, of IPv6 /64. */
   nodeMaskSizes?: readonly number[];
-  /** Default 50,000. */
-  nodeGracePeriodMs?: number | undefined;
   /** Ended pods that may stay, default 12,500. */
   terminatedPodThreshold?: number | undefined;
   /** Makes a token Secret for every ServiceAccount; default false. */
@@ -160,7 +158,7 @@ class Controllers implements Component {
       new HorizontalPodAutoscalerController(this.contextFor('horizontal-pod-autoscaler')),
       new ResourceQuotaController(this.contextFor('resourcequota-controller')),
       new RoleAggregationController(this.contextFor('clusterrole-aggregation-controller')),
-      new NodeLifecycleController(this.contextFor('node-controller'), this.options.nodeGracePeriodMs),
+      new NodeLifecycleController(this.contextFor('node-controller')),
       new TaintEvictionController(this.contextFor('taint-eviction-controller', 'node-controller')),
       new PodGcController(this.contextFor('pod-garbage-collector'), this.options.terminatedPodThreshold),
       new AdmissionPolicyStatusController(this.contextFor('validatingadmissionpolicy-status-controller')),

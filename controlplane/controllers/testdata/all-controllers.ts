@@ -65,7 +65,6 @@ export class AllControllers {
       authority,
       tokens: new ServiceAccountTokens({ issuer: 'https://x', signingKeyPem: this.signingKey, clock }),
       clusterCidrs: ['10.42.0.0/16'],
-      nodeGracePeriodMs: 1500,
     });
     running.push(controllers.run(stop.signal));
     await controllers.ready();
