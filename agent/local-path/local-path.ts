@@ -41,6 +41,7 @@ export class LocalPath implements Component, Reconciler {
   private node: Node | undefined;
   /** Gone, and asked for still. */
   private readonly removed = new Set<string>();
+  /** Why, of those that stay: told once. */
   private readonly told = new Map<string, string>();
 
   constructor(options: LocalPathOptions) {
@@ -69,6 +70,7 @@ export class LocalPath implements Component, Reconciler {
     const asked = namesIn(this.node, LOCAL_PATH_REMOVE);
     const answered = namesIn(this.node, LOCAL_PATH_REMOVED);
     for (const one of this.removed) if (!asked.includes(one)) this.removed.delete(one);
+    for (const one of this.told.keys()) if (!asked.includes(one)) this.told.delete(one);
     const left = asked.filter(one => !answered.includes(one) && !this.removed.has(one));
     const kept = await this.remove(left, signal);
     const done = asked.filter(one => answered.includes(one) || this.removed.has(one));

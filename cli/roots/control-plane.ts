@@ -193,7 +193,6 @@ function startControllers(
 function reservedNames(config: Config): string[] {
   const own = new Set([nodeNameOf(config), ...nodeAddresses(config.nodeIp, rangesOf(config))]);
   return [
-    ...['localhost', '127.0.0.1', '::1'],
     ...kubernetesNames(config.clusterDomain),
     ...config.serviceCidr.map(cidr => nthAddress(cidr, 1)),
     ...(config.tlsSan ?? []).filter(name => !own.has(name)),
