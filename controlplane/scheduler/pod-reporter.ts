@@ -36,6 +36,8 @@ export class PodReporter {
   /** What is still to be written, by UID. */
   private readonly pending = new Map<string, Report>();
   private readonly writing = new Set<Promise<void>>();
+  /** How many of them still look for something to write. */
+  private writers = 0;
 
   constructor(options: PodReporterOptions) {
     this.options = options;
@@ -54,7 +56,7 @@ export class PodReporter {
     if (reason !== 'SchedulingGated')
       this.options.recorder.event(subjectOf(pods, pod), 'Warning', 'FailedScheduling', message);
     this.pending.set(uid, { pod, reason, message });
-    while (this.writing.size < WRITES_AT_ONCE && this.pending.size > this.writing.size) {
+    while (!signal.aborted && this.writers < WRITES_AT_ONCE && this.pending.size > this.writers) {
       const work: Promise<void> = this.write(signal).finally(() => this.writing.delete(work));
       this.writing.add(work);
     }
@@ -66,11 +68,14 @@ export class PodReporter {
   }
 
   private async write(signal: AbortSignal): Promise<void> {
+    this.writers++;
     for (const [uid, report] of this.pending) {
-      if (signal.aborted) return;
+      if (signal.aborted) break;
       this.pending.delete(uid);
       await this.patch(report, signal);
     }
+    // In the same breath in which nothing was found: what comes after it must find a writer, or make one.
+    this.writers--;
   }
 
   private async patch({ pod, reason, message }: Report, signal: AbortSignal): Promise<void> {
