@@ -10,6 +10,7 @@ import type { Nominator } from './framework/nominator.ts';
 import type { SchedulingDecision } from './framework/run-plugins.ts';
 import type { Timing } from './framework/timing.ts';
 import type { PodReporter } from './pod-reporter.ts';
+import { podLeft } from './queue/cluster-change.ts';
 import type { QueueEntry } from './queue/queue-entry.ts';
 import { NO_NODES } from './queue/queueing-hints.ts';
 import type { SchedulingQueue } from './queue/scheduling-queue.ts';
@@ -129,8 +130,10 @@ export class AttemptOutcomes {
     const { nominator, queue, logger } = this.options;
     const { nominatedNodeName = '' } = result;
     // From now on nobody of lower rank may take the place.
+    const kept = nominator.nodeOf(entry.uid);
     if (nominatedNodeName === '') nominator.forget(entry.uid);
     else nominator.nominate(pod, nominatedNodeName);
+    if (kept !== undefined && kept !== nominatedNodeName) queue.notify(podLeft(pod, kept), entry.uid);
     const carryOut = async (): Promise<void> => {
       try {
         await result.carryOut?.(signal);

@@ -55,13 +55,16 @@ export function defaultPreemption(
     victims: best.victims.length,
     carryOut: signal => eviction.carryOut(pod, best, signal),
   });
-  /** Room that was made for it before is of no use to it any more. */
-  const nowhere = (pod: Pod, message: string): PostFilterResult => ({
-    message: `preemption: ${message}`,
-    ...((pod.status?.nominatedNodeName ?? '') === ''
-      ? {}
-      : { nominatedNodeName: '', carryOut: (signal: AbortSignal) => eviction.clearNomination(pod, signal) }),
-  });
+  /** Room that was made for it before is of no use to it any more, also where that could not be written. */
+  const nowhere = (pod: Pod, message: string): PostFilterResult => {
+    const kept = handle.nominator.nodeOf(pod.metadata.uid ?? '') ?? pod.status?.nominatedNodeName ?? '';
+    return {
+      message: `preemption: ${message}`,
+      ...(kept === ''
+        ? {}
+        : { nominatedNodeName: '', carryOut: (signal: AbortSignal) => eviction.clearNomination(pod, signal) }),
+    };
+  };
   /** Each call ends by its own time-out. */
   const withExtenders = async (pod: Pod, candidates: readonly Candidate[]) => {
     const asked = handle.extenders.filter(extender => extender.canPreempt && extender.isInterested(pod));

@@ -72,6 +72,7 @@ async function plan(subject: Pod, nodes: NodeInfo[], world: World = {}): Promise
   const { state, diagnosis } = decision;
   const result = await plugins.postFilter[0]?.plugin.postFilter?.(state, subject, diagnosis);
   if (result?.nominatedNodeName === undefined) return result?.message ?? '';
+  if (result.nominatedNodeName === '') return `hopes no more: ${result.message}`;
   // Dry runs leave nothing behind: whoever asks again is told the same.
   const there = nodes.filter(({ name }) => name === result.nominatedNodeName);
   const search = { handle, pod: subject, state, budgets: new DisruptionBudgets(budgets), offset: 0, enough: 1 };
@@ -208,6 +209,17 @@ describe('DefaultPreemption', () => {
     const condition = { type: 'DisruptionTarget', status: 'True', reason: 'PreemptionByScheduler' };
     going.status = { ...going.status, conditions: [condition] };
     expect(await plan(subject, nodes)).toBe('preemption: not eligible due to a terminating pod on the nominated node.');
+  });
+
+  test('room that is of no use any more is given up, also where it was never written', async () => {
+    const nodes = [node('a', [pod('other', 50, 4)])];
+    const subject = pod('p', 10, 4);
+    expect(await plan(subject, nodes)).toMatch(/^preemption: 0\/1 nodes are available/);
+    const nominator = new Nominator();
+    nominator.nominate(subject, 'a');
+    expect(await plan(subject, nodes, { nominator })).toMatch(/^hopes no more: preemption: 0\/1 nodes/);
+    subject.status = { nominatedNodeName: 'a' };
+    expect(await plan(subject, nodes)).toMatch(/^hopes no more: preemption: 0\/1 nodes/);
   });
 
   test('extenders that care take candidates away, and one that may be ignored does not', async () => {
