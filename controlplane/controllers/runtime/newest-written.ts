@@ -16,14 +16,20 @@ export class NewestWritten<T extends AnyObject> {
     });
   }
 
-  /** The object as it is known best. */
+  /**
+   * The object as it is known best.
+   *
+   * @param listed as the informer showed it some time ago: what was written may have been shown and forgotten since
+   */
   of(listed: T): T {
-    const { uid = '' } = listed.metadata;
+    const { namespace, name = '', uid = '' } = listed.metadata;
+    const current = this.informer.lister.get(namespace, name);
+    const shown = current?.metadata.uid === uid && versionOf(current) > versionOf(listed) ? current : listed;
     const written = this.byUid.get(uid);
-    if (written === undefined) return listed;
-    if (versionOf(written) > versionOf(listed)) return written;
+    if (written === undefined) return shown;
+    if (versionOf(written) > versionOf(shown)) return written;
     this.byUid.delete(uid);
-    return listed;
+    return shown;
   }
 
   wrote(object: T): void {
