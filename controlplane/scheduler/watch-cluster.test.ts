@@ -78,6 +78,20 @@ test('a pod that was on its way and is not let on to its node leaves others alon
   expect(await bound('second')).toBe('a');
 });
 
+test('a pod that is being deleted waits for permission no more', async () => {
+  await one.node('a', '1');
+  const held = holding();
+  await one.pod('held');
+  await held();
+  const ref = { namespace: one.namespace, name: 'held' };
+  const finalizers = { metadata: { finalizers: ['example.com/stays'] } };
+  await one.client.of(pods).patch(ref, finalizers, { type: 'merge' });
+  await one.client.of(pods).delete(ref);
+  await one.pod('second');
+  expect(await bound('second')).toBe('a');
+  expect(await one.nodeOf('held')).toBe('');
+});
+
 test('a pod on its way to the node where room was made for it counts there once', async () => {
   await one.node('a', '2');
   const held = holding();

@@ -101,7 +101,7 @@ function onPod(watchers: ClusterWatchers, pod: Pod, older: Pod | undefined): voi
 }
 
 function onPodWithoutNode(watchers: ClusterWatchers, pod: Pod, older: Pod | undefined): void {
-  const { isOurs, cache, queue, nominator } = watchers;
+  const { isOurs, cache, queue, nominator, waitingPods } = watchers;
   if (!isOurs(pod)) return;
   const { uid = '' } = pod.metadata;
   const olderNominated = older?.status?.nominatedNodeName ?? '';
@@ -113,8 +113,10 @@ function onPodWithoutNode(watchers: ClusterWatchers, pod: Pod, older: Pod | unde
   else if (nominated !== '' && cache.nodeOf(uid) === undefined) nominator.nominate(pod, nominated);
   // Where neither says so, room was made for it and is not written yet.
   else if (nominated === '' && olderNominated !== '') nominator.forget(uid);
-  if (isGoing) queue.remove(uid);
-  else queue.set(pod);
+  if (isGoing) {
+    queue.remove(uid);
+    waitingPods.reject(uid, '', 'the pod is being deleted');
+  } else queue.set(pod);
   const isFree = cache.nodeOf(uid) === undefined && nominator.nodeOf(uid) !== kept;
   if (kept !== '' && isFree) queue.notify(podLeft(pod, kept), uid);
 }
