@@ -77,3 +77,27 @@ test('findNodes() leaves out what PreFilter does, and does not ask a plugin that
   expect(found({}, some, skips).names).toBe('bd');
   expect(found({}, some, more, skips)).toEqual({ names: 'd', looked: 1 });
 });
+
+test('findNodes() says in upstream’s words which plugins left no node, or left these out', () => {
+  const only = (name: string, ...nodeNames: string[]): Plugin => ({
+    name,
+    preFilter: () => ({ nodeNames: new Set(nodeNames) }),
+  });
+  const full: Plugin = { name: 'Full', filter: () => [{ reason: 'full', unresolvable: false }] };
+  const reasons = (...plugins: Plugin[]): unknown => {
+    const question = { pod, snapshot: snapshotOf(nodes), nominator: new Nominator(), tieBreaker: () => 0 };
+    const { byNode } = findNodes({ ...question, plugins: placed(...plugins) }, new CycleState()).diagnosis();
+    return ['a', 'b'].map(name =>
+      byNode
+        .get(name)
+        ?.map(({ reason }) => reason)
+        .join(),
+    );
+  };
+  const none = "node(s) didn't satisfy plugin None";
+  expect(reasons(only('None'))).toEqual([none, none]);
+  const apart = "node(s) didn't satisfy plugin(s) [A B] simultaneously";
+  expect(reasons(only('B', 'b'), only('A', 'a'))).toEqual([apart, apart]);
+  const left = "node(s) didn't satisfy plugin(s) [A B]";
+  expect(reasons(only('B', 'a', 'c'), only('A', 'a'), full)).toEqual(['full', left]);
+});

@@ -94,7 +94,10 @@ function runPreFilters(
       names = names === undefined ? nodeNames : new Set([...names].filter(name => nodeNames.has(name)));
       if (names.size === 0) {
         for (const name of narrowing) guilty.add(name);
-        const reason = `node(s) didn't satisfy plugin(s) [${narrowing.join(' ')}] simultaneously`;
+        const reason =
+          narrowing.length === 1
+            ? `node(s) didn't satisfy plugin ${narrowing[0]}`
+            : `node(s) didn't satisfy plugin(s) [${narrowing.sort().join(' ')}] simultaneously`;
         return { rejection: { reason, unresolvable: true } };
       }
     } else {
@@ -106,7 +109,7 @@ function runPreFilters(
   // Those that name the nodes have turned the others down.
   for (const name of narrowing) guilty.add(name);
   const nodes = [...names].flatMap(name => snapshot.node(name) ?? []);
-  const reason = `node(s) didn't satisfy plugin(s) [${narrowing.join(' ')}]`;
+  const reason = `node(s) didn't satisfy plugin(s) [${narrowing.sort().join(' ')}]`;
   return { nodes, subset: { names, rejection: { reason, unresolvable: true } } };
 }
 
