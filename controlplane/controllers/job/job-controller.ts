@@ -26,6 +26,7 @@ import { OrphanPods } from './orphan-pods.ts';
 import { isFinished, newsOf } from './plan/conditions.ts';
 import { planJob, type JobPlan } from './plan/job-plan.ts';
 import { isTracked } from './plan/job-pod.ts';
+import { leavingPods } from './plan/leaving-pods.ts';
 import { podForJob, PodNames } from './plan/pod-for-job.ts';
 import { PodTracking } from './pod-tracking.ts';
 
@@ -81,7 +82,9 @@ export class JobController implements Controller, Reconciler {
     const waitMs = this.memory.paceMs(listed);
     if (waitMs > 0) return { afterMs: waitMs };
     const beganMs = this.context.clock.monotonicMs();
-    const owned = await this.owned.claim(listed, signal);
+    await this.owned.claim(listed, signal);
+    // All from here to the plan is of one moment.
+    const owned = this.owned.of(listed);
     const job = this.newest.of(listed);
     this.memory.looked(job, owned.length);
     const plan = planJob({
@@ -166,14 +169,10 @@ export class JobController implements Controller, Reconciler {
     return this.owned.informer.lister.byIndex(BY_CONTROLLER, metadata.uid ?? '');
   }
 
-  /** Pods that were deleted from here, as they will show. */
   private leaving(job: Job, owned: readonly Pod[]): Pod[] {
-    const known = new Set(owned);
     const selector = selectorOf(job);
-    const deletionTimestamp = formatTime(this.context.clock.now());
-    return this.listedPods(job)
-      .filter(pod => !known.has(pod) && selector.matches(pod.metadata.labels))
-      .map(pod => ({ ...pod, metadata: { deletionTimestamp, ...pod.metadata } }));
+    const listed = this.listedPods(job).filter(pod => selector.matches(pod.metadata.labels));
+    return leavingPods(owned, listed, formatTime(this.context.clock.now()));
   }
 
   private observe(): void {
