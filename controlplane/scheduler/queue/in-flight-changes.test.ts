@@ -21,10 +21,12 @@ test('whoever is tried gets what changed since, and nothing is kept for nobody',
 test('of a long try’s changes the newest are kept; it is told that it missed some', () => {
   const changes = new InFlightChanges();
   changes.begin('long');
+  let most = 0;
   for (let i = 0; i < 25_000; i++) {
-    changes.note(change(`early ${i}`));
-    expect(changes.size).toBeLessThanOrEqual(10_000);
+    changes.note(change('early'));
+    most = Math.max(most, changes.size);
   }
+  expect(most).toBe(10_000);
   changes.begin('short');
   changes.note(change('late'));
   expect(changes.end('long')).toBeUndefined();
