@@ -52,7 +52,7 @@ function after(time: string | undefined, ms: number): number | undefined {
 }
 
 /** By what names nodes are reached, as their Node objects tell. */
-export interface NodeNames {
+interface NodeNames {
   /** Of the node that asks: its name and addresses. undefined: it did not register yet, as one that joins just now. */
   readonly own: ReadonlySet<string> | undefined;
   /** Of all other nodes, and of what is no node. In small letters. */

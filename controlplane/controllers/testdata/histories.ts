@@ -121,13 +121,6 @@ export function forbiddenCalls({ calls }: World): string[] {
   return refused.map(({ method, path, error }) => `${method} ${path} ${String(error)}`);
 }
 
-/** Takes finalizers off, so that what was to go can go: for properties that count to the last pod. */
-export async function unpin(world: World): Promise<void> {
-  const { items } = await world.admin.of(pods).list({ resourceVersion: '' });
-  for (const pod of items.filter(({ metadata }) => (metadata.finalizers ?? []).length > 0))
-    await done(world.admin.of(pods).patch(refOf(pod), { metadata: { finalizers: null } }, { type: 'merge' }));
-}
-
 function fault(world: World, n: number, what: 'refused' | 'lost'): void {
   const { faults } = world.way;
   while (faults.length < n % 4) faults.push(undefined);
