@@ -19,6 +19,7 @@ import {
 } from './request.ts';
 import { httpChunk, LAST_CHUNK } from './http-chunk.ts';
 import { watchFrame } from './watch-frame.ts';
+import { WatchPace } from './watch-pace.ts';
 import { BLOCK_BYTES, drained, joined, writeBlocks, writePieces } from './write-blocks.ts';
 
 /** Where a response goes: one HTTP/2 stream or one HTTP/1.1 response. */
@@ -33,8 +34,6 @@ export interface Sink {
 const JSON_TYPE = 'application/json';
 /** Smaller answers are not worth compressing (upstream's threshold). */
 const GZIP_MIN_BYTES = 128 * 1024;
-/** Frames that gather behind a slow client are sent in blocks of this size: thousands of clients may be slow at once. */
-const WATCH_BLOCK_BYTES = 16 * 1024;
 const COMMA = Buffer.from(',');
 
 /** Resolves when everything is handed to the socket, or the client is gone. */
@@ -209,6 +208,7 @@ async function sendWatch(watch: WatchResponse, headers: Record<string, string | 
   (sink.body as Writable & { flushHeaders?: () => void }).flushHeaders?.();
   const { body } = sink;
   const chunked = sink.takeChunking?.() === true;
+  const pace = new WatchPace();
   for await (const batch of watch.events) {
     if (body.destroyed) break;
     const [first] = batch;
@@ -216,21 +216,26 @@ async function sendWatch(watch: WatchResponse, headers: Record<string, string | 
       // The common case: the one frame that all watches share, to a client that waits for it.
       const frame = watchFrame(watch, first);
       if (!body.write(chunked ? httpChunk(frame) : frame) && !(await drained(body))) break;
-    } else if (!(await writeBlocks(body, joinedFrames(watch, batch, chunked)))) break;
+    } else if (!(await pace.write(body, joinedFrames(watch, batch, chunked, pace)))) break;
     watch.onSent?.(batch.length);
   }
   if (!body.destroyed) body.end(chunked ? LAST_CHUNK : undefined);
 }
 
 /** What has gathered behind a slow client, joined. */
-function* joinedFrames(watch: WatchResponse, batch: readonly WatchEvent[], chunked: boolean): Generator<Buffer> {
+function* joinedFrames(
+  watch: WatchResponse,
+  batch: readonly WatchEvent[],
+  chunked: boolean,
+  pace: WatchPace,
+): Generator<Buffer> {
   let parts: Buffer[] = [];
   let bytes = 0;
   for (const [i, event] of batch.entries()) {
     const frame = watchFrame(watch, event);
     parts.push(frame);
     bytes += frame.length;
-    if (bytes < WATCH_BLOCK_BYTES && i < batch.length - 1) continue;
+    if (bytes < pace.blockBytes && i < batch.length - 1) continue;
     const block = parts.length === 1 ? frame : Buffer.concat(parts);
     yield chunked ? httpChunk(block) : block;
     parts = [];
