@@ -220,7 +220,8 @@ export class SchedulingCycle {
     requeue();
     const nominated = entry.pod.status?.nominatedNodeName ?? '';
     if (isFree && nominated !== '' && entry.place !== 'gone') nominator.nominate(entry.pod, nominated);
-    if (isFree) queue.notify(podLeft(pod, placement.nodeName), uid);
+    // Of one that went by itself others have heard before its reservations were given back.
+    if (isFree || entry.place === 'gone') queue.notify(podLeft(pod, placement.nodeName), uid);
   }
 }
 

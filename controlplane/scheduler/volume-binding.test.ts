@@ -9,6 +9,9 @@ import {
   storageClasses,
 } from '../../machinery/client/resource.ts';
 import { BIND_COMPLETED, SELECTED_NODE } from '../../machinery/meta/volume-annotations.ts';
+import type { WaitingPods } from './framework/waiting-pods.ts';
+import { defaultProfile } from './plugins/default-profile.ts';
+import { pluginRegistry } from './plugins/registry.ts';
 import { eventually, OneScheduler } from './testdata/one-scheduler.ts';
 
 let one: OneScheduler;
@@ -153,3 +156,36 @@ test('a claim for one pod alone goes to the more important one', async () => {
       : true;
   });
 });
+
+test.each(['is turned back', 'is deleted'])(
+  'a volume that was set aside for a pod which %s on its way is another’s',
+  async what => {
+    let waiting: WaitingPods | undefined;
+    const registry = new Map(pluginRegistry).set('Holds', (_args, { waitingPods }) => {
+      waiting = waitingPods;
+      return {
+        name: 'Holds',
+        permit: (_state, { metadata }) => (metadata.name === 'held' ? { waitMs: 600_000 } : 'allow'),
+        eventsToRegister: () => [],
+      };
+    });
+    await one.node('a');
+    await volume('only', 'a', 'there');
+    one.run({
+      registry,
+      profiles: [{ ...defaultProfile, multiPoint: [...defaultProfile.multiPoint, { name: 'Holds' }] }],
+    });
+    for (const name of ['c1', 'c2']) await claim(name, 'there');
+    await one.pod('held', '1', using('c1'));
+    const held = await eventually('it waits for permission', () => waiting?.list()[0]);
+    await one.pod('second', '1', using('c2'));
+    expect(await eventually('second waits', () => one.waitsFor('second'))).toContain('persistent volumes to bind');
+    if (what === 'is deleted') await one.client.of(pods).delete({ namespace: one.namespace, name: 'held' });
+    else held.reject('Holds', 'not today');
+    const owner = await eventually('the volume is a claim’s', async () => {
+      const { spec } = await one.client.of(persistentVolumes).get({ name: 'only' });
+      return spec.claimRef?.name;
+    });
+    expect(owner).toBe('c2');
+  },
+);

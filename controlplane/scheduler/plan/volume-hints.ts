@@ -15,6 +15,11 @@ export function ownClaimHint(pod: Pod, older: unknown, newer: unknown): Hint {
   return isOurs ? 'queue' : 'skip';
 }
 
+/** A pod that had claims: volumes may have been set aside for it. */
+export function claimUserHint(_pod: Pod, older: unknown): Hint {
+  return claimNamesOf(older as Pod).length > 0 ? 'queue' : 'skip';
+}
+
 /** A pod that used one of the claims. */
 export function sharedClaimHint(pod: Pod, older: unknown): Hint {
   const { metadata, spec } = older as Pod;

@@ -7,7 +7,7 @@ import type { CSINode, VolumeAttachment } from '../../../proto/api/storage-v1.ts
 import { storageClassOf } from '../../../machinery/meta/volume-match.ts';
 import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
 import type { Plugin, Rejection } from '../framework/framework.ts';
-import { ownClaimHint } from '../plan/volume-hints.ts';
+import { claimUserHint, ownClaimHint } from '../plan/volume-hints.ts';
 import type { VolumeSources } from '../plan/volumes.ts';
 
 const NAME = 'NodeVolumeLimits';
@@ -52,11 +52,7 @@ export function nodeVolumeLimits(sources: VolumeSources): Plugin {
     },
     eventsToRegister: () => [
       { resource: 'CSINode', actions: ['Add', 'Update'], hint: (_pod, older, newer) => limitsHint(older, newer) },
-      {
-        resource: 'Pod',
-        actions: ['AssignedPodDelete'],
-        hint: (_pod, older) => (claimNamesOf(older as Pod).length > 0 ? 'queue' : 'skip'),
-      },
+      { resource: 'Pod', actions: ['AssignedPodDelete'], hint: claimUserHint },
       { resource: 'PersistentVolumeClaim', actions: ['Add'], hint: ownClaimHint },
       {
         resource: 'VolumeAttachment',

@@ -9,6 +9,7 @@ import type { Plugin } from '../framework/framework.ts';
 import type { Handle } from '../framework/handle.ts';
 import { onLine } from '../plan/resource-scores.ts';
 import {
+  claimUserHint,
   csiDriverHint,
   localPathHint,
   ownClaimHint,
@@ -77,6 +78,8 @@ export function volumeBinding(args: unknown, { volumes, snapshot }: Pick<Handle,
       { resource: 'Node', actions: ['Add', 'UpdateNodeLabel'] },
       { resource: 'Node', actions: ['UpdateNodeAnnotation'], hint: localPathHint },
       { resource: 'CSINode', actions: ['Add'] },
+      // Differs: upstream lets a pod wait for volumes that were set aside for one that did not come to its node.
+      { resource: 'Pod', actions: ['AssignedPodDelete'], hint: claimUserHint },
       { resource: 'CSIDriver', actions: ['Update'], hint: csiDriverHint },
       { resource: 'CSIStorageCapacity', actions: ['Add', 'Update'], hint: storageCapacityHint },
     ],
