@@ -46,6 +46,8 @@ function createProfile(spec: ProfileSpec, registry: PluginRegistry, shared: Shar
     runFilters: (state: CycleState, pod: Pod, node: NodeInfo) => runFilters({ plugins, pod, nominator }, state, node),
   };
   const plugins = inProfile(schedulerName, () => placePlugins(spec, creatorOf(registry, handle)));
+  if (plugins.bind.length === 0)
+    throw new Error(`profile ${schedulerName}: at least one Bind plugin is needed, or no pod ever gets its node`);
   return { schedulerName, percentageOfNodesToScore, plugins };
 }
 
