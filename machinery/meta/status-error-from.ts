@@ -61,6 +61,12 @@ export function isNotFound(error: unknown): error is StatusError {
   return hasReason(error, 'NotFound');
 }
 
+/** For `.catch()`: what is not there is undefined, everything else stays an error. */
+export function absent(error: unknown): undefined {
+  if (!isNotFound(error)) throw error;
+  return undefined;
+}
+
 /** An object of that name exists. */
 export function isAlreadyExists(error: unknown): error is StatusError {
   return hasReason(error, 'AlreadyExists');

@@ -9,7 +9,7 @@ import {
 } from './field-error.ts';
 import { FieldPath } from './field-path.ts';
 import { alreadyExists, conflict, forbidden, internalError, invalid, notFound } from './status-error.ts';
-import { isConflict, isNotFound, statusErrorFrom } from './status-error-from.ts';
+import { absent, isConflict, isNotFound, statusErrorFrom } from './status-error-from.ts';
 
 const pods = { group: '', resource: 'pods' };
 const deployments = { group: 'apps', resource: 'deployments' };
@@ -60,4 +60,9 @@ test('predicates look at the reason', () => {
   expect(isConflict(alreadyExists(pods, 'x'))).toBe(false);
   expect(isNotFound(new Error('pods "x" not found'))).toBe(false);
   expect(statusErrorFrom('<html>', 503).reason).toBe('ServiceUnavailable');
+});
+
+test('absent() takes what is not there for undefined, and nothing else', async () => {
+  await expect(Promise.reject(notFound({ group: '', resource: 'pods' }, 'p')).catch(absent)).resolves.toBeUndefined();
+  await expect(Promise.reject(internalError('boom')).catch(absent)).rejects.toThrow('boom');
 });

@@ -1,6 +1,7 @@
 /**
  * Nothing is created in a namespace that does not exist or is being deleted, and the three namespaces that the cluster stands on stay.
  */
+import { absent } from '../../../machinery/meta/status-error-from.ts';
 import { forbidden, notFound } from '../../../machinery/meta/status-error.ts';
 import type { Namespace } from '../../../proto/api/core-v1.ts';
 import { groupResource } from '../registry/served-resource.ts';
@@ -31,7 +32,7 @@ async function checkExists(
 ): Promise<void> {
   let found = namespaces.peek('', namespace);
   // Somebody else's API server may have made it a moment ago.
-  found ??= await namespaces.get('', namespace).catch(() => undefined);
+  found ??= await namespaces.get('', namespace).catch(absent);
   if (found === undefined) throw notFound({ group: '', resource: 'namespaces' }, namespace);
   if (found.object.metadata.deletionTimestamp === undefined && found.object.status?.phase !== 'Terminating') return;
   const error = forbidden(

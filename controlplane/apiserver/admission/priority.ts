@@ -2,6 +2,7 @@
  * Turns a pod's priorityClassName into its priority and preemption policy, and lets one class alone be the default.
  * Source: kubernetes `plugin/pkg/admission/priority/admission.go`, 1.36: texts.
  */
+import { absent } from '../../../machinery/meta/status-error-from.ts';
 import { forbidden } from '../../../machinery/meta/status-error.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { PriorityClass } from '../../../proto/api/scheduling-v1.ts';
@@ -61,7 +62,7 @@ async function classFor(
   name: string,
 ): Promise<PriorityClass | undefined> {
   if (name === '') return (await defaultsOf(classes)).sort((a, b) => (a.value ?? 0) - (b.value ?? 0))[0];
-  const found = classes.peek('', name) ?? (await classes.get('', name).catch(() => undefined));
+  const found = classes.peek('', name) ?? (await classes.get('', name).catch(absent));
   if (found === undefined)
     throw forbidden(groupResource(request.resource.info), request.name, `no PriorityClass with name ${name} was found`);
   return found.object;

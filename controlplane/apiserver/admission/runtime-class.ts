@@ -3,6 +3,7 @@
  * refused, as is an overhead that no class gave.
  * Source: kubernetes `plugin/pkg/admission/runtimeclass/admission.go`, 1.36: texts.
  */
+import { absent } from '../../../machinery/meta/status-error-from.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { forbidden } from '../../../machinery/meta/status-error.ts';
 import type { Pod, PodSpec } from '../../../proto/api/core-v1.ts';
@@ -21,9 +22,7 @@ export function runtimeClassAdmission(classes: ResourceStorage<RuntimeClass>): A
       if (spec === undefined) return;
       const wanted = spec.runtimeClassName ?? '';
       const found =
-        wanted === ''
-          ? undefined
-          : (classes.peek('', wanted) ?? (await classes.get('', wanted).catch(() => undefined)));
+        wanted === '' ? undefined : (classes.peek('', wanted) ?? (await classes.get('', wanted).catch(absent)));
       const problem =
         wanted !== '' && found === undefined
           ? `RuntimeClass ${JSON.stringify(wanted)} not found`

@@ -2,6 +2,7 @@
  * Gives each pod its service account, and the volume through which its containers find the API: token, CA and namespace.
  * Source: kubernetes `plugin/pkg/admission/serviceaccount`.
  */
+import { absent } from '../../../machinery/meta/status-error-from.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import { randomSuffix } from '../../../machinery/meta/name-hash.ts';
 import { forbidden } from '../../../machinery/meta/status-error.ts';
@@ -47,7 +48,7 @@ async function find(
 ): Promise<ServiceAccount> {
   const { namespace, resource } = request;
   let found = accounts.peek(namespace, name);
-  found ??= await accounts.get(namespace, name).catch(() => undefined);
+  found ??= await accounts.get(namespace, name).catch(absent);
   if (found !== undefined) return found.object;
   const late = name === DEFAULT_ACCOUNT ? await awaited(accounts, clock, namespace) : undefined;
   if (late !== undefined) return late;

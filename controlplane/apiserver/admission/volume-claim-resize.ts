@@ -1,4 +1,5 @@
 /** A claim may grow only if it is bound, and its StorageClass lets volumes grow. Source: kubernetes `plugin/pkg/admission/storage/persistentvolume/resize`, 1.36. */
+import { absent } from '../../../machinery/meta/status-error-from.ts';
 import { tryParseQuantity, Quantity } from '../../../machinery/meta/quantity.ts';
 import { forbidden } from '../../../machinery/meta/status-error.ts';
 import type { PersistentVolumeClaim } from '../../../proto/api/core-v1.ts';
@@ -26,7 +27,7 @@ export function volumeClaimResize(classes: ResourceStorage<StorageClass>): Admis
       const found =
         wanted === '' || wanted !== classOf(was)
           ? undefined
-          : (classes.peek('', wanted) ?? (await classes.get('', wanted).catch(() => undefined)));
+          : (classes.peek('', wanted) ?? (await classes.get('', wanted).catch(absent)));
       if (found?.object.allowVolumeExpansion === true) return;
       throw refuse(
         'only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize',
