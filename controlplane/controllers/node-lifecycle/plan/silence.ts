@@ -5,8 +5,8 @@
  * may not have been able to speak. It gets the time of one renewal more before it is declared gone.
  */
 
-/** How late a look may be that is on time. */
-const LATE_MS = 5_000;
+/** How late a look may be that is on time: a standstill about as long as the grace period makes it late by little. */
+const LATE_MS = 1_000;
 /** Nodes renew their Leases every 10 s. */
 const RENEWAL_MS = 12_000;
 
