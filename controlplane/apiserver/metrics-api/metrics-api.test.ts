@@ -57,9 +57,10 @@ describe('NodeUsages.of()', () => {
     const clock = new FakeClock();
     const asked: string[] = [];
     const broken = new Set<string>();
+    const warned: object[] = [];
     const usages = new NodeUsages({
       clock,
-      logger: silentLogger,
+      logger: { ...silentLogger, warn: fields => void warned.push(fields) },
       fetch: async node => {
         asked.push(node);
         if (broken.has(node)) throw new Error('no route');
@@ -71,7 +72,7 @@ describe('NodeUsages.of()', () => {
       await clock.advance(2_000);
       return result;
     };
-    return { clock, asked, broken, of };
+    return { clock, asked, broken, warned, of };
   };
 
   test('takes two points at first, one later, none while they are fresh', async () => {
@@ -97,5 +98,21 @@ describe('NodeUsages.of()', () => {
     broken.clear();
     await clock.advance(15_000);
     expect((await of('b')).has('b')).toBe(true);
+  });
+
+  test('tells once of a node that stays silent, however often somebody asks', async () => {
+    const { clock, broken, warned, of } = setUp();
+    broken.add('b');
+    for (let i = 0; i < 5; i++) {
+      await of('b');
+      await clock.advance(15_000);
+    }
+    expect(warned).toHaveLength(1);
+    broken.clear();
+    await of('b');
+    await clock.advance(15_000);
+    broken.add('b');
+    await of('b');
+    expect(warned).toHaveLength(2);
   });
 });

@@ -68,7 +68,7 @@ export class NodeUsages {
   /** Points that are too old to be of use: of nodes that are no more, or that nobody asked for again. */
   private forgetOld(): void {
     for (const [node, { newer, failedAtMs, running }] of this.known) {
-      const isOfUse = this.isWithin(newer?.atMs, MAX_WINDOW_MS) || this.isWithin(failedAtMs, FRESH_MS);
+      const isOfUse = this.isWithin(newer?.atMs, MAX_WINDOW_MS) || this.isWithin(failedAtMs, MAX_WINDOW_MS);
       if (running === undefined && !isOfUse) this.known.delete(node);
     }
   }
@@ -114,8 +114,10 @@ export class NodeUsages {
     } catch (error) {
       known.older = undefined;
       known.newer = undefined;
+      // An autoscaler asks again and again; a node that stays silent is told of once.
+      const level = known.failedAtMs === undefined ? 'warn' : 'debug';
       known.failedAtMs = clock.monotonicMs();
-      logger.warn({ err: error, node }, 'The kubelet does not say what its node uses');
+      logger[level]({ err: error, node }, 'The kubelet does not say what its node uses');
     }
   }
 
