@@ -2,6 +2,7 @@
  * Holds a plugin that is not ours to its contract: what it is made of is checked once, what it answers each time. An answer that is none fails the
  * pod's try with the plugin's name, instead of deciding something that nobody meant.
  */
+import { errorText } from '../../../machinery/meta/error-text.ts';
 import { nearestWord } from '../../../machinery/meta/nearest-word.ts';
 import { isJsonObject } from '../../../machinery/meta/json-value.ts';
 import type { ActionType, EventResource } from '../framework/cluster-event.ts';
@@ -77,17 +78,31 @@ function guarded(plugin: Plugin, methods: readonly (typeof METHODS)[number][], w
     const isAsynchronous = ASYNCHRONOUS.has(method);
     const isAnswer = ANSWERS[method];
     guard[method] = (...args: unknown[]): unknown => {
-      const answer = call(...args);
+      const nodes = method === 'normalize' ? (args[2] as readonly unknown[]).length : 0;
+      const answer = attempt(() => call(...args), method, wrong);
       if (answer instanceof Promise && !isAsynchronous)
         throw wrong(`${method} must answer at once: what it needs of elsewhere belongs into an informer`);
       if (isAnswer !== undefined && !isAnswer.test(answer))
         throw wrong(`${method} must answer ${isAnswer.want}, not ${told(answer)}`);
-      if (method === 'normalize' && !(args[2] as readonly unknown[]).every(Number.isFinite))
+      if (method === 'normalize' && !isScoreOfEach(args[2] as readonly unknown[], nodes))
         throw wrong('normalize must leave a number for each node');
       return answer;
     };
   }
   return guard as unknown as Plugin;
+}
+
+/** What is thrown says whose it is. */
+function attempt(call: () => unknown, method: string, wrong: (what: string) => Error): unknown {
+  try {
+    return call();
+  } catch (error) {
+    throw Object.assign(wrong(`${method} threw: ${errorText(error)}`), { cause: error });
+  }
+}
+
+function isScoreOfEach(scores: readonly unknown[], nodes: number): boolean {
+  return scores.length === nodes && scores.every(Number.isFinite);
 }
 
 interface Answer {

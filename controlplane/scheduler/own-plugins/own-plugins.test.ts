@@ -142,4 +142,17 @@ describe('guardPlugin()', () => {
     expect(guarded.score()).toBe(7);
     expect(() => guarded.normalize({}, {}, [1])).toThrow('normalize must leave a number for each node');
   });
+
+  test('says whose fault a throw is, and takes no list that lost its nodes', () => {
+    const made = {
+      name: 'A',
+      score() {
+        throw new Error('no rack');
+      },
+      normalize: (_state: unknown, _pod: unknown, scores: number[]) => void scores.splice(0),
+    };
+    const guarded = guardPlugin('A', made) as unknown as { score(): number; normalize(...a: unknown[]): void };
+    expect(() => guarded.score()).toThrow('plugin A: score threw: no rack');
+    expect(() => guarded.normalize({}, {}, [1])).toThrow('normalize must leave a number for each node');
+  });
 });
