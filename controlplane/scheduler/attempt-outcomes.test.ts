@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { eventually } from '../../machinery/process/testdata/eventually.ts';
 import type { Plugin, PostFilterResult } from './framework/framework.ts';
 import { defaultProfile } from './plugins/default-profile.ts';
 import { pluginRegistry } from './plugins/registry.ts';
-import { eventually, OneScheduler } from './testdata/one-scheduler.ts';
+import { OneScheduler } from './testdata/one-scheduler.ts';
 
 let one: OneScheduler;
 beforeEach(async () => (one = await OneScheduler.serve()));

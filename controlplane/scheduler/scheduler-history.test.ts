@@ -1,12 +1,13 @@
 /** Random bad days on the real API server: whatever happens, no node gets more than it has, and in the end everything that fits has a place. */
 import { expect, test } from '@jest/globals';
+import { eventually } from '../../machinery/process/testdata/eventually.ts';
 import fc from 'fast-check';
 import type { Client } from '../../machinery/client/client.ts';
 import { pods } from '../../machinery/client/resource.ts';
 import { isNotFound } from '../../machinery/meta/status-error-from.ts';
 import { StatusError } from '../../machinery/meta/status-error.ts';
 import type { Pod } from '../../proto/api/core-v1.ts';
-import { eventually, OneScheduler } from './testdata/one-scheduler.ts';
+import { OneScheduler } from './testdata/one-scheduler.ts';
 
 /** What happens to a binding: it works, is refused, its answer is lost, or it never arrives. */
 type Fate = 'works' | 'refused' | 'lost' | 'never';

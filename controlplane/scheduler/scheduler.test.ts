@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { eventually } from '../../machinery/process/testdata/eventually.ts';
 import type { Client } from '../../machinery/client/client.ts';
 import { nodes, pods } from '../../machinery/client/resource.ts';
 import { StatusError } from '../../machinery/meta/status-error.ts';
@@ -7,7 +8,7 @@ import type { Plugin, PluginRegistry } from './framework/framework.ts';
 import type { ProfileSpec } from './framework/profile.ts';
 import { defaultProfile } from './plugins/default-profile.ts';
 import { pluginRegistry } from './plugins/registry.ts';
-import { eventually, OneScheduler } from './testdata/one-scheduler.ts';
+import { OneScheduler } from './testdata/one-scheduler.ts';
 
 let one: OneScheduler;
 beforeEach(async () => (one = await OneScheduler.serve()));

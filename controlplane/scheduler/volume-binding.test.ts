@@ -1,5 +1,6 @@
 /** Claims and the scheduler on the real API server; the volume binder and provisioners are played by hand. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { eventually } from '../../machinery/process/testdata/eventually.ts';
 import type { PersistentVolumeClaim, PodSpec } from '../../proto/api/core-v1.ts';
 import {
   nodes,
@@ -12,7 +13,7 @@ import { BIND_COMPLETED, SELECTED_NODE } from '../../machinery/meta/volume-annot
 import type { WaitingPods } from './framework/waiting-pods.ts';
 import { defaultProfile } from './plugins/default-profile.ts';
 import { pluginRegistry } from './plugins/registry.ts';
-import { eventually, OneScheduler } from './testdata/one-scheduler.ts';
+import { OneScheduler } from './testdata/one-scheduler.ts';
 
 let one: OneScheduler;
 beforeEach(async () => {

@@ -1,12 +1,13 @@
 /** Pods that wait are tried again for what they wait for, in whatever way it happens. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { eventually } from '../../machinery/process/testdata/eventually.ts';
 import { pods } from '../../machinery/client/resource.ts';
 import type { PodSpec, PodStatus } from '../../proto/api/core-v1.ts';
 import type { Handle } from './framework/handle.ts';
 import type { WaitingPod } from './framework/waiting-pods.ts';
 import { defaultProfile } from './plugins/default-profile.ts';
 import { pluginRegistry } from './plugins/registry.ts';
-import { eventually, OneScheduler } from './testdata/one-scheduler.ts';
+import { OneScheduler } from './testdata/one-scheduler.ts';
 
 let one: OneScheduler;
 beforeEach(async () => (one = await OneScheduler.serve()));

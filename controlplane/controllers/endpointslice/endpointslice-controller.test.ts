@@ -1,8 +1,9 @@
 /** The controller alone, on the real API server: hints by zone as they come and go. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { eventually } from '../../../machinery/process/testdata/eventually.ts';
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
 import { endpointSlices, nodes, pods, serviceAccounts, services } from '../../../machinery/client/resource.ts';
-import { eventually, OneController } from '../testdata/one-controller.ts';
+import { OneController } from '../testdata/one-controller.ts';
 import { EndpointSliceController } from './endpointslice-controller.ts';
 
 const namespace = 'default';

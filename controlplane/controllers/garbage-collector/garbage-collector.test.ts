@@ -1,9 +1,10 @@
 import { expect, test } from '@jest/globals';
+import { eventually } from '../../../machinery/process/testdata/eventually.ts';
 import { clusterRoles, configMaps, namespaces } from '../../../machinery/client/resource.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import type { APIGroupList } from '../../../proto/api/meta-v1.ts';
 import type { Client } from '../../../machinery/client/client.ts';
-import { eventually, OneController } from '../testdata/one-controller.ts';
+import { OneController } from '../testdata/one-controller.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 
 test('an owner in another namespace counts as absent; what cannot be asked for keeps its dependents', async () => {

@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
+import { eventually } from '../../../machinery/process/testdata/eventually.ts';
 import { configMaps, namespaces, pods } from '../../../machinery/client/resource.ts';
 import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
-import { eventually, OneController } from '../testdata/one-controller.ts';
+import { OneController } from '../testdata/one-controller.ts';
 import { NamespaceController } from './namespace-controller.ts';
 
 test('pods go first; what holds a namespace up is told, and its end is noticed', async () => {

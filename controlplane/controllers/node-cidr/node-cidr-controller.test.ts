@@ -1,8 +1,9 @@
 /** The controller alone, on the real API server. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { eventually } from '../../../machinery/process/testdata/eventually.ts';
 import type { Node } from '../../../proto/api/core-v1.ts';
 import { nodes } from '../../../machinery/client/resource.ts';
-import { eventually, OneController } from '../testdata/one-controller.ts';
+import { OneController } from '../testdata/one-controller.ts';
 import { NodeCidrController } from './node-cidr-controller.ts';
 
 let one: OneController;

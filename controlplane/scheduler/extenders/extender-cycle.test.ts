@@ -1,9 +1,10 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { eventually } from '../../../machinery/process/testdata/eventually.ts';
 import { pods } from '../../../machinery/client/resource.ts';
 import { settingsOf, withDefaults } from '../config/plan/settings.ts';
-import { eventually, OneScheduler } from '../testdata/one-scheduler.ts';
+import { OneScheduler } from '../testdata/one-scheduler.ts';
 import { HttpExtender } from './http-extender.ts';
 
 type Body = Record<string, unknown> & { NodeNames: string[]; Pod: { metadata: { name: string } } };

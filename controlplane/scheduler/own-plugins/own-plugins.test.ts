@@ -2,11 +2,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { eventually } from '../../../machinery/process/testdata/eventually.ts';
 import { pods } from '../../../machinery/client/resource.ts';
 import { readConfiguration } from '../config/read-configuration.ts';
 import type { Plugin } from '../framework/framework.ts';
 import { pluginRegistry } from '../plugins/registry.ts';
-import { eventually, OneScheduler } from '../testdata/one-scheduler.ts';
+import { OneScheduler } from '../testdata/one-scheduler.ts';
 import { guardPlugin } from './guard-plugin.ts';
 import { loadPlugins } from './load-plugins.ts';
 

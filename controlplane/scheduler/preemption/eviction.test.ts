@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { eventually } from '../../../machinery/process/testdata/eventually.ts';
 import { pods, priorityClasses } from '../../../machinery/client/resource.ts';
 import { MetricsRegistry } from '../../../machinery/process/metrics.ts';
 import type { Pod, PodSpec } from '../../../proto/api/core-v1.ts';
-import { eventually, OneScheduler } from '../testdata/one-scheduler.ts';
+import { OneScheduler } from '../testdata/one-scheduler.ts';
 
 let one: OneScheduler;
 beforeEach(async () => {

@@ -2,41 +2,32 @@
 import { RestClient } from '../../../machinery/client/rest-client.ts';
 import { namespaces, nodes, pods, serviceAccounts } from '../../../machinery/client/resource.ts';
 import { SharedInformerFactory } from '../../../machinery/client/shared-informer.ts';
-import { generateKeyPem } from '../../../machinery/pki/certificate.ts';
 import { systemClock as clock } from '../../../machinery/process/clock.ts';
 import { silentLogger as logger } from '../../../machinery/process/logger.ts';
 import type { MetricsRegistry } from '../../../machinery/process/metrics.ts';
 import type { Pod, PodSpec } from '../../../proto/api/core-v1.ts';
-import { createApiServer } from '../../apiserver/api-server.ts';
-import { MemoryStore } from '../../store/memory/memory-store.ts';
 import type { Client } from '../../../machinery/client/client.ts';
 import { keptBySchedulers } from '../kept-objects.ts';
 import { Scheduler, type SchedulerOptions } from '../scheduler.ts';
+import { startServer, type RunningServer } from '../../apiserver/testdata/running-server.ts';
 
 export class OneScheduler {
   readonly client: RestClient;
   /** Reason and message of events, in order. */
   readonly told: string[] = [];
   readonly namespace = 'test';
+  private readonly server: RunningServer;
   private readonly stop = new AbortController();
   private readonly running: Promise<void>[] = [];
 
-  private constructor(client: RestClient) {
-    this.client = client;
+  private constructor(server: RunningServer) {
+    this.server = server;
+    this.client = new RestClient(server.admin);
   }
 
   /** The server alone, with a namespace. */
   static async serve(): Promise<OneScheduler> {
-    const server = createApiServer({
-      store: new MemoryStore(clock),
-      clock,
-      logger,
-      advertiseAddress: '127.0.0.1',
-      serviceAccountKeys: { signingKey: generateKeyPem() },
-    });
-    const one = new OneScheduler(new RestClient(server.inProcess({ name: 'admin', groups: ['system:masters'] })));
-    one.running.push(server.run(one.stop.signal));
-    await server.ready();
+    const one = new OneScheduler(await startServer({ advertiseAddress: '127.0.0.1' }));
     const { client, namespace } = one;
     await client.of(namespaces).create({ metadata: { name: namespace }, spec: {} });
     await client.of(serviceAccounts).create({ metadata: { name: 'default', namespace } });
@@ -101,16 +92,6 @@ export class OneScheduler {
 
   async close(): Promise<void> {
     this.stop.abort();
-    await Promise.all(this.running);
+    await Promise.all([...this.running, this.server.stop()]);
   }
-}
-
-/** Asks again until `look` gives something that is neither undefined nor empty. @throws Error after ten seconds */
-export async function eventually<R>(what: string, look: () => Promise<R | undefined> | R | undefined): Promise<R> {
-  for (const untilMs = Date.now() + 10_000; Date.now() < untilMs; ) {
-    const found = await look();
-    if (found !== undefined && found !== '') return found;
-    await new Promise(resolve => setTimeout(resolve, 2));
-  }
-  throw new Error(`never: ${what}`);
 }
