@@ -4,6 +4,7 @@
  * A choice is remembered at once ("assumed"), so that the next decision does not give the same volume away, nor another node to the same claim;
  * it is forgotten when the API shows it, or something newer, or when the pod does not come to the node.
  */
+import { freeVolumesByClass, volumesByClaim, type Lookup } from '../../machinery/client/shared-indexes.ts';
 import type { Client } from '../../machinery/client/client.ts';
 import type { Informer, InformerFactory } from '../../machinery/client/informer.ts';
 import {
@@ -24,8 +25,6 @@ import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../p
 import { AssumedObjects } from './assumed-objects.ts';
 import { isReachable, type VolumeDecision, type VolumeSources } from './plan/volumes.ts';
 
-const FREE_BY_CLASS = 'freeByClass';
-const BY_CLAIM = 'byClaim';
 const BY_NODE = 'node';
 const BY_CLASS = 'class';
 
@@ -45,6 +44,8 @@ export class VolumeBinder {
   private readonly options: VolumeBinderOptions;
   private readonly claims: Informer<PersistentVolumeClaim>;
   private readonly volumes: Informer<PersistentVolume>;
+  private readonly volumesOf: Lookup<PersistentVolume>;
+  private readonly freeOf: Lookup<PersistentVolume>;
   private readonly pods: Informer<Pod>;
   private readonly assumedVolumes: AssumedObjects<PersistentVolume>;
   private readonly assumedClaims: AssumedObjects<PersistentVolumeClaim>;
@@ -64,12 +65,8 @@ export class VolumeBinder {
     this.claims.addHandler({ onUpdate: wake, onDelete: wake });
     this.volumes.addHandler({ onAdd: wake, onUpdate: wake, onDelete: wake });
     this.pods.addHandler({ onDelete: wake });
-    this.volumes.addIndex(BY_CLAIM, ({ spec: { claimRef } }) =>
-      claimRef === undefined ? [] : [objectKey(claimRef.namespace, claimRef.name ?? '')],
-    );
-    this.volumes.addIndex(FREE_BY_CLASS, volume =>
-      volume.spec.claimRef === undefined ? [storageClassOf(volume)] : [],
-    );
+    this.volumesOf = volumesByClaim(this.volumes);
+    this.freeOf = freeVolumesByClass(this.volumes);
     this.sources = this.createSources();
   }
 
@@ -214,8 +211,8 @@ export class VolumeBinder {
   }
 
   private volumesFor(claim: PersistentVolumeClaim): PersistentVolume[] {
-    const kept = this.volumes.lister.byIndex(BY_CLAIM, keyOf(claim));
-    const free = this.volumes.lister.byIndex(FREE_BY_CLASS, storageClassOf(claim));
+    const kept = this.volumesOf(keyOf(claim));
+    const free = this.freeOf(storageClassOf(claim));
     return [...kept, ...free.map(volume => this.assumedVolumes.get(keyOf(volume)) ?? volume)];
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { Node, PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
 import type { CSIDriver, VolumeAttachment } from '../../../proto/api/storage-v1.ts';
+import { podsByClaim, podsByNode, type Lookup } from '../../../machinery/client/shared-indexes.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import {
@@ -21,14 +22,12 @@ import { parseUniqueVolumeName, volumeAttachmentName } from '../../../machinery/
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
 import { findCondition, keyOf, objectKey } from '../../../machinery/meta/object.ts';
 import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
-import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent, hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { AttachmentEvents } from './attachment-events.ts';
 import { multiAttachMessage, planAttachments, type AttachmentPlan } from './plan/node-attachments.ts';
 import { holdsVolumes, wantedVolumes, type WantedVolume } from './plan/wanted-volumes.ts';
 
-const PODS_BY_NODE = 'nodeName';
-const PODS_BY_CLAIM = 'claim';
 const BY_NODE = 'node';
 const BY_VOLUME = 'volume';
 const MANAGED = 'volumes.kubernetes.io/controller-managed-attach-detach';
@@ -38,6 +37,8 @@ export class AttachDetachController implements Controller, Reconciler {
   private readonly context: ControllerContext;
   private readonly queue: WorkQueue;
   private readonly pods: Informer<Pod>;
+  private readonly podsOn: Lookup<Pod>;
+  private readonly usersOf: Lookup<Pod>;
   private readonly nodes: Informer<Node>;
   private readonly claims: Informer<PersistentVolumeClaim>;
   private readonly volumes: Informer<PersistentVolume>;
@@ -60,8 +61,8 @@ export class AttachDetachController implements Controller, Reconciler {
     this.volumes = informers.informer(persistentVolumes);
     this.drivers = informers.informer(csiDrivers);
     this.attachments = informers.informer(volumeAttachments);
-    this.pods.addIndex(PODS_BY_NODE, pod => [pod.spec?.nodeName ?? '']);
-    this.pods.addIndex(PODS_BY_CLAIM, pod => claimNamesOf(pod).map(name => objectKey(pod.metadata.namespace, name)));
+    this.podsOn = podsByNode(this.pods);
+    this.usersOf = podsByClaim(this.pods);
     this.attachments.addIndex(BY_NODE, ({ spec }) => [spec.nodeName]);
     this.attachments.addIndex(BY_VOLUME, ({ spec }) => [spec.source.persistentVolumeName ?? '']);
     this.watch();
@@ -107,7 +108,7 @@ export class AttachDetachController implements Controller, Reconciler {
   }
 
   private wantedOn(nodeName: string): WantedVolume[] {
-    return wantedVolumes(this.pods.lister.byIndex(PODS_BY_NODE, nodeName), nodeName, {
+    return wantedVolumes(this.podsOn(nodeName), nodeName, {
       claim: (namespace, name) => this.claims.lister.get(namespace, name),
       volume: name => this.volumes.lister.get(undefined, name),
       driver: name => this.drivers.lister.get(undefined, name),
@@ -170,11 +171,10 @@ export class AttachDetachController implements Controller, Reconciler {
   }
 
   private async remove({ metadata }: VolumeAttachment, signal: AbortSignal): Promise<void> {
-    try {
-      await this.context.client.of(volumeAttachments).delete({ name: metadata.name ?? '' }, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await this.context.client
+      .of(volumeAttachments)
+      .delete({ name: metadata.name ?? '' }, { signal })
+      .catch(absent);
   }
 
   private block(volume: WantedVolume, nodeName: string): void {
@@ -185,9 +185,9 @@ export class AttachDetachController implements Controller, Reconciler {
     waiting.add(nodeName);
     const elsewhere = new Set(this.elsewhere(name, nodeName).map(({ spec }) => spec.nodeName));
     const { claimRef } = volume.volume.spec;
-    const users = this.pods.lister
-      .byIndex(PODS_BY_CLAIM, objectKey(claimRef?.namespace, claimRef?.name ?? ''))
-      .filter(pod => elsewhere.has(pod.spec?.nodeName ?? '') && holdsVolumes(pod));
+    const users = this.usersOf(objectKey(claimRef?.namespace, claimRef?.name ?? '')).filter(
+      pod => elsewhere.has(pod.spec?.nodeName ?? '') && holdsVolumes(pod),
+    );
     const message = multiAttachMessage(
       name,
       users.map(({ metadata }) => metadata.name ?? ''),
@@ -216,7 +216,7 @@ export class AttachDetachController implements Controller, Reconciler {
       onDelete: onNode,
     });
     const onClaim = (claim: PersistentVolumeClaim): void => {
-      for (const pod of this.pods.lister.byIndex(PODS_BY_CLAIM, keyOf(claim))) onPod(pod);
+      for (const pod of this.usersOf(keyOf(claim))) onPod(pod);
     };
     this.claims.addHandler({
       onAdd: onClaim,
@@ -228,7 +228,7 @@ export class AttachDetachController implements Controller, Reconciler {
     const onVolume = ({ spec }: PersistentVolume): void => {
       const { namespace, name = '' } = spec.claimRef ?? {};
       if (spec.csi === undefined) return;
-      for (const pod of this.pods.lister.byIndex(PODS_BY_CLAIM, objectKey(namespace, name))) onPod(pod);
+      for (const pod of this.usersOf(objectKey(namespace, name))) onPod(pod);
     };
     this.volumes.addHandler({ onAdd: onVolume });
     const onDriver = (): void => {

@@ -6,6 +6,7 @@
  */
 import type { Node, PersistentVolume, PersistentVolumeClaim } from '../../../proto/api/core-v1.ts';
 import type { StorageClass } from '../../../proto/api/storage-v1.ts';
+import { claimsByVolume, type Lookup } from '../../../machinery/client/shared-indexes.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
@@ -26,7 +27,7 @@ import {
   namesText,
 } from '../../../machinery/meta/local-path.ts';
 import { keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
-import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent, hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { SELECTED_NODE } from '../../../machinery/meta/volume-annotations.ts';
 import { storageClassOf } from '../../../machinery/meta/volume-match.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
@@ -37,8 +38,6 @@ const CLAIM = 'claim/';
 const VOLUME = 'volume/';
 const NODE = 'node/';
 const BY_NODE = 'localPathNode';
-/** Claims by the volume that they name. */
-const BY_VOLUME = 'byVolume';
 const LATER_MS = 500;
 /** Plans of volumes whose folder goes. */
 const LOSING: readonly VolumePlan['kind'][] = ['removeFolder', 'letGo'];
@@ -48,6 +47,7 @@ export class LocalPathController implements Controller, Reconciler {
   private readonly context: ControllerContext;
   private readonly queue: WorkQueue;
   private readonly claims: Informer<PersistentVolumeClaim>;
+  private readonly claimsOf: Lookup<PersistentVolumeClaim>;
   private readonly volumes: Informer<PersistentVolume>;
   private readonly classes: Informer<StorageClass>;
   private readonly nodes: Informer<Node>;
@@ -62,7 +62,7 @@ export class LocalPathController implements Controller, Reconciler {
     this.classes = context.informers.informer(storageClasses);
     this.nodes = context.informers.informer(nodes);
     this.volumes.addIndex(BY_NODE, volume => (isLocalPathVolume(volume) ? [nodeNameOf(volume)] : []));
-    this.claims.addIndex(BY_VOLUME, ({ spec: { volumeName = '' } }) => (volumeName === '' ? [] : [volumeName]));
+    this.claimsOf = claimsByVolume(this.claims);
     this.watch();
   }
 
@@ -146,11 +146,10 @@ export class LocalPathController implements Controller, Reconciler {
       case 'delete': {
         // Only as it was seen: somebody may have kept or given it away meanwhile.
         const { uid, resourceVersion } = volume.metadata;
-        try {
-          await client.of(persistentVolumes).delete({ name }, { preconditions: { uid, resourceVersion }, signal });
-        } catch (error) {
-          if (!isNotFound(error)) throw error;
-        }
+        await client
+          .of(persistentVolumes)
+          .delete({ name }, { preconditions: { uid, resourceVersion }, signal })
+          .catch(absent);
         return;
       }
       case 'letGo': {
@@ -176,11 +175,7 @@ export class LocalPathController implements Controller, Reconciler {
     const wanted = folderRequest(sure);
     if (wanted.join() === asked.join()) return;
     const metadata = { annotations: { [LOCAL_PATH_REMOVE]: namesText(wanted) } };
-    try {
-      await this.context.client.of(nodes).patch({ name }, { metadata }, { type: 'merge', signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await this.context.client.of(nodes).patch({ name }, { metadata }, { type: 'merge', signal }).catch(absent);
   }
 
   /** Whether the folder may go: what is asked for cannot be taken back, so the API itself says so, of the volume and of its claim. */
@@ -206,7 +201,7 @@ export class LocalPathController implements Controller, Reconciler {
     const named = this.claims.lister.get(namespace, name);
     const own = named?.metadata.uid === uid ? named : undefined;
     // Who names the volume has it, whatever somebody wrote into the volume itself.
-    const [user] = this.claims.lister.byIndex(BY_VOLUME, volume.metadata.name ?? '');
+    const [user] = this.claimsOf(volume.metadata.name ?? '');
     const node = this.nodes.lister.get(undefined, nodeNameOf(volume));
     return planVolume({ volume, claim: user ?? own, node });
   }

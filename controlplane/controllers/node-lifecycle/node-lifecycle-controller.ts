@@ -6,6 +6,7 @@
  * Source: the behaviour of upstream `pkg/controller/nodelifecycle`.
  */
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
+import { podsByNode, type Lookup } from '../../../machinery/client/shared-indexes.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
@@ -20,7 +21,6 @@ import { EvictionPace } from './eviction-pace.ts';
 import { Heartbeats } from './heartbeats.ts';
 import { evictionOf, planTaints, readinessOf, silentConditions } from './plan/health.ts';
 
-const BY_NODE = 'nodeName';
 /** Others may have fallen silent together with a node: that is seen within this time. */
 const COMPANY_MS = 5_000;
 
@@ -30,6 +30,7 @@ export class NodeLifecycleController implements Controller, Reconciler {
   private readonly queue: WorkQueue;
   private readonly nodes: Informer<Node>;
   private readonly pods: Informer<Pod>;
+  private readonly podsOn: Lookup<Pod>;
   private readonly heartbeats: Heartbeats;
   private readonly pace: EvictionPace;
   private readonly companyMs: number;
@@ -43,7 +44,7 @@ export class NodeLifecycleController implements Controller, Reconciler {
     this.queue = new WorkQueue({ clock });
     this.nodes = informers.informer(nodes);
     this.pods = informers.informer(pods);
-    this.pods.addIndex(BY_NODE, pod => [pod.spec?.nodeName ?? '']);
+    this.podsOn = podsByNode(this.pods);
     this.heartbeats = new Heartbeats(context, gracePeriodMs, name => this.queue.add(name));
     this.pace = new EvictionPace(() => this.wakeTroubled());
     this.nodes.addHandler({
@@ -136,7 +137,7 @@ export class NodeLifecycleController implements Controller, Reconciler {
 
   private async markPodsNotReady(node: string, signal: AbortSignal): Promise<void> {
     const { client, clock, events } = this.context;
-    for (const pod of this.pods.lister.byIndex(BY_NODE, node).filter(isPodReady)) {
+    for (const pod of this.podsOn(node).filter(isPodReady)) {
       const condition = { type: 'Ready', status: 'False' } as const;
       const conditions = [...setCondition(pod.status?.conditions, condition, formatTime(clock.now()))];
       try {

@@ -6,6 +6,7 @@
  * Source: the behaviour of upstream `pkg/controller/tainteviction`.
  */
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
+import { podsByNode } from '../../../machinery/client/shared-indexes.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
@@ -18,7 +19,6 @@ import { formatTime } from '../../../machinery/meta/time.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { toleratedMs } from './plan/eviction.ts';
 
-const BY_NODE = 'nodeName';
 const REASON = 'TaintManagerEviction';
 
 export class TaintEvictionController implements Controller, Reconciler {
@@ -35,9 +35,9 @@ export class TaintEvictionController implements Controller, Reconciler {
     this.queue = new WorkQueue({ clock: context.clock });
     this.nodes = context.informers.informer(nodes);
     this.pods = context.informers.informer(pods);
-    this.pods.addIndex(BY_NODE, pod => [pod.spec.nodeName ?? '']);
+    const podsOn = podsByNode(this.pods);
     const wakePods = (node: Node): void => {
-      for (const pod of this.pods.lister.byIndex(BY_NODE, node.metadata.name ?? '')) this.queue.add(keyOf(pod));
+      for (const pod of podsOn(node.metadata.name ?? '')) this.queue.add(keyOf(pod));
     };
     this.nodes.addHandler({
       onAdd: node => {

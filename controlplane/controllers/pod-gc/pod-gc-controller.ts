@@ -4,6 +4,7 @@
  * Driven by changes; no scan on a clock.
  */
 import type { Node, Pod } from '../../../proto/api/core-v1.ts';
+import { podsByNode, type Lookup } from '../../../machinery/client/shared-indexes.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { nodes, pods } from '../../../machinery/client/resource.ts';
@@ -16,7 +17,6 @@ import { failedStatus, isOutOfService, isUnscheduledTerminating, NODE_GONE, plan
 
 /** A node that vanishes may come back at once under the same name. */
 const QUARANTINE_MS = 40_000;
-const BY_NODE = 'nodeName';
 
 /** Keys: `node/NAME` for pods of a node that is gone, `off/NAME` for those of one that is out of service, `unscheduled`, `terminated`. */
 export class PodGcController implements Controller, Reconciler {
@@ -25,6 +25,7 @@ export class PodGcController implements Controller, Reconciler {
   private readonly threshold: number;
   private readonly queue: WorkQueue;
   private readonly pods: Informer<Pod>;
+  private readonly podsOn: Lookup<Pod>;
   private readonly nodes: Informer<Node>;
   private ended = 0;
 
@@ -35,7 +36,7 @@ export class PodGcController implements Controller, Reconciler {
     this.queue = new WorkQueue({ clock: context.clock });
     this.pods = context.informers.informer(pods);
     this.nodes = context.informers.informer(nodes);
-    this.pods.addIndex(BY_NODE, pod => [pod.spec?.nodeName ?? '']);
+    this.podsOn = podsByNode(this.pods);
     this.pods.addHandler({
       onAdd: pod => this.onPod(undefined, pod),
       onUpdate: (older, pod) => this.onPod(older, pod),
@@ -61,7 +62,7 @@ export class PodGcController implements Controller, Reconciler {
     if (kind === 'terminated')
       await this.remove(planTerminated(this.pods.lister.list(), this.threshold), undefined, signal);
     else if (kind === 'unscheduled')
-      await this.remove(this.pods.lister.byIndex(BY_NODE, '').filter(isUnscheduledTerminating), undefined, signal);
+      await this.remove(this.podsOn('').filter(isUnscheduledTerminating), undefined, signal);
     else if (kind === 'off') await this.collectOff(node, signal);
     else await this.collectNode(node, signal);
     return 'awaitChange';
@@ -70,11 +71,11 @@ export class PodGcController implements Controller, Reconciler {
   private async collectOff(name: string, signal: AbortSignal): Promise<void> {
     const node = this.nodes.lister.get(undefined, name);
     if (node === undefined || !isOutOfService(node)) return;
-    await this.remove(this.pods.lister.byIndex(BY_NODE, name).filter(isDeleting), undefined, signal);
+    await this.remove(this.podsOn(name).filter(isDeleting), undefined, signal);
   }
 
   private async collectNode(node: string, signal: AbortSignal): Promise<void> {
-    const orphans = this.pods.lister.byIndex(BY_NODE, node);
+    const orphans = this.podsOn(node);
     if (orphans.length === 0 || this.nodes.lister.get(undefined, node) !== undefined) return;
     try {
       // The informer may be behind; a pod of a node that lives must never be killed for it.

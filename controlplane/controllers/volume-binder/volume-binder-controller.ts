@@ -6,6 +6,13 @@
  */
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from '../../../proto/api/core-v1.ts';
 import type { StorageClass } from '../../../proto/api/storage-v1.ts';
+import {
+  claimsByVolume,
+  freeVolumesByClass,
+  podsByClaim,
+  volumesByClaim,
+  type Lookup,
+} from '../../../machinery/client/shared-indexes.ts';
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
@@ -13,8 +20,7 @@ import { persistentVolumeClaims, persistentVolumes, pods, storageClasses } from 
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { defaultStorageClass, isDefaultClass } from '../../../machinery/meta/default-storage-class.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
-import { isDeleting, keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
-import { claimNamesOf } from '../../../machinery/meta/pod-claims.ts';
+import { isDeleting, keyOf, splitKey } from '../../../machinery/meta/object.ts';
 import { hasReason, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { STORAGE_PROVISIONER } from '../../../machinery/meta/volume-annotations.ts';
 import { storageClassOf } from '../../../machinery/meta/volume-match.ts';
@@ -35,16 +41,8 @@ import { volumeMetrics } from './volume-metrics.ts';
 
 const CLAIM = 'claim/';
 const VOLUME = 'volume/';
-/** Pods by the claims that they use. */
-const PODS_BY_CLAIM = 'claim';
 /** Claims without a volume by their class. */
 const UNBOUND_BY_CLASS = 'unboundByClass';
-/** Claims by the volume that they name. */
-const BY_VOLUME = 'byVolume';
-/** Volumes by the claim that they name. */
-const BY_CLAIM = 'byClaim';
-/** Volumes that name no claim by their class. */
-const FREE_BY_CLASS = 'freeByClass';
 
 export class VolumeBinderController implements Controller, Reconciler {
   readonly name = 'persistentvolume-binder';
@@ -54,6 +52,10 @@ export class VolumeBinderController implements Controller, Reconciler {
   private readonly volumes: Informer<PersistentVolume>;
   private readonly classes: Informer<StorageClass>;
   private readonly pods: Informer<Pod>;
+  private readonly usersOf: Lookup<Pod>;
+  private readonly claimsOf: Lookup<PersistentVolumeClaim>;
+  private readonly volumesOf: Lookup<PersistentVolume>;
+  private readonly freeOf: Lookup<PersistentVolume>;
 
   constructor(context: ControllerContext) {
     this.context = context;
@@ -62,17 +64,13 @@ export class VolumeBinderController implements Controller, Reconciler {
     this.volumes = context.informers.informer(persistentVolumes);
     this.classes = context.informers.informer(storageClasses);
     this.pods = context.informers.informer(pods);
-    this.pods.addIndex(PODS_BY_CLAIM, pod => claimNamesOf(pod).map(name => objectKey(pod.metadata.namespace, name)));
+    this.usersOf = podsByClaim(this.pods);
     this.claims.addIndex(UNBOUND_BY_CLASS, claim =>
       (claim.spec.volumeName ?? '') === '' ? [storageClassOf(claim)] : [],
     );
-    this.claims.addIndex(BY_VOLUME, ({ spec: { volumeName = '' } }) => (volumeName === '' ? [] : [volumeName]));
-    this.volumes.addIndex(BY_CLAIM, ({ spec: { claimRef } }) =>
-      claimRef === undefined ? [] : [objectKey(claimRef.namespace, claimRef.name ?? '')],
-    );
-    this.volumes.addIndex(FREE_BY_CLASS, volume =>
-      volume.spec.claimRef === undefined ? [storageClassOf(volume)] : [],
-    );
+    this.claimsOf = claimsByVolume(this.claims);
+    this.volumesOf = volumesByClaim(this.volumes);
+    this.freeOf = freeVolumesByClass(this.volumes);
     if (context.metrics !== undefined)
       volumeMetrics(context.metrics, { claims: this.claims.lister, volumes: this.volumes.lister });
     this.watch();
@@ -118,10 +116,9 @@ export class VolumeBinderController implements Controller, Reconciler {
     const className = storageClassOf(claim);
     const { volumeName = '' } = claim.spec;
     const named = volumeName === '' ? undefined : this.volumes.lister.get(undefined, volumeName);
-    const reserved = this.volumes.lister.byIndex(BY_CLAIM, keyOf(claim));
-    const free = volumeName === '' ? this.volumes.lister.byIndex(FREE_BY_CLASS, className) : [];
-    const waitingPods = this.pods.lister
-      .byIndex(PODS_BY_CLAIM, keyOf(claim))
+    const reserved = this.volumesOf(keyOf(claim));
+    const free = volumeName === '' ? this.freeOf(className) : [];
+    const waitingPods = this.usersOf(keyOf(claim))
       .filter(({ spec }) => (spec.nodeName ?? '') === '')
       .map(({ metadata }) => metadata.name ?? '')
       .sort();
@@ -236,7 +233,7 @@ export class VolumeBinderController implements Controller, Reconciler {
   private watch(): void {
     const onClaim = (claim: PersistentVolumeClaim): void => {
       this.queue.add(CLAIM + keyOf(claim));
-      for (const volume of this.volumes.lister.byIndex(BY_CLAIM, keyOf(claim))) this.queue.add(VOLUME + keyOf(volume));
+      for (const volume of this.volumesOf(keyOf(claim))) this.queue.add(VOLUME + keyOf(volume));
     };
     const onVolume = (volume: PersistentVolume): void => {
       this.queue.add(VOLUME + keyOf(volume));
@@ -244,7 +241,7 @@ export class VolumeBinderController implements Controller, Reconciler {
       if (claimRef !== undefined) this.queue.add(`${CLAIM}${claimRef.namespace}/${claimRef.name}`);
       else if (volume.status?.phase === 'Available') this.wakeUnbound(storageClassOf(volume));
       const { name = '' } = volume.metadata;
-      for (const claim of this.claims.lister.byIndex(BY_VOLUME, name)) this.queue.add(CLAIM + keyOf(claim));
+      for (const claim of this.claimsOf(name)) this.queue.add(CLAIM + keyOf(claim));
     };
     const onClass = (storageClass: StorageClass): void => {
       this.wakeUnbound(storageClass.metadata.name ?? '');
