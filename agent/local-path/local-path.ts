@@ -12,7 +12,7 @@ import {
   namesIn,
   namesText,
 } from '../../machinery/meta/local-path.ts';
-import { isNotFound } from '../../machinery/meta/status-error-from.ts';
+import { absent } from '../../machinery/meta/status-error-from.ts';
 import { WorkQueue } from '../../machinery/client/work-queue.ts';
 import type { Reconciler, ReconcileResult } from '../../machinery/client/reconcile.ts';
 import { runReconciler } from '../../machinery/client/run-reconciler.ts';
@@ -77,12 +77,11 @@ export class LocalPath implements Component, Reconciler {
     const wanted = { [LOCAL_PATH_ROOT]: root ?? null, [LOCAL_PATH_REMOVED]: namesText(done) };
     const annotations = this.node?.metadata.annotations ?? {};
     if (Object.entries(wanted).some(([key, value]) => (annotations[key] ?? null) !== value)) {
-      try {
-        await client.of(nodes).patch({ name }, { metadata: { annotations: wanted } }, { type: 'merge', signal });
-      } catch (error) {
-        // It is registered again, and then seen.
-        if (!isNotFound(error)) throw error;
-      }
+      // If it is gone it is registered again, and then seen.
+      await client
+        .of(nodes)
+        .patch({ name }, { metadata: { annotations: wanted } }, { type: 'merge', signal })
+        .catch(absent);
     }
     return kept ? { afterMs: AGAIN_MS } : 'awaitChange';
   }

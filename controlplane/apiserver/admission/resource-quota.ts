@@ -10,7 +10,7 @@ import { addAmounts, parseAmounts, type Amounts } from '../../../machinery/meta/
 import { inQuotaScope } from '../../../machinery/meta/quota-scope.ts';
 import { objectUsage, quotaCounts, unspecified } from '../../../machinery/meta/quota-usage.ts';
 import { Quantity } from '../../../machinery/meta/quantity.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent } from '../../../machinery/meta/status-error-from.ts';
 import { forbidden } from '../../../machinery/meta/status-error.ts';
 import type { Pod, ResourceQuota } from '../../../proto/api/core-v1.ts';
 import { groupResource } from '../registry/served-resource.ts';
@@ -69,12 +69,8 @@ async function take(
   }
   if (request.context.dryRun) return;
   for (const { namespace, name } of concerned) {
-    try {
-      await quotas.guaranteedUpdate(namespace, name, undefined, current => charged(current, request));
-    } catch (error) {
-      // It was deleted meanwhile.
-      if (!isNotFound(error)) throw error;
-    }
+    // One that was deleted meanwhile limits nobody.
+    await quotas.guaranteedUpdate(namespace, name, undefined, current => charged(current, request)).catch(absent);
   }
 }
 

@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { isConditionTrue, isDeleting } from '../../../machinery/meta/object.ts';
-import { isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent, isAlreadyExists } from '../../../machinery/meta/status-error-from.ts';
 import type { Clock } from '../../../machinery/process/clock.ts';
 import type { IPAddress, ParentReference, ServiceCIDR } from '../../../proto/api/networking-v1.ts';
 import { timestamp } from '../registry/object-meta.ts';
@@ -94,11 +94,7 @@ export class ServiceAddresses {
 
   /** Gives an address back. One that nobody holds is no error. */
   async release(address: string): Promise<void> {
-    try {
-      await this.#options.addresses.delete('', canonicalAddress(address));
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await this.#options.addresses.delete('', canonicalAddress(address)).catch(absent);
   }
 
   /** @throws StatusError AlreadyExists */

@@ -9,7 +9,7 @@ import type { Reconciler, ReconcileResult } from '../../../machinery/client/reco
 import { configMaps, secrets } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { jsonEquals } from '../../../machinery/meta/json-value.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent } from '../../../machinery/meta/status-error-from.ts';
 import {
   BOOTSTRAP_TOKEN_NAMESPACE,
   BOOTSTRAP_TOKEN_SECRET_TYPE,
@@ -68,12 +68,11 @@ export class BootstrapTokenController implements Controller, Reconciler {
     if (secret === undefined || expiresAtMs === undefined) return 'awaitChange';
     const leftMs = expiresAtMs - this.context.clock.now();
     if (leftMs > 0) return { afterMs: leftMs };
-    try {
-      const preconditions = { uid: secret.metadata.uid };
-      await this.cleaner.of(secrets).delete({ namespace: BOOTSTRAP_TOKEN_NAMESPACE, name }, { preconditions, signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    const preconditions = { uid: secret.metadata.uid };
+    await this.cleaner
+      .of(secrets)
+      .delete({ namespace: BOOTSTRAP_TOKEN_NAMESPACE, name }, { preconditions, signal })
+      .catch(absent);
     return 'awaitChange';
   }
 

@@ -8,7 +8,7 @@ import type { Informer } from '../../../machinery/client/informer.ts';
 import type { Reconciler, ReconcileResult } from '../../../machinery/client/reconcile.ts';
 import { certificateSigningRequests } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { cleanedAtMs } from './plan.ts';
 
@@ -38,11 +38,7 @@ export class CsrCleaner implements Controller, Reconciler {
     const leftMs = dueMs - this.context.clock.now();
     if (leftMs > 0) return { afterMs: leftMs };
     const preconditions = { uid: csr.metadata.uid, resourceVersion: csr.metadata.resourceVersion };
-    try {
-      await this.context.client.of(certificateSigningRequests).delete({ name }, { preconditions, signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await this.context.client.of(certificateSigningRequests).delete({ name }, { preconditions, signal }).catch(absent);
     return 'awaitChange';
   }
 }

@@ -7,7 +7,7 @@ import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import { deployments, replicaSets } from '../../../machinery/client/resource.ts';
 import { errorText } from '../../../machinery/meta/error-text.ts';
 import { isControlledBy } from '../../../machinery/meta/object.ts';
-import { hasReason, isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent, hasReason, isAlreadyExists } from '../../../machinery/meta/status-error-from.ts';
 import type { ControllerContext } from '../runtime/controller.ts';
 import { isNamespaceTerminating } from '../runtime/namespace-terminating.ts';
 import {
@@ -99,12 +99,8 @@ export class ReplicaSetWrites {
   async cleanUp({ deployment, oldSets, signal }: Rollout): Promise<void> {
     for (const set of setsToClean(deployment, oldSets)) {
       const { namespace, name = '', uid, resourceVersion } = set.metadata;
-      try {
-        const preconditions = { uid, resourceVersion };
-        await this.context.client.of(replicaSets).delete({ namespace, name }, { preconditions, signal });
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-      }
+      const preconditions = { uid, resourceVersion };
+      await this.context.client.of(replicaSets).delete({ namespace, name }, { preconditions, signal }).catch(absent);
     }
   }
 

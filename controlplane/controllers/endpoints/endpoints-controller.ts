@@ -7,7 +7,7 @@ import type { Reconciler, ReconcileResult } from '../../../machinery/client/reco
 import { endpoints, pods, services } from '../../../machinery/client/resource.ts';
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { keyOf, splitKey } from '../../../machinery/meta/object.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { ensure } from '../runtime/ensure.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
@@ -65,10 +65,9 @@ export class EndpointsController implements Controller, Reconciler {
 
   private async remove(object: Endpoints, signal: AbortSignal): Promise<void> {
     const { namespace, name = '', uid } = object.metadata;
-    try {
-      await this.context.client.of(endpoints).delete({ namespace, name }, { preconditions: { uid }, signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await this.context.client
+      .of(endpoints)
+      .delete({ namespace, name }, { preconditions: { uid }, signal })
+      .catch(absent);
   }
 }

@@ -10,7 +10,7 @@ import { endpointSlices, nodes, pods, services } from '../../../machinery/client
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { SERVICE_NAME_LABEL } from '../../../machinery/meta/endpoint-slices.ts';
 import { keyOf, objectKey, splitKey } from '../../../machinery/meta/object.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { hasPodSelector } from '../runtime/plan/service-endpoints.ts';
 import { ServicePods } from '../runtime/service-pods.ts';
@@ -95,14 +95,9 @@ export class EndpointSliceController implements Controller, Reconciler {
     }
     await slowStart(plan.update, async slice => void (await client.update(slice, { signal })));
     for (const slice of plan.delete) {
-      try {
-        await client.delete(
-          { namespace, name: slice.metadata.name ?? '' },
-          { preconditions: { uid: slice.metadata.uid }, signal },
-        );
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-      }
+      await client
+        .delete({ namespace, name: slice.metadata.name ?? '' }, { preconditions: { uid: slice.metadata.uid }, signal })
+        .catch(absent);
     }
     return 'awaitChange';
   }

@@ -8,7 +8,7 @@ import { controllerRevisions, type AnyObject, type Resource } from '../../../mac
 import type { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import type { LabelSelector } from '../../../machinery/meta/label-selector.ts';
 import { controllerOf, objectKey } from '../../../machinery/meta/object.ts';
-import { isAlreadyExists, isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent, isAlreadyExists } from '../../../machinery/meta/status-error-from.ts';
 import { addOwnerIndexes, claimChildren } from './child-claims.ts';
 import type { ControllerContext } from './controller.ts';
 import { isSameData, newRevision, planHistory, revisionsToClean } from './plan/revisions.ts';
@@ -76,13 +76,10 @@ export class RevisionHistory<T extends AnyObject> {
   ): Promise<void> {
     for (const { metadata } of revisionsToClean(old, isLive, limit ?? 10)) {
       const { namespace, name = '', uid } = metadata;
-      try {
-        await this.context.client
-          .of(controllerRevisions)
-          .delete({ namespace, name }, { preconditions: { uid }, signal });
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-      }
+      await this.context.client
+        .of(controllerRevisions)
+        .delete({ namespace, name }, { preconditions: { uid }, signal })
+        .catch(absent);
     }
   }
 

@@ -9,7 +9,7 @@ import { secrets, serviceAccounts } from '../../../machinery/client/resource.ts'
 import { WorkQueue } from '../../../machinery/client/work-queue.ts';
 import { templateHash } from '../../../machinery/meta/name-hash.ts';
 import { objectKey, splitKey } from '../../../machinery/meta/object.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../runtime/controller.ts';
 import { ensure } from '../runtime/ensure.ts';
 import { ACCOUNT_NAME, ACCOUNT_UID, planTokenSecret, TOKEN_TYPE } from './plan.ts';
@@ -98,11 +98,7 @@ export class TokenController implements Controller, Reconciler {
     }
     if (account.secrets?.some(reference => reference.name === name) === true) return;
     const next = { ...account, secrets: [...(account.secrets ?? []), { name }] };
-    try {
-      await this.context.client.of(serviceAccounts).update(next, { signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await this.context.client.of(serviceAccounts).update(next, { signal }).catch(absent);
   }
 
   private token(account: ServiceAccount, secretName: string): string {

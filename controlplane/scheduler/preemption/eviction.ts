@@ -7,7 +7,7 @@
 import { subjectOf } from '../../../machinery/client/event-recorder.ts';
 import { pods } from '../../../machinery/client/resource.ts';
 import { priorityOf } from '../../../machinery/meta/pod-priority.ts';
-import { isNotFound } from '../../../machinery/meta/status-error-from.ts';
+import { absent, isNotFound } from '../../../machinery/meta/status-error-from.ts';
 import { formatTime } from '../../../machinery/meta/time.ts';
 import type { Pod } from '../../../proto/api/core-v1.ts';
 import type { Handle } from '../framework/handle.ts';
@@ -87,10 +87,9 @@ export class Eviction {
   private async patchStatus({ metadata }: Pod, status: object, signal: AbortSignal): Promise<void> {
     const ref = { namespace: metadata.namespace, name: metadata.name ?? '' };
     const patch = { metadata: { uid: metadata.uid }, status };
-    try {
-      await this.handle.client.of(pods).patch(ref, patch, { type: 'strategic', subresource: 'status', signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await this.handle.client
+      .of(pods)
+      .patch(ref, patch, { type: 'strategic', subresource: 'status', signal })
+      .catch(absent);
   }
 }

@@ -6,7 +6,7 @@ import { nodes, persistentVolumeClaims } from '../../../../machinery/client/reso
 import { WorkQueue } from '../../../../machinery/client/work-queue.ts';
 import { keyOf, splitKey } from '../../../../machinery/meta/object.ts';
 import { SELECTED_NODE } from '../../../../machinery/meta/volume-annotations.ts';
-import { isNotFound } from '../../../../machinery/meta/status-error-from.ts';
+import { absent } from '../../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../../runtime/controller.ts';
 
 export class ChooseNodes implements Controller, Reconciler {
@@ -43,11 +43,7 @@ export class ChooseNodes implements Controller, Reconciler {
     const node = all[Number(resourceVersion) % Math.max(1, all.length)];
     if (node === undefined) return 'awaitChange';
     const patch = { metadata: { uid, annotations: { [SELECTED_NODE]: node.metadata.name } } };
-    try {
-      await this.context.client.of(persistentVolumeClaims).patch({ namespace, name }, patch, { type: 'merge', signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await this.context.client.of(persistentVolumeClaims).patch({ namespace, name }, patch, { type: 'merge', signal }).catch(absent);
     return 'awaitChange';
   }
 }

@@ -15,7 +15,7 @@ import {
   namesIn,
   namesText,
 } from '../../../../machinery/meta/local-path.ts';
-import { isNotFound } from '../../../../machinery/meta/status-error-from.ts';
+import { absent } from '../../../../machinery/meta/status-error-from.ts';
 import { runQueue, type Controller, type ControllerContext } from '../../runtime/controller.ts';
 import { nodeNameOf } from '../plan.ts';
 
@@ -83,11 +83,7 @@ class PretendAgents implements Controller, Reconciler {
     const wanted = { [LOCAL_PATH_ROOT]: '/data', [LOCAL_PATH_REMOVED]: namesText(asked) };
     const has = node.metadata.annotations ?? {};
     if (Object.entries(wanted).every(([key, value]) => (has[key] ?? null) === value)) return 'awaitChange';
-    try {
-      await client.of(nodes).patch({ name }, { metadata: { annotations: wanted } }, { type: 'merge', signal });
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
+    await client.of(nodes).patch({ name }, { metadata: { annotations: wanted } }, { type: 'merge', signal }).catch(absent);
     return 'awaitChange';
   }
 }
